@@ -1,0 +1,37 @@
+"""The errors a user can mend. Libraries raise them; only the CLI prints them and exits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+class UserError(Exception):
+    """Something the user can mend: `message` says what is wrong and where, `hint` what to do."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong in a file: `path` is dotted (`spec.etcd.count`), `line` counts from 1."""
+
+    path: str
+    line: int
+    message: str
+    hint: str = ""
+
+
+class InvalidFile(UserError):
+    """A file with problems, all of them, in the order of their lines."""
+
+    def __init__(self, file: str, problems: Sequence[Problem]) -> None:
+        self.file = file
+        self.problems = tuple(sorted(problems, key=lambda p: (p.line, p.path)))
+        lines = [
+            f"{file}:{p.line}: {p.path}: {p.message}" + (f" ({p.hint})" if p.hint else "") for p in self.problems
+        ]
+        super().__init__("\n".join(lines), f"Mend {file} and run the same command again.")

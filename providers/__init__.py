@@ -1,0 +1,73 @@
+"""One adapter a target. They are loaded by name and never import each other."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from generator.definition import Definition
+from generator.errors import UserError
+from generator.lock import Lock
+from generator.progress import Progress
+from generator.topology import Topology
+
+NAMES = ("local", "aws", "gce")
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of a preflight: `hint` says what to do where it is not `ok`."""
+
+    subject: str
+    ok: bool
+    detail: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """A machine as the target shows it. `console` is its serial log so far, "" where none can be had."""
+
+    name: str
+    running: bool
+    address: str
+    console: str
+    ssh: tuple[str, ...] = ()  # the command that reaches it
+
+
+class Provider(Protocol):
+    """What the CLI asks of a target. Every method may raise UserError; only `prepare` writes anything."""
+
+    name: str
+
+    def preflight(self, definition: Definition, topology: Topology) -> tuple[Check, ...]: ...
+
+    def facts(self, definition: Definition) -> Mapping[str, Any]:
+        """What the lock must hold of this target so that rendering stays offline (JSON values)."""
+
+    def prepare(self, topology: Topology, lock: Lock, archives: Path, progress: Progress) -> None:
+        """Bring about what Terraform's plan builds on, such as a base image. Idempotent."""
+
+    def environment(self) -> Mapping[str, str]:
+        """Variables that Terraform needs for this target."""
+
+    def observe(self, cluster: str) -> tuple[Observed, ...]: ...
+
+    def leftovers(self, cluster: str) -> tuple[str, ...]:
+        """What is still there after destroy, a line each."""
+
+
+def load(name: str) -> Provider:
+    """The adapter called `name`, imported now."""
+    if name not in NAMES:
+        raise UserError(f"There is no provider {name!r}.", f"Use one of: {', '.join(NAMES)}.")
+    try:
+        module = importlib.import_module(f"providers.{name}")
+    except ModuleNotFoundError as error:
+        if error.name != f"providers.{name}":
+            raise
+        raise UserError(f"Provider {name!r} is not in this version.", "Use --provider local.") from None
+    return cast(Provider, module.provider())
