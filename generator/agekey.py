@@ -1,0 +1,140 @@
+"""The age key that opens the store: `ANYWHERE_AGE_KEY` (its text, or a file's path), else the user's own file."""
+
+from __future__ import annotations
+
+import os
+import stat
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from generator.errors import UserError
+
+if TYPE_CHECKING:
+    from pyrage.x25519 import Identity  # type: ignore[import-untyped]
+
+VARIABLE = "ANYWHERE_AGE_KEY"
+PREFIX = "AGE-SECRET-KEY-"
+
+
+def default_path() -> Path:
+    """`$XDG_CONFIG_HOME/anywhere/age.key`, or the same under `~/.config`."""
+    home = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
+    return Path(home).expanduser() / "anywhere" / "age.key"
+
+
+def described() -> str:
+    """Where the key in use comes from, for messages; never the key itself."""
+    return f"the one in {VARIABLE}" if os.environ.get(VARIABLE, "").strip() else f"the one in {default_path()}"
+
+
+def load(store: Path) -> list[Identity]:
+    """The identities that may open `store`; UserError where there is no key, as a new one could not open it."""
+    given = os.environ.get(VARIABLE, "").strip()
+    if given:
+        return _parse(given, VARIABLE) if _is_text(given) else _read_given(Path(given).expanduser())
+    path = default_path()
+    if not path.exists():
+        raise UserError(
+            f"{store} is encrypted, and there is no key to open it: {path} does not exist.",
+            f"Copy the key that made it to {path} (mode 0600), or set {VARIABLE} to it.",
+        )
+    return _read(path)
+
+
+def load_or_make() -> list[Identity]:
+    """The identities to encrypt for; the default key file is made where nothing else is given."""
+    path = default_path()
+    if not os.environ.get(VARIABLE, "").strip() and not path.exists():
+        _make(path)
+    return load(path)
+
+
+def _is_text(given: str) -> bool:
+    return given.upper().startswith(PREFIX) or "\n" in given
+
+
+def _read_given(path: Path) -> list[Identity]:
+    if not path.exists():  # the value is not shown: it may be a key that was pasted badly
+        raise UserError(
+            f"{VARIABLE} is neither an age key ({PREFIX}1...) nor the path of a file that exists.",
+            f"Set it to either, or unset it to use {default_path()}.",
+        )
+    return _read(path)
+
+
+def _read(path: Path) -> list[Identity]:
+    try:
+        status = path.stat()
+        if stat.S_ISREG(status.st_mode) and status.st_mode & 0o077:
+            raise UserError(
+                f"Others may read the age key {path} (mode {stat.S_IMODE(status.st_mode):04o}).",
+                f"Run: chmod 600 {path}",
+            )
+        text = path.read_text("ascii")
+    except OSError as error:
+        raise UserError(
+            f"The age key {path} cannot be read: {error.strerror}.", f"Check who owns it, or set {VARIABLE}."
+        ) from None
+    except ValueError:
+        text = ""
+    return _parse(text, str(path))
+
+
+def _parse(text: str, source: str) -> list[Identity]:
+    import pyrage  # type: ignore[import-untyped]
+
+    lines = [line.strip() for line in text.splitlines()]
+    keys = [line for line in lines if line and not line.startswith("#")]
+    try:
+        identities = [pyrage.x25519.Identity.from_str(key) for key in keys]
+    except pyrage.IdentityError:
+        identities = []
+    if not identities:
+        raise UserError(
+            f"{source} holds no valid age key.", f"It must have a line {PREFIX}1..., as age-keygen writes it."
+        )
+    return identities
+
+
+def _make(path: Path) -> None:
+    """Write a new key as age-keygen would; where another process was first, its key stays."""
+    import pyrage
+
+    identity = pyrage.x25519.Identity.generate()
+    made = datetime.now(UTC).replace(microsecond=0).isoformat().replace("+00:00", "Z")
+    text = f"# created: {made}\n# public key: {identity.to_public()}\n{identity}\n"
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_private(temporary, text.encode())
+        try:
+            os.link(temporary, path)  # unlike a rename, a link never replaces
+        except FileExistsError:
+            pass
+        finally:
+            temporary.unlink(missing_ok=True)
+        sync_folder(path.parent)
+    except OSError as error:
+        raise UserError(
+            f"The age key {path} cannot be made: {error.strerror}.", f"Mend that, or set {VARIABLE} to a key of yours."
+        ) from None
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write `content` durably to a file that only its owner may read; OSError as the system gives it."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
+        os.fchmod(file.fileno(), 0o600)
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename within `folder` durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,123 @@
+"""Which authorities, certificates and keys a cluster has, and keeping them present and fresh. Pure but for chance."""
+
+from __future__ import annotations
+
+import string
+from base64 import b64encode
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from ipaddress import IPv4Network
+from secrets import choice, token_bytes, token_hex
+
+from generator.errors import UserError
+from generator.pki import certificate
+from generator.pki.certificate import CLIENT, SERVER, Leaf
+from generator.store import Pair, Secrets, Token
+
+API_NAME = "kube-apiserver.weave.local"
+AUTHORITIES = ("kubernetes", "etcd", "front-proxy", "kubelet-client", "kubelet-serving")
+TOKEN_LIFE = timedelta(hours=24)
+TOKEN_LEFT = timedelta(hours=12)  # a machine made now may be slow to ask
+
+# etcd asks the DNS for these one by one until a peer's address is among them: those that exist come first.
+_ETCD_NAMES = (*(f"etcd{n}.weave.local" for n in range(1, 10)), "localhost", "127.0.0.1")
+_API_NAMES = (
+    API_NAME,
+    "kubernetes",
+    "kubernetes.default",
+    "kubernetes.default.svc",
+    "kubernetes.default.svc.cluster.local",
+    "localhost",
+    "127.0.0.1",
+)
+
+
+def leaves(services: IPv4Network, names: Collection[str] = ()) -> Mapping[str, Leaf]:
+    """Every end certificate of a cluster, by name."""
+    api_names = dict.fromkeys((*_API_NAMES, str(services[1]), *sorted(names)))
+    return {
+        # etcd's gateway is a client of its own server, so that certificate is good for both
+        "etcd-server": Leaf("etcd", "etcd-server", (SERVER, CLIENT), names=_ETCD_NAMES),
+        "etcd-peer": Leaf("etcd", "etcd-peer", (SERVER, CLIENT), names=_ETCD_NAMES),
+        "etcd-client": Leaf("etcd", "etcd-client", (CLIENT,)),
+        "kube-apiserver": Leaf("kubernetes", "kube-apiserver", (SERVER,), names=tuple(api_names)),
+        "kube-apiserver-etcd-client": Leaf("etcd", "kube-apiserver", (CLIENT,)),
+        "kube-apiserver-kubelet-client": Leaf(
+            "kubernetes", "kube-apiserver-kubelet-client", (CLIENT,), "anywhere:kubelet-api"
+        ),
+        "front-proxy-client": Leaf("front-proxy", "front-proxy-client", (CLIENT,)),
+        "kube-controller-manager": Leaf("kubernetes", "system:kube-controller-manager", (CLIENT,)),
+        "kube-scheduler": Leaf("kubernetes", "system:kube-scheduler", (CLIENT,)),
+        "addons": Leaf("kubernetes", "anywhere-addons", (CLIENT,), "system:masters"),
+        "admin": Leaf("kubernetes", "anywhere-admin", (CLIENT,), "system:masters"),
+    }
+
+
+def ensure(secrets: Secrets, now: datetime, services: IPv4Network, names: Collection[str] = ()) -> Secrets:
+    """The same secrets, with what is missing made and what is near its end renewed.
+
+    `names` are further names and addresses by which clients reach the API. Authorities are renewed with the
+    key they have, so nothing that trusts them breaks; a certificate that no longer says what it should
+    (as when the services range changed) is issued anew. Fresh secrets come back equal.
+    """
+    authorities = {name: _authority(secrets, name, now) for name in AUTHORITIES}
+    issued = {
+        name: _leaf(secrets.leaves.get(name), leaf, authorities[leaf.authority], now)
+        for name, leaf in leaves(services, names).items()
+    }
+    return replace(
+        secrets, authorities=authorities, leaves=issued, keys=_keys(secrets.keys), token=_token(secrets.token, now)
+    )
+
+
+def rotate(
+    secrets: Secrets, rotated: Collection[str], now: datetime, services: IPv4Network, names: Collection[str] = ()
+) -> Secrets:
+    """Issue the `rotated` certificates anew, with new keys; UserError where a name is not a certificate's."""
+    known = leaves(services, names)
+    if unknown := sorted(set(rotated) - set(known)):
+        raise UserError(f"There is no certificate {unknown[0]!r}.", f"Use one of: {', '.join(sorted(known))}.")
+    kept = {name: pair for name, pair in secrets.leaves.items() if name not in rotated}
+    return ensure(replace(secrets, leaves=kept), now, services, names)
+
+
+def expiries(secrets: Secrets) -> tuple[tuple[str, datetime], ...]:
+    """What ends when, the soonest first."""
+    found = [(f"{name} CA", certificate.expiry(pair.crt)) for name, pair in secrets.authorities.items()]
+    found += [(name, certificate.expiry(pair.crt)) for name, pair in secrets.leaves.items()]
+    if secrets.token:
+        found.append(("bootstrap token", secrets.token.expires))
+    return tuple(sorted(found, key=lambda item: (item[1], item[0])))
+
+
+def _authority(secrets: Secrets, name: str, now: datetime) -> Pair:
+    pair = secrets.authorities.get(name)
+    if pair and not certificate.is_old(pair.crt, now):
+        return pair
+    return certificate.authority(name, secrets.cluster, now, pair.key if pair else None)
+
+
+def _leaf(pair: Pair | None, leaf: Leaf, issuer: Pair, now: datetime) -> Pair:
+    if pair and certificate.fits(pair.crt, leaf, issuer) and not certificate.is_old(pair.crt, now):
+        return pair
+    return certificate.issue(leaf, issuer, now)
+
+
+def _keys(keys: Mapping[str, str]) -> Mapping[str, str]:
+    makers: Mapping[str, Callable[[], str]] = {
+        "service-account": certificate.make_key,
+        "encryption": lambda: b64encode(token_bytes(32)).decode(),
+        "weave": lambda: token_hex(32),  # hex: nothing that an option parser or a shell could misread
+    }
+    return {name: keys.get(name) or make() for name, make in makers.items()}
+
+
+def _token(token: Token | None, now: datetime) -> Token:
+    if token and token.expires - now >= TOKEN_LEFT:
+        return token
+    return Token(_word(6), _word(16), (now + TOKEN_LIFE).replace(microsecond=0))
+
+
+def _word(length: int) -> str:
+    return "".join(choice(string.ascii_lowercase + string.digits) for _ in range(length))

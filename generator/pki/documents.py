@@ -1,0 +1,173 @@
+"""What each component may know: one document of files a component, and who may read it.
+
+No document holds the key of the kubernetes, etcd or front-proxy authority; those stay in the store. The two
+that sign kubelet certificates are the controller-manager's alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import UTC
+
+from generator.errors import UserError
+from generator.pki import kubeconfig
+from generator.pki.certificate import public_pem
+from generator.pki.cluster import API_NAME
+from generator.store import Pair, Secrets, Token
+from generator.topology import Topology
+
+API_SERVER = f"https://{API_NAME}:6443"
+BOOTSTRAP_GROUP = "system:bootstrappers:anywhere"
+
+
+def documents(secrets: Secrets) -> dict[str, dict[str, str]]:
+    """Component -> {file name: text}, of secrets that `ensure` completed."""
+    return {
+        "etcd": _etcd(secrets),
+        "kube-apiserver": _apiserver(secrets),
+        "kube-controller-manager": _controller_manager(secrets),
+        "kube-scheduler": {
+            "ca.crt": _ca(secrets, "kubernetes"),
+            "kubeconfig": _kubeconfig(secrets, "kube-scheduler"),
+            "front-proxy-ca.crt": _ca(secrets, "front-proxy"),
+        },
+        "kubelet": {
+            "ca.crt": _ca(secrets, "kubernetes"),
+            "bootstrap-kubeconfig": kubeconfig.for_token(
+                secrets.cluster, "kubelet-bootstrap", API_SERVER, _ca(secrets, "kubernetes"), _token(secrets)
+            ),
+        },
+        "addons": {
+            "ca.crt": _ca(secrets, "kubernetes"),
+            **_files("client", secrets.leaves["addons"]),
+            "kubeconfig": _kubeconfig(secrets, "addons"),
+            "bootstrap-token.yaml": _bootstrap_token(_token(secrets)),
+        },
+        "weave": {"password": secrets.keys["weave"]},
+    }
+
+
+def readers(topology: Topology) -> dict[str, tuple[str, ...]]:
+    """Component -> the machine roles that may read its document. Only etcd's place depends on the topology."""
+    master = ("master",)
+    return {
+        "etcd": tuple(sorted({machine.role for machine in topology.having("etcd")})),
+        "kube-apiserver": master,
+        "kube-controller-manager": master,
+        "kube-scheduler": master,
+        "kubelet": ("master", "worker"),
+        "addons": master,
+        "weave": ("etcd", "master", "worker"),
+    }
+
+
+def version(document: Mapping[str, str]) -> str:
+    """12 hexadecimal digits of its content. As a number it fits wherever a 53-bit integer does.
+
+    It may be public: every document holds at least 80 bits of chance.
+    """
+    return hashlib.sha256(json.dumps(dict(document), sort_keys=True).encode()).hexdigest()[:12]
+
+
+def admin_kubeconfig(secrets: Secrets, server: str) -> str:
+    """For the user's own machine, which reaches the API at `server` (a URL). UserError before the first apply."""
+    if "admin" not in secrets.leaves:
+        raise UserError(f"Cluster {secrets.cluster!r} has no secrets yet.", "Run `anywhere apply` first.")
+    user = f"{secrets.cluster}-admin"
+    ca, admin = _ca(secrets, "kubernetes"), secrets.leaves["admin"]
+    return kubeconfig.for_certificate(secrets.cluster, user, server, ca, admin, tls_server_name=API_NAME)
+
+
+def _etcd(secrets: Secrets) -> dict[str, str]:
+    return {
+        "ca.crt": _ca(secrets, "etcd"),
+        **_files("server", secrets.leaves["etcd-server"]),
+        **_files("peer", secrets.leaves["etcd-peer"]),
+        **_files("client", secrets.leaves["etcd-client"]),
+    }
+
+
+def _apiserver(secrets: Secrets) -> dict[str, str]:
+    account = secrets.keys["service-account"]
+    return {
+        "ca.crt": _ca(secrets, "kubernetes") + _ca(secrets, "kubelet-client"),
+        "server-ca.crt": _ca(secrets, "kubernetes"),
+        **_files("server", secrets.leaves["kube-apiserver"]),
+        "etcd-ca.crt": _ca(secrets, "etcd"),
+        **_files("etcd-client", secrets.leaves["kube-apiserver-etcd-client"]),
+        "kubelet-serving-ca.crt": _ca(secrets, "kubelet-serving"),
+        **_files("kubelet-client", secrets.leaves["kube-apiserver-kubelet-client"]),
+        "front-proxy-ca.crt": _ca(secrets, "front-proxy"),
+        **_files("front-proxy-client", secrets.leaves["front-proxy-client"]),
+        "service-account.pub": public_pem(account),
+        "service-account.key": account,
+        "encryption.yaml": _encryption(secrets.keys["encryption"]),
+    }
+
+
+def _controller_manager(secrets: Secrets) -> dict[str, str]:
+    return {
+        "ca.crt": _ca(secrets, "kubernetes"),
+        "kubeconfig": _kubeconfig(secrets, "kube-controller-manager"),
+        **_files("kubelet-client-ca", secrets.authorities["kubelet-client"]),
+        **_files("kubelet-serving-ca", secrets.authorities["kubelet-serving"]),
+        "service-account.key": secrets.keys["service-account"],
+        "front-proxy-ca.crt": _ca(secrets, "front-proxy"),
+    }
+
+
+def _ca(secrets: Secrets, name: str) -> str:
+    return secrets.authorities[name].crt
+
+
+def _files(stem: str, pair: Pair) -> dict[str, str]:
+    return {f"{stem}.crt": pair.crt, f"{stem}.key": pair.key}
+
+
+def _kubeconfig(secrets: Secrets, leaf: str) -> str:
+    ca = _ca(secrets, "kubernetes")
+    return kubeconfig.for_certificate(secrets.cluster, leaf, API_SERVER, ca, secrets.leaves[leaf])
+
+
+def _token(secrets: Secrets) -> Token:
+    if secrets.token is None:
+        raise ValueError("secrets without a bootstrap token: ensure() comes first")
+    return secrets.token
+
+
+def _encryption(key: str) -> str:
+    """New Secrets are encrypted; what was written before, in plain, can still be read."""
+    return f"""\
+apiVersion: apiserver.config.k8s.io/v1
+kind: EncryptionConfiguration
+resources:
+- resources: [secrets]
+  providers:
+  - secretbox:
+      keys:
+      - name: key1
+        secret: {key}
+  - identity: {{}}
+"""
+
+
+def _bootstrap_token(token: Token) -> str:
+    # quoted: an id of digits alone would be a number
+    expiration = token.expires.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"""\
+apiVersion: v1
+kind: Secret
+metadata:
+  name: "bootstrap-token-{token.id}"
+  namespace: kube-system
+type: bootstrap.kubernetes.io/token
+stringData:
+  token-id: "{token.id}"
+  token-secret: "{token.secret}"
+  expiration: "{expiration}"
+  usage-bootstrap-authentication: "true"
+  usage-bootstrap-signing: "true"
+  auth-extra-groups: "{BOOTSTRAP_GROUP}"
+"""

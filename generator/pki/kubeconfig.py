@@ -1,0 +1,49 @@
+"""Kubeconfigs: one cluster, one user, everything embedded."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+
+from generator.store import Pair, Token
+
+
+def for_certificate(cluster: str, user: str, server: str, ca: str, pair: Pair, tls_server_name: str = "") -> str:
+    """YAML for a client with a certificate; `server` is a URL."""
+    lines = [f"client-certificate-data: {_base64(pair.crt)}", f"client-key-data: {_base64(pair.key)}"]
+    return _kubeconfig(cluster, user, server, ca, lines, tls_server_name)
+
+
+def for_token(cluster: str, user: str, server: str, ca: str, token: Token) -> str:
+    """YAML for a client with a bearer token."""
+    return _kubeconfig(cluster, user, server, ca, [f"token: {json.dumps(f'{token.id}.{token.secret}')}"], "")
+
+
+def _kubeconfig(cluster: str, user: str, server: str, ca: str, credentials: list[str], tls_server_name: str) -> str:
+    # JSON strings are YAML strings, whatever is in them
+    name, person = json.dumps(cluster), json.dumps(user)
+    lines = [
+        "apiVersion: v1",
+        "kind: Config",
+        "clusters:",
+        f"- name: {name}",
+        "  cluster:",
+        f"    server: {json.dumps(server)}",
+        *([f"    tls-server-name: {json.dumps(tls_server_name)}"] if tls_server_name else []),
+        f"    certificate-authority-data: {_base64(ca)}",
+        "users:",
+        f"- name: {person}",
+        "  user:",
+        *(f"    {line}" for line in credentials),
+        "contexts:",
+        f"- name: {name}",
+        "  context:",
+        f"    cluster: {name}",
+        f"    user: {person}",
+        f"current-context: {name}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _base64(text: str) -> str:
+    return b64encode(text.encode()).decode()
