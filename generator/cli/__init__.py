@@ -1,0 +1,99 @@
+"""The `anywhere` command: one verb a file, and the one place that prints errors and exits."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+from typer.core import TyperGroup
+
+from generator.cli import (
+    apply,
+    destroy,
+    doctor,
+    env,
+    images,
+    init,
+    kubeconfig,
+    logs,
+    plan,
+    render,
+    schema,
+    ssh,
+    status,
+    validate,
+)
+from generator.errors import UserError
+
+INTERRUPTED = 130
+
+
+class InGivenOrder(TyperGroup):
+    """Lists the verbs in the order a person needs them."""
+
+    def list_commands(self, ctx: object) -> list[str]:
+        return list(self.commands)
+
+
+app = typer.Typer(
+    name="anywhere",
+    help="The same Kubernetes cluster on AWS, GCE or local VMs, from one definition in git.",
+    cls=InGivenOrder,
+    add_completion=False,
+    rich_markup_mode=None,  # rich alone would take more than the 0.2 s that help may take
+    pretty_exceptions_enable=False,
+)
+for verb in (init, validate, plan, apply, status, doctor, kubeconfig, ssh, logs, destroy, render, schema, env):
+    app.command(verb.__name__.rpartition(".")[2])(verb.run)
+app.add_typer(images.app, name="images")
+
+
+def main() -> None:
+    """Run the command line; every way it can end is here."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """The exit status of `anywhere ARGUMENTS`: 0, 1, or what the verb says."""
+    try:
+        status = app(arguments or ["--help"], prog_name="anywhere", standalone_mode=False)
+        if status == INTERRUPTED:
+            raise KeyboardInterrupt
+        return status if isinstance(status, int) else 0
+    except UserError as error:
+        return _complain(error)
+    except (KeyboardInterrupt, typer.Abort):
+        _say("Interrupted. What was done so far is kept: run the same command again to go on.")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has gone, as with `| head`; nothing more can be said to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        return _unexpected(error)
+
+
+def _complain(error: UserError) -> int:
+    _say(f"error: {error.message}")
+    if error.hint:
+        _say(f"hint: {error.hint}")
+    return 1
+
+
+def _unexpected(error: Exception) -> int:
+    if hasattr(error, "show"):  # a usage error of the command line itself
+        error.show()
+        return 1
+    if isinstance(error, OSError) and error.filename:
+        _say(f"error: {error.filename}: {error.strerror}")
+        return 1
+    if os.environ.get("ANYWHERE_DEBUG"):
+        raise error
+    _say(f"error: unexpected {type(error).__name__}: {error}")
+    _say("hint: This is a fault of anywhere itself. Set ANYWHERE_DEBUG=1 to see where, and please report it.")
+    return 1
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)

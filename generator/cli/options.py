@@ -1,0 +1,21 @@
+"""The arguments and options that verbs share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+File = Annotated[Path, typer.Argument(help="The cluster definition.", show_default=True)]
+ProviderName = Annotated[
+    str, typer.Option("--provider", envvar="ANYWHERE_PROVIDER", help="Where machines are: local, aws or gce.")
+]
+Out = Annotated[
+    Path | None, typer.Option("--out", help="The rendered folder; .anywhere/<cluster>-<provider> beside FILE if left out.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for a machine to read.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", envvar="ANYWHERE_YES", help="Do it without asking.")]
+
+DEFAULT_FILE = Path("cluster.yaml")
+DEFAULT_PROVIDER = "local"

@@ -1,0 +1,33 @@
+"""`anywhere validate`: is the definition right?"""
+
+from __future__ import annotations
+
+import typer
+
+from generator.cli.options import DEFAULT_FILE, File, Json
+
+
+def run(file: File = DEFAULT_FILE, as_json: Json = False) -> int:
+    """Check a definition, offline; every problem at once."""
+    from generator import schema
+    from generator.errors import InvalidFile
+
+    try:
+        definition = schema.load(file)
+    except InvalidFile as error:
+        if not as_json:
+            raise
+        typer.echo(_report(error))
+        return 1
+    typer.echo('{"problems": []}' if as_json else f"{file}: cluster {definition.name} is valid.")
+    return 0
+
+
+def _report(error: object) -> str:
+    import json
+    from dataclasses import asdict
+
+    from generator.errors import InvalidFile
+
+    assert isinstance(error, InvalidFile)
+    return json.dumps({"problems": [{"file": error.file, **asdict(p)} for p in error.problems]}, indent=2)

@@ -1,0 +1,140 @@
+"""A small client of the Kubernetes API: a client certificate, the cluster's own CA, one connection."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import socket
+import ssl
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from generator.errors import UserError
+
+
+class Unreachable(UserError):
+    """The API does not answer, or not as this cluster's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node as the API shows it. `reason` says why it is not `ready`."""
+
+    name: str
+    ready: bool
+    reason: str
+    version: str
+    address: str
+
+
+class Client:
+    """The API that `kubeconfig` (the decoded document) names. Always verifies it by the cluster's CA."""
+
+    def __init__(self, kubeconfig: Mapping[str, Any], timeout: float = 5.0) -> None:
+        cluster = kubeconfig["clusters"][0]["cluster"]
+        self._server = urlsplit(cluster["server"])
+        self._name = cluster.get("tls-server-name", self._server.hostname)
+        self._timeout = timeout
+        self._context = _context(cluster, kubeconfig["users"][0]["user"])
+        self._connection: _Connection | None = None
+
+    def get(self, path: str) -> Any:
+        """The JSON document at `path`."""
+        return json.loads(self._read(path))
+
+    def readyz(self) -> bool:
+        """Whether the API server calls itself ready."""
+        with suppress(Unreachable):
+            return self._read("/readyz") == b"ok"
+        return False
+
+    def nodes(self) -> tuple[Node, ...]:
+        """Every node, by name."""
+        # resourceVersion 0: from the API server's cache, which spares etcd when asked every second.
+        items = self.get("/api/v1/nodes?resourceVersion=0")["items"]
+        return tuple(sorted((node_of(item) for item in items), key=lambda n: n.name))
+
+    def close(self) -> None:
+        """Hang up."""
+        if self._connection:
+            self._connection.close()
+            self._connection = None
+
+    def _read(self, path: str) -> bytes:
+        """GET, over the connection that is open; a stale one is opened anew once."""
+        try:
+            return self._ask(path)
+        except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
+            self.close()
+        except (OSError, http.client.HTTPException) as error:
+            raise self._unreachable(error) from None
+        try:
+            return self._ask(path)
+        except (OSError, http.client.HTTPException) as error:
+            raise self._unreachable(error) from None
+
+    def _ask(self, path: str) -> bytes:
+        if self._connection is None:
+            self._connection = _Connection(self._server, self._name, self._context, self._timeout)
+        self._connection.request("GET", path, headers={"Accept": "application/json"})
+        response = self._connection.getresponse()
+        body = response.read()
+        if response.status != http.client.OK:
+            raise Unreachable(f"The API answers {path} with {response.status} {response.reason}.")
+        return body
+
+    def _unreachable(self, error: Exception) -> Unreachable:
+        self.close()
+        return Unreachable(
+            f"The Kubernetes API at {self._server.geturl()} does not answer: {error}.",
+            "`anywhere doctor` says why.",
+        )
+
+
+class _Connection(http.client.HTTPSConnection):
+    """Dials one address and expects the certificate of another name."""
+
+    def __init__(self, server: Any, name: str, context: ssl.SSLContext, timeout: float) -> None:
+        super().__init__(server.hostname, server.port or 443, timeout=timeout, context=context)
+        self._tls, self._name = context, name
+
+    def connect(self) -> None:
+        plain = socket.create_connection((self.host, self.port), self.timeout)
+        try:
+            self.sock = self._tls.wrap_socket(plain, server_hostname=self._name)
+        except BaseException:
+            plain.close()
+            raise
+
+
+def node_of(item: Mapping[str, Any]) -> Node:
+    """A Node from its API object."""
+    status = item.get("status", {})
+    ready = next((c for c in status.get("conditions", ()) if c["type"] == "Ready"), {})
+    addresses = {a["type"]: a["address"] for a in status.get("addresses", ())}
+    return Node(
+        name=item["metadata"]["name"],
+        ready=ready.get("status") == "True",
+        reason="" if ready.get("status") == "True" else ready.get("message", "the kubelet has not reported yet"),
+        version=status.get("nodeInfo", {}).get("kubeletVersion", ""),
+        address=addresses.get("InternalIP", ""),
+    )
+
+
+def _context(cluster: Mapping[str, Any], user: Mapping[str, Any]) -> ssl.SSLContext:
+    ca = base64.b64decode(cluster["certificate-authority-data"]).decode()
+    context = ssl.create_default_context(cadata=ca)
+    # The ssl module reads certificates from files only; these live as long as this call.
+    with tempfile.TemporaryDirectory() as folder:
+        certificate, key = Path(folder, "client.crt"), Path(folder, "client.key")
+        certificate.write_bytes(base64.b64decode(user["client-certificate-data"]))
+        key.touch(mode=0o600)
+        key.write_bytes(base64.b64decode(user["client-key-data"]))
+        context.load_cert_chain(certificate, key)
+    return context

@@ -1,0 +1,188 @@
+"""Wanted machines against observed ones and the API's nodes; why a machine is not Ready. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from generator.kubernetes import Node
+from generator.topology import Machine, Topology
+
+STAGES = (
+    "boot",
+    "fetch",
+    "images",
+    "network",
+    "etcd",
+    "kube-apiserver",
+    "kubelet",
+    "kube-proxy",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "addons",
+    "ready",
+)
+
+_MARK = re.compile(r"anywhere: stage=(?P<stage>\S+) t=(?P<t>\d+(?:\.\d+)?)")
+_FAILED = re.compile(r"anywhere: failed stage=(?P<stage>\S+) reason=(?P<reason>[^\r\n]*)")
+
+# What to do about a machine whose last word was this stage.
+_REMEDIES = {
+    "": "It has not begun to boot, or its console cannot be read: `anywhere logs MACHINE` shows what it says.",
+    "boot": "It booted, but cloud-init has not started the node's unit: see `anywhere logs MACHINE`.",
+    "fetch": "It cannot fetch its documents: `anywhere ssh MACHINE -- systemctl status anywhere-converge`.",
+    "images": "It is loading images; if that lasts, its disk may be full: `anywhere ssh MACHINE -- df -h`.",
+    "network": "Its network driver does not come up: `anywhere ssh MACHINE -- sudo docker ps -a`.",
+    "etcd": "etcd is not healthy: `anywhere ssh MACHINE -- sudo docker logs etcd`.",
+    "kube-apiserver": "The API server is not ready: `anywhere ssh MACHINE -- sudo docker logs kube-apiserver`.",
+    "kubelet": "The kubelet runs, but its node is not Ready: `anywhere ssh MACHINE -- sudo docker logs kubelet`.",
+}
+
+
+class Observation(Protocol):
+    """What is read of an observed machine."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def running(self) -> bool: ...
+    @property
+    def console(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    """What a serial console tells since the last boot. `marks` are (stage, seconds of uptime), in order.
+
+    `failed` is the stage whose failure is the last word, "" where progress came after it.
+    """
+
+    marks: tuple[tuple[str, float], ...]
+    failed: str
+    reason: str
+
+    @property
+    def stage(self) -> str:
+        return self.marks[-1][0] if self.marks else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One machine. `presence` is present, missing or extra; `ready` None where no node is expected."""
+
+    machine: str
+    role: str
+    presence: str
+    running: bool
+    stage: str
+    ready: bool | None
+    version: str
+    address: str
+    note: str
+
+    @property
+    def healthy(self) -> bool:
+        return self.presence == "present" and self.running and self.ready is not False
+
+
+@dataclass(frozen=True, slots=True)
+class Expiry:
+    """A certificate, and in how many whole days it expires (negative: it has)."""
+
+    certificate: str
+    at: datetime
+    days: int
+
+
+def stages(console: str) -> Console:
+    """Read the stage marks of a serial console, since its last boot."""
+    marks: list[tuple[str, float]] = []
+    failed = reason = ""
+    for line in console.splitlines():
+        if found := _MARK.search(line):
+            if found["stage"] == "boot":
+                marks.clear()
+            marks.append((found["stage"], float(found["t"])))
+            failed = reason = ""
+        elif found := _FAILED.search(line):
+            failed, reason = found["stage"], found["reason"].strip()
+    return Console(tuple(marks), failed, reason)
+
+
+def table(topology: Topology, observed: Iterable[Observation], nodes: Iterable[Node]) -> tuple[Row, ...]:
+    """A row for every wanted machine, in the topology's order, then one for every machine nobody asked for."""
+    seen = {o.name: o for o in observed}
+    by_name = {n.name: n for n in nodes}
+    rows = [_row(machine, seen.pop(machine.name, None), by_name.get(machine.name)) for machine in topology.machines]
+    rows += [_extra(seen[name], by_name.get(name)) for name in sorted(seen)]
+    return tuple(rows)
+
+
+def diagnose(machine: Machine, observed: Observation | None, node: Node | None) -> str:
+    """Why a machine is not Ready and what to do; "" where nothing is wrong."""
+    if observed is None:
+        return "It does not exist: `anywhere apply` makes it."
+    if not observed.running:
+        return "It is not running: `anywhere apply` starts it again with its data."
+    console = stages(observed.console)
+    if console.failed:
+        remedy = _REMEDIES.get(console.failed, _REMEDIES["kubelet"])
+        return f"Stage {console.failed} failed: {console.reason}. {remedy}".replace("MACHINE", machine.name)
+    if "kubelet" not in machine.components:
+        ok = console.stage == "ready" or not observed.console
+        return "" if ok else _REMEDIES.get(console.stage, _REMEDIES[""]).replace("MACHINE", machine.name)
+    if node is None:
+        return _REMEDIES.get(console.stage, _REMEDIES["kubelet"]).replace("MACHINE", machine.name)
+    if not node.ready:
+        return f"Its kubelet says: {node.reason}"
+    return ""
+
+
+def expiries(certificates: Iterable[tuple[str, datetime]], now: datetime) -> tuple[Expiry, ...]:
+    """Certificates by how soon they expire."""
+    rows = [Expiry(name, at, (at - now).days) for name, at in certificates]
+    return tuple(sorted(rows, key=lambda row: (row.at, row.certificate)))
+
+
+def unready(rows: Sequence[Row]) -> tuple[Row, ...]:
+    """The rows that are not as wanted."""
+    return tuple(row for row in rows if not row.healthy)
+
+
+def _row(machine: Machine, observed: Observation | None, node: Node | None) -> Row:
+    console = stages(observed.console) if observed else Console((), "", "")
+    return Row(
+        machine=machine.name,
+        role=machine.role,
+        presence="present" if observed else "missing",
+        running=bool(observed and observed.running),
+        stage=console.stage,
+        ready=_ready(machine, observed, console, node),
+        version=node.version if node else "",
+        address=machine.address,
+        note=diagnose(machine, observed, node),
+    )
+
+
+def _ready(machine: Machine, observed: Observation | None, console: Console, node: Node | None) -> bool | None:
+    """A machine with a kubelet is as ready as its node; one without is as far as its stages."""
+    if "kubelet" in machine.components:
+        return bool(node and node.ready)
+    return console.stage == "ready" if observed and observed.console else None
+
+
+def _extra(observed: Observation, node: Node | None) -> Row:
+    return Row(
+        machine=observed.name,
+        role="",
+        presence="extra",
+        running=observed.running,
+        stage=stages(observed.console).stage,
+        ready=node.ready if node else None,
+        version=node.version if node else "",
+        address=node.address if node else "",
+        note="No definition asks for it: `anywhere apply` removes it.",
+    )

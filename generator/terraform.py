@@ -1,0 +1,380 @@
+"""The one seam to Terraform or OpenTofu: finds it, runs it in a rendered folder, reads its `-json` lines.
+
+python-terraform writes the command line; the process is run here, because it must be streamed and interrupted.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from generator.errors import UserError
+from generator.progress import Progress
+from generator.terraform_binary import Binary, find
+
+PLAN_FILE = "anywhere.tfplan"
+Event = Mapping[str, Any]
+
+# What a person's shell may set for their own Terraform, and what would change ours.
+_FOREIGN = ("TF_CLI_ARGS", "TF_WORKSPACE", "TF_DATA_DIR", "TF_CLI_CONFIG_FILE", "TF_INPUT")
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One resource that a plan touches; `action` is create, update, replace, delete or another of Terraform's."""
+
+    address: str
+    action: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A saved plan: what it changes, and what was found changed behind Terraform's back."""
+
+    file: Path
+    changes: tuple[Change, ...]
+    drift: tuple[Change, ...]
+    outputs_change: bool
+
+    @property
+    def empty(self) -> bool:
+        return not self.changes and not self.outputs_change
+
+    def counts(self) -> dict[str, int]:
+        """How many resources each action touches."""
+        counts: dict[str, int] = {}
+        for change in self.changes:
+            counts[change.action] = counts.get(change.action, 0) + 1
+        return counts
+
+
+class Terraform:
+    """Terraform in one rendered folder. `secrets` reaches it by environment only, never by a file.
+
+    `environment` is what the target needs; `mirror` a filesystem mirror for providers under `anywhere.local/`.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        cache: Path,
+        progress: Progress,
+        environment: Mapping[str, str] | None = None,
+        mirror: Path | None = None,
+    ) -> None:
+        self.folder = folder
+        self._cache = cache
+        self._progress = progress
+        self._environment = dict(environment or {})
+        self._mirror = mirror
+        self._binary: Binary | None = None
+
+    @property
+    def binary(self) -> Binary:
+        """The program, looked for once."""
+        if self._binary is None:
+            self._binary = find(os.environ)
+        return self._binary
+
+    def init(self) -> None:
+        """Fetch providers and open the backend; skipped when nothing that it depends on changed."""
+        stamp = self.folder / ".terraform" / "anywhere-init"
+        if stamp.is_file() and stamp.read_text() == self._fingerprint():
+            return
+        self.binary.check()
+        self._run(["init"], _options(input=False, no_color=True))
+        stamp.parent.mkdir(exist_ok=True)
+        stamp.write_text(self._fingerprint())
+
+    def validate(self) -> None:
+        """UserError with every diagnostic where the folder is not valid."""
+        completed = self._capture(["validate"], _options(json=True))
+        found = _json(completed.stdout, "validate").get("diagnostics", [])
+        _raise_for([d for d in found if d.get("severity") == "error"], completed.returncode)
+
+    def plan(self, secrets: Mapping[str, str]) -> Plan:
+        """Plan the rendered folder and save the plan."""
+        return self._plan(secrets, destroy=None)
+
+    def plan_destroy(self, secrets: Mapping[str, str]) -> Plan:
+        """Plan to destroy everything that the state holds."""
+        return self._plan(secrets, destroy=True)
+
+    def apply(self, plan: Plan, secrets: Mapping[str, str]) -> None:
+        """Apply exactly the plan that was saved."""
+        # A relative path: Terraform reads an absolute one the same, but shows it in its messages.
+        self._run(["apply", plan.file.name], _options(json=True, input=False), secrets)
+        plan.file.unlink(missing_ok=True)
+
+    def outputs(self) -> dict[str, Any]:
+        """The root outputs, by name; empty before the first apply."""
+        completed = self._capture(["output"], _options(json=True, no_color=True))
+        if completed.returncode:
+            raise UserError(f"Terraform could not read its outputs:\n{_plain(completed.stderr)}")
+        return {name: output["value"] for name, output in _json(completed.stdout, "output").items()}
+
+    def fmt(self) -> None:
+        """Write every file of the folder in the canonical format."""
+        completed = self._capture(["fmt"], _options(recursive=True, no_color=True))
+        if completed.returncode:
+            raise UserError(f"Terraform could not read the rendered files:\n{_plain(completed.stderr)}")
+
+    def check_state(self, cluster: str) -> None:
+        """UserError where the folder holds the state of another cluster, or a damaged state."""
+        state = read_state(self.folder / "terraform.tfstate")
+        owner = state.get("outputs", {}).get("cluster", {}).get("value", cluster)
+        if owner != cluster:
+            raise UserError(
+                f"{self.folder} holds the Terraform state of cluster {owner!r}, not of {cluster!r}.",
+                "Give this cluster a folder of its own with --out, or put back the definition of the other one.",
+            )
+
+    def _plan(self, secrets: Mapping[str, str], destroy: bool | None) -> Plan:
+        changes: list[Change] = []
+        drift: list[Change] = []
+        outputs: list[str] = []
+
+        def collect(event: Event) -> None:
+            kind = event.get("type")
+            if kind in ("planned_change", "resource_drift"):
+                change = event["change"]
+                into = drift if kind == "resource_drift" else changes
+                into.append(Change(change["resource"]["addr"], change["action"]))
+            elif kind == "outputs":
+                outputs.extend(n for n, o in event["outputs"].items() if o.get("action", "noop") != "noop")
+
+        options = _options(json=True, input=False, out=PLAN_FILE, detailed_exitcode=True, destroy=destroy)
+        self._run(["plan"], options, secrets, collect, accepted=(0, 2))
+        touched = tuple(c for c in changes if c.action not in ("noop", "read"))
+        return Plan(self.folder / PLAN_FILE, touched, tuple(drift), bool(outputs))
+
+    def _run(
+        self,
+        words: list[str],
+        options: Mapping[str, Any],
+        secrets: Mapping[str, str] | None = None,
+        collect: Callable[[Event], None] | None = None,
+        accepted: tuple[int, ...] = (0,),
+    ) -> None:
+        """Run one command, streaming; UserError with its diagnostics where it fails."""
+        diagnostics: list[Event] = []
+        tail: list[str] = []
+        with (
+            tempfile.TemporaryFile("w+") as errors,
+            _Process(self._command(words, options), self.folder, self._env(secrets), errors) as process,
+        ):
+            for line in process.lines(lambda: self._progress.note("stopping: Terraform finishes and keeps its state")):
+                event = _event(line)
+                if event is None:
+                    tail.append(line)
+                    continue
+                if event.get("type") == "diagnostic" and event["diagnostic"]["severity"] == "error":
+                    diagnostics.append(event["diagnostic"])
+                if collect:
+                    collect(event)
+                if said := describe(event):
+                    self._progress.note(said)
+            status = process.wait()
+            errors.seek(0)
+            text = errors.read()
+        if status not in accepted:
+            _raise_for(diagnostics, status, text or "".join(tail[-20:]))
+
+    def _capture(self, words: list[str], options: Mapping[str, Any]) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self._command(words, options),
+            cwd=self.folder,
+            env=self._env(None),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def _command(self, words: list[str], options: Mapping[str, Any]) -> list[str]:
+        import python_terraform
+
+        # working_dir is not given: with it, python-terraform would parse the state, which we never need.
+        builder = python_terraform.Terraform(working_dir=str(self._cache), terraform_bin_path=str(self.binary.path))
+        flags = {k: python_terraform.IsFlagged if v is True else v for k, v in options.items()}
+        return [str(word) for word in builder.generate_cmd_string(words[0], *words[1:], **flags)]
+
+    def _env(self, secrets: Mapping[str, str] | None) -> dict[str, str]:
+        env = {k: v for k, v in os.environ.items() if not k.startswith(_FOREIGN)}
+        plugins = self._cache / "terraform-plugins"
+        plugins.mkdir(parents=True, exist_ok=True)
+        env |= {
+            "TF_IN_AUTOMATION": "1",
+            "CHECKPOINT_DISABLE": "1",
+            "TF_PLUGIN_CACHE_DIR": str(plugins),
+            "TF_CLI_CONFIG_FILE": str(self._configuration()),
+        }
+        env |= self._environment
+        if secrets is not None:
+            env["TF_VAR_secrets"] = json.dumps(secrets, sort_keys=True)
+        return env
+
+    def _configuration(self) -> Path:
+        """Our own CLI configuration, so that a broken ~/.terraformrc does not matter."""
+        file = self._cache / "terraform.rc"
+        text = ""
+        if self._mirror:
+            local = 'include = ["anywhere.local/*/*"]'
+            text = (
+                "provider_installation {\n"
+                f"  filesystem_mirror {{\n    path    = {json.dumps(str(self._mirror))}\n    {local}\n  }}\n"
+                '  direct {\n    exclude = ["anywhere.local/*/*"]\n  }\n}\n'
+            )
+            file = self._cache / "terraform-local.rc"
+        if not file.is_file() or file.read_text() != text:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+        return file
+
+    def _fingerprint(self) -> str:
+        """A digest of all that `init` depends on."""
+        digest = hashlib.sha256(self.binary.identity.encode())
+        ours = [f for f in self.folder.rglob("*.tf") if ".terraform" not in f.relative_to(self.folder).parts]
+        for file in [*sorted(ours), self.folder / ".terraform.lock.hcl", self._configuration()]:
+            content = file.read_bytes() if file.is_file() else b""
+            digest.update(f"{file}:{len(content)}\n".encode() + content)
+        return digest.hexdigest()
+
+
+class _Process:
+    """A child in a process group of its own: Ctrl-C reaches us alone, and we pass it on once."""
+
+    def __init__(self, command: list[str], folder: Path, env: Mapping[str, str], errors: Any) -> None:
+        self._interrupted = False
+        self._child = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=dict(env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            process_group=0,
+        )
+
+    def __enter__(self) -> _Process:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._child.poll() is None:
+            self._child.send_signal(signal.SIGINT)
+            self._child.wait()
+        assert self._child.stdout
+        self._child.stdout.close()
+
+    def lines(self, stopping: Callable[[], None]) -> Iterator[str]:
+        """Its standard output by line. A first Ctrl-C becomes its SIGINT; later ones wait with it."""
+        assert self._child.stdout
+        while True:
+            try:
+                line = self._child.stdout.readline()
+            except KeyboardInterrupt:
+                if not self._interrupted:
+                    self._interrupted = True
+                    self._child.send_signal(signal.SIGINT)
+                stopping()
+                continue
+            if not line:
+                return
+            yield line
+
+    def wait(self) -> int:
+        """Its exit status; KeyboardInterrupt where the user stopped it."""
+        status = self._child.wait()
+        if self._interrupted:
+            raise KeyboardInterrupt
+        return status
+
+
+def read_state(file: Path) -> dict[str, Any]:
+    """A local state file; {} where there is none."""
+    try:
+        state = json.loads(file.read_text())
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise UserError(
+            f"The Terraform state {file} is damaged: {error}.",
+            f"Put back {file.name}.backup, which stands beside it, and run the same command again.",
+        ) from None
+    return state if isinstance(state, dict) else {}
+
+
+def describe(event: Event) -> str:
+    """One line for a person about what Terraform does, "" where it is not worth one."""
+    hook = event.get("hook", {})
+    address = hook.get("resource", {}).get("addr", "")
+    match event.get("type"):
+        case "apply_start":
+            return f"{address}: {hook['action']}"
+        case "apply_complete":
+            return f"{address}: {hook['action']} done after {hook.get('elapsed_seconds', 0)} s"
+        case "apply_errored":
+            return f"{address}: {hook['action']} failed"
+        case "provision_progress":
+            return f"{address}: {hook.get('output', '')}"
+        case "diagnostic" if event["diagnostic"]["severity"] == "warning":
+            return f"warning: {event['diagnostic']['summary']}"
+    return ""
+
+
+def _options(**options: Any) -> dict[str, Any]:
+    """Options of one command: True is a bare flag, None leaves it out. `input` takes a value."""
+    if "input" in options:
+        options["input"] = "false"
+    return options
+
+
+def _event(line: str) -> Event | None:
+    """A line of the `-json` UI, None where it is not one."""
+    if not line.startswith("{"):
+        return None
+    try:
+        event = json.loads(line)
+    except ValueError:
+        return None
+    return event if isinstance(event, dict) else None
+
+
+def _json(text: str, command: str) -> dict[str, Any]:
+    try:
+        document = json.loads(text)
+    except ValueError:
+        raise UserError(f"terraform {command} did not answer with JSON.", "See `anywhere doctor`.") from None
+    return dict(document)
+
+
+def _raise_for(diagnostics: list[Event], status: int, text: str = "") -> None:
+    """UserError from Terraform's diagnostics, else from what it printed."""
+    if not diagnostics and status == 0:
+        return
+    said = "\n".join(explain(d) for d in diagnostics) or _plain(text) or f"it ended with status {status} and no word"
+    raise UserError(f"Terraform failed: {said}", "Mend that and run the same command again: what was done is kept.")
+
+
+def explain(diagnostic: Event) -> str:
+    """A diagnostic as one paragraph: where, what, why."""
+    place = diagnostic.get("range") or {}
+    where = f"{place['filename']}:{place['start']['line']}: " if place.get("filename") else ""
+    address = f"{diagnostic['address']}: " if diagnostic.get("address") else ""
+    detail = diagnostic.get("detail") or ""
+    return f"{where}{address}{diagnostic['summary']}" + (f"\n  {detail}".replace("\n", "\n  ") if detail else "")
+
+
+def _plain(text: str) -> str:
+    """Terraform's boxed messages without the box."""
+    lines = [line.strip("│╷╵ \n") for line in text.splitlines()]
+    return "\n".join(line for line in lines if line)
