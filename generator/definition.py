@@ -29,6 +29,11 @@ SIZES: Mapping[str, Size] = {
     "xlarge": Size(8, 16384, 100),
 }
 
+MINORS = ("1.34", "1.35")  # the Kubernetes minor versions that are supported, oldest first
+VERSION = "v1.35.4"  # the one taken where a definition gives none
+ADDONS = ("dns",)
+DRIVERS = ("weave", "flannel")
+
 
 @dataclass(frozen=True, slots=True)
 class Etcd:
@@ -49,7 +54,7 @@ class Masters:
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """Workers alike. `taints` are written `key=value:Effect`."""
+    """Workers alike. `taints` are written `key=value:Effect`; the value may be empty, the = stays."""
 
     name: str
     count: int

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from generator.definition import Definition
+from generator.errors import UserError
+
+_HEADER = """\
+# What {name} is made of: images by digest, the base image by checksum, address blocks of worker pools.
+# Made by `anywhere images lock {name}`; commit it, and do not edit it.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +62,72 @@ def path_beside(definition: Path) -> Path:
 
 def read(path: Path) -> Lock:
     """Read a lock; UserError where it is absent, InvalidFile where it is damaged."""
-    raise NotImplementedError
+    from generator import source
+    from generator.decode import decode
+    from generator.schema.lockfile import LockFile
+
+    if not path.exists():
+        raise UserError(f"There is no lock {path}.", f"Make it: anywhere images lock {_definition(path)}")
+    found = decode(source.read(path), LockFile)
+    return Lock(
+        kubernetes=found.kubernetes,
+        driver=found.driver,
+        images={name: Image(name=name, **dict(image)) for name, image in sorted(found.images.items())},
+        base=Base(**dict(found.base)) if found.base else None,
+        blocks=dict(sorted(found.blocks.items())),
+        facts=found.facts,
+    )
 
 
 def write(path: Path, lock: Lock) -> None:
     """Write it atomically, sorted, so that a diff shows only what changed."""
-    raise NotImplementedError
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(_text(path, lock))
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be written: {error.strerror}.", "See to the disk and the folder's rights."
+        ) from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def check(lock: Lock, definition: Definition) -> None:
+    """UserError where `lock` was made for something else than `definition`, saying all that differs."""
+    wrong = []
+    if lock.kubernetes != definition.kubernetes:
+        wrong.append(f"Kubernetes is {lock.kubernetes} in the lock and {definition.kubernetes} in the definition")
+    if definition.network.driver not in (None, lock.driver):
+        wrong.append(
+            f"the network driver is {lock.driver} in the lock and {definition.network.driver} in the definition"
+        )
+    if wrong:
+        raise UserError(
+            f"{path_beside(definition.path)} does not match {definition.path}: {', and '.join(wrong)}.",
+            f"Refresh the lock: anywhere images lock {definition.path}",
+        )
+
+
+def _text(path: Path, lock: Lock) -> str:
+    from io import StringIO
+
+    from ruamel.yaml import YAML
+
+    value: dict[str, Any] = {"apiVersion": "anywhere/v1", "kind": "Lock", **asdict(lock)}
+    for image in value["images"].values():
+        del image["name"]  # it is the key
+    text = StringIO()
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = False
+    yaml.width = 4096
+    yaml.dump({key: child for key, child in value.items() if child is not None}, text)
+    return f"{_HEADER.format(name=_definition(path).name)}{text.getvalue()}"
+
+
+def _definition(path: Path) -> Path:
+    """`cluster.lock.yaml` -> `cluster.yaml`."""
+    return path.with_name(path.name.replace(".lock.yaml", ".yaml"))

@@ -1,0 +1,130 @@
+"""Plain values into pydantic models, and pydantic's errors into problems that name line, path and remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
+from typing import Any, TypeVar, get_args
+
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic_core import ErrorDetails, PydanticCustomError
+
+from generator.errors import InvalidFile, Problem
+from generator.source import Keys, Source, shown
+
+
+class Strict(BaseModel):
+    """A mapping of a file: no unknown keys, no guessed types, frozen; a key without a value counts as left out."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        return {key: value for key, value in data.items() if value is not None or key not in cls.model_fields}
+
+
+M = TypeVar("M", bound=Strict)
+
+
+def wrong(message: str, hint: str = "") -> PydanticCustomError:
+    """What a field's validator raises."""
+    return PydanticCustomError("field", "{message}", {"message": message, "hint": hint})
+
+
+def nearest(word: object, words: Sequence[str]) -> str:
+    """A hint for a mistyped `word`: the nearest of `words`, or all of them."""
+    match = get_close_matches(str(word), words, n=1)
+    return f"did you mean {match[0]}?" if match else f"one of: {', '.join(words)}"
+
+
+def decode(source: Source, model: type[M]) -> M:
+    """The whole file as `model`; InvalidFile with every problem."""
+    found, problems = attempt(source, source.value, model)
+    if found is None or source.problems or problems:
+        raise InvalidFile(source.file, [*source.problems, *(problem for _, problem in problems)])
+    return found
+
+
+def attempt(source: Source, value: Any, model: type[M]) -> tuple[M | None, list[tuple[Keys, Problem]]]:
+    """`value` as `model`, or the problems with the keys they are at."""
+    try:
+        return model.model_validate(value), []
+    except ValidationError as error:
+        return None, [_problem(source, value, model, e) for e in error.errors(include_url=False)]
+
+
+def _problem(source: Source, value: Any, model: type[Strict], error: ErrorDetails) -> tuple[Keys, Problem]:
+    keys = _keys(value, error["loc"])
+    message, hint = _explain(error, model, keys)
+    return keys, source.problem(keys, message, hint)
+
+
+def _keys(value: Any, loc: Keys) -> Keys:
+    """pydantic's `loc` as keys of the file: without steps that only a validator took."""
+    keys: list[str | int] = []
+    for position, step in enumerate(loc):
+        if step == "[key]" or (isinstance(step, int) and not isinstance(value, list)):
+            continue
+        last = position == len(loc) - 1
+        if isinstance(value, dict):
+            value = value.get(str(step))
+        elif isinstance(value, list) and isinstance(step, int) and step < len(value):
+            value = value[step]
+        elif not last:
+            break
+        keys.append(step)
+    return tuple(keys)
+
+
+def _explain(error: ErrorDetails, model: type[Strict], keys: Keys) -> tuple[str, str]:
+    """Message and hint, in our words."""
+    given, context = error["input"], error.get("ctx", {})
+    is_not = f", not {shown(given)}"
+    match error["type"]:
+        case "field":
+            return str(context["message"]), str(context["hint"])
+        case "extra_forbidden":
+            return "is not a known key", nearest(keys[-1], _names(model, keys[:-1]))
+        case "missing":
+            return "is missing", ""
+        case "int_type" | "int_from_float" | "int_parsing":
+            quoted = isinstance(given, str) and given.isdigit()
+            return f"should be a whole number{is_not}", f"write {given}, without quotes" if quoted else ""
+        case "bool_type":
+            return f"should be true or false{is_not}", ""
+        case "string_type":
+            scalar = isinstance(given, int | float)
+            return f"should be text{is_not}", f'put it in quotes: "{shown(given)}"' if scalar else ""
+        case "model_type" | "dict_type" | "model_attributes_type":
+            return f"should be a mapping of keys to values{is_not}", ""
+        case "list_type" | "tuple_type":
+            return f"should be a list{is_not}", "" if isinstance(given, dict) else f"write [{_bare(given)}]"
+        case "greater_than_equal":
+            return f"should be at least {context['ge']}{is_not}", ""
+        case "less_than_equal":
+            return f"should be at most {context['le']}{is_not}", ""
+    return error["msg"][:1].lower() + error["msg"][1:], ""
+
+
+def _bare(value: object) -> str:
+    return value if isinstance(value, str) and value.isprintable() and len(value) < 60 else shown(value)
+
+
+def _names(model: type[Strict], keys: Keys) -> tuple[str, ...]:
+    """The keys that the mapping at `keys` may have."""
+    for key in keys:
+        if isinstance(key, str):
+            found = next(_models(model.model_fields[key].annotation)) if key in model.model_fields else model
+            model = found
+    return tuple(model.model_fields)
+
+
+def _models(annotation: Any) -> Iterator[type[Strict]]:
+    """The models that an annotation such as `tuple[Pool, ...] | None` is about."""
+    if isinstance(annotation, type) and issubclass(annotation, Strict):
+        yield annotation
+    for argument in get_args(annotation):
+        yield from _models(argument)

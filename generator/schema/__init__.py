@@ -1,0 +1,90 @@
+"""`cluster.yaml` at the edge: read, checked as a whole, and turned into a frozen Definition."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from generator import definition as domain
+from generator import source as sources
+from generator.errors import InvalidFile, Problem
+
+if TYPE_CHECKING:
+    from generator.schema.models import Cluster
+
+
+def load(path: Path) -> domain.Definition:
+    """The definition in `path`. UserError where it cannot be read, InvalidFile with every problem in it."""
+    from generator.decode import attempt
+    from generator.schema.models import Cluster
+
+    source = sources.read(path)
+    cluster, found = attempt(source, source.value, Cluster)
+    problems = [*source.problems, *(problem for _, problem in found)]
+    bad = [keys for keys, _ in found]
+    sound = cluster or attempt(source, _without(source.value, bad), Cluster)[0]
+    if sound:
+        problems += _disagreements(source, sound, bad)
+    if cluster is None or problems:
+        raise InvalidFile(source.file, problems)
+    return _definition(path, cluster)
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of a definition, for editors."""
+    from generator.schema.models import Cluster
+
+    schema = Cluster.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
+
+
+def _disagreements(source: sources.Source, cluster: Cluster, bad: list[sources.Keys]) -> list[Problem]:
+    """What does not go together, leaving out what is founded on a value that is wrong in itself."""
+    from generator.schema.checks import findings
+
+    return [
+        source.problem(_in_file(source, finding.paths[0]), finding.message, finding.hint)
+        for finding in findings(cluster)
+        if not any(_touch(_in_file(source, path), keys) for path in finding.paths for keys in bad)
+    ]
+
+
+def _in_file(source: sources.Source, keys: sources.Keys) -> sources.Keys:
+    """A single pool is no list in the file: `spec.workers[0].count` is `spec.workers.count` there."""
+    if keys[:3] == ("spec", "workers", 0) and isinstance(source.value["spec"]["workers"], dict):
+        return (*keys[:2], *keys[3:])
+    return keys
+
+
+def _touch(one: sources.Keys, other: sources.Keys) -> bool:
+    shorter = min(len(one), len(other))
+    return one[:shorter] == other[:shorter]
+
+
+def _without(value: Any, bad: list[sources.Keys]) -> Any:
+    """`value` without what is at `bad`; items of lists are emptied rather than moved."""
+    if isinstance(value, dict):
+        inner = {key: [keys[1:] for keys in bad if keys[:1] == (key,)] for key in value}
+        return {key: _without(child, inner[key]) for key, child in value.items() if () not in inner[key]}
+    if isinstance(value, list):
+        lists = [[keys[1:] for keys in bad if keys[:1] == (index,)] for index in range(len(value))]
+        return [_without(child, inner) for child, inner in zip(value, lists, strict=True) if () not in inner]
+    return value
+
+
+def _definition(path: Path, cluster: Cluster) -> domain.Definition:
+    spec = cluster.spec
+    network = spec.network
+    return domain.Definition(
+        path=path,
+        name=cluster.metadata.name,
+        kubernetes=spec.kubernetes.version,
+        etcd=domain.Etcd(spec.etcd.count, spec.etcd.size),
+        masters=domain.Masters(spec.masters.count, spec.masters.size, spec.masters.schedulable),
+        workers=tuple(domain.Pool(**dict(pool)) for pool in spec.workers),
+        network=domain.Network(**dict(network)),
+        registry=spec.registry,
+        addons=tuple(dict.fromkeys(spec.addons)),
+        ssh_keys=tuple(dict.fromkeys(spec.access.ssh_keys)),
+        providers=cluster.providers.model_dump(mode="json", exclude_none=True),
+    )

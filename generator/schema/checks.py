@@ -1,0 +1,109 @@
+"""What single fields cannot know: whether the parts of a definition go together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from itertools import combinations
+
+from generator.schema.models import Cluster, Network, Spec
+from generator.source import Keys
+from generator.topology import BLOCK
+
+TAKEN = {
+    "10.0.2.0/24": "the way of local machines to the outside",
+    "127.0.0.0/8": "every machine itself",
+    "169.254.0.0/16": "the clouds' metadata",
+    "172.17.0.0/16": "Docker's own bridge",
+    "224.0.0.0/3": "multicast",
+}
+NODE_RANGE = 24  # prefix length of the pod addresses that a machine takes
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that does not go together: shown at the first of `paths`, and founded on all of them."""
+
+    paths: tuple[Keys, ...]
+    message: str
+    hint: str
+
+
+def findings(cluster: Cluster) -> Iterator[Finding]:
+    """Everything in `cluster` that does not go together."""
+    spec = cluster.spec
+    yield from _masters(spec)
+    yield from _pools(spec)
+    yield from _ranges(spec.network)
+    yield from _room(spec)
+
+
+def _masters(spec: Spec) -> Iterator[Finding]:
+    masters, at = spec.masters, ("spec", "masters")
+    if not spec.etcd.count and masters.count % 2 == 0:
+        paths = ((*at, "count"), ("spec", "etcd", "count"))
+        message = f"{masters.count} masters that run etcd survive no more failures than {masters.count - 1}"
+        yield Finding(paths, message, f"write {masters.count + 1}, or give etcd machines of its own")
+    if masters.size == "tiny":
+        yield Finding(((*at, "size"),), "a master does not fit on a tiny machine", "write small or larger")
+    if not masters.schedulable and not any(pool.count or pool.max for pool in spec.workers):
+        paths = (("spec", "workers"), (*at, "schedulable"))
+        yield Finding(
+            paths, "there is no machine to run pods on", "give workers a count, or write masters: {schedulable: true}"
+        )
+
+
+def _pools(spec: Spec) -> Iterator[Finding]:
+    names = [pool.name for pool in spec.workers]
+    for index, pool in enumerate(spec.workers):
+        at: Keys = ("spec", "workers", index)
+        if pool.name in names[:index]:
+            yield Finding(((*at, "name"),), f"there is a pool {pool.name} already", "give each pool a name of its own")
+        if pool.min is not None and pool.min > pool.count:
+            paths = ((*at, "min"), (*at, "count"))
+            yield Finding(paths, f"min {pool.min} is more than count {pool.count}", "min <= count <= max")
+        if pool.max is not None and pool.max < pool.count:
+            paths = ((*at, "max"), (*at, "count"))
+            yield Finding(paths, f"max {pool.max} is less than count {pool.count}", "min <= count <= max")
+        effects = [taint.partition("=")[0] + taint.rpartition(":")[2] for taint in pool.taints]
+        for number, effect in enumerate(effects):
+            if effect in effects[:number]:
+                yield Finding(
+                    ((*at, "taints", number),), "its key and effect are there already", "remove one of the two"
+                )
+
+
+def _ranges(network: Network) -> Iterator[Finding]:
+    ranges = {"machines": network.machines, "pods": network.pods, "services": network.services}
+    at = ("spec", "network")
+    for (one, first), (other, second) in combinations(ranges.items(), 2):
+        if first.overlaps(second):
+            paths = ((*at, other), (*at, one))
+            yield Finding(paths, f"{second} overlaps with {one} {first}", "give each range addresses of its own")
+    for name, found in ranges.items():
+        for taken, owner in TAKEN.items():
+            if found.overlaps(IPv4Network(taken)):
+                yield Finding(((*at, name),), f"{found} overlaps with {taken}, which is {owner}", "take another range")
+    if not 12 <= network.services.prefixlen <= 24:
+        message = f"a services range is /12 to /24, not /{network.services.prefixlen}"
+        yield Finding(((*at, "services"),), message, "such as 10.96.0.0/16")
+
+
+def _room(spec: Spec) -> Iterator[Finding]:
+    network, at = spec.network, ("spec", "network")
+    needed = BLOCK * (1 + len(spec.workers))
+    paths: tuple[Keys, ...] = ((*at, "machines"), ("spec", "workers"))
+    if network.machines.num_addresses < needed:
+        message = f"{network.machines} is too small: {len(spec.workers)} worker pools need {needed} addresses"
+        yield Finding(paths, message, f"a /{32 - (needed - 1).bit_length()} or larger")
+    if network.machines.prefixlen < 16:
+        yield Finding(
+            paths[:1], f"{network.machines} is too large: AWS takes no more than a /16", "such as 10.20.0.0/16"
+        )
+    machines = spec.etcd.count + spec.masters.count + sum(pool.max or pool.count for pool in spec.workers)
+    room = 2 ** max(0, NODE_RANGE - network.pods.prefixlen)
+    if room < machines:
+        paths = ((*at, "pods"), ("spec", "workers"), ("spec", "masters", "count"), ("spec", "etcd", "count"))
+        message = f"{network.pods} is too small: it has a /{NODE_RANGE} for {room} of {machines} machines"
+        yield Finding(paths, message, f"a /{NODE_RANGE - (machines - 1).bit_length()} or larger")

@@ -1,0 +1,220 @@
+"""The syntax of single fields: names, ranges, versions, labels, taints, keys."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Sequence
+from ipaddress import IPv4Network
+from typing import Annotated, Any, TypeVar
+
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
+
+from generator.decode import nearest, wrong
+from generator.definition import ADDONS, DRIVERS, MINORS, SIZES, VERSION
+from generator.source import shown
+
+T = TypeVar("T")
+Items = Annotated[tuple[T, ...], Field(strict=False)]  # YAML has lists only
+
+_KEY_TYPES = (
+    "ssh-ed25519",
+    "ssh-rsa",
+    "ecdsa-sha2-nistp256",
+    "ecdsa-sha2-nistp384",
+    "ecdsa-sha2-nistp521",
+    "sk-ssh-ed25519@openssh.com",
+    "sk-ecdsa-sha2-nistp256@openssh.com",
+)
+_EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
+# What NodeRestriction lets a kubelet say of itself under kubernetes.io and k8s.io, less what the kubelet sets anyway.
+_NODE_LABELS = ("topology.kubernetes.io/region", "topology.kubernetes.io/zone", "node.kubernetes.io/instance-type")
+_NODE_PREFIXES = ("kubelet.kubernetes.io", "node.kubernetes.io")
+
+_LABEL_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
+_SUBDOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
+_VERSION = re.compile(r"v(\d{1,3}\.\d{1,3})\.\d{1,3}")
+_REGISTRY = re.compile(
+    r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*){0,16}",
+)
+
+
+def label(limit: int) -> Callable[[str], str]:
+    """A validator of RFC 1035 labels of at most `limit` characters."""
+
+    def check(name: str) -> str:
+        if len(name) > limit:
+            raise wrong(
+                f"{shown(name)} has {len(name)} characters, but {limit} are the most", "machine names derive from it"
+            )
+        if not re.fullmatch(r"[a-z]([a-z0-9-]*[a-z0-9])?", name):
+            better = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-0123456789")
+            rule = "lower-case letters, digits and -, beginning with a letter"
+            raise wrong(f"{shown(name)} is no name", f"did you mean {better}? {rule}" if better else rule)
+        return name
+
+    return check
+
+
+def cluster_name(name: str) -> str:
+    """A name that no cloud refuses: Google's own words and the beginnings that S3 reserves are out."""
+    if "google" in name or name.startswith(("goog", "xn--", "sthree-", "amzn-", "aws")):
+        raise wrong(
+            f"{shown(name)} is a name that a cloud keeps to itself", "avoid google, and aws, amzn-, xn-- at the start"
+        )
+    return name
+
+
+def one_of(words: Sequence[str], what: str, later: Sequence[str] = ()) -> Any:
+    """The type of a text that is one of `words`; those in `later` are planned, and said to be so."""
+
+    def check(word: str) -> str:
+        if word in words:
+            return word
+        if word in later:
+            raise wrong(f"{what} {shown(word)} is not in this version", f"there is: {', '.join(words)}")
+        raise wrong(f"{shown(word)} is not {what}", nearest(word, words))
+
+    return Annotated[str, AfterValidator(check), WithJsonSchema({"type": "string", "enum": list(words)})]
+
+
+def network(value: object) -> IPv4Network:
+    """An IPv4 range in CIDR form, without host bits."""
+    example = "such as 10.20.0.0/16"
+    if not isinstance(value, str):
+        raise wrong(f"should be an address range, not {shown(value)}", example)
+    if not re.fullmatch(r"[0-9.]{7,15}/[0-9]{1,2}", value):
+        hint = "only IPv4 is supported" if ":" in value else example
+        raise wrong(f"{shown(value)} is no address range", hint)
+    try:
+        found = IPv4Network(value, strict=False)
+    except ValueError:
+        raise wrong(f"{shown(value)} is no address range", example) from None
+    if str(found.network_address) != value.split("/")[0]:
+        raise wrong(f"{value} has bits set after its first {found.prefixlen}", f"did you mean {found}?")
+    return found
+
+
+def version(value: object) -> str:
+    """`v1.35.4`: a supported minor version, with its patch."""
+    if isinstance(value, int | float):
+        raise wrong(
+            f"should be a whole version in quotes, not the number {shown(value)}", f'write "{_complete(str(value))}"'
+        )
+    if not isinstance(value, str):
+        raise wrong(f"should be a version, not {shown(value)}", f"such as {VERSION}")
+    match = _VERSION.fullmatch(value)
+    if not match:
+        raise wrong(f"{shown(value)} is no Kubernetes version", f"did you mean {_complete(value)}?")
+    if match[1] not in MINORS:
+        raise wrong(f"Kubernetes {value} is not supported", f"there is: {', '.join(f'v{m}' for m in MINORS)}")
+    return value
+
+
+def _complete(value: str) -> str:
+    """The version that was likely meant: `1.35` -> the default patch of 1.35."""
+    bare = value.strip().lower().removeprefix("v")
+    if _VERSION.fullmatch(f"v{bare}"):
+        return f"v{bare}"
+    return f"v{bare}.0" if bare in MINORS and not VERSION.startswith(f"v{bare}.") else VERSION
+
+
+def registry(value: str) -> str:
+    """`host[:port][/path]`, as image references begin."""
+    if not _REGISTRY.fullmatch(value):
+        bare = re.sub(r"^[a-z]+://", "", value).rstrip("/")
+        hint = f"did you mean {bare}?" if _REGISTRY.fullmatch(bare) else "such as registry.example.com/k8s"
+        raise wrong(f"{shown(value)} is no registry", hint)
+    return value
+
+
+def ssh_key(value: str) -> str:
+    """One OpenSSH public key: type, base64, and perhaps a comment."""
+    if "PRIVATE KEY" in value:
+        raise wrong(
+            "is a private key, and should be a public one", "take the file that ends with .pub, and make a new key"
+        )
+    kind, _, rest = value.strip(" \n").partition(" ")
+    if not value.strip(" \n").isprintable() or kind not in _KEY_TYPES:
+        raise wrong("is no OpenSSH public key", "one line that begins with ssh-ed25519, ecdsa-sha2-... or ssh-rsa")
+    blob, name = rest.strip().split(" ")[0], kind.encode()
+    try:
+        data = base64.b64decode(blob, validate=True)
+    except binascii.Error:
+        data = b""
+    if not data.startswith(len(name).to_bytes(4, "big") + name) or len(data) < len(name) + 36:
+        raise wrong(f"is no whole {kind} key", "copy the line of the .pub file again")
+    return value.strip(" \n")
+
+
+def label_key(key: str) -> str:
+    """A label's key: `name` or `prefix/name`."""
+    prefix, slash, name = key.rpartition("/")
+    if not _LABEL_NAME.fullmatch(name) or (slash and not (_SUBDOMAIN.fullmatch(prefix) and len(prefix) < 254)):
+        raise wrong("is no label key", "name or example.com/name, of letters, digits, - _ .; at most 63 characters")
+    return key
+
+
+def node_label_key(key: str) -> str:
+    """A label's key that a kubelet may give its own node."""
+    prefix = label_key(key).rpartition("/")[0]
+    reserved = any(prefix == domain or prefix.endswith(f".{domain}") for domain in ("kubernetes.io", "k8s.io"))
+    if (
+        reserved
+        and key not in _NODE_LABELS
+        and not any(prefix == p or prefix.endswith(f".{p}") for p in _NODE_PREFIXES)
+    ):
+        raise wrong(
+            "is a label that Kubernetes keeps to itself", "NodeRestriction refuses it; take a prefix of your own"
+        )
+    return key
+
+
+def label_value(value: str) -> str:
+    if value and not _LABEL_NAME.fullmatch(value):
+        raise wrong(
+            f"{shown(value)} is no label value",
+            "letters, digits, - _ . between letters or digits; at most 63 characters",
+        )
+    return value
+
+
+def taint(value: str) -> str:
+    """`key=value:Effect` or `key:Effect`; always returned with its `=`."""
+    rest, colon, effect = value.rpartition(":")
+    key, _, content = rest.partition("=")
+    if not colon:
+        raise wrong(f"{shown(value)} is no taint", "key=value:Effect, such as dedicated=gpu:NoSchedule")
+    if effect not in _EFFECTS:
+        raise wrong(f"{shown(effect)} is no taint effect", nearest(effect, _EFFECTS))
+    label_key(key)
+    label_value(content)
+    return f"{key}={content}:{effect}"
+
+
+ClusterName = Annotated[str, AfterValidator(label(30)), AfterValidator(cluster_name)]
+PoolName = Annotated[str, AfterValidator(label(20))]
+Driver = one_of(DRIVERS, "a network driver")
+Accel = one_of(("auto", "kvm", "tcg"), "an accelerator")
+SizeName = one_of(tuple(SIZES), "a size")
+Addon = one_of(ADDONS, "an add-on", later=("metrics", "storage", "dashboard", "ingress"))
+Arch = one_of(("amd64",), "an architecture", later=("arm64",))
+Version = Annotated[
+    str, BeforeValidator(version), WithJsonSchema({"type": "string", "pattern": f"^{_VERSION.pattern}$"})
+]
+Range = Annotated[
+    IPv4Network,
+    BeforeValidator(network),
+    PlainSerializer(str),
+    WithJsonSchema({"type": "string", "pattern": r"^[0-9.]{7,15}/[0-9]{1,2}$"}),
+]
+Registry = Annotated[str, AfterValidator(registry)]
+SshKey = Annotated[str, AfterValidator(ssh_key)]
+LabelKey = Annotated[str, AfterValidator(node_label_key)]
+LabelValue = Annotated[str, AfterValidator(label_value)]
+Taint = Annotated[str, AfterValidator(taint)]
+AwsRegion = Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")]
+GceRegion = Annotated[str, Field(pattern=r"^[a-z]+-[a-z]+[0-9]+$")]
+GceProject = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{4,28}[a-z0-9]$")]
+MachineType = Annotated[str, Field(pattern=r"^[a-z][a-z0-9.-]{1,62}$")]

@@ -1,0 +1,45 @@
+"""The keys of `cluster.lock.yaml`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field
+
+from generator.decode import Strict, wrong
+from generator.schema import fields
+
+Hex = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Text = Annotated[str, Field(min_length=1, max_length=500, pattern=r"^\S+$")]
+
+
+def _apart(blocks: dict[str, int]) -> dict[str, int]:
+    owners: dict[int, str] = {}
+    for pool, block in blocks.items():
+        if owners.setdefault(block, pool) != pool:
+            raise wrong(f"the pools {owners[block]} and {pool} have the same block {block}", "give each its own")
+    return blocks
+
+
+class ImageEntry(Strict):
+    ref: Text
+    id: Annotated[str, Field(pattern=r"^sha256:[0-9a-f]{64}$")]
+    archive: Hex
+    size: int = Field(ge=0)
+    source: Text
+
+
+class BaseEntry(Strict):
+    source: Text
+    sha256: Hex
+
+
+class LockFile(Strict):
+    apiVersion: Literal["anywhere/v1"]  # noqa: N815 (the key in the file)
+    kind: Literal["Lock"]
+    kubernetes: fields.Version
+    driver: fields.Driver
+    images: dict[str, ImageEntry]
+    base: BaseEntry | None = None
+    blocks: Annotated[dict[fields.PoolName, Annotated[int, Field(ge=0)]], AfterValidator(_apart)]
+    facts: dict[str, dict[str, Any]] = {}

@@ -1,0 +1,150 @@
+"""The keys of `cluster.yaml`."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
+
+from generator.decode import Strict, wrong
+from generator.definition import ADDONS, VERSION
+from generator.schema import fields
+from generator.topology import POOL_LIMIT
+
+
+def _default(cidr: str) -> Any:
+    return Field(default=IPv4Network(cidr), json_schema_extra={"default": cidr})
+
+
+class Metadata(Strict):
+    name: fields.ClusterName = Field(
+        description="What the cluster and its machines are called.", examples=["star-wars"]
+    )
+
+
+class Kubernetes(Strict):
+    version: fields.Version = Field(default=VERSION, description="The Kubernetes version, with its patch.")
+
+
+def _members(count: object) -> object:
+    if isinstance(count, int) and not isinstance(count, bool) and 0 <= count <= 7 and count % 2 == 0 and count:
+        raise wrong(f"{count} members survive no more failures than {count - 1}", f"write {count - 1} or {count + 1}")
+    return count
+
+
+class Etcd(Strict):
+    """Machines of their own for etcd."""
+
+    count: Annotated[int, BeforeValidator(_members)] = Field(
+        default=0,
+        ge=0,
+        le=7,
+        description="0 puts etcd on the masters; else 1, 3, 5 or 7.",
+        json_schema_extra={"enum": [0, 1, 3, 5, 7]},
+    )
+    size: fields.SizeName = "small"
+
+
+class Masters(Strict):
+    """The control plane."""
+
+    count: int = Field(default=1, ge=1, le=9)
+    size: fields.SizeName = "medium"
+    schedulable: bool = Field(default=False, description="Whether masters also take ordinary pods.")
+
+
+class Pool(Strict):
+    """Workers alike."""
+
+    name: fields.PoolName = Field(default="general", description="What its machines are called after: worker-NAME-1.")
+    count: int = Field(ge=0, le=POOL_LIMIT, examples=[3])
+    size: fields.SizeName = "medium"
+    labels: dict[fields.LabelKey, fields.LabelValue] = {}
+    taints: fields.Items[fields.Taint] = Field(default=(), examples=[["dedicated=gpu:NoSchedule"]])
+    arch: fields.Arch = "amd64"
+    spot: bool = Field(default=False, description="Cheaper machines that a cloud may take back.")
+    min: int | None = Field(default=None, ge=0, le=POOL_LIMIT, description="The least that autoscaling keeps.")
+    max: int | None = Field(default=None, ge=0, le=POOL_LIMIT, description="The most that autoscaling makes.")
+
+
+class NamedPool(Pool):
+    """Workers alike, one pool of several."""
+
+    name: fields.PoolName = Field(
+        description="What its machines are called after: worker-NAME-1.", examples=["general"]
+    )
+
+
+def _pools(workers: object) -> object:
+    """One pool is written without a list."""
+    return [{"name": "general", **workers}] if isinstance(workers, dict) else workers
+
+
+class Network(Strict):
+    driver: fields.Driver | None = Field(
+        default=None, description="Left out, the lock decides once: weave where its images can be had, else flannel."
+    )
+    machines: fields.Range = _default("10.20.0.0/16")
+    pods: fields.Range = _default("10.32.0.0/12")
+    services: fields.Range = _default("10.96.0.0/16")
+    encryption: bool = Field(default=True, description="Off only where the machines' network is private already.")
+
+
+class Access(Strict):
+    ssh_keys: fields.Items[fields.SshKey] = Field(
+        default=(), description="OpenSSH public keys that may log in to machines."
+    )
+
+
+class Spec(Strict):
+    """What is the same on every target."""
+
+    kubernetes: Kubernetes = Kubernetes()
+    etcd: Etcd = Etcd()
+    masters: Masters = Masters()
+    workers: Annotated[
+        fields.Items[NamedPool], BeforeValidator(_pools, json_schema_input_type=Pool | list[NamedPool])
+    ] = ()
+    network: Network = Network()
+    registry: fields.Registry | None = Field(default=None, description="A mirror that every image is pulled from.")
+    addons: fields.Items[fields.Addon] = ADDONS
+    access: Access = Access()
+
+
+class Local(Strict):
+    """Virtual machines on this computer."""
+
+    egress: bool = Field(default=True, description="Whether machines reach the outside.")
+    accel: fields.Accel = "auto"
+
+
+class Aws(Strict):
+    region: fields.AwsRegion = Field(examples=["eu-west-1"])
+    admin_cidrs: Annotated[fields.Items[fields.Range], Field(min_length=1)] = Field(examples=[["203.0.113.0/24"]])
+    sizes: dict[fields.SizeName, fields.MachineType] = Field(default={}, examples=[{"medium": "t3.medium"}])
+
+
+class Gce(Strict):
+    project: fields.GceProject = Field(examples=["my-project"])
+    region: fields.GceRegion = Field(examples=["europe-west1"])
+    admin_cidrs: Annotated[fields.Items[fields.Range], Field(min_length=1)] = Field(examples=[["203.0.113.0/24"]])
+    sizes: dict[fields.SizeName, fields.MachineType] = Field(default={}, examples=[{"medium": "e2-medium"}])
+
+
+class Providers(Strict):
+    """What cannot be portable, by target."""
+
+    local: Local = Local()
+    aws: Aws | None = None
+    gce: Gce | None = None
+
+
+class Cluster(Strict):
+    """One portable cluster definition."""
+
+    apiVersion: Literal["anywhere/v1"] = Field(examples=["anywhere/v1"])  # noqa: N815 (the key in the file)
+    kind: Literal["Cluster"] = Field(examples=["Cluster"])
+    metadata: Metadata = Field(examples=[{"name": "star-wars"}])
+    spec: Spec = Field(examples=[{"workers": {"count": 3}}])
+    providers: Providers = Providers()

@@ -1,0 +1,198 @@
+"""YAML read as plain values, with the line of each: the source of every message about a file."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from generator.errors import InvalidFile, Problem, UserError
+
+if TYPE_CHECKING:
+    from ruamel.yaml import YAML
+    from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
+
+LIMIT = 256 * 1024  # bytes; a definition of a thousand pools is smaller
+ROOT = "."
+Keys = tuple[str | int, ...]
+
+_PLAIN_KEY = re.compile(r"[A-Za-z0-9_./-]{1,100}")
+_TEXT = frozenset(f"tag:yaml.org,2002:{name}" for name in ("str", "timestamp", "merge", "value"))
+_OTHER = frozenset(f"tag:yaml.org,2002:{name}" for name in ("int", "float", "bool", "null"))
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A YAML mapping: its plain `value` (JSON types), the line of each path, and what is wrong with its YAML."""
+
+    file: str
+    value: dict[str, Any]
+    lines: dict[Keys, int]
+    problems: tuple[Problem, ...]
+
+    def line(self, keys: Keys) -> int:
+        """The line of the value at `keys`, or of what is nearest around it."""
+        while keys and keys not in self.lines:
+            keys = keys[:-1]
+        return self.lines.get(keys, 1)
+
+    def problem(self, keys: Keys, message: str, hint: str = "") -> Problem:
+        return Problem(dotted(keys), self.line(keys), message, hint)
+
+
+def read(path: Path) -> Source:
+    """Read one YAML mapping. UserError where it cannot be read, InvalidFile where it is no single mapping."""
+    text = _text(path)
+    reader = _Reader()
+    node = _compose(str(path), text, reader.yaml)
+    value = reader.plain(node, ())
+    if not isinstance(value, dict):
+        raise InvalidFile(str(path), [Problem(ROOT, reader.lines[()], "should be a mapping of keys to values")])
+    return Source(str(path), value, reader.lines, tuple(reader.problems))
+
+
+def dotted(keys: Keys) -> str:
+    """`("spec", "workers", 0, "name")` -> `spec.workers[0].name`; odd keys are quoted."""
+    if not keys:
+        return ROOT
+    parts = []
+    for key in keys:
+        if isinstance(key, int):
+            parts.append(f"[{key}]")
+        elif _PLAIN_KEY.fullmatch(key):
+            parts.append(f".{key}")
+        else:
+            parts.append(f".{shown(key)}")
+    return "".join(parts).removeprefix(".")
+
+
+def shown(value: object) -> str:
+    """`value` as a message shows it: one line, at most about 60 characters."""
+    text = json.dumps(value, default=str)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            data = file.read(LIMIT + 1)
+    except FileNotFoundError:
+        raise UserError(
+            f"There is no file {path}.", "Check the path, or make a definition with `anywhere init`."
+        ) from None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}.", "Give the path of a readable YAML file.") from None
+    if len(data) > LIMIT:
+        raise InvalidFile(str(path), [Problem(ROOT, 1, f"is larger than {LIMIT // 1024} KiB", "is it the right file?")])
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise InvalidFile(str(path), [Problem(ROOT, line, "is not UTF-8 text", "save it as UTF-8")]) from None
+
+
+def _compose(file: str, text: str, yaml: YAML) -> Node:
+    """The one document of `text`, as nodes."""
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+    def malformed(line: int, message: str, hint: str = "") -> InvalidFile:
+        return InvalidFile(file, [Problem(ROOT, line, message, hint)])
+
+    try:
+        documents = list(yaml.compose_all(text))
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        what = " ".join(str(error.problem or error.context).split())
+        raise malformed(mark.line + 1 if mark else 1, f"is not YAML: {what}", "check indentation and quotes") from None
+    except YAMLError as error:  # a character that YAML refuses; `position` counts characters
+        line = text.count("\n", 0, getattr(error, "position", 0)) + 1
+        raise malformed(line, "is not YAML: it has a control character", "remove it") from None
+    except RecursionError:
+        raise malformed(1, "is nested too deeply") from None
+    except (ValueError, LookupError, AttributeError, TypeError, AssertionError) as error:  # the parser's own faults
+        raise malformed(1, f"is not YAML: {' '.join(str(error).split())}") from None
+    documents = [node for node in documents if node is not None]
+    if not documents:
+        raise malformed(1, "is empty")
+    if len(documents) > 1:
+        raise malformed(documents[1].start_mark.line + 1, "has more than one document", "keep one document to a file")
+    node: Node = documents[0]
+    return node
+
+
+def _safe_yaml() -> YAML:
+    from ruamel.yaml import YAML
+
+    return YAML(typ="safe", pure=True)
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Turns nodes into plain values, and notes lines and problems on the way."""
+
+    yaml: YAML = field(default_factory=_safe_yaml)
+    lines: dict[Keys, int] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    seen: set[int] = field(default_factory=set)
+
+    def wrong(self, keys: Keys, message: str, hint: str = "") -> None:
+        self.problems.append(Problem(dotted(keys), self.lines[keys], message, hint))
+
+    def plain(self, node: Node, keys: Keys) -> Any:
+        self.lines.setdefault(keys, node.start_mark.line + 1)
+        if id(node) in self.seen:
+            self.wrong(keys, "is a YAML alias, which is not supported", "write the value out")
+            return None
+        self.seen.add(id(node))
+        from ruamel.yaml.nodes import MappingNode, SequenceNode
+
+        if isinstance(node, MappingNode):
+            return self._mapping(node, keys)
+        if isinstance(node, SequenceNode):
+            return self._sequence(node, keys)
+        return self._scalar(node, keys)
+
+    def _mapping(self, node: MappingNode, keys: Keys) -> dict[str, Any]:
+        value: dict[str, Any] = {}
+        for key_node, child in node.value:
+            line = key_node.start_mark.line + 1
+            key = self._scalar(key_node, keys) if key_node.id == "scalar" else None
+            if not isinstance(key, str):
+                name = shown(key_node.value) if key_node.id == "scalar" else "a list or mapping"
+                self.problems.append(
+                    Problem(dotted(keys), line, f"has a key that is no text: {name}", "put it in quotes")
+                )
+            elif key in value:
+                first = f"the first is on line {self.lines[(*keys, key)]}"
+                self.problems.append(Problem(dotted((*keys, key)), line, "is given twice", first))
+            else:
+                self.lines[(*keys, key)] = line
+                value[key] = self.plain(child, (*keys, key))
+        return value
+
+    def _sequence(self, node: SequenceNode, keys: Keys) -> list[Any]:
+        return [self.plain(child, (*keys, index)) for index, child in enumerate(node.value)]
+
+    def _scalar(self, node: Node, keys: Keys) -> str | int | float | bool | None:
+        tag = str(node.tag)
+        if tag in _TEXT:
+            return self._text(str(node.value), keys)
+        if tag not in _OTHER:
+            self.wrong(keys, f"has the YAML tag {shown(tag)}, which is not supported", "remove the tag")
+            return None
+        try:
+            value = self.yaml.constructor.construct_object(node)
+        except (ValueError, OverflowError, KeyError, IndexError):
+            return str(node.value)
+        return value if isinstance(value, str | int | bool) or value is None else float(value)
+
+    def _text(self, value: str, keys: Keys) -> str | None:
+        """`value`, where it can be written down again: a lone surrogate (`"\\ud800"`) cannot."""
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            self.wrong(keys, "is not text that UTF-8 can hold", "remove the escape")
+            return None
+        return value
