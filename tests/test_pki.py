@@ -386,6 +386,12 @@ def test_leaves_of_a_lost_authority_are_made_anew(secrets):
     assert verify_client(made.leaves["etcd-client"].crt, made.authorities["etcd"].crt)
 
 
+def test_a_certificate_of_another_identity_is_made_anew(secrets):
+    mistaken = {**secrets.leaves, "kube-scheduler": secrets.leaves["kube-controller-manager"]}
+    made = pki.ensure(replace(secrets, leaves=mistaken), NOW, SERVICES, ("api.example.com", "203.0.113.7"))
+    assert identity(made.leaves["kube-scheduler"].crt) == ("system:kube-scheduler", [])
+
+
 def test_rotate_makes_only_what_it_is_told(secrets):
     names = ("api.example.com", "203.0.113.7")
     rotated = pki.rotate(secrets, ["kube-scheduler"], NOW, SERVICES, names)
