@@ -13,6 +13,9 @@ from generator.errors import InvalidFile, Problem
 from generator.source import Keys, Source, shown
 
 
+_BOOL = dict.fromkeys(("yes", "on", "y", "1"), "write true") | dict.fromkeys(("no", "off", "n", "0"), "write false")
+
+
 class Strict(BaseModel):
     """A mapping of a file: no unknown keys, no guessed types, frozen; a key without a value counts as left out."""
 
@@ -27,6 +30,7 @@ class Strict(BaseModel):
 
 
 M = TypeVar("M", bound=Strict)
+Located = tuple[Keys, Problem]
 
 
 def wrong(message: str, hint: str = "") -> PydanticCustomError:
@@ -42,24 +46,24 @@ def nearest(word: object, words: Sequence[str]) -> str:
 
 def decode(source: Source, model: type[M]) -> M:
     """The whole file as `model`; InvalidFile with every problem."""
-    found, problems = attempt(source, source.value, model)
-    if found is None or source.problems or problems:
-        raise InvalidFile(source.file, [*source.problems, *(problem for _, problem in problems)])
+    found, problems = attempt(source, model)
+    if found is None or problems:
+        raise InvalidFile(source.file, [problem for _, problem in problems])
     return found
 
 
-def attempt(source: Source, value: Any, model: type[M]) -> tuple[M | None, list[tuple[Keys, Problem]]]:
-    """`value` as `model`, or the problems with the keys they are at."""
+def attempt(source: Source, model: type[M]) -> tuple[M | None, list[Located]]:
+    """The whole file as `model`, if it can be, and what is wrong in the file."""
     try:
-        return model.model_validate(value), []
+        return model.model_validate(source.value), list(source.problems)
     except ValidationError as error:
-        return None, [_problem(source, value, model, e) for e in error.errors(include_url=False)]
-
-
-def _problem(source: Source, value: Any, model: type[Strict], error: ErrorDetails) -> tuple[Keys, Problem]:
-    keys = _keys(value, error["loc"])
-    message, hint = _explain(error, model, keys)
-    return keys, source.problem(keys, message, hint)
+        found = list(source.problems)
+        errors = [(_keys(source.value, e["loc"]), e) for e in error.errors(include_url=False)]
+        for keys, e in errors:
+            empty_by_error = e["type"] == "too_short" and any(other[:-1] == keys for other, _ in errors)
+            if not empty_by_error and not any(keys == other for other, _ in source.problems):
+                found.append((keys, source.problem(keys, *_explain(e, model, keys))))
+        return None, found
 
 
 def _keys(value: Any, loc: Keys) -> Keys:
@@ -87,14 +91,21 @@ def _explain(error: ErrorDetails, model: type[Strict], keys: Keys) -> tuple[str,
         case "field":
             return str(context["message"]), str(context["hint"])
         case "extra_forbidden":
-            return "is not a known key", nearest(keys[-1], _names(model, keys[:-1]))
+            known = _model(model, keys[:-1])
+            return "is not a known key", nearest(keys[-1], tuple(known.model_fields)) if known else ""
         case "missing":
-            return "is missing", ""
+            return "is missing", _example(model, keys)
+        case "literal_error":
+            return f"should be {str(context['expected']).replace(chr(39), '')}{is_not}", ""
+        case "string_pattern_mismatch":
+            return f"has not the right form: {shown(given)}", _example(model, keys)
+        case "too_short":
+            return "should not be empty", _example(model, keys)
         case "int_type" | "int_from_float" | "int_parsing":
             quoted = isinstance(given, str) and given.isdigit()
             return f"should be a whole number{is_not}", f"write {given}, without quotes" if quoted else ""
         case "bool_type":
-            return f"should be true or false{is_not}", ""
+            return f"should be true or false{is_not}", _BOOL.get(str(given).lower(), "")
         case "string_type":
             scalar = isinstance(given, int | float)
             return f"should be text{is_not}", f'put it in quotes: "{shown(given)}"' if scalar else ""
@@ -113,13 +124,24 @@ def _bare(value: object) -> str:
     return value if isinstance(value, str) and value.isprintable() and len(value) < 60 else shown(value)
 
 
-def _names(model: type[Strict], keys: Keys) -> tuple[str, ...]:
-    """The keys that the mapping at `keys` may have."""
+def _model(model: type[Strict], keys: Keys) -> type[Strict] | None:
+    """The model of the mapping at `keys`."""
     for key in keys:
         if isinstance(key, str):
-            found = next(_models(model.model_fields[key].annotation)) if key in model.model_fields else model
-            model = found
-    return tuple(model.model_fields)
+            field = model.model_fields.get(key)
+            inner = next(_models(field.annotation), None) if field else None
+            if inner is None:
+                return None
+            model = inner
+    return model
+
+
+def _example(model: type[Strict], keys: Keys) -> str:
+    """A hint that shows how the value at `keys` may look."""
+    *around, key = [key for key in keys if isinstance(key, str)]
+    inner = _model(model, tuple(around))
+    examples = inner.model_fields[key].examples if inner and key in inner.model_fields else None
+    return f"such as {key}: {_bare(examples[0])}" if examples else ""
 
 
 def _models(annotation: Any) -> Iterator[type[Strict]]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 LIMIT = 256 * 1024  # bytes; a definition of a thousand pools is smaller
+DEPTH = 32  # levels of mappings and lists
 ROOT = "."
 Keys = tuple[str | int, ...]
 
@@ -30,7 +31,7 @@ class Source:
     file: str
     value: dict[str, Any]
     lines: dict[Keys, int]
-    problems: tuple[Problem, ...]
+    problems: tuple[tuple[Keys, Problem], ...]
 
     def line(self, keys: Keys) -> int:
         """The line of the value at `keys`, or of what is nearest around it."""
@@ -134,16 +135,19 @@ class _Reader:
 
     yaml: YAML = field(default_factory=_safe_yaml)
     lines: dict[Keys, int] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[tuple[Keys, Problem]] = field(default_factory=list)
     seen: set[int] = field(default_factory=set)
 
     def wrong(self, keys: Keys, message: str, hint: str = "") -> None:
-        self.problems.append(Problem(dotted(keys), self.lines[keys], message, hint))
+        self.problems.append((keys, Problem(dotted(keys), self.lines[keys], message, hint)))
 
     def plain(self, node: Node, keys: Keys) -> Any:
         self.lines.setdefault(keys, node.start_mark.line + 1)
         if id(node) in self.seen:
             self.wrong(keys, "is a YAML alias, which is not supported", "write the value out")
+            return None
+        if len(keys) > DEPTH:
+            self.wrong(keys[:DEPTH], "is nested too deeply")
             return None
         self.seen.add(id(node))
         from ruamel.yaml.nodes import MappingNode, SequenceNode
@@ -155,18 +159,18 @@ class _Reader:
         return self._scalar(node, keys)
 
     def _mapping(self, node: MappingNode, keys: Keys) -> dict[str, Any]:
+        from ruamel.yaml.nodes import ScalarNode
+
         value: dict[str, Any] = {}
         for key_node, child in node.value:
             line = key_node.start_mark.line + 1
-            key = self._scalar(key_node, keys) if key_node.id == "scalar" else None
-            if not isinstance(key, str):
-                name = shown(key_node.value) if key_node.id == "scalar" else "a list or mapping"
-                self.problems.append(
-                    Problem(dotted(keys), line, f"has a key that is no text: {name}", "put it in quotes")
-                )
+            key = self._scalar(key_node, keys) if isinstance(key_node, ScalarNode) else key_node.tag
+            if not (isinstance(key_node, ScalarNode) and isinstance(key, str)):
+                message = f"has a key that is no text: {shown(key)}"
+                self.problems.append((keys, Problem(dotted(keys), line, message, "put it in quotes")))
             elif key in value:
-                first = f"the first is on line {self.lines[(*keys, key)]}"
-                self.problems.append(Problem(dotted((*keys, key)), line, "is given twice", first))
+                here, first = (*keys, key), f"the first is on line {self.lines[(*keys, key)]}"
+                self.problems.append((here, Problem(dotted(here), line, "is given twice", first)))
             else:
                 self.lines[(*keys, key)] = line
                 value[key] = self.plain(child, (*keys, key))

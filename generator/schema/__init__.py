@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from generator import source as sources
 from generator.errors import InvalidFile, Problem
 
 if TYPE_CHECKING:
-    from generator.schema.models import Cluster
+    from generator.schema.models import Cluster, Spec
 
 
 def load(path: Path) -> domain.Definition:
@@ -19,12 +20,9 @@ def load(path: Path) -> domain.Definition:
     from generator.schema.models import Cluster
 
     source = sources.read(path)
-    cluster, found = attempt(source, source.value, Cluster)
-    problems = [*source.problems, *(problem for _, problem in found)]
-    bad = [keys for keys, _ in found]
-    sound = cluster or attempt(source, _without(source.value, bad), Cluster)[0]
-    if sound:
-        problems += _disagreements(source, sound, bad)
+    cluster, located = attempt(source, Cluster)
+    problems = [problem for _, problem in located]
+    problems += _disagreements(source, [keys for keys, _ in located])
     if cluster is None or problems:
         raise InvalidFile(source.file, problems)
     return _definition(path, cluster)
@@ -38,15 +36,30 @@ def json_schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
-def _disagreements(source: sources.Source, cluster: Cluster, bad: list[sources.Keys]) -> list[Problem]:
-    """What does not go together, leaving out what is founded on a value that is wrong in itself."""
+def _disagreements(source: sources.Source, bad: list[sources.Keys]) -> list[Problem]:
+    """What does not go together in `spec`, leaving out what is founded on a value that is wrong in itself."""
     from generator.schema.checks import findings
 
+    spec, bad = _sound_spec(source, bad)
     return [
         source.problem(_in_file(source, finding.paths[0]), finding.message, finding.hint)
-        for finding in findings(cluster)
+        for finding in (findings(spec) if spec else ())
         if not any(_touch(_in_file(source, path), keys) for path in finding.paths for keys in bad)
     ]
+
+
+def _sound_spec(source: sources.Source, bad: list[sources.Keys]) -> tuple[Spec | None, list[sources.Keys]]:
+    """`spec` without what is at `bad` and what cannot be without that, and all that was left out."""
+    from generator.decode import attempt
+    from generator.schema.models import Spec
+
+    spec, tries = None, 3  # a wrong value, the pool it was in, the pools
+    while spec is None and ("spec",) not in bad and isinstance(source.value.get("spec"), dict) and tries:
+        value = _without(source.value["spec"], [keys[1:] for keys in bad if keys[:1] == ("spec",)])
+        spec, located = attempt(replace(source, value=value, problems=()), Spec)
+        bad = bad + [("spec", *keys[:-1]) for keys, _ in located]
+        tries -= 1
+    return spec, bad
 
 
 def _in_file(source: sources.Source, keys: sources.Keys) -> sources.Keys:
@@ -62,13 +75,16 @@ def _touch(one: sources.Keys, other: sources.Keys) -> bool:
 
 
 def _without(value: Any, bad: list[sources.Keys]) -> Any:
-    """`value` without what is at `bad`; items of lists are emptied rather than moved."""
-    if isinstance(value, dict):
-        inner = {key: [keys[1:] for keys in bad if keys[:1] == (key,)] for key in value}
-        return {key: _without(child, inner[key]) for key, child in value.items() if () not in inner[key]}
+    """`value` without what is at `bad`; a list loses all its items, since they could not keep their places."""
+    if not bad:
+        return value
+    inner = {step: [keys[1:] for keys in bad if keys[:1] == (step,)] for step in {keys[0] for keys in bad}}
     if isinstance(value, list):
-        lists = [[keys[1:] for keys in bad if keys[:1] == (index,)] for index in range(len(value))]
-        return [_without(child, inner) for child, inner in zip(value, lists, strict=True) if () not in inner]
+        whole = any(() in keys for keys in inner.values())
+        return [] if whole else [_without(child, inner.get(index, [])) for index, child in enumerate(value)]
+    if isinstance(value, dict):
+        kept = {key: child for key, child in value.items() if () not in inner.get(key, [])}
+        return {key: _without(child, inner.get(key, [])) for key, child in kept.items()}
     return value
 
 

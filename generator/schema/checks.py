@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 from itertools import combinations
 
-from generator.schema.models import Cluster, Network, Spec
+from generator.schema.models import Network, Spec
 from generator.source import Keys
 from generator.topology import BLOCK
 
@@ -30,9 +30,8 @@ class Finding:
     hint: str
 
 
-def findings(cluster: Cluster) -> Iterator[Finding]:
-    """Everything in `cluster` that does not go together."""
-    spec = cluster.spec
+def findings(spec: Spec) -> Iterator[Finding]:
+    """Everything in `spec` that does not go together."""
     yield from _masters(spec)
     yield from _pools(spec)
     yield from _ranges(spec.network)
@@ -40,9 +39,10 @@ def findings(cluster: Cluster) -> Iterator[Finding]:
 
 
 def _masters(spec: Spec) -> Iterator[Finding]:
-    masters, at = spec.masters, ("spec", "masters")
+    masters = spec.masters
+    at: Keys = ("spec", "masters")
     if not spec.etcd.count and masters.count % 2 == 0:
-        paths = ((*at, "count"), ("spec", "etcd", "count"))
+        paths: tuple[Keys, ...] = ((*at, "count"), ("spec", "etcd", "count"))
         message = f"{masters.count} masters that run etcd survive no more failures than {masters.count - 1}"
         yield Finding(paths, message, f"write {masters.count + 1}, or give etcd machines of its own")
     if masters.size == "tiny":
@@ -95,7 +95,9 @@ def _room(spec: Spec) -> Iterator[Finding]:
     needed = BLOCK * (1 + len(spec.workers))
     paths: tuple[Keys, ...] = ((*at, "machines"), ("spec", "workers"))
     if network.machines.num_addresses < needed:
-        message = f"{network.machines} is too small: {len(spec.workers)} worker pools need {needed} addresses"
+        message = (
+            f"{network.machines} is too small: it takes {needed} addresses, {BLOCK} for the masters and for each pool"
+        )
         yield Finding(paths, message, f"a /{32 - (needed - 1).bit_length()} or larger")
     if network.machines.prefixlen < 16:
         yield Finding(

@@ -73,7 +73,7 @@ def one_of(words: Sequence[str], what: str, later: Sequence[str] = ()) -> Any:
         if word in words:
             return word
         if word in later:
-            raise wrong(f"{what} {shown(word)} is not in this version", f"there is: {', '.join(words)}")
+            raise wrong(f"{shown(word)} is {what} that this version does not have yet", f"there is: {', '.join(words)}")
         raise wrong(f"{shown(word)} is not {what}", nearest(word, words))
 
     return Annotated[str, AfterValidator(check), WithJsonSchema({"type": "string", "enum": list(words)})]

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field
 from generator.decode import Strict, wrong
 from generator.definition import ADDONS, VERSION
 from generator.schema import fields
+from generator.source import shown
 from generator.topology import POOL_LIMIT
 
 
@@ -78,7 +79,11 @@ class NamedPool(Pool):
 
 def _pools(workers: object) -> object:
     """One pool is written without a list."""
-    return [{"name": "general", **workers}] if isinstance(workers, dict) else workers
+    if isinstance(workers, dict):
+        return [{"name": "general", **workers}]
+    if not isinstance(workers, list):
+        raise wrong(f"should be a pool or a list of pools, not {shown(workers)}", "such as {count: 3}")
+    return workers
 
 
 class Network(Strict):
