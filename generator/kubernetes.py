@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 from generator.errors import UserError
 
 
-class Unreachable(UserError):
+class UnreachableError(UserError):
     """The API does not answer, or not as this cluster's."""
 
 
@@ -50,7 +50,7 @@ class Client:
 
     def readyz(self) -> bool:
         """Whether the API server calls itself ready."""
-        with suppress(Unreachable):
+        with suppress(UnreachableError):
             return self._read("/readyz") == b"ok"
         return False
 
@@ -73,11 +73,11 @@ class Client:
         except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
             self.close()
         except (OSError, http.client.HTTPException) as error:
-            raise self._unreachable(error) from None
+            raise self._not_reached(error) from None
         try:
             return self._ask(path)
         except (OSError, http.client.HTTPException) as error:
-            raise self._unreachable(error) from None
+            raise self._not_reached(error) from None
 
     def _ask(self, path: str) -> bytes:
         if self._connection is None:
@@ -86,12 +86,12 @@ class Client:
         response = self._connection.getresponse()
         body = response.read()
         if response.status != http.client.OK:
-            raise Unreachable(f"The API answers {path} with {response.status} {response.reason}.")
+            raise UnreachableError(f"The API answers {path} with {response.status} {response.reason}.")
         return body
 
-    def _unreachable(self, error: Exception) -> Unreachable:
+    def _not_reached(self, error: Exception) -> UnreachableError:
         self.close()
-        return Unreachable(
+        return UnreachableError(
             f"The Kubernetes API at {self._server.geturl()} does not answer: {error}.",
             "`anywhere doctor` says why.",
         )

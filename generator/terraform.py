@@ -21,6 +21,7 @@ from generator.progress import Progress
 from generator.terraform_binary import Binary, find
 
 PLAN_FILE = "anywhere.tfplan"
+SECRETS = "TF_VAR_secrets"
 Event = Mapping[str, Any]
 
 # What a person's shell may set for their own Terraform, and what would change ours.
@@ -219,7 +220,7 @@ class Terraform:
         }
         env |= self._environment
         if secrets is not None:
-            env["TF_VAR_secrets"] = json.dumps(secrets, sort_keys=True)
+            env[SECRETS] = secrets_value(secrets)
         return env
 
     def _configuration(self) -> Path:
@@ -311,6 +312,11 @@ def read_state(file: Path) -> dict[str, Any]:
             f"Put back {file.name}.backup, which stands beside it, and run the same command again.",
         ) from None
     return state if isinstance(state, dict) else {}
+
+
+def secrets_value(secrets: Mapping[str, str]) -> str:
+    """What the environment variable SECRETS holds."""
+    return json.dumps(dict(secrets), sort_keys=True)
 
 
 def describe(event: Event) -> str:

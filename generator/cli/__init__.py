@@ -96,4 +96,4 @@ def _unexpected(error: Exception) -> int:
 
 
 def _say(line: str) -> None:
-    print(line, file=sys.stderr)
+    typer.echo(line, err=True)

@@ -12,7 +12,8 @@ ProviderName = Annotated[
     str, typer.Option("--provider", envvar="ANYWHERE_PROVIDER", help="Where machines are: local, aws or gce.")
 ]
 Out = Annotated[
-    Path | None, typer.Option("--out", help="The rendered folder; .anywhere/<cluster>-<provider> beside FILE if left out.")
+    Path | None,
+    typer.Option("--out", help="The rendered folder; .anywhere/<cluster>-<provider> beside FILE if left out."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for a machine to read.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", envvar="ANYWHERE_YES", help="Do it without asking.")]

@@ -58,7 +58,8 @@ class Phases:
         self._line(f"{title} ... {outcome} ({seconds:.1f} s)")
 
     def _line(self, text: str) -> None:
-        print(f"[{time.monotonic() - self._begin:6.1f}s] {text}", file=self._stream, flush=True)
+        self._stream.write(f"[{time.monotonic() - self._begin:6.1f}s] {text}\n")
+        self._stream.flush()
 
 
 class LivePhases(Phases):

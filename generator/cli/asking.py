@@ -1,0 +1,19 @@
+"""The one question that verbs ask."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from generator.errors import UserError
+
+
+def confirm(question: str, yes: bool) -> None:
+    """Return where the user agrees, or did so beforehand; UserError where nobody is there to ask."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise UserError("Nothing was changed: nobody is there to agree.", "Say --yes (with make: APPROVE=yes).")
+    if not typer.confirm(question, err=True):
+        raise UserError("Nothing was changed: you did not agree.")

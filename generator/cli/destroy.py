@@ -1,0 +1,42 @@
+"""`anywhere destroy`: remove every machine, and say what is left."""
+
+from __future__ import annotations
+
+import typer
+
+from generator.cli.options import DEFAULT_FILE, DEFAULT_PROVIDER, File, Out, ProviderName, Yes
+
+
+def run(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER, out: Out = None, yes: Yes = False) -> int:
+    """Remove everything that apply made; secrets and lock stay beside the definition."""
+    from generator.cli import steps
+    from generator.cli.asking import confirm
+    from generator.cli.phases import show
+    from generator.cli.plan import summary
+    from generator.cli.project import open_project
+
+    phases = show()
+    project = open_project(file, provider, out)
+    if any(project.folder.glob("*.tf")):
+        terraform = steps.terraform(project, phases)
+        with phases.phase("plan what to destroy"):
+            terraform.check_state(project.definition.name)
+            terraform.init()
+            planned = terraform.plan_destroy({})
+        if not planned.empty:
+            typer.echo(summary(planned))
+            confirm(f"Destroy cluster {project.definition.name} on {provider}?", yes)
+            with phases.phase("destroy"):
+                terraform.apply(planned, {})
+        (project.folder / "kubeconfig").unlink(missing_ok=True)
+    return _leftovers(project.provider.leftovers(project.definition.name))
+
+
+def _leftovers(lines: tuple[str, ...]) -> int:
+    if not lines:
+        typer.echo("Nothing is left.")
+        return 0
+    typer.echo("Left over, and not removed:", err=True)
+    for line in lines:
+        typer.echo(f"  {line}", err=True)
+    return 1

@@ -1,0 +1,77 @@
+"""`anywhere doctor`: is this computer fit, and why is a machine not Ready?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from generator.cli.options import DEFAULT_FILE, DEFAULT_PROVIDER, File, Json, Out, ProviderName
+
+if TYPE_CHECKING:
+    from generator.cli.project import Project
+    from generator.topology import Topology
+    from providers import Check
+
+
+def run(
+    file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER, out: Out = None, as_json: Json = False
+) -> int:
+    """Check this computer and every machine; say why one is not Ready and what to do."""
+    from generator.cli import project as projects
+
+    project = projects.open_project(file, provider, out)
+    wanted = _wanted(project)
+    checks = (_terraform(), *project.provider.preflight(project.definition, wanted), *_machines(project, wanted))
+    typer.echo(_document(checks) if as_json else _text(checks))
+    return 0 if all(check.ok for check in checks) else 1
+
+
+def _wanted(project: Project) -> Topology:
+    from generator import lock, topology
+
+    path = lock.path_beside(project.definition.path)
+    known = lock.read(path).blocks if path.exists() else {}
+    return topology.lay_out(project.definition, topology.blocks(project.definition, known))
+
+
+def _terraform() -> Check:
+    import os
+
+    from generator import terraform_binary
+    from generator.errors import UserError
+    from providers import Check
+
+    try:
+        binary = terraform_binary.find(os.environ)
+        binary.check()
+    except UserError as error:
+        return Check("terraform", False, error.message, error.hint)
+    return Check("terraform", True, f"{binary.path} {'.'.join(map(str, binary.version()))}")
+
+
+def _machines(project: Project, wanted: Topology) -> tuple[Check, ...]:
+    """A check for every machine, once the cluster has been applied."""
+    from generator.cli.status import look
+    from providers import Check
+
+    if not project.kubeconfig.is_file() and not project.provider.observe(project.name):
+        return ()
+    rows = look(project, wanted)
+    return tuple(Check(row.machine, row.healthy, row.stage or row.presence, row.note) for row in rows)
+
+
+def _text(checks: tuple[Check, ...]) -> str:
+    lines = []
+    for check in checks:
+        lines.append(f"{'ok  ' if check.ok else 'FAIL'}  {check.subject}: {check.detail}")
+        if check.hint and not check.ok:
+            lines.append(f"      {check.hint}")
+    return "\n".join(lines)
+
+
+def _document(checks: tuple[Check, ...]) -> str:
+    import json
+    from dataclasses import asdict
+
+    return json.dumps({"checks": [asdict(check) for check in checks]}, indent=2)

@@ -1,0 +1,23 @@
+"""`anywhere env`: what plain terraform needs in a rendered folder."""
+
+from __future__ import annotations
+
+import typer
+
+from generator.cli.options import DEFAULT_FILE, DEFAULT_PROVIDER, File, ProviderName
+
+
+def run(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER) -> int:
+    """Print shell lines for plain terraform: eval "$(anywhere env FILE)"."""
+    import shlex
+
+    from generator import pki, terraform
+    from generator.cli import steps
+    from generator.cli.project import open_project
+
+    project = open_project(file, provider, None)
+    values = steps.values(pki.documents(steps.ensure_secrets(project)))
+    variables = {**project.provider.environment(), terraform.SECRETS: terraform.secrets_value(values)}
+    for name, value in sorted(variables.items()):
+        typer.echo(f"export {name}={shlex.quote(value)}")
+    return 0

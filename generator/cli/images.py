@@ -1,0 +1,54 @@
+"""`anywhere images`: what a cluster is made of."""
+
+from __future__ import annotations
+
+import typer
+
+from generator.cli.options import DEFAULT_FILE, DEFAULT_PROVIDER, File, Json, ProviderName
+
+app = typer.Typer(help="List, lock and get the images a cluster is made of.", rich_markup_mode=None)
+
+
+@app.command("list")
+def list_(file: File = DEFAULT_FILE, as_json: Json = False) -> int:
+    """List exactly the images that a cluster needs, as its lock says."""
+    import json
+    from dataclasses import asdict
+
+    from generator import lock, schema
+    from generator.cli.tables import columns
+
+    images = lock.read(lock.path_beside(schema.load(file).path)).images.values()
+    if as_json:
+        typer.echo(json.dumps({"images": [asdict(image) for image in images]}, indent=2))
+    else:
+        rows = [(i.name, i.ref, i.id, f"{i.size / 2**20:.1f} MiB", i.source) for i in images]
+        typer.echo(columns(("NAME", "REF", "ID", "ARCHIVE", "SOURCE"), rows))
+    return 0
+
+
+@app.command("lock")
+def lock(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER) -> int:
+    """Make or refresh the lock beside a definition."""
+    from generator import lock as locks
+    from generator.cli import steps
+    from generator.cli.phases import show
+    from generator.cli.project import open_project
+
+    project = open_project(file, provider, None)
+    steps.make_lock(project, show())
+    typer.echo(f"Wrote {locks.path_beside(project.definition.path)}.")
+    return 0
+
+
+@app.command("pull")
+def pull(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER) -> int:
+    """Get every image of the lock into the cache: from the folder, a registry, a release, or built."""
+    from generator.cli import steps
+    from generator.cli.phases import show
+    from generator.cli.project import open_project
+
+    phases = show()
+    project = open_project(file, provider, None)
+    steps.get_images(project, steps.locked(project, phases), phases)
+    return 0

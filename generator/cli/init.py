@@ -1,0 +1,46 @@
+"""`anywhere init`: a definition to begin with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from generator.cli.options import DEFAULT_FILE, File
+
+Name = Annotated[str | None, typer.Option("--name", help="The cluster's name; the folder's if left out.")]
+
+TEMPLATE = """\
+apiVersion: anywhere/v1
+kind: Cluster
+metadata:
+  name: {name}
+spec:
+  etcd: {{count: 0}}                                     # on the master; 3 gives etcd machines of its own
+  masters: {{count: 1, size: medium, schedulable: true}} # ordinary pods run there too
+  workers: {{count: 1, size: small}}
+providers:
+  local: {{}}
+"""
+
+
+def run(file: File = DEFAULT_FILE, name: Name = None) -> int:
+    """Write a small definition to begin with."""
+    from generator.errors import UserError
+
+    chosen = name or _name(file.absolute().parent)
+    try:
+        with file.open("x") as opened:
+            opened.write(TEMPLATE.format(name=chosen))
+    except FileExistsError:
+        raise UserError(f"{file} is there already.", "Give another path, or edit that one.") from None
+    typer.echo(f"Wrote {file}. Next: anywhere apply {file}")
+    return 0
+
+
+def _name(folder: Path) -> str:
+    """A folder's name as a cluster's: lower-case letters, digits and dashes, beginning with a letter."""
+    import re
+
+    return re.sub(r"[^a-z0-9]+", "-", folder.name.lower()).strip("-0123456789")[:20].rstrip("-") or "cluster"

@@ -1,0 +1,21 @@
+"""`anywhere kubeconfig`: the administrator's way into the cluster."""
+
+from __future__ import annotations
+
+import typer
+
+from generator.cli.options import DEFAULT_FILE, DEFAULT_PROVIDER, File, Out, ProviderName
+
+
+def run(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER, out: Out = None) -> int:
+    """Write the administrator's kubeconfig and print how to use it."""
+    import shlex
+
+    from generator.cli import steps
+    from generator.cli.phases import show
+    from generator.cli.project import open_project
+
+    project = open_project(file, provider, out)
+    path = steps.kubeconfig(project, steps.terraform(project, show()))
+    typer.echo(f"export KUBECONFIG={shlex.quote(str(path))}")
+    return 0

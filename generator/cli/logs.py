@@ -1,0 +1,33 @@
+"""`anywhere logs`: what a machine said on its serial console."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from generator.cli.options import DEFAULT_PROVIDER, ProviderName
+
+Words = Annotated[list[str], typer.Argument(metavar="[FILE] MACHINE", help="The machine whose console is shown.")]
+Follow = Annotated[bool, typer.Option("--follow", "-f", help="Go on showing what comes, until Ctrl-C.")]
+POLL_SECONDS = 0.5
+
+
+def run(words: Words, provider: ProviderName = DEFAULT_PROVIDER, follow: Follow = False) -> int:
+    """Show the serial console of a machine."""
+    import time
+
+    from generator.cli import machines, project
+
+    file, name, _ = machines.split(words)
+    opened = project.open_project(file, provider, None)
+    shown = 0
+    while True:
+        console = machines.observed(opened, name).console
+        # A console that got shorter belongs to a machine that was made anew.
+        shown = shown if shown <= len(console) else 0
+        typer.echo(console[shown:], nl=False)
+        shown = len(console)
+        if not follow:
+            return 0
+        time.sleep(POLL_SECONDS)

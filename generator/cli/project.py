@@ -1,0 +1,46 @@
+"""What every verb but `init`, `validate` and `schema` begins with: a definition, a target and a folder."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from generator import schema
+from generator.definition import Definition
+from providers import Provider, load
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A definition on a target; `folder` is where its Terraform files and state are."""
+
+    definition: Definition
+    provider: Provider
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        return self.definition.name
+
+    @property
+    def kubeconfig(self) -> Path:
+        return self.folder / "kubeconfig"
+
+
+def open_project(file: Path, provider: str, out: Path | None) -> Project:
+    """Read the definition and choose the target."""
+    definition = schema.load(file)
+    folder = out or definition.path.parent / ".anywhere" / f"{definition.name}-{provider}"
+    return Project(definition, load(provider), folder.absolute())
+
+
+def cache() -> Path:
+    """`$ANYWHERE_CACHE`: image archives, base images, Terraform plugins; can be made anew at any time."""
+    default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "anywhere"
+    return Path(os.environ.get("ANYWHERE_CACHE") or default).absolute()
+
+
+def archives() -> Path:
+    """`$ANYWHERE_IMAGES`: the folder of image archives that comes before every other source."""
+    return Path(os.environ.get("ANYWHERE_IMAGES") or cache() / "images").absolute()

@@ -1,0 +1,29 @@
+"""`anywhere ssh`: a shell on a machine, or a command there."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from generator.cli.options import DEFAULT_PROVIDER, ProviderName
+
+Words = Annotated[
+    list[str], typer.Argument(metavar="[FILE] MACHINE [COMMAND]...", help="`--` before a COMMAND with options.")
+]
+
+
+def run(words: Words, provider: ProviderName = DEFAULT_PROVIDER) -> int:
+    """Open a shell on a machine, or run a command there."""
+    import os
+    import sys
+
+    from generator.cli import machines, project
+    from generator.errors import UserError
+
+    file, name, command = machines.split(words)
+    found = machines.observed(project.open_project(file, provider, None), name)
+    if not found.ssh:
+        raise UserError(f"{name} cannot be reached by ssh on this target.")
+    sys.stdout.flush()
+    os.execvp(found.ssh[0], [*found.ssh, *command])

@@ -1,0 +1,106 @@
+"""`anywhere status`: the wanted machines, the real ones, and what the API says of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from generator.cli.options import DEFAULT_FILE, DEFAULT_PROVIDER, File, Json, Out, ProviderName
+
+if TYPE_CHECKING:
+    from generator.cli.project import Project
+    from generator.kubernetes import Node
+    from generator.status import Expiry, Row
+    from generator.topology import Topology
+
+HEAD = ("MACHINE", "ROLE", "STATE", "STAGE", "READY", "VERSION", "ADDRESS", "NOTE")
+SOON_DAYS = 30
+
+
+def run(
+    file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER, out: Out = None, as_json: Json = False
+) -> int:
+    """Compare wanted machines with observed ones; exit 1 where one is not as wanted."""
+    from generator import lock, status, topology
+    from generator.cli import project as projects
+
+    project = projects.open_project(file, provider, out)
+    blocks = lock.read(lock.path_beside(project.definition.path)).blocks
+    wanted = topology.lay_out(project.definition, topology.blocks(project.definition, blocks))
+    rows = look(project, wanted)
+    certificates = expiries(project)
+    typer.echo(document(rows, certificates) if as_json else text(rows, certificates))
+    return 1 if status.unready(rows) else 0
+
+
+def look(project: Project, wanted: Topology) -> tuple[Row, ...]:
+    """The table of machines as they are now."""
+    from generator import status
+
+    return status.table(wanted, project.provider.observe(project.name), _nodes(project))
+
+
+def expiries(project: Project) -> tuple[Expiry, ...]:
+    """The cluster's certificates, none before the first apply."""
+    from datetime import UTC, datetime
+
+    from generator import pki, status, store
+
+    secrets = store.read(project.definition.path, project.name)
+    return status.expiries(pki.expiries(secrets), datetime.now(UTC))
+
+
+def text(rows: tuple[Row, ...], certificates: tuple[Expiry, ...]) -> str:
+    """For a person: the machines, then the certificates that end soon, else the first that will."""
+    lines = [table(rows)]
+    ending = [c for c in certificates if c.days < SOON_DAYS and c.certificate != "bootstrap token"]
+    lasting = [c for c in certificates if c.certificate != "bootstrap token"]
+    lines += [f"Certificate {c.certificate} ends in {c.days} days: run `anywhere apply`." for c in ending]
+    if lasting and not ending:
+        lines.append(f"Certificates: the first to end is {lasting[0].certificate}, in {lasting[0].days} days.")
+    return "\n".join(lines)
+
+
+def table(rows: tuple[Row, ...]) -> str:
+    """The machines as aligned columns."""
+    from generator.cli.tables import columns
+
+    return columns(HEAD, [_cells(row) for row in rows])
+
+
+def document(rows: tuple[Row, ...], certificates: tuple[Expiry, ...]) -> str:
+    """For a machine."""
+    import json
+    from dataclasses import asdict
+
+    return json.dumps(
+        {
+            "machines": [{**asdict(row), "healthy": row.healthy} for row in rows],
+            "certificates": [{**asdict(c), "at": c.at.isoformat()} for c in certificates],
+        },
+        indent=2,
+    )
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    state = "running" if row.running else "stopped" if row.presence == "present" else row.presence
+    ready = {True: "yes", False: "no", None: "-"}[row.ready]
+    return row.machine, row.role, state, row.stage or "-", ready, row.version or "-", row.address, row.note
+
+
+def _nodes(project: Project) -> tuple[Node, ...]:
+    """The API's nodes, none where it cannot be asked."""
+    from generator.cli import api
+    from generator.kubernetes import UnreachableError
+
+    if not project.kubeconfig.is_file():
+        return ()
+    client = api.client(project.kubeconfig)
+    try:
+        return client.nodes()
+    except UnreachableError as error:
+        typer.echo(error.message, err=True)
+        return ()
+    finally:
+        client.close()

@@ -1,0 +1,126 @@
+"""The steps that plan, apply and their like are made of, each with its title."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from generator import lock as locks
+from generator import pki, render, store, topology
+from generator.cli.phases import Phases
+from generator.cli.project import Project, archives, cache
+from generator.errors import UserError
+from generator.lock import Lock
+from generator.store import Secrets
+from generator.terraform import Plan, Terraform
+from generator.topology import Topology
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A project whose folder is rendered. `values` goes to Terraform as its secrets, a string a component."""
+
+    project: Project
+    lock: Lock
+    topology: Topology
+    values: Mapping[str, str]
+    terraform: Terraform
+
+
+def rendered(project: Project, phases: Phases) -> Work:
+    """All that stands in the folder: from lock, machines and secrets to files."""
+    lock = locked(project, phases)
+    machines = topology.lay_out(project.definition, lock.blocks)
+    documents = pki.documents(ensure_secrets(project))
+    with phases.phase(f"render {project.folder}"):
+        readers = pki.readers(machines)
+        described = {
+            name: {"roles": list(readers[name]), "version": pki.version(document)}
+            for name, document in documents.items()
+            if readers[name]
+        }
+        tree = render.tree(project.definition, lock, machines, project.provider.name, described)
+        render.write(tree, project.folder)
+    return Work(project, lock, machines, values(documents), terraform(project, phases))
+
+
+def initialised(work: Work, phases: Phases) -> None:
+    """Make Terraform ready in the rendered folder."""
+    with phases.phase("initialise Terraform"):
+        work.terraform.check_state(work.project.name)
+        work.terraform.init()
+
+
+def plan(work: Work, phases: Phases) -> Plan:
+    """What differs from the definition."""
+    with phases.phase("plan"):
+        return work.terraform.plan(work.values)
+
+
+def bring_about(work: Work, phases: Phases) -> None:
+    """What must be there before machines are made: images in the cache, a base image."""
+    get_images(work.project, work.lock, phases)
+    work.project.provider.prepare(work.topology, work.lock, archives(), phases)
+
+
+def locked(project: Project, phases: Phases) -> Lock:
+    """The lock, made where there is none, with a block of addresses for every pool."""
+    path = locks.path_beside(project.definition.path)
+    if not path.exists():
+        make_lock(project, phases)
+    lock = locks.read(path)
+    locks.check(lock, project.definition)
+    blocks = topology.blocks(project.definition, lock.blocks)
+    if blocks != lock.blocks:
+        lock = replace(lock, blocks=blocks)
+        locks.write(path, lock)
+    return lock
+
+
+def make_lock(project: Project, phases: Phases) -> Lock:
+    """Choose and pin everything the cluster is made of."""
+    raise NotImplementedError
+
+
+def ensure_secrets(project: Project) -> Secrets:
+    """The cluster's secrets, made or renewed where needed."""
+    now, services = datetime.now(UTC), project.definition.network.services
+    return store.update(project.definition.path, project.name, lambda known: pki.ensure(known, now, services))
+
+
+def values(documents: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """Component -> its document, as one string each."""
+    return {name: json.dumps(dict(document), sort_keys=True) for name, document in documents.items()}
+
+
+def terraform(project: Project, phases: Phases) -> Terraform:
+    """Terraform in the project's folder."""
+    return Terraform(project.folder, cache(), phases, project.provider.environment())
+
+
+def kubeconfig(project: Project, runner: Terraform) -> Path:
+    """Write the administrator's kubeconfig, for the address that the target's outputs give."""
+    api = runner.outputs().get("api")
+    if not api:
+        raise UserError(f"Cluster {project.name} has no API address yet.", "Run `anywhere apply` first.")
+    secrets = store.read(project.definition.path, project.name)
+    text = pki.admin_kubeconfig(secrets, api)
+    temporary = project.kubeconfig.with_name(f".kubeconfig.{os.getpid()}")
+    try:
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(text)
+        temporary.replace(project.kubeconfig)
+    finally:
+        with suppress(FileNotFoundError):
+            temporary.unlink()
+    return project.kubeconfig
+
+
+def get_images(project: Project, lock: Lock, phases: Phases) -> None:
+    """Have every image of the lock in the cache."""
+    raise NotImplementedError

@@ -1,0 +1,84 @@
+"""Waiting until every machine is Ready, and saying why where that does not come."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from generator import status
+from generator.cli import api
+from generator.cli.phases import Phases
+from generator.cli.project import Project
+from generator.errors import UserError
+from generator.kubernetes import Client, Node, UnreachableError
+from generator.status import Row
+from generator.topology import Topology
+from providers import Observed
+
+POLL_SECONDS = 1.0
+# Nodes try a failed stage again by themselves; one that is still failing after this long will not mend.
+PATIENCE_SECONDS = 120.0
+
+
+def until_ready(
+    project: Project, topology: Topology, kubeconfig: Path, phases: Phases, timeout: float
+) -> tuple[Row, ...]:
+    """Return the table of machines when all are Ready; UserError at `timeout` seconds, or where a machine failed."""
+    begin = time.monotonic()
+    client = api.client(kubeconfig)
+    failing: dict[str, float] = {}
+    try:
+        while True:
+            observed = project.provider.observe(project.name)
+            rows = status.table(topology, observed, nodes(client, observed))
+            phases.board([line(row) for row in rows])
+            if not status.unready(rows):
+                return rows
+            now = time.monotonic()
+            failing = {name: failing.get(name, now) for name in failed(observed)}
+            given_up = [name for name, since in failing.items() if now - since > PATIENCE_SECONDS]
+            if given_up or now - begin > timeout:
+                raise not_ready(rows, f"after {now - begin:.0f} s")
+            time.sleep(POLL_SECONDS)
+    finally:
+        client.close()
+
+
+def nodes(client: Client, observed: Iterable[Observed]) -> tuple[Node, ...]:
+    """The API's nodes, none while it cannot be up yet: asking an API that starts makes it start later."""
+    if not any(_api_may_be_up(machine) for machine in observed):
+        return ()
+    try:
+        return client.nodes()
+    except UnreachableError:
+        return ()
+
+
+def failed(observed: Iterable[Observed]) -> list[str]:
+    """The machines whose last word is a failure, or which stopped."""
+    return [m.name for m in observed if not m.running or status.stages(m.console).failed]
+
+
+def line(row: Row) -> str:
+    """One machine while it is waited for."""
+    ready = {True: "Ready", False: "not Ready", None: ""}[row.ready]
+    stage = row.stage if row.running else "not running"
+    trouble = row.note if "failed" in row.note else ""
+    return "  ".join(part for part in (row.machine.ljust(18), stage.ljust(24), ready, trouble) if part).rstrip()
+
+
+def not_ready(rows: tuple[Row, ...], when: str) -> UserError:
+    """Which machines are not Ready and why."""
+    lines = [f"  {row.machine}: {row.note or 'it is not Ready'}" for row in status.unready(rows)]
+    return UserError(
+        f"The cluster is not Ready {when}:\n" + "\n".join(lines),
+        "The machines are kept. `anywhere doctor` looks again; `anywhere apply` goes on.",
+    )
+
+
+def _api_may_be_up(machine: Observed) -> bool:
+    if not machine.console:
+        return machine.running
+    seen = status.stages(machine.console).stage
+    return seen in status.STAGES[status.STAGES.index("kube-apiserver") :]
