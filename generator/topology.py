@@ -15,7 +15,8 @@ BLOCK = 1024  # addresses a pool owns; the first block of the network belongs to
 POOL_LIMIT = 1000  # machines a pool may have
 
 NODE = ("kubelet", "kube-proxy")
-MASTER = ("kube-apiserver", *NODE, "kube-controller-manager", "kube-scheduler")
+# The controller manager signs what a kubelet waits for, so it comes first.
+MASTER = ("kube-apiserver", "kube-controller-manager", *NODE, "kube-scheduler")
 CONTROL_PLANE_TAINT = "node-role.kubernetes.io/control-plane=:NoSchedule"
 
 
@@ -34,6 +35,11 @@ class Machine:
     labels: Mapping[str, str]
     taints: tuple[str, ...]
     components: tuple[str, ...]
+
+    @property
+    def group(self) -> str:
+        """The machines that boot the same user-data: a worker's pool (`worker-NAME`), or else the role."""
+        return f"worker-{self.pool}" if self.role == "worker" else self.role
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,28 @@
+"""Add-on manifests, by group: `bootstrap` before any machine joins, `cluster` once the control plane is up. Pure."""
+
+from __future__ import annotations
+
+from importlib import resources
+
+from generator.definition import Definition
+from generator.lock import Lock
+
+
+def manifests(definition: Definition, lock: Lock, dns: str) -> dict[str, dict[str, str]]:
+    """Group -> file name -> YAML. `dns` is the address of the DNS Service."""
+    wanted = {"dns": "dns.yaml", "weave": "network-policy.yaml"}
+    chosen = [wanted[name] for name in (*definition.addons, lock.driver) if name in wanted]
+    bootstrap = ["bootstrap.yaml", *(["flannel.yaml"] if lock.driver == "flannel" else [])]
+    images = {name.replace("-", "_"): image.ref for name, image in lock.images.items()}
+    return {
+        "bootstrap": {name: _render(name, images, dns) for name in bootstrap},
+        "cluster": {name: _render(name, images, dns) for name in chosen},
+    }
+
+
+def _render(name: str, images: dict[str, str], dns: str) -> str:
+    import jinja2
+
+    text = resources.files("modules").joinpath("addons", f"{name}.j2").read_text()
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
+    return environment.from_string(text).render(images=images, dns=dns)

@@ -1,0 +1,336 @@
+"""The role containers: flags, mounts, health and secrets of every component. Pure.
+
+`@NAME@`, `@MEMBER@`, `@NODE_IP@`, `@LABELS@` and `@TAINTS@` are put in by the machine that starts the container.
+Flags are those of Kubernetes 1.35 and etcd 3.6.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from generator.definition import Network
+from generator.topology import Topology
+
+API = "https://kube-apiserver.weave.local:6443"
+ALL = "cluster"  # on the cluster's own network; the other choice is "host"
+PKI = "/etc/kubernetes"
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """What a machine needs to run one component.
+
+    `secrets` names the bundle; `files` join it under /etc/kubernetes/<component>; `handed` are secret files written to
+    the machine instead, as they change without a restart. `advertise` is the flag that takes the container's own
+    address. `health` is a URL in the container's network namespace, asked for at most `health_seconds`.
+    """
+
+    component: str
+    name: str
+    image: str
+    command: tuple[str, ...]
+    network: str = ALL
+    hostname: str = ""
+    advertise: str = ""
+    secrets: str = ""
+    files: Mapping[str, str] = field(default_factory=dict)
+    handed: Mapping[str, str] = field(default_factory=dict)
+    mounts: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    publish: tuple[int, ...] = ()
+    privileged: bool = False
+    pid: str = ""
+    needs_api: bool = False
+    stop_seconds: int = 30
+    health: str = ""
+    health_seconds: int = 300
+
+
+def containers(topology: Topology, network: Network, kubernetes: str, dns: str) -> Mapping[str, Container]:
+    """Every component by name; `dns` is the address of the cluster's DNS Service."""
+    members = [f"etcd{number}" for number, _ in enumerate(topology.having("etcd"), 1)]
+    made = (
+        etcd(members),
+        apiserver(members, network),
+        controller_manager(network),
+        scheduler(),
+        kubelet(dns),
+        proxy(network),
+    )
+    return {container.component: container for container in made}
+
+
+def etcd(members: list[str]) -> Container:
+    cluster = ",".join(f"{member}=https://{member}.weave.local:2380" for member in members)
+    own, pki = "https://@MEMBER@.weave.local", f"{PKI}/etcd"
+    return Container(
+        component="etcd",
+        name="@MEMBER@",
+        hostname="@MEMBER@.weave.local",
+        image="etcd",
+        secrets="etcd",
+        command=(
+            "etcd",
+            "--name=@MEMBER@",
+            "--data-dir=/var/lib/etcd/data",
+            "--listen-client-urls=https://0.0.0.0:2379",
+            f"--advertise-client-urls={own}:2379",
+            "--listen-peer-urls=https://0.0.0.0:2380",
+            f"--initial-advertise-peer-urls={own}:2380",
+            f"--initial-cluster={cluster}",
+            "--initial-cluster-state=new",
+            f"--cert-file={pki}/server.crt",
+            f"--key-file={pki}/server.key",
+            f"--trusted-ca-file={pki}/ca.crt",
+            "--client-cert-auth=true",
+            f"--peer-cert-file={pki}/peer.crt",
+            f"--peer-key-file={pki}/peer.key",
+            f"--peer-trusted-ca-file={pki}/ca.crt",
+            "--peer-client-cert-auth=true",
+            "--listen-metrics-urls=http://127.0.0.1:2381",
+            "--auto-compaction-retention=8h",
+        ),
+        mounts=("/var/lib/etcd:/var/lib/etcd",),
+        # Live, not ready: a member alone is no quorum yet, and the others wait for it to come up.
+        health="http://127.0.0.1:2381/livez",
+    )
+
+
+def apiserver(members: list[str], network: Network) -> Container:
+    pki = f"{PKI}/kube-apiserver"
+    return Container(
+        component="kube-apiserver",
+        name="kube-apiserver",
+        hostname="kube-apiserver.weave.local",
+        image="hyperkube",
+        secrets="kube-apiserver",
+        advertise="--advertise-address",
+        files={"audit-policy.yaml": AUDIT_POLICY, "admission.yaml": ADMISSION},
+        command=(
+            "hyperkube",
+            "kube-apiserver",
+            f"--etcd-servers={','.join(f'https://{member}.weave.local:2379' for member in members)}",
+            f"--etcd-cafile={pki}/etcd-ca.crt",
+            f"--etcd-certfile={pki}/etcd-client.crt",
+            f"--etcd-keyfile={pki}/etcd-client.key",
+            f"--service-cluster-ip-range={network.services}",
+            f"--tls-cert-file={pki}/server.crt",
+            f"--tls-private-key-file={pki}/server.key",
+            f"--client-ca-file={pki}/ca.crt",
+            "--authorization-mode=Node,RBAC",
+            "--enable-admission-plugins=NodeRestriction",
+            f"--admission-control-config-file={pki}/admission.yaml",
+            "--enable-bootstrap-token-auth=true",
+            f"--kubelet-certificate-authority={pki}/kubelet-serving-ca.crt",
+            f"--kubelet-client-certificate={pki}/kubelet-client.crt",
+            f"--kubelet-client-key={pki}/kubelet-client.key",
+            "--kubelet-preferred-address-types=InternalIP",
+            f"--encryption-provider-config={pki}/encryption.yaml",
+            "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
+            f"--service-account-key-file={pki}/service-account.pub",
+            f"--service-account-signing-key-file={pki}/service-account.key",
+            f"--requestheader-client-ca-file={pki}/front-proxy-ca.crt",
+            "--requestheader-allowed-names=front-proxy-client",
+            "--requestheader-username-headers=X-Remote-User",
+            "--requestheader-group-headers=X-Remote-Group",
+            "--requestheader-extra-headers-prefix=X-Remote-Extra-",
+            f"--proxy-client-cert-file={pki}/front-proxy-client.crt",
+            f"--proxy-client-key-file={pki}/front-proxy-client.key",
+            "--profiling=false",
+            f"--audit-policy-file={pki}/audit-policy.yaml",
+            "--audit-log-path=/var/log/kubernetes/audit.log",
+            "--audit-log-maxage=30",
+            "--audit-log-maxbackup=5",
+            "--audit-log-maxsize=100",
+            # Without it a stop waits for every watch, for more than a minute.
+            "--shutdown-watch-termination-grace-period=5s",
+        ),
+        mounts=("/var/log/kubernetes:/var/log/kubernetes",),
+        publish=(6443,),
+        health="https://127.0.0.1:6443/readyz",
+        health_seconds=600,
+    )
+
+
+def controller_manager(network: Network) -> Container:
+    pki = f"{PKI}/kube-controller-manager"
+    # Weave hands out pod addresses itself; flannel wants a range for each node.
+    node_ranges = "true" if network.driver == "flannel" else "false"
+    return Container(
+        component="kube-controller-manager",
+        name="kube-controller-manager",
+        hostname="kube-controller-manager.weave.local",
+        image="hyperkube",
+        secrets="kube-controller-manager",
+        command=(
+            "hyperkube",
+            "kube-controller-manager",
+            *(f"--{kind}kubeconfig={pki}/kubeconfig" for kind in ("", "authentication-", "authorization-")),
+            f"--client-ca-file={pki}/ca.crt",
+            f"--requestheader-client-ca-file={pki}/front-proxy-ca.crt",
+            "--use-service-account-credentials=true",
+            f"--cluster-cidr={network.pods}",
+            f"--allocate-node-cidrs={node_ranges}",
+            f"--service-cluster-ip-range={network.services}",
+            f"--root-ca-file={pki}/ca.crt",
+            f"--service-account-private-key-file={pki}/service-account.key",
+            f"--cluster-signing-kube-apiserver-client-cert-file={pki}/kubelet-client-ca.crt",
+            f"--cluster-signing-kube-apiserver-client-key-file={pki}/kubelet-client-ca.key",
+            f"--cluster-signing-kubelet-client-cert-file={pki}/kubelet-client-ca.crt",
+            f"--cluster-signing-kubelet-client-key-file={pki}/kubelet-client-ca.key",
+            f"--cluster-signing-kubelet-serving-cert-file={pki}/kubelet-serving-ca.crt",
+            f"--cluster-signing-kubelet-serving-key-file={pki}/kubelet-serving-ca.key",
+            "--cluster-signing-duration=2160h",
+            "--controllers=*,bootstrapsigner,tokencleaner",
+            "--profiling=false",
+        ),
+        health="https://127.0.0.1:10257/healthz",
+    )
+
+
+def scheduler() -> Container:
+    pki = f"{PKI}/kube-scheduler"
+    return Container(
+        component="kube-scheduler",
+        name="kube-scheduler",
+        hostname="kube-scheduler.weave.local",
+        image="hyperkube",
+        secrets="kube-scheduler",
+        command=(
+            "hyperkube",
+            "kube-scheduler",
+            *(f"--{kind}kubeconfig={pki}/kubeconfig" for kind in ("", "authentication-", "authorization-")),
+            f"--requestheader-client-ca-file={pki}/front-proxy-ca.crt",
+            f"--client-ca-file={pki}/ca.crt",
+            "--profiling=false",
+        ),
+        health="https://127.0.0.1:10259/healthz",
+    )
+
+
+def kubelet(dns: str) -> Container:
+    pki = f"{PKI}/kubelet"
+    return Container(
+        component="kubelet",
+        name="kubelet",
+        image="hyperkube",
+        network="host",
+        pid="host",
+        privileged=True,
+        secrets="kubelet",
+        files={"kubelet.yaml": kubelet_configuration(pki, dns)},
+        handed={"bootstrap-kubeconfig": "/var/lib/kubelet/bootstrap-kubeconfig"},
+        needs_api=True,
+        command=(
+            "hyperkube",
+            "kubelet",
+            f"--config={pki}/kubelet.yaml",
+            "--kubeconfig=/var/lib/kubelet/kubeconfig",
+            "--bootstrap-kubeconfig=/var/lib/kubelet/bootstrap-kubeconfig",
+            "--hostname-override=@NAME@",
+            "--node-ip=@NODE_IP@",
+            "--node-labels=@LABELS@",
+            "--register-with-taints=@TAINTS@",
+        ),
+        mounts=(
+            "/var/lib/kubelet:/var/lib/kubelet:rshared",
+            "/run:/run:rshared",
+            "/sys:/sys:rw",
+            "/dev:/dev",
+            "/lib/modules:/lib/modules:ro",
+            "/var/log/pods:/var/log/pods",
+            "/var/log/containers:/var/log/containers",
+            "/var/lib/containerd:/var/lib/containerd:ro",
+            "/etc/machine-id:/etc/machine-id:ro",
+            "/etc/os-release:/etc/os-release:ro",
+            "/etc/cni/net.d:/etc/cni/net.d:ro",
+            "/opt/cni/bin:/opt/cni/bin:ro",
+        ),
+        health="http://127.0.0.1:10248/healthz",
+    )
+
+
+def proxy(network: Network) -> Container:
+    return Container(
+        component="kube-proxy",
+        name="kube-proxy",
+        image="hyperkube",
+        network="host",
+        privileged=True,
+        command=(
+            "hyperkube",
+            "kube-proxy",
+            # A node's own certificate, so that no machine holds a long-lived key for this.
+            "--kubeconfig=/var/lib/kubelet/kubeconfig",
+            "--hostname-override=@NAME@",
+            "--proxy-mode=iptables",
+            f"--cluster-cidr={network.pods}",
+            "--conntrack-max-per-core=0",
+        ),
+        mounts=(
+            "/var/lib/kubelet:/var/lib/kubelet:ro",
+            "/lib/modules:/lib/modules:ro",
+            "/run/xtables.lock:/run/xtables.lock",
+        ),
+        health="http://127.0.0.1:10256/healthz",
+    )
+
+
+def kubelet_configuration(pki: str, dns: str) -> str:
+    """KubeletConfiguration, kubelet.config.k8s.io/v1beta1 (JSON is YAML)."""
+    content: dict[str, Any] = {
+        "apiVersion": "kubelet.config.k8s.io/v1beta1",
+        "kind": "KubeletConfiguration",
+        "authentication": {
+            "anonymous": {"enabled": False},
+            "webhook": {"enabled": True},
+            "x509": {"clientCAFile": f"{pki}/ca.crt"},
+        },
+        "authorization": {"mode": "Webhook"},
+        "cgroupDriver": "systemd",
+        "clusterDNS": [dns],
+        "clusterDomain": "cluster.local",
+        "containerRuntimeEndpoint": "unix:///run/containerd/containerd.sock",
+        "resolvConf": "/run/systemd/resolve/resolv.conf",
+        "rotateCertificates": True,
+        "serverTLSBootstrap": True,
+        "failSwapOn": True,
+    }
+    return json.dumps(content, indent=2) + "\n"
+
+
+AUDIT_POLICY = """\
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+  # What asks all the time and changes nothing.
+  - level: None
+    users: ["system:kube-proxy", "system:kube-scheduler", "system:kube-controller-manager", "system:apiserver"]
+    verbs: [get, list, watch]
+  - level: None
+    userGroups: ["system:nodes"]
+    verbs: [get, list, watch]
+  - level: None
+    resources: [{group: coordination.k8s.io, resources: [leases]}]
+  - level: None
+    nonResourceURLs: ["/healthz*", "/livez*", "/readyz*", "/version"]
+  # Who did what to which object; never the content, which may be a secret.
+  - level: Metadata
+"""
+
+ADMISSION = """\
+apiVersion: apiserver.config.k8s.io/v1
+kind: AdmissionConfiguration
+plugins:
+  - name: PodSecurity
+    configuration:
+      apiVersion: pod-security.admission.config.k8s.io/v1
+      kind: PodSecurityConfiguration
+      # A namespace's own labels override these.
+      defaults: {enforce: baseline, enforce-version: latest, warn: restricted, warn-version: latest}
+      exemptions: {namespaces: [kube-system]}
+"""

@@ -1,0 +1,64 @@
+"""What is put on machines: the node archive and the user-data that fetches it. Pure but for reading our own files."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import tarfile
+from collections.abc import Iterator
+from functools import cache
+from importlib import resources
+from importlib.resources.abc import Traversable
+
+from generator.errors import UserError
+
+USER_DATA_LIMIT = 16_384  # bytes, raw; AWS refuses more
+FOLDERS = ("agent", "host", "units")
+
+
+@cache
+def archive() -> bytes:
+    """The node archive: a tar.gz of agent, host settings and units; the same bytes wherever it is made."""
+    tar = io.BytesIO()
+    with tarfile.open(fileobj=tar, mode="w", format=tarfile.USTAR_FORMAT) as out:
+        for folder in FOLDERS:
+            for name, data in sorted(_files(resources.files("modules").joinpath("node", folder), folder)):
+                entry = tarfile.TarInfo(name)
+                entry.size, entry.mode = len(data), 0o644
+                out.addfile(entry, io.BytesIO(data))
+    return gzip.compress(tar.getvalue(), mtime=0)
+
+
+def _files(folder: Traversable, prefix: str) -> Iterator[tuple[str, bytes]]:
+    for entry in folder.iterdir():
+        name = f"{prefix}/{entry.name}"
+        if entry.is_dir():
+            if entry.name != "__pycache__":
+                yield from _files(entry, name)
+        else:
+            yield name, entry.read_bytes()
+
+
+def user_data(provider: str, role: str, group: str) -> bytes:
+    """The cloud-init user-data of one group of machines; UserError past the limit, with the bytes of each part."""
+    import jinja2
+
+    modules = resources.files("modules")
+    boot = modules.joinpath("node", "boot")
+    parts = {
+        "fetch": modules.joinpath(provider, "anywhere-fetch").read_text(),
+        "converge": boot.joinpath("anywhere-converge").read_text(),
+        "service": boot.joinpath("anywhere-converge.service").read_text(),
+        "timer": boot.joinpath("anywhere-converge.timer").read_text(),
+    }
+    template = modules.joinpath("node", "user-data.yaml.j2").read_text()
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
+    text = environment.from_string(template).render(role=role, group=group, **{k: v.rstrip() for k, v in parts.items()})
+    data = text.encode()
+    if len(data) > USER_DATA_LIMIT:
+        sizes = ", ".join(f"{name} {len(part.encode())}" for name, part in parts.items())
+        raise UserError(
+            f"The user-data of {group} has {len(data)} bytes; clouds take {USER_DATA_LIMIT}. By part: {sizes}.",
+            "Move what can wait into the node archive (modules/node/agent).",
+        )
+    return data

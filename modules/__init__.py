@@ -1,0 +1,1 @@
+"""What is rendered or shipped, by target. Data; the only code here is what runs on machines."""

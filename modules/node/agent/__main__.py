@@ -1,0 +1,101 @@
+"""Converge: bring this machine to its release. Running it twice restarts nothing."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from agent import addons, bundle, console, containers, health, host, images, network
+from agent.host import Host, NodeError
+
+HOME = Path(__file__).resolve().parent.parent
+UNIT = Path("/etc/systemd/system/anywhere-approver.service")
+CA = Path("/etc/anywhere/ca.crt")
+
+
+def main() -> int:
+    """The steps, in order; the first that fails is said on the console, and the timer tries again."""
+    release = json.loads(Path(sys.argv[1]).read_text())
+    mark = Mark()
+    try:
+        converge(release, host.read(release), mark)
+    except (NodeError, OSError, KeyError) as error:
+        console.failed(mark.stage, f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else str(error))
+        return 1
+    return 0
+
+
+class Mark:
+    """The stage under way; each is said once it is done."""
+
+    stage = "fetch"
+
+    def done(self, then: str) -> None:
+        console.stage(self.stage)
+        self.stage = then
+
+
+def converge(release: Mapping[str, Any], me: Host, mark: Mark) -> None:
+    role = release["roles"][me.role]
+    net = network.load(release, me)
+    mark.done("images")
+    images.ensure(release, sorted({*role["images"], *net.images()}))
+    mark.done("network")
+    net.up()
+    for spec in role["containers"]:
+        mark.done(spec["component"])
+        start(release, me, net, spec)
+    net.settle()
+    if "kube-apiserver" in components(role):
+        mark.done("addons")
+        addons.apply(release, "cluster")
+    mark.done("ready")
+    console.stage("ready")
+
+
+def components(role: Mapping[str, Any]) -> set[str]:
+    return {spec["component"] for spec in role["containers"]}
+
+
+def start(release: Mapping[str, Any], me: Host, net: network.Network, spec: Mapping[str, Any]) -> None:
+    """One component, and what only makes sense right before or after it."""
+    group = release["groups"][me.group]
+    for name, path in spec["handed"].items():
+        hand(spec["secrets"], name, Path(path))
+    if spec["needs_api"]:
+        hand(spec["secrets"], "ca.crt", CA)
+        health.api_ready(str(CA), 900)
+    containers.ensure(release, containers.filled(spec, me, group, net), net)
+    if spec["component"] == "kube-apiserver":
+        net.settle()
+        addons.install_keys()
+        approve_kubelets(release)
+        addons.apply(release, "bootstrap")
+
+
+def hand(secrets: str, name: str, path: Path) -> None:
+    """Put a secret that outlives no restart beside the container rather than into its bundle."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = bundle.secrets(secrets)[name]
+    if not path.exists() or path.read_text() != text:
+        path.touch(mode=0o600)
+        path.write_text(text)
+
+
+def approve_kubelets(release: Mapping[str, Any]) -> None:
+    """Run the approver as a service, from the node archive in use."""
+    text = (HOME / "units/anywhere-approver.service").read_text()
+    networks = f"{release['network']['machines']} {release['network']['pods']}"
+    text = text.replace("@HOME@", str(HOME)).replace("@NETWORKS@", networks)
+    if not UNIT.exists() or UNIT.read_text() != text:
+        UNIT.write_text(text)
+        host.run("systemctl", "daemon-reload")
+        host.run("systemctl", "enable", "anywhere-approver.service")
+        host.run("systemctl", "restart", "anywhere-approver.service")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,117 @@
+"""Approve the serving certificates that kubelets ask for; runs on every master.
+
+Kubernetes signs them but leaves the decision to the cluster. A request is approved where a node asks for its own name
+and for addresses of this cluster's networks, and for nothing else; any other is left for a person.
+"""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import ipaddress
+import json
+import re
+import ssl
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from agent.addons import KEYS
+from agent.host import NodeError, run
+
+API = "kube-apiserver.weave.local"
+REQUESTS = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
+SIGNER = "kubernetes.io/kubelet-serving"
+USAGES = {"digital signature", "key encipherment", "server auth"}
+
+
+def acceptable(request: Mapping[str, Any], described: str, networks: list[ipaddress.IPv4Network]) -> bool:
+    """Whether to approve; `described` is the request as `openssl req -text` prints it."""
+    spec = request["spec"]
+    user = str(spec["username"])
+    if spec["signerName"] != SIGNER or not user.startswith("system:node:"):
+        return False
+    if "system:nodes" not in spec.get("groups", ()) or not set(spec["usages"]) <= USAGES:
+        return False
+    subject = re.search(r"Subject: O\s*=\s*system:nodes, CN\s*=\s*(\S+)", described)
+    names = set(re.findall(r"DNS:([^,\s]+)", described))
+    addresses = [ipaddress.ip_address(found) for found in re.findall(r"IP Address:([0-9.]+)", described)]
+    others = re.findall(r"(?:URI|email|othername):", described, re.IGNORECASE)
+    own = user.removeprefix("system:node:")
+    return (
+        subject is not None
+        and subject.group(1) == user
+        and names <= {own}
+        and bool(addresses)
+        and all(any(address in network for network in networks) for address in addresses)
+        and not others
+    )
+
+
+class Api:
+    """The API server, as the add-on identity."""
+
+    def __init__(self) -> None:
+        self._tls = ssl.create_default_context(cafile=str(KEYS / "ca.crt"))
+        self._tls.load_cert_chain(str(KEYS / "client.crt"), str(KEYS / "client.key"))
+
+    def call(self, method: str, path: str, body: Any = None, kind: str = "application/json") -> Any:
+        connection = http.client.HTTPSConnection(API, 6443, context=self._tls, timeout=30)
+        try:
+            connection.request(method, path, body and json.dumps(body), {"Content-Type": kind})
+            answer = connection.getresponse()
+            text = answer.read()
+        finally:
+            connection.close()
+        if answer.status >= 300:
+            raise NodeError(f"{method} {path}: {answer.status} {text[:200].decode(errors='replace')}")
+        return json.loads(text)
+
+    def watch(self, path: str) -> Iterator[dict[str, Any]]:
+        """Objects as they come and change; ends when the server closes the stream."""
+        connection = http.client.HTTPSConnection(API, 6443, context=self._tls, timeout=600)
+        try:
+            connection.request("GET", f"{path}?watch=true&timeoutSeconds=300")
+            answer = connection.getresponse()
+            if answer.status != 200:
+                raise NodeError(f"watch {path}: {answer.status}")
+            while line := answer.readline():
+                event = json.loads(line)
+                if event["type"] in ("ADDED", "MODIFIED"):
+                    yield event["object"]
+        finally:
+            connection.close()
+
+
+def approve(api: Api, request: dict[str, Any], networks: list[ipaddress.IPv4Network]) -> None:
+    """Approve one pending request where it is acceptable."""
+    if request.get("status", {}).get("conditions") or request["spec"]["signerName"] != SIGNER:
+        return
+    pem = base64.b64decode(request["spec"]["request"])
+    described = run("openssl", "req", "-noout", "-text", "-nameopt", "RFC2253,-dn_rev,sep_comma_plus_space", stdin=pem)
+    name = request["metadata"]["name"]
+    if not acceptable(request, described, networks):
+        print(f"{name}: not approved: {request['spec']['username']} asks for something that is not its own", flush=True)
+        return
+    condition = {"type": "Approved", "status": "True", "reason": "OwnNameAndAddress"}
+    request["status"] = {"conditions": [condition | {"message": "approved by anywhere: a node's own name and address"}]}
+    api.call("PUT", f"{REQUESTS}/{name}/approval", request)
+    print(f"{name}: approved for {request['spec']['username']}", flush=True)
+
+
+def main() -> None:
+    """Watch for ever; arguments are the networks whose addresses a node may have."""
+    networks = [ipaddress.IPv4Network(text) for text in sys.argv[1:]]
+    while True:
+        try:
+            api = Api()
+            for request in api.watch(REQUESTS):
+                approve(api, request, networks)
+        except (OSError, NodeError, http.client.HTTPException) as error:
+            print(f"waiting for the API: {error}", flush=True)
+            time.sleep(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""Role bundles: a component's keys and configuration files, in a data container of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import tarfile
+from collections.abc import Mapping
+from typing import Any
+
+from agent.docker import Docker
+from agent.host import fetch
+
+
+def folder(component: str) -> str:
+    """Where a component finds its bundle, inside its container."""
+    return f"/etc/kubernetes/{component}"
+
+
+def secrets(component: str) -> dict[str, str]:
+    """The component's secret files, {name: text}."""
+    files: dict[str, str] = json.loads(fetch(f"secrets/{component}"))
+    return files
+
+
+def checksum(files: Mapping[str, str]) -> str:
+    return hashlib.sha256(json.dumps(dict(files), sort_keys=True).encode()).hexdigest()[:16]
+
+
+def tar(component: str, files: Mapping[str, str]) -> bytes:
+    """The bundle as a tar, for root alone."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        for name, text in sorted(files.items()):
+            data = text.encode()
+            entry = tarfile.TarInfo(f"{folder(component).lstrip('/')}/{name}")
+            entry.size, entry.mode = len(data), 0o600
+            archive.addfile(entry, io.BytesIO(data))
+    return out.getvalue()
+
+
+def ensure(docker: Docker, component: str, image: str, files: Mapping[str, str]) -> str:
+    """The data container that holds `files`; its name tells their content, so old and new stand side by side."""
+    name = f"{component}-pki-{checksum(files)}"
+    if docker.inspect(name) is None:
+        unfinished = f"{component}-pki-unfinished"
+        docker.remove(unfinished)
+        settings: dict[str, Any] = {"Image": image, "Entrypoint": ["true"], "Volumes": {folder(component): {}}}
+        docker.create(unfinished, settings)
+        docker.put(unfinished, tar(component, files))
+        docker.rename(unfinished, name)
+    return name
+
+
+def forget_others(docker: Docker, component: str, keep: set[str]) -> None:
+    """Remove the component's data containers that nothing uses any more."""
+    for container in docker.call("GET", "/containers/json", all="true"):
+        name = container["Names"][0].lstrip("/")
+        if name.startswith(f"{component}-pki-") and name not in keep:
+            docker.remove(name)

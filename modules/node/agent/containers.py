@@ -1,0 +1,100 @@
+"""Role containers: each is what the release says, or is replaced, or is put back."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from agent import bundle, health
+from agent.docker import Docker
+from agent.host import Host, NodeError
+from agent.network import Network
+
+LABEL = "anywhere.spec"
+
+
+def filled(spec: Mapping[str, Any], host: Host, group: Mapping[str, Any], network: Network) -> dict[str, Any]:
+    """The component's description with what only this machine knows put in for its @NAMES@."""
+    text = json.dumps(spec)
+    values = {
+        "NAME": host.name,
+        "MEMBER": host.member,
+        "NODE_IP": network.node_address(),
+        "LABELS": ",".join(f"{k}={v}" for k, v in sorted(group["labels"].items())),
+        "TAINTS": ",".join(group["taints"]),
+    }
+    for key, value in values.items():
+        text = text.replace(f"@{key}@", json.dumps(value)[1:-1])
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+def settings(spec: Mapping[str, Any], image: Mapping[str, Any], data: str | None, network: Network) -> dict[str, Any]:
+    """What Docker's API is given to create the container."""
+    ports = {f"{port}/tcp": [{"HostPort": str(port)}] for port in spec["publish"]}
+    created: dict[str, Any] = {
+        "Image": image["id"],
+        "Entrypoint": [],
+        "Cmd": spec["command"],
+        "Env": [f"{k}={v}" for k, v in sorted(spec["env"].items())],
+        "ExposedPorts": {port: {} for port in ports},
+        "HostConfig": {
+            "RestartPolicy": {"Name": "always"},
+            "Binds": spec["mounts"],
+            "VolumesFrom": [f"{data}:ro"] if data else [],
+            "Privileged": spec["privileged"],
+            "PortBindings": ports,
+            "LogConfig": {"Type": "json-file", "Config": {"max-size": "20m", "max-file": "3"}},
+        },
+    }
+    if spec["network"] == "host":
+        created["HostConfig"] |= {"NetworkMode": "host", "PidMode": spec["pid"], "CgroupnsMode": "host"}
+    else:
+        network.join(created, spec)
+    created["Labels"] = {LABEL: hashlib.sha256(json.dumps(created, sort_keys=True).encode()).hexdigest()}
+    return created
+
+
+def ensure(release: Mapping[str, Any], spec: Mapping[str, Any], network: Network) -> bool:
+    """Have the container run as `spec` says; True where something was started or replaced."""
+    engine, name = Docker(), spec["name"]
+    files = dict(spec["files"])
+    if spec["secrets"]:
+        files |= {n: text for n, text in bundle.secrets(spec["secrets"]).items() if n not in spec["handed"]}
+    image = release["images"][spec["image"]]
+    data = bundle.ensure(engine, spec["component"], image["id"], files) if files else None
+    wanted = settings(spec, image, data, network)
+    now = engine.inspect(name)
+    if now and now["Config"]["Labels"].get(LABEL) == wanted["Labels"][LABEL]:
+        if not now["State"]["Running"]:
+            network.engine(spec).start(name)
+            health.wait(spec, engine)
+            return True
+        return False
+    _replace(engine, network.engine(spec), spec, wanted)
+    bundle.forget_others(engine, spec["component"], {data} if data else set())
+    return True
+
+
+def _replace(engine: Docker, creator: Docker, spec: Mapping[str, Any], wanted: dict[str, Any]) -> None:
+    """Put the wanted container in the place of the old one; the old one comes back where the new is not healthy."""
+    name, old = spec["name"], f"{spec['name']}-previous"
+    if engine.inspect(name):
+        engine.remove(old)
+        engine.stop(name, spec["stop_seconds"])
+        engine.rename(name, old)
+    try:
+        creator.create(name, wanted)
+        creator.start(name)
+        health.wait(spec, engine)
+    except NodeError as error:
+        said = engine.log_tail(name)
+        if engine.inspect(old):
+            engine.remove(name)
+            engine.rename(old, name)
+            creator.start(name)
+            raise NodeError(f"{name}: {error}; the previous container is back; it said: {said}") from error
+        raise NodeError(f"{name}: {error}; it said: {said}") from error
+    engine.remove(old)

@@ -1,0 +1,39 @@
+"""The network comes first. A driver brings it up, lets role containers join, and says what names resolve."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from agent.docker import Docker
+from agent.host import Host
+
+
+class Network(Protocol):
+    """A driver: everything that the agent knows of weave or flannel is behind this."""
+
+    def images(self) -> tuple[str, ...]:
+        """The images without which it cannot come up."""
+
+    def up(self) -> None:
+        """Bring it up on this machine; does nothing where it is up."""
+
+    def settle(self) -> None:
+        """What can only be done once this machine's node is known to the API."""
+
+    def engine(self, spec: Mapping[str, Any]) -> Docker:
+        """The engine that creates and starts this container."""
+
+    def join(self, settings: dict[str, Any], spec: Mapping[str, Any]) -> None:
+        """Add to a container's Docker settings what puts it on the control plane's network."""
+
+    def node_address(self) -> str:
+        """This machine's address as a Kubernetes node."""
+
+
+def load(release: Mapping[str, Any], host: Host) -> Network:
+    """The driver that the release names."""
+    module = importlib.import_module(f"agent.network.{release['network']['driver']}")
+    driver: Network = module.driver(release, host)
+    return driver
