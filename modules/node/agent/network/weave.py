@@ -13,6 +13,7 @@ from typing import Any
 from agent import bundle
 from agent.docker import Docker
 from agent.host import Host, NodeError, run, wait
+from agent.network.cni import install_cni_plugins
 
 HTTP = "127.0.0.1:6784"
 PROXY = "/run/weave/weave.sock"
@@ -74,6 +75,8 @@ class Weave:
         peers = self._network["peers"]
         first = "observer" if self._host.role == "worker" else f"consensus={len(peers)}"
         user, version = images["weave"]["ref"].split("/")[-2], images["weave"]["ref"].rsplit(":", 1)[1]
+        # The script asks for this one image by no version.
+        engine.call("POST", f"/images/{images['weavedb']['id']}/tag", repo=f"{user}/weavedb", tag="latest")
         environment = {
             "HOST_ROOT": "/host",
             "DOCKERHUB_USER": user,
@@ -89,7 +92,9 @@ class Weave:
         # The legacy plugin stalls dockerd for 15 s at each boot; pods come through CNI and roles through the proxy.
         arguments = ["--plugin=false", f"--ipalloc-range={self._network['pods']}", f"--ipalloc-init={first}"]
         arguments += [f"--name={peer_name(self._host.address)}", f"--nickname={self._host.name}", "--conn-limit=0"]
-        arguments += ["--expect-npc", *(peer for peer in peers if peer != self._host.address)]
+        if self._host.role != "etcd":  # where no pod runs there is no policy controller to open the way
+            arguments += ["--expect-npc", "--no-masq-local"]
+        arguments += [peer for peer in peers if peer != self._host.address]
         exec_image = images["weaveexec"]["ref"]
         run("docker", "run", *options, exec_image, "--local", "launch", *arguments, env={**os.environ, **environment})
 
@@ -133,21 +138,6 @@ class Weave:
 def peer_name(address: str) -> str:
     """A peer name in the form Weave wants, a locally administered MAC, unique by the machine's address."""
     return "02:00:" + ":".join(f"{byte:02x}" for byte in ipaddress.IPv4Address(address).packed)
-
-
-def install_cni_plugins(image: Mapping[str, Any]) -> None:
-    """Copy the standard CNI plugins out of their image, once a version."""
-    done = Path("/opt/cni/anywhere-plugins")
-    if done.exists() and done.read_text() == image["id"]:
-        return
-    engine, name = Docker(), "anywhere-cni-plugins"
-    for folder in ("/opt/cni/bin", "/etc/cni/net.d"):
-        Path(folder).mkdir(parents=True, exist_ok=True)
-    engine.remove(name)
-    engine.create(name, {"Image": image["id"]})
-    run("docker", "cp", f"{name}:/opt/cni/bin/.", "/opt/cni/bin/")
-    engine.remove(name)
-    done.write_text(image["id"])
 
 
 def _addresses(container: str) -> list[str]:

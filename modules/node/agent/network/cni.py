@@ -1,0 +1,25 @@
+"""The standard CNI plugins, which every driver builds on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from agent.docker import Docker
+from agent.host import run
+
+
+def install_cni_plugins(image: Mapping[str, Any]) -> None:
+    """Copy the standard CNI plugins out of their image, once a version."""
+    done = Path("/opt/cni/anywhere-plugins")
+    if done.exists() and done.read_text() == image["id"]:
+        return
+    engine, name = Docker(), "anywhere-cni-plugins"
+    for folder in ("/opt/cni/bin", "/etc/cni/net.d"):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    engine.remove(name)
+    engine.create(name, {"Image": image["id"]})
+    run("docker", "cp", f"{name}:/opt/cni/bin/.", "/opt/cni/bin/")
+    engine.remove(name)
+    done.write_text(image["id"])

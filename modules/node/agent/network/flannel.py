@@ -1,0 +1,120 @@
+"""Flannel: the control plane on the host network, names from the hosts file, pods through the bridge plugin."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from agent.docker import Docker
+from agent.host import Host, run, wait
+from agent.network.cni import install_cni_plugins
+
+HOSTS = Path("/etc/hosts")
+BEGIN, END = "# anywhere: names of the control plane", "# anywhere: end"
+SUBNET = Path("/run/flannel/subnet.env")
+CONFIGURATION = Path("/etc/anywhere/flannel.json")
+CONFLIST = Path("/etc/cni/net.d/10-flannel.conflist")
+LABEL = "anywhere.flannel"
+
+
+def driver(release: Mapping[str, Any], host: Host) -> Flannel:
+    return Flannel(release, host)
+
+
+class Flannel:
+    """See `agent.network.Network`."""
+
+    def __init__(self, release: Mapping[str, Any], host: Host) -> None:
+        self._release, self._host, self._network = release, host, release["network"]
+
+    def images(self) -> tuple[str, ...]:
+        return ("cni",) if self._host.role == "etcd" else ("flannel", "cni")
+
+    def up(self) -> None:
+        install_cni_plugins(self._release["images"]["cni"])
+        lines = [f"{address} {name}" for name, found in sorted(self._network["names"].items()) for address in found]
+        text = HOSTS.read_text()
+        if BEGIN in text:
+            text = text[: text.index(BEGIN)] + text[text.index(END) + len(END) + 1 :]
+        wanted = text.rstrip("\n") + "\n" + "\n".join((BEGIN, *lines, END)) + "\n"
+        if wanted != HOSTS.read_text():
+            HOSTS.write_text(wanted)
+
+    def settle(self) -> None:
+        """Start flanneld; it needs the node's certificate and the range that the API gave the node."""
+        if not Path("/var/lib/kubelet/kubeconfig").exists():
+            return
+        self._configure()
+        engine, image = Docker(), self._release["images"]["flannel"]
+        found = engine.inspect("flannel")
+        if found is None or found["Config"]["Labels"].get(LABEL) != image["id"]:
+            engine.remove("flannel")
+            engine.create("flannel", self._container(image))
+        engine.start("flannel")
+        wait("flannel", SUBNET.exists, 300)
+        self._write_conflist()
+
+    def engine(self, spec: Mapping[str, Any]) -> Docker:
+        return Docker()
+
+    def join(self, settings: dict[str, Any], spec: Mapping[str, Any]) -> None:
+        settings["HostConfig"] |= {"NetworkMode": "host", "PortBindings": {}}
+        settings["HostConfig"]["Binds"] = [*settings["HostConfig"]["Binds"], "/etc/hosts:/etc/hosts:ro"]
+        settings["ExposedPorts"] = {}
+        if spec["advertise"]:
+            settings["Cmd"] = [*settings["Cmd"], f"{spec['advertise']}={self._host.address}"]
+        settings["Entrypoint"], settings["Cmd"] = settings["Cmd"][:1], settings["Cmd"][1:]
+
+    def node_address(self) -> str:
+        return self._host.address
+
+    def _configure(self) -> None:
+        backend = "wireguard" if self._network["encryption"] else "vxlan"
+        text = json.dumps({"Network": self._network["pods"], "Backend": {"Type": backend}}) + "\n"
+        if not CONFIGURATION.exists() or CONFIGURATION.read_text() != text:
+            CONFIGURATION.write_text(text)
+
+    def _container(self, image: Mapping[str, Any]) -> dict[str, Any]:
+        command = ["flanneld", "--kube-subnet-mgr", "--ip-masq", f"--iface={self._host.address}"]
+        command += ["--kubeconfig-file=/var/lib/kubelet/kubeconfig", f"--net-config-path={CONFIGURATION}"]
+        binds = [
+            "/var/lib/kubelet:/var/lib/kubelet:ro",
+            f"{CONFIGURATION}:{CONFIGURATION}:ro",
+            "/run/flannel:/run/flannel",
+        ]
+        binds += ["/etc/hosts:/etc/hosts:ro", "/run/xtables.lock:/run/xtables.lock", "/lib/modules:/lib/modules:ro"]
+        host_config = {"NetworkMode": "host", "Privileged": True, "Binds": binds, "RestartPolicy": {"Name": "always"}}
+        return {
+            "Image": image["id"],
+            "Entrypoint": command[:1],
+            "Cmd": command[1:],
+            "Env": [f"NODE_NAME={self._host.name}"],
+            "Labels": {LABEL: image["id"]},
+            "HostConfig": host_config,
+        }
+
+    def _write_conflist(self) -> None:
+        subnet = dict(line.split("=", 1) for line in SUBNET.read_text().splitlines())
+        bridge = {
+            "type": "bridge",
+            "bridge": "cni0",
+            "isDefaultGateway": True,
+            "hairpinMode": True,
+            "mtu": int(subnet["FLANNEL_MTU"]),
+            "ipam": {
+                "type": "host-local",
+                "ranges": [[{"subnet": _network(subnet["FLANNEL_SUBNET"])}]],
+                "routes": [{"dst": self._network["pods"]}],
+            },
+        }
+        portmap = {"type": "portmap", "capabilities": {"portMappings": True}, "snat": True}
+        text = json.dumps({"cniVersion": "1.0.0", "name": "flannel", "plugins": [bridge, portmap]}, indent=1) + "\n"
+        if not CONFLIST.exists() or CONFLIST.read_text() != text:
+            CONFLIST.write_text(text)
+
+
+def _network(cidr: str) -> str:
+    return str(ipaddress.IPv4Interface(cidr).network)
