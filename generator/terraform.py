@@ -376,8 +376,8 @@ def explain(diagnostic: Event) -> str:
     place = diagnostic.get("range") or {}
     where = f"{place['filename']}:{place['start']['line']}: " if place.get("filename") else ""
     address = f"{diagnostic['address']}: " if diagnostic.get("address") else ""
-    detail = diagnostic.get("detail") or ""
-    return f"{where}{address}{diagnostic['summary']}" + (f"\n  {detail}".replace("\n", "\n  ") if detail else "")
+    detail = "".join(f"\n  {line}" for line in (diagnostic.get("detail") or "").splitlines())
+    return f"{where}{address}{diagnostic['summary']}{detail}"
 
 
 def _plain(text: str) -> str:

@@ -34,8 +34,9 @@ class Binary:
     def version(self) -> tuple[int, ...]:
         """Its version, as numbers."""
         try:
-            # Without the user's own CLI configuration: where that is broken, even `version` fails.
-            env = {**os.environ, "TF_CLI_CONFIG_FILE": os.devnull, "CHECKPOINT_DISABLE": "1"}
+            # Without the user's own settings: where they are broken, even `version` fails.
+            env = {k: v for k, v in os.environ.items() if not k.startswith("TF_")}
+            env |= {"TF_CLI_CONFIG_FILE": os.devnull, "CHECKPOINT_DISABLE": "1"}
             done = subprocess.run([self.path, "version", "-json"], env=env, capture_output=True, text=True, check=False)
             text = json.loads(done.stdout[done.stdout.index("{") :])["terraform_version"]
         except (OSError, ValueError, KeyError) as error:

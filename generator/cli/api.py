@@ -10,7 +10,8 @@ from generator.kubernetes import Client
 
 def client(kubeconfig: Path) -> Client:
     """A client for the cluster that `kubeconfig` reaches."""
-    from ruamel.yaml import YAML, YAMLError
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
 
     try:
         return Client(YAML(typ="safe", pure=True).load(kubeconfig.read_text()))

@@ -1,0 +1,234 @@
+"""The Terraform seam, against the real program and its built-in `terraform_data` resource (no network)."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from generator import terraform_binary
+from generator.errors import UserError
+from generator.terraform import PLAN_FILE, Change, Terraform, explain, read_state
+
+CONFIGURATION = """\
+variable "secrets" {
+  type      = map(string)
+  ephemeral = true
+  sensitive = true
+  default   = {}
+}
+
+variable "word" {
+  type    = string
+  default = "one"
+}
+
+resource "terraform_data" "word" {
+  input = var.word
+}
+
+output "cluster" {
+  value = "quickstart"
+}
+
+output "api" {
+  value = terraform_data.word.output
+}
+"""
+
+
+class Recorder:
+    def __init__(self):
+        self.lines = []
+
+    def note(self, line):
+        self.lines.append(line)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    folder = tmp_path / "rendered"
+    folder.mkdir()
+    (folder / "main.tf").write_text(CONFIGURATION)
+    return folder
+
+
+@pytest.fixture
+def runner(folder, tmp_path):
+    runner = Terraform(folder, tmp_path / "cache", Recorder())
+    runner.init()
+    return runner
+
+
+def test_a_plan_is_saved_applied_and_then_empty(runner, folder):
+    plan = runner.plan({"etcd": "hidden"})
+    assert plan.changes == (Change("terraform_data.word", "create"),)
+    assert plan.counts() == {"create": 1} and not plan.empty
+    runner.apply(plan, {"etcd": "hidden"})
+    assert runner.outputs() == {"cluster": "quickstart", "api": "one"}
+    assert runner.plan({"etcd": "hidden"}).empty
+    assert any("terraform_data.word: create done" in line for line in runner._progress.lines)
+    assert "hidden" not in "".join(f.read_text(errors="ignore") for f in folder.rglob("*") if f.is_file())
+
+
+def test_the_saved_plan_is_what_is_applied(runner, folder):
+    plan = runner.plan({})
+    (folder / "main.tf").write_text(CONFIGURATION.replace('"one"', '"two"'))
+    runner.apply(plan, {})
+    assert runner.outputs()["api"] == "one"
+    assert not (folder / PLAN_FILE).exists()
+
+
+def test_destroy_is_a_plan_of_its_own(runner, folder):
+    runner.apply(runner.plan({}), {})
+    plan = runner.plan_destroy({})
+    assert plan.changes == (Change("terraform_data.word", "delete"),)
+    runner.apply(plan, {})
+    assert read_state(folder / "terraform.tfstate")["resources"] == []
+    assert runner.plan_destroy({}).empty
+
+
+def test_init_is_skipped_until_something_it_depends_on_changes(folder, runner, monkeypatch):
+    ran = []
+    monkeypatch.setattr(runner, "_run", lambda words, *rest: ran.append(words))
+    runner.init()
+    assert ran == []
+    (folder / "versions.tf").write_text('terraform {\n  required_version = ">= 1.11"\n}\n')
+    runner.init()
+    assert ran == [["init"]]
+
+
+def test_a_diagnostic_becomes_an_error_with_its_place(folder, runner):
+    (folder / "main.tf").write_text('resource "terraform_data" "x" {\n  input = var.nowhere\n}\n')
+    with pytest.raises(UserError, match=r"main\.tf:2: Reference to undeclared input variable"):
+        runner.plan({})
+    with pytest.raises(UserError, match="undeclared"):
+        runner.validate()
+
+
+def test_a_configuration_that_does_not_parse_is_an_error(folder, tmp_path):
+    (folder / "main.tf").write_text("resource {")
+    with pytest.raises(UserError, match=r"Terraform failed: (?s:.*)main\.tf"):
+        Terraform(folder, tmp_path / "cache", Recorder()).init()
+
+
+def test_broken_settings_of_the_user_do_not_matter(folder, tmp_path, monkeypatch):
+    (tmp_path / ".terraformrc").write_text("this is { not HCL")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("TF_CLI_CONFIG_FILE", str(tmp_path / ".terraformrc"))
+    monkeypatch.setenv("TF_CLI_ARGS", "-nonsense")
+    monkeypatch.setenv("TF_WORKSPACE", "other")
+    runner = Terraform(folder, tmp_path / "cache", Recorder())
+    runner.init()
+    assert runner.plan({}).changes
+
+
+def test_the_local_provider_comes_from_its_mirror_only(folder, tmp_path):
+    runner = Terraform(folder, tmp_path / "cache", Recorder(), mirror=tmp_path / "mi rror")
+    text = Path(runner._env(None)["TF_CLI_CONFIG_FILE"]).read_text()
+    assert f'path    = "{tmp_path}/mi rror"' in text and 'exclude = ["anywhere.local/*/*"]' in text
+    runner.init()  # it parses
+
+
+def test_the_state_of_another_cluster_is_refused(runner):
+    runner.apply(runner.plan({}), {})
+    runner.check_state("quickstart")
+    with pytest.raises(UserError, match="cluster 'quickstart', not of 'other'"):
+        runner.check_state("other")
+
+
+def test_a_damaged_state_is_named_and_left_alone(runner, folder):
+    (folder / "terraform.tfstate").write_text('{"version": 4, ')
+    with pytest.raises(UserError, match=r"terraform\.tfstate is damaged"):
+        runner.check_state("quickstart")
+    assert (folder / "terraform.tfstate").read_text() == '{"version": 4, '
+
+
+def test_an_interrupt_is_passed_on_once_and_the_state_is_kept(folder, tmp_path):
+    (folder / "main.tf").write_text(
+        CONFIGURATION
+        + textwrap.dedent("""
+        resource "terraform_data" "slow" {
+          depends_on = [terraform_data.word]
+          provisioner "local-exec" {
+            command = "touch started; sleep 30"
+          }
+        }
+        """)
+    )
+    script = f"""
+import sys
+from pathlib import Path
+from generator.progress import Silent
+from generator.terraform import Terraform
+runner = Terraform(Path({str(folder)!r}), Path({str(tmp_path / "cache")!r}), Silent())
+runner.init()
+try:
+    runner.apply(runner.plan({{}}), {{}})
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
+    child = subprocess.Popen([sys.executable, "-c", script], start_new_session=True)
+    deadline = time.monotonic() + 60
+    while not (folder / "started").exists() and time.monotonic() < deadline and child.poll() is None:
+        time.sleep(0.05)
+    os.killpg(child.pid, signal.SIGINT)
+    assert child.wait(timeout=60) == 130
+    state = read_state(folder / "terraform.tfstate")
+    assert "word" in {resource["name"] for resource in state["resources"]}
+    assert not (folder / ".terraform.tfstate.lock.info").exists()
+
+
+def fake(folder, name, version):
+    program = folder / name
+    program.write_text(f"#!/bin/sh\necho '{json.dumps({'terraform_version': version})}'\n")
+    program.chmod(0o755)
+    return program
+
+
+def test_a_program_that_is_too_old_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"version 1\.5\.7; 1\.11 or newer"):
+        terraform_binary.Binary(fake(tmp_path, "terraform", "1.5.7")).check()
+    terraform_binary.Binary(fake(tmp_path, "tofu", "1.11.0-rc1")).check()
+
+
+def test_tofu_is_taken_where_terraform_is_too_old(tmp_path):
+    fake(tmp_path, "terraform", "1.5.7")
+    tofu = fake(tmp_path, "tofu", "1.11.2")
+    assert terraform_binary.find({"PATH": str(tmp_path)}).path == tofu
+
+
+def test_the_chosen_program_comes_first_and_must_be_there(tmp_path):
+    chosen = fake(tmp_path, "mine", "1.11.0")
+    assert terraform_binary.find({"PATH": "", "ANYWHERE_TERRAFORM": str(chosen)}).path == chosen
+    with pytest.raises(UserError, match="not a program"):
+        terraform_binary.find({"ANYWHERE_TERRAFORM": str(tmp_path / "absent")})
+
+
+def test_none_at_all_says_how_to_get_one(monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    with pytest.raises(UserError) as caught:
+        terraform_binary.find({"PATH": str(tmp_path)})
+    assert "make setup" in caught.value.hint
+
+
+def test_a_program_that_answers_nonsense_is_refused(tmp_path):
+    program = tmp_path / "terraform"
+    program.write_text("#!/bin/sh\necho hello\n")
+    program.chmod(0o755)
+    with pytest.raises(UserError, match="does not answer as Terraform"):
+        terraform_binary.Binary(program).check()
+
+
+def test_a_diagnostic_is_explained_with_its_detail():
+    diagnostic = {
+        "summary": "Port taken",
+        "detail": "2222 is in use.\nChoose another.",
+        "address": "anywhere_machine.x",
+    }
+    assert explain(diagnostic) == "anywhere_machine.x: Port taken\n  2222 is in use.\n  Choose another."
