@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.docker import Docker
-from agent.host import Host, run, wait
+from agent.host import Host, wait
 from agent.network.cni import install_cni_plugins
 
 HOSTS = Path("/etc/hosts")
