@@ -1,0 +1,125 @@
+"""The house keeps its shape: imports run one way, files and functions stay small, only the CLI speaks."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+FILES = sorted([*ROOT.glob("generator/**/*.py"), *ROOT.glob("providers/**/*.py")])
+FILE_LINES, FUNCTION_LINES = 400, 40
+
+# A file may import from its own rank and those below it; a package counts as one.
+RANKS = (
+    ("errors", "progress"),
+    ("definition", "source"),
+    ("decode", "topology"),
+    ("schema",),
+    ("lock", "agekey", "store"),
+    ("pki", "addons", "components", "release", "kubernetes", "node"),
+    ("render", "terraform", "terraform_binary", "status", "images"),
+    ("cli",),
+)
+RANK = {name: rank for rank, names in enumerate(RANKS) for name in names}
+
+
+def imported(tree):
+    """Every dotted name that a module imports."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def parts(path):
+    return path.relative_to(ROOT).with_suffix("").parts
+
+
+@pytest.fixture(scope="module")
+def trees():
+    return {path: ast.parse(path.read_text(), str(path)) for path in FILES}
+
+
+def test_every_module_of_the_generator_has_a_rank():
+    assert {parts(path)[1] for path in FILES if parts(path)[0] == "generator"} - {"__init__"} <= RANK.keys()
+
+
+def test_imports_run_one_way(trees):
+    wrong = []
+    for path, tree in trees.items():
+        package, module, *_ = parts(path)
+        if package != "generator" or module == "__init__":
+            continue
+        for name in imported(tree):
+            into = name.split(".")
+            if into[0] == "generator" and len(into) > 1 and RANK[into[1]] > RANK[module]:
+                wrong.append(f"{path.relative_to(ROOT)} imports {name}")
+    assert wrong == []
+
+
+def test_only_the_cli_touches_providers(trees):
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path, tree in trees.items()
+        for name in imported(tree)
+        if name.split(".")[0] == "providers" and parts(path)[0] == "generator" and parts(path)[1] != "cli"
+    ]
+    assert wrong == []
+
+
+def test_providers_know_neither_the_cli_nor_each_other(trees):
+    wrong = []
+    for path, tree in trees.items():
+        package, own, *_ = parts(path)
+        if package != "providers" or own == "__init__":
+            continue
+        others = {"local", "aws", "gce"} - {own}
+        for name in imported(tree):
+            into = [*name.split("."), ""]
+            if into[:2] == ["generator", "cli"] or (into[0] == "providers" and into[1] in others):
+                wrong.append(f"{path.relative_to(ROOT)} imports {name}")
+    assert wrong == []
+
+
+def exits_or_prints(node):
+    if isinstance(node, ast.Call):
+        return ast.unparse(node.func) in ("print", "sys.exit", "exit", "os._exit")
+    return isinstance(node, ast.Raise) and node.exc is not None and "SystemExit" in ast.unparse(node.exc)
+
+
+def entry_point(node):
+    """`main` of a program of its own, such as the Terraform provider, ends its process itself."""
+    return isinstance(node, ast.FunctionDef) and node.name == "main"
+
+
+def outside_mains(tree):
+    queue = [tree]
+    while queue:
+        node = queue.pop()
+        yield node
+        queue += [child for child in ast.iter_child_nodes(node) if not entry_point(child)]
+
+
+def test_only_the_cli_prints_and_exits(trees):
+    wrong = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path, tree in trees.items()
+        if parts(path)[:2] != ("generator", "cli")
+        for node in outside_mains(tree)
+        if exits_or_prints(node)
+    ]
+    assert wrong == []
+
+
+def test_files_and_functions_stay_small(trees):
+    wrong = []
+    for path, tree in trees.items():
+        if (lines := len(path.read_text().splitlines())) > FILE_LINES:
+            wrong.append(f"{path.relative_to(ROOT)}: {lines} lines")
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                length = (node.end_lineno or 0) - node.lineno + 1
+                if length > FUNCTION_LINES:
+                    wrong.append(f"{path.relative_to(ROOT)}:{node.lineno} {node.name}: {length} lines")
+    assert wrong == []

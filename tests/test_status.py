@@ -1,0 +1,126 @@
+"""Wanted machines against observed ones."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from generator import status
+from generator.definition import SIZES
+from generator.kubernetes import Node, node_of
+from generator.topology import Machine, Topology
+
+
+@dataclass(frozen=True)
+class Seen:
+    name: str
+    running: bool = True
+    console: str = ""
+
+
+def machine(name, role, components):
+    return Machine(name, role, "", SIZES["small"], "10.20.1.1", {}, (), components)
+
+
+ETCD = machine("etcd1", "etcd", ("etcd",))
+MASTER = machine("master1", "master", ("kube-apiserver", "kubelet", "kube-proxy"))
+WORKER = machine("worker-1", "worker", ("kubelet", "kube-proxy"))
+TOPOLOGY = Topology((ETCD, MASTER, WORKER))
+
+BOOTED = "[    3.1] systemd[1]: hello\nanywhere: stage=boot t=12.0\r\nanywhere: stage=fetch t=14.52\r\n"
+READY = BOOTED + "anywhere: stage=ready t=160.0\n"
+
+
+def node(name, ready=True):
+    return Node(name, ready, "" if ready else "network plugin is not ready", "v1.35.4", "10.32.0.1")
+
+
+def rows(observed, nodes):
+    return {row.machine: row for row in status.table(TOPOLOGY, observed, nodes)}
+
+
+def test_stage_marks_are_read_in_order():
+    console = status.stages(BOOTED)
+    assert console.marks == (("boot", 12.0), ("fetch", 14.52))
+    assert console.stage == "fetch" and not console.failed
+
+
+def test_a_failure_counts_until_progress_follows_it():
+    failed = BOOTED + "anywhere: failed stage=images reason=no space left on device\r\n"
+    console = status.stages(failed)
+    assert (console.failed, console.reason) == ("images", "no space left on device")
+    assert status.stages(failed + "anywhere: stage=images t=40\n").failed == ""
+
+
+def test_a_reboot_begins_anew():
+    assert status.stages(READY + "anywhere: stage=boot t=9.0\n").marks == (("boot", 9.0),)
+
+
+@pytest.mark.parametrize("console", ["", "no marks at all\n", "anywhere: stage= t=\n", "anywhere: stage=boot t=soon\n"])
+def test_a_console_without_marks_has_no_stage(console):
+    assert status.stages(console).stage == ""
+
+
+def test_a_whole_cluster_is_healthy():
+    observed = [Seen("etcd1", console=READY), Seen("master1", console=READY), Seen("worker-1", console=READY)]
+    found = rows(observed, [node("master1"), node("worker-1")])
+    assert all(row.healthy for row in found.values())
+    assert status.unready(tuple(found.values())) == ()
+    assert found["worker-1"].version == "v1.35.4" and found["worker-1"].note == ""
+
+
+def test_missing_stopped_and_extra_machines_are_told_apart():
+    found = rows([Seen("master1", running=False), Seen("worker-9")], [])
+    assert [(r.presence, r.running) for r in found.values()] == [
+        ("missing", False),
+        ("present", False),
+        ("missing", False),
+        ("extra", True),
+    ]
+    assert "apply` makes it" in found["etcd1"].note
+    assert "starts it again" in found["master1"].note
+    assert "removes it" in found["worker-9"].note
+    assert not any(row.healthy for row in found.values())
+
+
+def test_a_machine_of_etcd_alone_is_ready_by_its_stage():
+    assert rows([Seen("etcd1", console=READY)], [])["etcd1"].ready is True
+    behind = rows([Seen("etcd1", console=BOOTED)], [])["etcd1"]
+    assert behind.ready is False and "anywhere-converge" in behind.note
+    assert rows([Seen("etcd1")], [])["etcd1"].ready is None
+
+
+def test_a_failed_stage_is_told_with_its_reason_and_a_remedy():
+    console = BOOTED + "anywhere: failed stage=etcd reason=timeout\n"
+    note = status.diagnose(MASTER, Seen("master1", console=console), None)
+    assert note.startswith("Stage etcd failed: timeout.") and "ssh master1" in note
+
+
+def test_a_node_that_is_not_ready_says_what_its_kubelet_says():
+    note = status.diagnose(WORKER, Seen("worker-1", console=READY), node("worker-1", ready=False))
+    assert note == "Its kubelet says: network plugin is not ready"
+
+
+@pytest.mark.parametrize("stage", ["", *status.STAGES])
+def test_every_stage_has_a_remedy_for_a_machine_without_a_node(stage):
+    console = f"anywhere: stage={stage} t=1.0\n" if stage else ""
+    assert "worker-1" in status.diagnose(WORKER, Seen("worker-1", console=console), None)
+
+
+def test_certificates_are_sorted_by_their_end():
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    found = status.expiries([("b", now + timedelta(days=9, hours=1)), ("a", now - timedelta(hours=1))], now)
+    assert [(row.certificate, row.days) for row in found] == [("a", -1), ("b", 9)]
+
+
+def test_a_node_is_read_from_its_object():
+    item = {
+        "metadata": {"name": "master1"},
+        "status": {
+            "conditions": [{"type": "Ready", "status": "False", "message": "no CNI"}],
+            "addresses": [{"type": "InternalIP", "address": "10.32.0.2"}],
+            "nodeInfo": {"kubeletVersion": "v1.35.4"},
+        },
+    }
+    assert node_of(item) == Node("master1", False, "no CNI", "v1.35.4", "10.32.0.2")
+    assert node_of({"metadata": {"name": "new"}}).reason == "the kubelet has not reported yet"
