@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 from collections.abc import Mapping
@@ -13,29 +14,53 @@ from agent.host import Host, NodeError
 
 HOME = Path(__file__).resolve().parent.parent
 UNIT = Path("/etc/systemd/system/anywhere-approver.service")
+BOOTED, READY = Path("/run/anywhere/booted"), Path("/run/anywhere/ready")  # since this boot; READY holds a release
 CA = Path("/etc/anywhere/ca.crt")
 
 
 def main() -> int:
     """The steps, in order; the first that fails is said on the console, and the timer tries again."""
-    release = json.loads(Path(sys.argv[1]).read_text())
-    mark = Mark()
+    text = Path(sys.argv[1]).read_text()
+    mark = Mark(hashlib.sha256(text.encode()).hexdigest())
     try:
+        release = json.loads(text)
         converge(release, host.read(release), mark)
-    except (NodeError, OSError, KeyError) as error:
-        console.failed(mark.stage, f"{type(error).__name__}: {error}" if isinstance(error, KeyError) else str(error))
+    except (NodeError, OSError) as error:
+        mark.failed(str(error))
         return 1
+    except Exception as error:
+        mark.failed(f"{type(error).__name__}: {error}")
+        raise
     return 0
 
 
 class Mark:
-    """The stage under way; each is said once it is done."""
+    """The stage under way; each is said once it is done, but not again and again while a release stands."""
 
-    stage = "fetch"
+    def __init__(self, release: str) -> None:
+        self.stage, self._release = "fetch", release
+        self._quiet = READY.exists() and READY.read_text() == release
+        if not BOOTED.exists():
+            BOOTED.parent.mkdir(exist_ok=True)
+            BOOTED.touch()
+            console.stage("boot")
 
     def done(self, then: str) -> None:
-        console.stage(self.stage)
+        self._say()
         self.stage = then
+
+    def ready(self) -> None:
+        self.done("ready")
+        self._say()
+        READY.write_text(self._release)
+
+    def failed(self, reason: str) -> None:
+        READY.unlink(missing_ok=True)
+        console.failed(self.stage, reason)
+
+    def _say(self) -> None:
+        if not self._quiet:
+            console.stage(self.stage)
 
 
 def converge(release: Mapping[str, Any], me: Host, mark: Mark) -> None:
@@ -52,8 +77,7 @@ def converge(release: Mapping[str, Any], me: Host, mark: Mark) -> None:
     if "kube-apiserver" in components(role):
         mark.done("addons")
         addons.apply(release, "cluster")
-    mark.done("ready")
-    console.stage("ready")
+    mark.ready()
 
 
 def components(role: Mapping[str, Any]) -> set[str]:
