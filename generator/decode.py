@@ -12,7 +12,6 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from generator.errors import InvalidFile, Problem
 from generator.source import Keys, Source, shown
 
-
 _BOOL = dict.fromkeys(("yes", "on", "y", "1"), "write true") | dict.fromkeys(("no", "off", "n", "0"), "write false")
 
 

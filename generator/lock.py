@@ -124,6 +124,7 @@ def _text(path: Path, lock: Lock) -> str:
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False
     yaml.width = 4096
+    yaml.allow_unicode = False  # else a key may hold a raw line break such as U+0085
     yaml.dump({key: child for key, child in value.items() if child is not None}, text)
     return f"{_HEADER.format(name=_definition(path).name)}{text.getvalue()}"
 

@@ -164,9 +164,10 @@ class _Reader:
         value: dict[str, Any] = {}
         for key_node, child in node.value:
             line = key_node.start_mark.line + 1
-            key = self._scalar(key_node, keys) if isinstance(key_node, ScalarNode) else key_node.tag
-            if not (isinstance(key_node, ScalarNode) and isinstance(key, str)):
-                message = f"has a key that is no text: {shown(key)}"
+            key = self._scalar(key_node, keys) if isinstance(key_node, ScalarNode) else None
+            if not isinstance(key, str):
+                what = shown(key) if isinstance(key_node, ScalarNode) else "a list or mapping"
+                message = f"has a key that is no text: {what}"
                 self.problems.append((keys, Problem(dotted(keys), line, message, "put it in quotes")))
             elif key in value:
                 here, first = (*keys, key), f"the first is on line {self.lines[(*keys, key)]}"

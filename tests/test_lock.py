@@ -1,0 +1,133 @@
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import HOSTILE
+from test_topology import STAR_WARS
+
+from generator import lock
+from generator.errors import InvalidFile, UserError
+from generator.lock import Base, Image, Lock
+
+ETCD = Image("etcd", "anywhere.local/etcd:v3.6.6", f"sha256:{'a' * 64}", "b" * 64, 123, "build")
+PAUSE = Image("pause", "anywhere.local/pause:3.10", f"sha256:{'c' * 64}", "d" * 64, 45, "folder")
+LOCK = Lock(
+    kubernetes="v1.35.4",
+    driver="weave",
+    images={"pause": PAUSE, "etcd": ETCD},
+    base=Base("cloud-image", "e" * 64),
+    blocks={"general": 0, "batch": 1},
+    facts={"aws": {"zones": ["a", "b"], "number": 1.5, "none": None, "text": list(HOSTILE)}, "local": {"x": "1.35"}},
+)
+
+facts = st.dictionaries(
+    st.text(max_size=9),
+    st.recursive(
+        st.none() | st.booleans() | st.integers(-(2**40), 2**40) | st.text(max_size=20) | st.sampled_from(HOSTILE),
+        lambda children: st.lists(children, max_size=3) | st.dictionaries(st.text(max_size=9), children, max_size=3),
+        max_leaves=5,
+    ),
+    max_size=3,
+)
+
+
+@pytest.fixture
+def path(tmp_path):
+    return lock.path_beside(tmp_path / "cluster.yaml")
+
+
+def test_it_stands_beside_the_definition():
+    assert lock.path_beside(Path("a/cluster.yaml")) == Path("a/cluster.lock.yaml")
+
+
+def test_what_is_written_is_read(path):
+    lock.write(path, LOCK)
+    assert lock.read(path) == LOCK
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+@given(facts)
+def test_facts_are_read_as_they_were_written(tmp_path_factory, found):
+    path = tmp_path_factory.getbasetemp() / "facts.lock.yaml"
+    written = replace(LOCK, facts={"aws": found})
+    lock.write(path, written)
+    assert lock.read(path) == written
+
+
+def test_the_order_of_images_makes_no_difference(path):
+    lock.write(path, LOCK)
+    text = path.read_text()
+    lock.write(path, replace(LOCK, images={"etcd": ETCD, "pause": PAUSE}, blocks={"batch": 1, "general": 0}))
+    assert path.read_text() == text
+    assert text.startswith("# What cluster.yaml is made of")
+
+
+def test_a_write_that_fails_leaves_the_old_lock(path, monkeypatch):
+    lock.write(path, LOCK)
+
+    def full(_descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(UserError, match="No space left"):
+        lock.write(path, replace(LOCK, driver="flannel"))
+    assert lock.read(path) == LOCK
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+
+
+def test_an_absent_lock_says_how_to_make_it(path):
+    with pytest.raises(UserError, match="There is no lock") as caught:
+        lock.read(path)
+    assert caught.value.hint == f"Make it: anywhere images lock {path.parent / 'cluster.yaml'}"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "where", "what"),
+    [
+        ("driver: weave", "driver: weeve", "driver", "did you mean weave"),
+        ("driver: weave", "diver: weave", "diver", "did you mean driver"),
+        ("size: 123", "size: '123'", "images.etcd.size", "whole number"),
+        ("a" * 64, "a" * 63, "images.etcd.id", "right form"),
+        ("batch: 1", "batch: 0", "blocks", "same block"),
+        ("kubernetes: v1.35.4", "kubernetes: v1.12.0", "kubernetes", "not supported"),
+        ("kind: Lock", "kind: Cluster", "kind", "should be Lock"),
+    ],
+)
+def test_damage_is_named_with_its_line(path, old, new, where, what):
+    lock.write(path, LOCK)
+    text = path.read_text()
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new))
+    with pytest.raises(InvalidFile) as caught:
+        lock.read(path)
+    problem = next(problem for problem in caught.value.problems if problem.path == where)
+    assert what in problem.message + problem.hint
+    line = text[: text.index("blocks:" if where == "blocks" else old)].count("\n") + 1
+    assert problem.line == line
+
+
+@given(st.integers(0, 1200))
+def test_a_lock_cut_short_is_no_lock(tmp_path_factory, length):
+    path = tmp_path_factory.getbasetemp() / "cut.lock.yaml"
+    lock.write(path, LOCK)
+    data = path.read_bytes()
+    path.write_bytes(data[: min(length, len(data) - 2)])
+    with pytest.raises(InvalidFile):
+        lock.read(path)
+
+
+def test_a_lock_that_matches():
+    lock.check(LOCK, STAR_WARS)
+    lock.check(LOCK, replace(STAR_WARS, network=replace(STAR_WARS.network, driver="weave")))
+
+
+def test_a_lock_that_does_not_match_says_all_that_differs():
+    other = replace(STAR_WARS, kubernetes="v1.34.0", network=replace(STAR_WARS.network, driver="flannel"))
+    with pytest.raises(UserError) as caught:
+        lock.check(LOCK, other)
+    assert "v1.34.0" in caught.value.message
+    assert "flannel" in caught.value.message
+    assert caught.value.hint == "Refresh the lock: anywhere images lock cluster.yaml"
