@@ -1,0 +1,99 @@
+"""Where local clusters, base images and image archives stand on this host."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+def data_home() -> Path:
+    """`$XDG_DATA_HOME`, by default `~/.local/share`."""
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+
+
+def home() -> Path:
+    """`$ANYWHERE_HOME`: everything that belongs to a local cluster."""
+    return Path(os.environ.get("ANYWHERE_HOME") or data_home() / "anywhere").absolute()
+
+
+def cache() -> Path:
+    """`$ANYWHERE_CACHE`: base images and image archives; can be made anew at any time."""
+    default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "anywhere"
+    return Path(os.environ.get("ANYWHERE_CACHE") or default).absolute()
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterFolder:
+    """The folder of one local cluster, with a folder for each kind of thing in it."""
+
+    name: str
+    path: Path
+
+    @property
+    def networks(self) -> Path:
+        return self.path / "networks"
+
+    @property
+    def documents(self) -> Path:
+        return self.path / "documents"
+
+    @property
+    def readers(self) -> Path:
+        """Beside each document, under the same key: who may read it."""
+        return self.path / "readers"
+
+    @property
+    def disks(self) -> Path:
+        return self.path / "disks"
+
+    @property
+    def machines(self) -> Path:
+        return self.path / "machines"
+
+
+def cluster_folder(name: str) -> ClusterFolder:
+    return ClusterFolder(name, home() / "clusters" / name)
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write a file that only its owner reads, whole or not at all; folders on the way are made."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor, name = tempfile.mkstemp(prefix=".writing-", dir=path.parent)  # mkstemp gives 0600
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, value: Any) -> None:
+    write_atomic(path, json.dumps(value, indent=2, sort_keys=True).encode() + b"\n")
+
+
+def read_json(path: Path) -> Any:
+    """The value in a file; None where it is absent or damaged."""
+    try:
+        return json.loads(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return None
+
+
+def remove_empty(path: Path) -> None:
+    """Remove `path` and the folders above it while they are empty, but never the home folder."""
+    while home() in path.parents:
+        try:
+            path.rmdir()
+        except FileNotFoundError:
+            pass
+        except OSError:
+            return
+        path = path.parent

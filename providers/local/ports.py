@@ -1,0 +1,63 @@
+"""Loopback ports of this host that lead into machines. A machine keeps its ports for life, also while it is off."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+
+from generator.errors import UserError
+from providers.local.home import home, read_json
+
+_FIRST, _LAST = 20000, 32767  # below the range from which the kernel takes ephemeral ports
+
+
+@contextmanager
+def reserving() -> Iterator[None]:
+    """Hold this while choosing ports and writing them down: one chooser at a time on this host."""
+    home().mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor = os.open(home(), os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)  # on the folder itself: no lock file is left behind
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _reserved() -> set[int]:
+    """The ports of every machine of every cluster, running or not."""
+    records = (read_json(path) for path in home().glob("clusters/*/machines/*/machine.json"))
+    return {port for record in records if record for port in record["ports"].values()}
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def choose(names: Iterable[str], kept: Mapping[str, int]) -> dict[str, int]:
+    """A port for each name: the one it has already, else the first free one. Call while `reserving`."""
+    taken = _reserved()
+    free = (port for port in range(_FIRST, _LAST + 1) if port not in taken and is_free(port))
+    chosen = {}
+    for name in names:
+        port = kept.get(name) or next(free, None)
+        if port is None:
+            raise UserError(f"No loopback port from {_FIRST} to {_LAST} is free.", "Destroy clusters you do not need.")
+        chosen[name] = port
+    return chosen
+
+
+def check_free(machine: str, ports: Mapping[str, int]) -> None:
+    """Before a machine starts: another program may have taken one of its ports meanwhile."""
+    for name, port in ports.items():
+        if not is_free(port):
+            message = f"Port {port} on 127.0.0.1, which leads to {name} of machine {machine}, is in use."
+            raise UserError(message, f"`ss -ltnp sport = :{port}` shows by what; end that program and apply again.")

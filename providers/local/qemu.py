@@ -1,0 +1,170 @@
+"""QEMU for one machine: its command line, starting it and turning it off. Rootless, and no daemon minds it."""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from generator.errors import UserError
+from providers.local import disk, metadata, network, ports, process, qmp
+from providers.local.command import missing
+from providers.local.home import ClusterFolder, cache
+from providers.local.terraform.resource import STOP
+
+PROGRAM = "qemu-system-x86_64"
+CONSOLE = "console.log"
+METADATA_ADDRESS = "10.0.2.100:80"
+_START_SECONDS = 60.0
+# The root file system is the whole first disk. A machine that panics starts again rather than hangs.
+_KERNEL_LINE = "root=/dev/vda rw console=ttyS0 ds=nocloud panic=5 no_timer_check"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What QEMU needs to start a machine again. `memory` in MiB; `ports` name -> host, `forwards` name -> guest.
+
+    `made` says that the machine's folder was complete once; `seed` tells its user-data and identity apart.
+    """
+
+    name: str
+    role: str
+    cpus: int
+    memory: int
+    disk: int
+    base_image: str
+    network: str | None
+    address: str
+    disks: tuple[str, ...]
+    egress: bool
+    forwards: Mapping[str, int]
+    ports: Mapping[str, int]
+    seed: str
+    made: bool = False
+
+    @classmethod
+    def of(cls, value: Mapping[str, Any]) -> Record:
+        return cls(**{**value, "disks": tuple(value["disks"])})
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def mac(cluster: ClusterFolder, machine: str, nic: str) -> str:
+    """A locally administered address, always the same for the same NIC."""
+    digest = hashlib.sha256(f"{cluster.name} {machine} {nic}".encode()).digest()
+    return ":".join(f"{byte:02x}" for byte in (0x02, *digest[:5]))
+
+
+def _option(kind: str, **values: str | int) -> str:
+    """`kind,key=value,...`; a comma inside a value is doubled, as QEMU wants it."""
+    pairs = (f"{key.replace('_', '-')}={str(value).replace(',', ',,')}" for key, value in values.items())
+    return ",".join((kind, *pairs))
+
+
+def _accelerator() -> tuple[str, str]:
+    """(-accel, -cpu): KVM where a guest really runs under it."""
+    try:
+        from providers.local import accelerator
+    except ImportError:
+        return "tcg,thread=multi", "max,la57=off"
+    # Five-level page tables only cost time in emulation.
+    return ("kvm", "host") if accelerator.choose() == "kvm" else ("tcg,thread=multi", "max,la57=off")
+
+
+def _user_nic(cluster: ClusterFolder, record: Record) -> str:
+    forwards = (f",hostfwd=tcp:127.0.0.1:{record.ports[name]}-:{guest}" for name, guest in record.forwards.items())
+    command = shlex.join(metadata.command(sys.executable, cluster.path, record.role, cache() / "images"))
+    restrict = "off" if record.egress else "on"
+    served = f",guestfwd=tcp:{METADATA_ADDRESS}-cmd:{command.replace(',', ',,')}"
+    return f"user,id=outside,restrict={restrict}{''.join(forwards)}{served}"
+
+
+def _nic(cluster: ClusterFolder, record: Record, name: str) -> str:
+    return _option("virtio-net-pci", netdev=name, mac=mac(cluster, record.name, name), romfile="")
+
+
+def _nics(cluster: ClusterFolder, record: Record) -> Iterator[str]:
+    yield from ("-netdev", _user_nic(cluster, record))
+    yield from ("-device", _nic(cluster, record, "outside"))
+    if record.network is None:
+        return
+    socket = network.socket_of(cluster, record.network)
+    if socket is None:
+        raise UserError(f"Machine {record.name}: there is no network {record.network}.", "Apply again to make it.")
+    yield from ("-netdev", _option("socket", id="cluster", mcast=socket, localaddr="127.0.0.1"))
+    yield from ("-device", _nic(cluster, record, "cluster"))
+
+
+def _drive(file: str, name: str, serial: str) -> tuple[str, ...]:
+    drive = _option("file=" + file.replace(",", ",,"), **{"if": "none"}, id=name, format="qcow2", discard="unmap")
+    return ("-drive", drive, "-device", _option("virtio-blk-pci", drive=name, serial=serial))
+
+
+def _drives(cluster: ClusterFolder, record: Record) -> Iterator[str]:
+    yield from _drive("disk.qcow2", "root", "root")
+    yield from ("-drive", _option("file=seed.iso", **{"if": "virtio"}, format="raw", readonly="on"))
+    for name in record.disks:
+        path = disk.file_of(cluster, name)
+        if not path.exists():
+            raise UserError(f"Machine {record.name}: there is no disk {name}.", "Apply again to make it.")
+        yield from _drive(str(path), f"disk-{name}", disk.serial_of(cluster, name))
+
+
+def command_line(cluster: ClusterFolder, record: Record, folder: Path) -> list[str]:
+    """QEMU and its arguments; it must run in `folder`, to which the short names are relative."""
+    accel, cpu = _accelerator()
+    line = [PROGRAM, "-name", f"{cluster.name}/{record.name}", "-nodefaults", "-no-user-config", "-display", "none"]
+    line += ["-machine", "pc", "-accel", accel, "-cpu", cpu, "-smp", str(record.cpus), "-m", f"{record.memory}M"]
+    line += ["-pidfile", process.PIDFILE, "-qmp", f"unix:{qmp.SOCKET},server=on,wait=off"]
+    line += ["-chardev", _option("file", id="console", path=CONSOLE, append="on"), "-serial", "chardev:console"]
+    line += ["-object", "rng-random,id=random,filename=/dev/urandom", "-device", "virtio-rng-pci,rng=random"]
+    line += [*_drives(cluster, record), *_nics(cluster, record)]
+    if (folder / "vmlinuz").exists():
+        line += ["-kernel", "vmlinuz", "-initrd", "initrd", "-append", _KERNEL_LINE]
+    return line
+
+
+def start(cluster: ClusterFolder, record: Record, folder: Path) -> int:
+    """Power on; the pid, once QEMU has taken its command line and runs."""
+    ports.check_free(record.name, record.ports)
+    line = command_line(cluster, record, folder)
+    (folder / qmp.SOCKET).unlink(missing_ok=True)
+    with (folder / "qemu.log").open("wb") as log:
+        try:
+            child = subprocess.Popen(
+                line, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+        except FileNotFoundError:
+            raise missing(PROGRAM) from None
+    end = time.monotonic() + _START_SECONDS
+    while child.poll() is None:
+        try:
+            qmp.execute(folder, "query-status")
+        except OSError:
+            if time.monotonic() > end:
+                child.kill()
+                child.wait()
+            time.sleep(0.02)
+        else:
+            return child.pid
+    said = (folder / "qemu.log").read_text(errors="replace").strip() or "it does not say why"
+    raise UserError(f"QEMU cannot start machine {record.name}: {said}", "`anywhere doctor` checks this host.")
+
+
+def power_off(folder: Path, seconds: float) -> None:
+    """Turn off as by the power button; after `seconds`, or when Terraform is told to stop, by force."""
+    if not process.find(folder):
+        return
+    try:
+        qmp.execute(folder, "system_powerdown")
+    except (OSError, UserError):
+        seconds = 0
+    if not process.wait_gone(folder, seconds, STOP):
+        process.kill(folder)
