@@ -1,0 +1,137 @@
+"""A real cluster on local VMs, once per network driver whose images are there; nothing leaves the machine."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import time
+from pathlib import Path
+
+import pytest
+
+ANYWHERE = (sys.executable, "-m", "generator.cli")
+ROOT = Path(__file__).parents[2]
+READY_SECONDS = 1500  # two emulated machines on two cores; a bound, not a measure
+
+DEFINITION = """\
+apiVersion: anywhere/v1
+kind: Cluster
+metadata: {{name: e2e-{driver}}}
+spec:
+  etcd: {{count: 0}}
+  masters: {{count: 1, size: medium, schedulable: true}}
+  workers: {{count: 1, size: small}}
+  network: {{driver: {driver}}}
+  access: {{ssh_keys: ["{key}"]}}
+providers:
+  local: {{egress: false}}
+"""
+
+
+class Cluster:
+    """A running cluster and how a user asks it things."""
+
+    def __init__(self, folder: Path, driver: str) -> None:
+        self.folder, self.driver = folder, driver
+        self.name = f"e2e-{driver}"
+        self.file = folder / "cluster.yaml"
+        self.kubectl_program = folder / "hyperkube"
+
+    def anywhere(self, verb: str, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
+        command = [*ANYWHERE, verb, str(self.file), *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, stdin=subprocess.DEVNULL, check=False)
+        print(f"$ anywhere {verb} {' '.join(arguments)}\n{done.stdout}{done.stderr}")
+        if check:
+            assert done.returncode == 0, f"anywhere {verb}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def on(self, machine: str, command: str) -> str:
+        """What `command` prints on a machine, through `anywhere ssh`."""
+        done = self.anywhere("ssh", machine, "--", command)
+        return done.stdout
+
+    @property
+    def kubeconfig(self) -> Path:
+        return self.folder / ".anywhere" / f"{self.name}-local" / "kubeconfig"
+
+    def kubectl(self, *arguments: str, stdin: str | None = None, check: bool = True) -> str:
+        command = [str(self.kubectl_program), "kubectl", "--kubeconfig", str(self.kubeconfig), *arguments]
+        done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
+        assert not check or done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr}"
+        return done.stdout
+
+    def get(self, *arguments: str) -> dict:
+        return json.loads(self.kubectl("get", *arguments, "--output=json"))
+
+    def until(self, what: str, true, seconds: float = 300):
+        """Ask until the answer is true, and return it."""
+        end = time.monotonic() + seconds
+        while not (answer := true()):
+            if time.monotonic() > end:
+                self.explain()
+                pytest.fail(f"{what} did not come within {seconds:.0f} s")
+            time.sleep(2)
+        return answer
+
+    def explain(self) -> None:
+        """Print what a person would look at first."""
+        for arguments in (("get", "nodes,pods", "-A", "-o", "wide"), ("get", "events", "-A")):
+            print(self.kubectl(*arguments, check=False)[-4000:])
+        self.anywhere("doctor", check=False)
+
+
+def extract_hyperkube(lock: Path, cache: Path, to: Path) -> None:
+    """kubectl as the cluster itself has it: the multi-call binary out of its image archive."""
+    from generator import lock as locks
+
+    archive = cache / "images" / f"{locks.read(lock).images['hyperkube'].archive}.tar"
+    with tarfile.open(archive) as outer:
+        for layer in json.load(outer.extractfile("manifest.json"))[0]["Layers"]:
+            with tarfile.open(fileobj=outer.extractfile(layer)) as inner:
+                for entry in inner:
+                    if entry.isfile() and Path(entry.name).name == "hyperkube":
+                        with to.open("wb") as out:
+                            shutil.copyfileobj(inner.extractfile(entry), out)
+                        to.chmod(0o755)
+                        return
+    pytest.fail(f"no hyperkube in {archive}")
+
+
+def missing_images(driver: str) -> list[str]:
+    """The images of `driver` that this machine neither has nor can make or pull."""
+    from generator.images import missing
+
+    return missing(driver)
+
+
+@pytest.fixture(scope="module", params=["weave", "flannel"])
+def cluster(request, tmp_path_factory):
+    driver = request.param
+    if absent := missing_images(driver):
+        pytest.skip(f"driver {driver} was not run: no images for {', '.join(absent)} (set ANYWHERE_IMAGES)")
+    folder = tmp_path_factory.mktemp(driver)
+    key = folder / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "e2e", "-f", str(key)], check=True)
+    made = Cluster(folder, driver)
+    made.file.write_text(DEFINITION.format(driver=driver, key=key.with_suffix(".pub").read_text().strip()))
+    environment = {
+        "ANYWHERE_AGE_KEY": "",
+        "XDG_CONFIG_HOME": str(folder / "config"),
+        "ANYWHERE_SSH_KEY": str(key),
+    }
+    before = {name: os.environ.get(name) for name in environment}
+    os.environ.update({name: value for name, value in environment.items() if value})
+    try:
+        made.anywhere("apply", "--yes", "--timeout", str(READY_SECONDS))
+        cache = Path(os.environ.get("ANYWHERE_CACHE") or Path.home() / ".cache/anywhere")
+        extract_hyperkube(folder / "cluster.lock.yaml", cache, made.kubectl_program)
+        yield made
+    finally:
+        made.anywhere("destroy", "--yes", check=False)
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

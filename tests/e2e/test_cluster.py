@@ -1,0 +1,207 @@
+"""The quickstart, booted for real, and asked what a user would ask it. The tests stand in the order they run."""
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.e2e
+
+# A server on each node out of what the node itself has, so that no image is needed but the sandbox's own.
+ECHO = """\
+apiVersion: v1
+kind: Namespace
+metadata: {name: e2e, labels: {pod-security.kubernetes.io/enforce: privileged}}
+---
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: echo, namespace: e2e}
+spec:
+  selector: {matchLabels: {app: echo}}
+  template:
+    metadata: {labels: {app: echo}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      containers:
+        - name: echo
+          image: anywhere.local/pause:3.10
+          imagePullPolicy: IfNotPresent
+          command: [/usr/bin/python3, -u, -m, http.server, "8080", --directory, /etc]
+          readinessProbe: {httpGet: {path: /hostname, port: 8080}, timeoutSeconds: 5}
+          volumeMounts:
+            - {name: usr, mountPath: /usr, readOnly: true}
+            - {name: lib, mountPath: /lib, readOnly: true}
+            - {name: lib64, mountPath: /lib64, readOnly: true}
+      volumes:
+        - {name: usr, hostPath: {path: /usr}}
+        - {name: lib, hostPath: {path: /usr/lib}}
+        - {name: lib64, hostPath: {path: /usr/lib64}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: echo, namespace: e2e}
+spec:
+  selector: {app: echo}
+  ports: [{port: 80, targetPort: 8080}]
+"""
+
+DENY = """\
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: deny, namespace: e2e}
+spec:
+  podSelector: {}
+  policyTypes: [Ingress]
+"""
+
+
+def pods(cluster):
+    """Name -> (node, address) of the echo pods."""
+    found = cluster.get("pods", "--namespace=e2e", "--selector=app=echo")["items"]
+    return {p["metadata"]["name"]: (p["spec"]["nodeName"], p["status"].get("podIP")) for p in found}
+
+
+def fetch(cluster, pod, url, seconds=20):
+    """What a pod gets from a URL, "" where it gets nothing."""
+    words = ["/usr/bin/curl", "--silent", "--fail", "--max-time", str(seconds), url]
+    return cluster.kubectl("exec", "--namespace=e2e", pod, "--", *words, check=False)
+
+
+def test_every_node_is_ready(cluster):
+    nodes = {node["metadata"]["name"]: node for node in cluster.get("nodes")["items"]}
+    print(cluster.kubectl("get", "nodes", "-o", "wide"))
+    assert set(nodes) == {"master1", "worker-general-1"}
+    for node in nodes.values():
+        ready = next(c for c in node["status"]["conditions"] if c["type"] == "Ready")
+        assert ready["status"] == "True"
+        assert node["status"]["nodeInfo"]["kubeletVersion"] == "v1.35.4"
+
+
+def test_status_agrees(cluster):
+    assert "master1" in cluster.anywhere("status").stdout
+
+
+def test_the_network_is_the_one_asked_for(cluster):
+    if cluster.driver == "flannel":
+        assert "flannel" in cluster.on("worker-general-1", "sudo docker ps --format {{.Names}}").split()
+        return
+    report = cluster.on("worker-general-1", "curl -s http://127.0.0.1:6784/status/connections")
+    assert "established" in report and "encrypted" in report and "fastdp" in report
+    for name in ("kube-apiserver", "etcd1"):
+        assert cluster.on("worker-general-1", f"getent ahostsv4 {name}.weave.local").split()
+
+
+def test_a_pod_runs_on_each_node(cluster):
+    cluster.kubectl("apply", "--filename=-", stdin=ECHO)
+
+    def all_ready():
+        status = cluster.get("daemonset", "--namespace=e2e", "echo")["status"]
+        return status.get("numberReady") == 2
+
+    cluster.until("a ready pod on each node", all_ready, 600)
+    assert {node for node, _ in pods(cluster).values()} == {"master1", "worker-general-1"}
+
+
+def test_pods_reach_pods_on_other_machines(cluster):
+    found = pods(cluster)
+    for pod in found:
+        for node, address in found.values():
+            assert fetch(cluster, pod, f"http://{address}:8080/hostname"), f"{pod} does not reach {node}"
+
+
+def test_services_and_names(cluster):
+    for pod in pods(cluster):
+        cluster.until(
+            f"echo by name from {pod}",
+            lambda pod=pod: fetch(cluster, pod, "http://echo.e2e.svc.cluster.local/hostname"),
+        )
+        words = ["/usr/bin/getent", "ahostsv4", "kubernetes.default.svc.cluster.local"]
+        assert "10.96.0.1" in cluster.kubectl("exec", "--namespace=e2e", pod, "--", *words)
+
+
+def test_network_policy_denies(cluster):
+    if cluster.driver == "flannel":
+        pytest.skip("flannel enforces no network policies")
+    (one, _), (_, (_, address)) = pods(cluster).items()
+    url = f"http://{address}:8080/hostname"
+    assert fetch(cluster, one, url)
+    cluster.kubectl("apply", "--filename=-", stdin=DENY)
+    cluster.until("denied traffic", lambda: not fetch(cluster, one, url, 5), 120)
+    cluster.kubectl("delete", "--namespace=e2e", "networkpolicy", "deny")
+    cluster.until("allowed traffic", lambda: fetch(cluster, one, url, 5), 120)
+
+
+def test_logs_and_exec(cluster):
+    for pod, (node, _) in pods(cluster).items():
+        assert "GET /hostname" in cluster.kubectl("logs", "--namespace=e2e", pod)
+        assert pod in cluster.kubectl("exec", "--namespace=e2e", pod, "--", "/usr/bin/uname", "-n"), node
+
+
+def test_secrets_are_encrypted_at_rest(cluster):
+    cluster.kubectl("create", "secret", "generic", "--namespace=e2e", "word", "--from-literal=word=xyzzy-plain")
+    command = (
+        "sudo docker exec etcd1 etcdctl --endpoints=https://127.0.0.1:2379 --cacert=/etc/kubernetes/etcd/ca.crt "
+        "--cert=/etc/kubernetes/etcd/client.crt --key=/etc/kubernetes/etcd/client.key get /registry/secrets/e2e/word"
+    )
+    stored = cluster.on("master1", command)
+    assert "k8s:enc:" in stored and "xyzzy-plain" not in stored
+
+
+def test_converging_again_restarts_nothing(cluster):
+    ask = "sudo docker ps -q | xargs sudo docker inspect -f '{{.Id}} {{.Name}} {{.State.StartedAt}}' | sort"
+    before = cluster.on("master1", ask)
+    cluster.on("master1", "sudo systemctl start anywhere-converge.service")
+    assert cluster.on("master1", ask) == before
+
+
+def test_plan_says_no_changes(cluster):
+    assert cluster.anywhere("plan", "--detailed-exitcode", check=False).returncode == 0
+
+
+def test_a_killed_machine_is_drift_and_apply_heals_it(cluster):
+    pid = machine_pid(cluster, "worker-general-1")
+    os.kill(pid, signal.SIGKILL)
+    cluster.until("the process gone", lambda: not Path(f"/proc/{pid}").exists() or zombie(pid), 10)
+    assert cluster.anywhere("plan", "--detailed-exitcode", check=False).returncode == 2
+    assert "not running" in cluster.anywhere("status", check=False).stdout
+    cluster.anywhere("apply", "--yes", "--timeout", "900")
+    assert machine_pid(cluster, "worker-general-1") != pid
+    found = pods(cluster)
+    one = next(pod for pod, (node, _) in found.items() if node == "master1")
+    cluster.until(
+        "the healed node's pod answers", lambda: fetch(cluster, one, f"http://{other(cluster)}:8080/hostname")
+    )
+
+
+def test_destroy_leaves_nothing(cluster):
+    home = Path(os.environ.get("ANYWHERE_HOME") or Path.home() / ".local/share/anywhere") / "clusters" / cluster.name
+    pids = [machine_pid(cluster, name) for name in ("master1", "worker-general-1")]
+    cluster.anywhere("destroy", "--yes")
+    assert not any(Path(f"/proc/{pid}").exists() and not zombie(pid) for pid in pids)
+    assert not home.exists()
+    running = subprocess.run(["pgrep", "-af", f"(qemu|vde_switch).*{cluster.name}"], capture_output=True, text=True)
+    assert running.stdout == ""
+
+
+def machine_pid(cluster, name):
+    """The process of a machine, as its own folder tells."""
+    running = subprocess.run(
+        ["pgrep", "-f", f"qemu-system.*-name {cluster.name}/{name} "], capture_output=True, text=True
+    )
+    found = running.stdout.split()
+    assert len(found) == 1, f"{name}: processes {found}"
+    return int(found[0])
+
+
+def zombie(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "Z"
+    except FileNotFoundError:
+        return True
+
+
+def other(cluster):
+    """The address of the worker's echo pod now."""
+    return next(address for node, address in pods(cluster).values() if node == "worker-general-1")
