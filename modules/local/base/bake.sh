@@ -1,0 +1,64 @@
+#!/bin/sh
+# The first process of a guest that loads image archives into its disk and powers off. Nothing else runs: no systemd,
+# no network, no cloud-init, so the disk stays that of a machine which has never booted.
+# /run/plan has a line for each archive: the serial of the read-only disk that is the archive, and its runtime.
+export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
+
+say() { echo "bake: $*" >/dev/console; }
+off() {
+    sync
+    mount -o remount,ro /
+    exec /usr/bin/busybox poweroff -f
+}
+fail() {
+    say "failed: $*"
+    tail -n 5 /run/dockerd.log /run/containerd.log /run/load-* >/dev/console 2>&1
+    off
+}
+device() {
+    for disk in /sys/block/vd*; do
+        [ "$(cat "$disk/serial")" = "$1" ] && echo "/dev/${disk##*/}" && return
+    done
+}
+docker_load() { docker load --quiet --input "$1"; }
+containerd_load() { ctr --namespace k8s.io images import "$1"; }
+# load RUNTIME: every archive of the plan for it, in order.
+load() {
+    while read -r serial runtime name; do
+        [ "$runtime" = "$1" ] || continue
+        "${runtime}_load" "$(device "$serial")" >"/run/load-$serial-$runtime" 2>&1 || fail "$runtime did not load $name"
+        say "$name is in $runtime"
+    done </run/plan
+}
+
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mount -t cgroup2 cgroup /sys/fs/cgroup
+mount -t tmpfs tmp /tmp
+modprobe -a overlay
+echo '{}' >/run/docker.json
+containerd >/run/containerd.log 2>&1 &
+containerd=$!
+while [ ! -S /run/containerd/containerd.sock ]; do
+    kill -0 $containerd || fail "containerd did not start"
+    sleep 0.2
+done
+dockerd --config-file /run/docker.json --containerd /run/containerd/containerd.sock --storage-driver overlay2 \
+    --exec-opt native.cgroupdriver=cgroupfs --bridge none --iptables=false --ip6tables=false >/run/dockerd.log 2>&1 &
+dockerd=$!
+load containerd &
+loading=$!
+while [ ! -S /run/docker.sock ]; do
+    kill -0 $dockerd || fail "dockerd did not start"
+    sleep 0.2
+done
+load docker
+wait $loading || fail "containerd's archives"
+kill $dockerd
+wait $dockerd
+kill $containerd
+wait $containerd
+# Docker's own identity and networks are each machine's.
+rm -rf /var/lib/docker/engine-id /var/lib/docker/network
+say "all images are loaded"
+off

@@ -1,0 +1,53 @@
+"""The machine image of local VMs: Debian 13 with Docker and containerd, one ext4 file system that QEMU boots itself."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from pathlib import Path
+
+from generator.errors import UserError
+from generator.lock import Base
+from generator.progress import Progress
+from providers.local import cache, cloud_image, debian_archive
+from providers.local.recipe import digest
+
+_BUILDERS = {"debian-archive": debian_archive.build, "cloud-image": cloud_image.build}
+
+
+def ensure(progress: Progress) -> Base:
+    """The base image, from the cache or built now. The second call returns at once."""
+    source = _source()
+    recipe = digest(source)
+    with cache.alone(recipe):
+        memo = cache.folder() / f"recipe-{recipe[:32]}.json"
+        if (base := _remembered(memo)) is not None:
+            return base
+        with (
+            progress.phase(f"Base image of local machines ({source})"),
+            tempfile.TemporaryDirectory(prefix=".build-", dir=cache.folder()) as work,
+        ):
+            base = Base(source, cache.keep(_BUILDERS[source](Path(work), progress)))
+        cache.replace(memo, json.dumps({"source": base.source, "sha256": base.sha256}))
+        return base
+
+
+def _source() -> str:
+    """Which way this computer can go: the Debian archive is faster, the cloud image needs fewer tools."""
+    if shutil.which("mmdebstrap"):
+        return "debian-archive"
+    if shutil.which("qemu-img"):
+        return "cloud-image"
+    raise UserError(
+        "No base image can be made: neither mmdebstrap nor qemu-img is installed.",
+        "Install them: apt install mmdebstrap qemu-system-x86 qemu-utils.",
+    )
+
+
+def _remembered(memo: Path) -> Base | None:
+    try:
+        base = Base(**json.loads(memo.read_text()))
+    except (OSError, ValueError, TypeError):
+        return None  # never built, or damaged: build it
+    return base if cache.holds(base.sha256) else None

@@ -1,0 +1,93 @@
+"""The base image from the Debian archive, by mmdebstrap: no root needed, no guest booted."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+
+from generator.progress import Progress
+from providers.local import recipe
+from providers.local.guest import Bootable
+from providers.local.tool import find, run
+
+MIRROR = "http://deb.debian.org"
+UNWANTED = ("doc", "info", "man", "locale", "i18n")  # folders of /usr/share
+
+
+def build(work: Path, progress: Progress) -> Bootable:
+    """Make the image in the folder `work`."""
+    made = Bootable(work / "base.qcow2", work / "vmlinuz", work / "initrd")
+    tree, raw = work / "tree.tar", work / "base.raw"
+
+    def seen(line: str) -> None:
+        if line.startswith("I: "):
+            progress.note(line.removeprefix("I: "))
+
+    run(
+        bootstrap(tree, made),
+        "Making a Debian root file system",
+        "Is the Debian archive reachable? ANYWHERE_DEBIAN_MIRROR names another one.",
+        seen=seen,
+        SOURCE_DATE_EPOCH=recipe.EPOCH,
+    )
+    progress.note("writing the ext4 file system")
+    write_file_system(tree, raw)
+    tree.unlink()
+    run(
+        [find("qemu-img", "qemu-utils"), "convert", "-f", "raw", "-O", "qcow2", raw, made.disk],
+        "Writing the qcow2 image",
+    )
+    raw.unlink()
+    return made
+
+
+def bootstrap(tree: Path, made: Bootable) -> list[str]:
+    """The command that writes the root file system as a tar, and its kernel and initrd beside it."""
+    mirror = os.environ.get("ANYWHERE_DEBIAN_MIRROR", MIRROR).rstrip("/")
+    script, files, host = (shlex.quote(str(path)) for path in (recipe.SCRIPT, recipe.FILES, recipe.HOST))
+    return [
+        find("mmdebstrap", "mmdebstrap"),
+        f"--mode={'root' if os.geteuid() == 0 else 'unshare'}",
+        "--variant=minbase",
+        '--aptopt=Apt::Install-Recommends "false"',
+        "--dpkgopt=force-confold",
+        *(f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in UNWANTED),
+        f"--include={','.join(recipe.packages())}",
+        # The initrd is ours: initramfs-tools, which the kernel package wants, need not spend its time.
+        '--essential-hook=mkdir -p "$1/etc/initramfs-tools"',
+        '--essential-hook=echo update_initramfs=no >"$1/etc/initramfs-tools/update-initramfs.conf"',
+        f'--customize-hook=sh {script} "$1" {files} {host}',
+        f"--customize-hook=download /boot/vmlinuz {shlex.quote(str(made.kernel))}",
+        f"--customize-hook=download /boot/initrd {shlex.quote(str(made.initrd))}",
+        recipe.SUITE,
+        str(tree),
+        f"deb {mirror}/debian {recipe.SUITE} main",
+        f"deb {mirror}/debian {recipe.SUITE}-updates main",
+        f"deb {mirror}/debian-security {recipe.SUITE}-security main",
+    ]
+
+
+def write_file_system(tree: Path, raw: Path) -> None:
+    """Make an ext4 file system of what a tar holds, with its owners, without mounting anything."""
+    options = f"hash_seed={recipe.FILE_SYSTEM},root_owner=0:0,lazy_itable_init=0,lazy_journal_init=0"
+    script = f"""
+        set -eu
+        root=$(mktemp -d {shlex.quote(str(tree.parent))}/root.XXXXXX)
+        tar --extract --numeric-owner --preserve-permissions --file {shlex.quote(str(tree))} --directory "$root"
+        : >"$root/etc/machine-id"
+        ln -sf ../run/systemd/resolve/stub-resolv.conf "$root/etc/resolv.conf"
+        rm -f "$root/etc/hostname"
+        touch -h -d @{recipe.EPOCH} "$root/etc" "$root/etc/machine-id" "$root/etc/resolv.conf"
+        {find("mke2fs", "e2fsprogs")} -q -t ext4 -m 1 -L anywhere -U {recipe.FILE_SYSTEM} -E {options} \\
+            -d "$root" {shlex.quote(str(raw))} {recipe.SIZE}
+        rm -rf "$root"
+    """
+    shell = ["sh", "-c", script]
+    # Who is not root has fakeroot remember the owners. mke2fs before 1.47.1 knows only the second name of the time.
+    run(
+        shell if os.geteuid() == 0 else [find("fakeroot", "fakeroot"), *shell],
+        "Writing the ext4 file system",
+        SOURCE_DATE_EPOCH=recipe.EPOCH,
+        E2FSPROGS_FAKE_TIME=recipe.EPOCH,
+    )

@@ -1,0 +1,259 @@
+"""The base image: where it is kept, what it is made of, and the cloud image's way against a site of our own."""
+
+import hashlib
+import http.server
+import json
+import os
+import shutil
+import struct
+import subprocess
+import threading
+import tomllib
+import uuid
+
+import pytest
+
+from generator.errors import UserError
+from generator.lock import Base
+from generator.progress import Silent
+from providers.local import base, cache, cloud_image, debian_archive, recipe
+from providers.local.guest import Bootable
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("ANYWHERE_CACHE", str(tmp_path / "cache"))
+
+
+def made_by(contents):
+    """A builder that makes `contents`, and counts how often it is asked."""
+
+    def build(work, progress):
+        build.count += 1
+        files = Bootable(work / "disk", work / "kernel", work / "initrd")
+        for path in (files.disk, files.kernel, files.initrd):
+            path.write_bytes(contents + path.name.encode())
+        return files
+
+    build.count = 0
+    return build
+
+
+@pytest.fixture
+def builder(monkeypatch):
+    build = made_by(b"made ")
+    monkeypatch.setattr(base, "_source", lambda: "debian-archive")
+    monkeypatch.setitem(base._BUILDERS, "debian-archive", build)
+    return build
+
+
+def test_it_is_kept_under_the_digest_of_its_disk(builder):
+    sha256 = hashlib.sha256(b"made disk").hexdigest()
+    assert base.ensure(Silent()) == Base("debian-archive", sha256)
+    files = cache.bootable(sha256)
+    assert files.kernel.read_bytes() == b"made kernel"
+    assert files.disk == cache.folder() / f"{sha256}.qcow2"
+    assert not files.disk.stat().st_mode & 0o222
+
+
+def test_the_second_call_builds_nothing(builder):
+    assert base.ensure(Silent()) == base.ensure(Silent())
+    assert builder.count == 1
+
+
+@pytest.mark.parametrize("suffix", cache.SUFFIXES)
+def test_it_is_built_again_where_a_file_is_gone(builder, suffix):
+    sha256 = base.ensure(Silent()).sha256
+    (cache.folder() / f"{sha256}{suffix}").unlink()
+    with pytest.raises(UserError, match="missing"):
+        cache.bootable(sha256)
+    assert base.ensure(Silent()).sha256 == sha256
+    assert builder.count == 2
+
+
+def test_a_changed_recipe_is_another_image(builder, tmp_path, monkeypatch):
+    base.ensure(Silent())
+    copy = tmp_path / "modules"
+    shutil.copytree(recipe.MODULES / "local", copy / "local")
+    shutil.copytree(recipe.HOST, copy / "node" / "host")
+    monkeypatch.setattr(recipe, "MODULES", copy)
+    monkeypatch.setattr(recipe, "FOLDER", copy / "local" / "base")
+    monkeypatch.setattr(recipe, "HOST", copy / "node" / "host")
+    base.ensure(Silent())
+    assert builder.count == 1  # the same bytes elsewhere are the same recipe
+    with (copy / "local" / "base" / "packages").open("a") as packages:
+        packages.write("nano\n")
+    base.ensure(Silent())
+    assert builder.count == 2
+
+
+def test_a_failed_build_leaves_nothing(monkeypatch):
+    def build(work, progress):
+        (work / "half").write_bytes(b"half")
+        raise UserError("no archive")
+
+    monkeypatch.setattr(base, "_source", lambda: "debian-archive")
+    monkeypatch.setitem(base._BUILDERS, "debian-archive", build)
+    with pytest.raises(UserError, match="no archive"):
+        base.ensure(Silent())
+    assert [path.name for path in cache.folder().iterdir() if not path.name.startswith(".lock-")] == []
+
+
+@pytest.mark.parametrize(
+    ("present", "source"),
+    [(("mmdebstrap", "qemu-img"), "debian-archive"), (("qemu-img",), "cloud-image")],
+)
+def test_the_way_is_chosen_by_the_tools_present(monkeypatch, present, source):
+    monkeypatch.setattr(shutil, "which", lambda name, **_: f"/usr/bin/{name}" if name in present else None)
+    assert base._source() == source
+
+
+def test_without_tools_the_error_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda name, **_: None)
+    with pytest.raises(UserError) as caught:
+        base.ensure(Silent())
+    assert "mmdebstrap" in caught.value.hint
+
+
+def test_the_host_settings_are_what_their_readers_take():
+    daemon = json.loads((recipe.HOST / "etc/docker/daemon.json").read_text())
+    assert daemon["exec-opts"] == ["native.cgroupdriver=systemd"]
+    containerd = tomllib.loads((recipe.HOST / "etc/containerd/config.toml").read_text())
+    cri = containerd["plugins"]["io.containerd.grpc.v1.cri"]
+    assert cri["containerd"]["runtimes"]["runc"]["options"]["SystemdCgroup"] is True
+    assert cri["cni"] == {"bin_dir": "/opt/cni/bin", "conf_dir": "/etc/cni/net.d"}
+
+
+@pytest.mark.skipif(shutil.which("shellcheck") is None, reason="shellcheck is not installed")
+def test_the_scripts_are_clean():
+    scripts = [*recipe.FOLDER.glob("*.sh"), recipe.FOLDER / "init"]
+    done = subprocess.run(["shellcheck", "--shell=dash", *scripts], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.skipif(shutil.which("fakeroot") is None, reason="fakeroot is not installed")
+@pytest.mark.skipif(not any(os.access(f"{d}/mke2fs", os.X_OK) for d in ("/sbin", "/usr/sbin")), reason="no mke2fs")
+def test_the_file_system_has_the_owners_of_the_tar_without_root(tmp_path, monkeypatch):
+    """The way of a user who is not root, two times: the same bytes, and no identity in them."""
+    import tarfile
+
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(recipe, "SIZE", "16M")
+    tree = tmp_path / "tree.tar"
+    (tmp_path / "id").write_text("0123456789abcdef0123456789abcdef\n")
+    with tarfile.open(tree, "w") as tar:
+        for name in ("etc", "home"):
+            folder = tarfile.TarInfo(name)
+            folder.type, folder.mode, folder.uid = tarfile.DIRTYPE, 0o755, 4321 if name == "home" else 0
+            tar.addfile(folder)
+        tar.add(tmp_path / "id", "etc/machine-id")
+    raws = [tmp_path / "one.raw", tmp_path / "two.raw"]
+    for raw in raws:
+        debian_archive.write_file_system(tree, raw)
+    assert raws[0].read_bytes() == raws[1].read_bytes()
+
+    def ask(request):
+        tool = next(f"{d}/debugfs" for d in ("/sbin", "/usr/sbin") if os.access(f"{d}/debugfs", os.X_OK))
+        return subprocess.run([tool, "-R", request, raws[0]], capture_output=True, text=True, check=True).stdout
+
+    assert "User:  4321" in ask("stat /home")
+    assert ask("cat /etc/machine-id") == ""
+    assert "stub-resolv.conf" in ask("stat /etc/resolv.conf")
+
+
+@pytest.fixture
+def site(tmp_path):
+    """A folder that is served over HTTP, and its URL."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *arguments):
+            super().__init__(*arguments, directory=str(folder))
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield folder, f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def publish(folder, data, sums=None):
+    (folder / cloud_image.IMAGE).write_bytes(data)
+    digest = sums or hashlib.sha512(data).hexdigest()
+    (folder / "SHA512SUMS").write_text(f"{'0' * 128}  other.qcow2\n{digest}  {cloud_image.IMAGE}\n")
+
+
+def test_a_cloud_image_is_downloaded_and_verified(site, tmp_path):
+    folder, url = site
+    publish(folder, b"image" * 1000)
+    target = tmp_path / cloud_image.IMAGE
+    cloud_image.download(url, target, Silent())
+    assert target.read_bytes() == b"image" * 1000
+
+
+def test_a_cloud_image_with_another_checksum_is_refused(site, tmp_path):
+    folder, url = site
+    publish(folder, b"image", sums="f" * 128)
+    target = tmp_path / cloud_image.IMAGE
+    with pytest.raises(UserError, match="not what its SHA512SUMS says"):
+        cloud_image.download(url, target, Silent())
+    assert not target.exists()
+
+
+def test_a_cloud_image_that_is_not_listed_is_refused(site, tmp_path):
+    folder, url = site
+    (folder / "SHA512SUMS").write_text(f"{'0' * 128}  other.qcow2\n")
+    with pytest.raises(UserError, match="does not list"):
+        cloud_image.download(url, tmp_path / cloud_image.IMAGE, Silent())
+
+
+def test_a_site_that_is_not_there_is_told(tmp_path):
+    with pytest.raises(UserError, match="cannot be read"):
+        cloud_image.download("http://127.0.0.1:9", tmp_path / cloud_image.IMAGE, Silent())
+
+
+def partitioned(path, kinds):
+    """A disk with a GUID partition table: partitions of 16 sectors, the first at sector 64, by their types."""
+    disk = bytearray(512 * (64 + 16 * len(kinds)))
+    disk[512:520] = b"EFI PART"
+    struct.pack_into("<QII", disk, 512 + 72, 2, 8, 128)
+    for number, kind in enumerate(kinds):
+        first = 64 + 16 * number
+        entry = uuid.UUID(kind).bytes_le + uuid.uuid4().bytes_le + struct.pack("<QQ", first, first + 15)
+        disk[1024 + 128 * number : 1024 + 128 * number + len(entry)] = entry
+        disk[512 * first : 512 * first + 4] = b"PART" if number else b"BIOS"
+    path.write_bytes(disk)
+
+
+BIOS = "21686148-6449-6e6f-744e-656564454649"
+
+
+def test_the_root_partition_is_found_and_copied(tmp_path):
+    disk, target = tmp_path / "disk", tmp_path / "root"
+    partitioned(disk, [BIOS, cloud_image.LINUX_ROOT_X86_64])
+    offset, length = cloud_image.root_partition(disk)
+    assert (offset, length) == (512 * 80, 512 * 16)
+    cloud_image.extract(disk, target, offset, length)
+    assert target.read_bytes() == b"PART" + b"\0" * (512 * 16 - 4)
+
+
+def test_a_disk_without_a_root_partition_is_refused(tmp_path):
+    partitioned(tmp_path / "disk", [BIOS])
+    with pytest.raises(UserError, match="no Linux root partition"):
+        cloud_image.root_partition(tmp_path / "disk")
+    (tmp_path / "empty").write_bytes(b"\0" * 4096)
+    with pytest.raises(UserError, match="partition table"):
+        cloud_image.root_partition(tmp_path / "empty")
+
+
+def test_the_guest_gets_the_whole_recipe(tmp_path):
+    import tarfile
+
+    cloud_image.pack(tmp_path / "payload.tar")
+    with tarfile.open(tmp_path / "payload.tar") as tar:
+        names = set(tar.getnames())
+    wanted = {"packages", "customise.sh", "provision.sh", "init", "files/etc/fstab", "host/etc/docker/daemon.json"}
+    assert {f"provision/{name}" for name in wanted} <= names
