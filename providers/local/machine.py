@@ -18,7 +18,8 @@ from providers.local.terraform.schema import UNKNOWN, Attribute, InvalidAttribut
 
 RECORD = "machine.json"
 ROOT = "disk.qcow2"
-_RESTART = ("cpus", "memory", "disk", "network", "disks", "egress", "forwards")
+_RESTART = ("cpus", "memory", "disk", "network", "disks", "egress", "accel", "forwards")
+ACCELERATORS = ("auto", "kvm", "tcg")
 GRACE = 60  # s
 
 
@@ -41,6 +42,7 @@ def _wanted(planned: State, seed_digest: str) -> Record:
         address=planned["address"] or "",
         disks=tuple(planned["disks"] or ()),
         egress=planned["egress"],
+        accel=planned["accel"],
         forwards={"ssh": 22, **{name: int(port) for name, port in (planned["forwards"] or {}).items()}},
         ports={},
         seed=seed_digest,
@@ -102,6 +104,7 @@ class Machine(Resource[ClusterFolder]):
         "disks": Attribute(["list", "string"], "The ids of its anywhere_disks.", optional=True),
         "ssh_keys": Attribute(["list", "string"], "Public keys that may log in.", optional=True, replace=True),
         "egress": Attribute("bool", "Whether it reaches outside.", optional=True, computed=True, default=True),
+        "accel": Attribute("string", "auto, kvm or tcg.", optional=True, computed=True, default="auto"),
         "forwards": Attribute(["map", "number"], "Ports of it to lead to, by name; ssh is always.", optional=True),
         "running": Attribute("bool", "Whether it is on.", optional=True, computed=True, default=True),
         "grace": Attribute("number", "Seconds it may take to power off.", optional=True, computed=True, default=GRACE),
@@ -118,6 +121,8 @@ class Machine(Resource[ClusterFolder]):
         names.check_least(config["cpus"], 1, "CPU", "cpus")
         names.check_least(config["memory"], 64, "MiB", "memory")
         names.check_least(config["disk"], 1, "GiB", "disk")
+        if is_known(config["accel"]) and config["accel"] not in ACCELERATORS:
+            raise InvalidAttribute(f"{config['accel']!r} is no accelerator.", "Use auto, kvm or tcg.", "accel")
         if is_known(config["forwards"]) and "ssh" in config["forwards"]:
             raise InvalidAttribute("The forward ssh is always there.", "Leave it out.", "forwards", "ssh")
         if is_known(config["address"]):

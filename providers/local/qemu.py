@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from generator.errors import UserError
-from providers.local import disk, metadata, network, ports, process, qmp
+from providers.local import accelerator, disk, metadata, network, ports, process, qmp
 from providers.local.command import missing
 from providers.local.home import ClusterFolder, cache
 from providers.local.terraform.resource import STOP
@@ -23,7 +23,7 @@ CONSOLE = "console.log"
 METADATA_ADDRESS = "10.0.2.100:80"
 _START_SECONDS = 60.0
 # The root file system is the whole first disk. A machine that panics starts again rather than hangs.
-_KERNEL_LINE = "root=/dev/vda rw console=ttyS0 ds=nocloud panic=5 no_timer_check"
+_KERNEL_LINE = "root=/dev/vda rw console=ttyS0 ds=nocloud panic=5 quiet loglevel=3"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,7 @@ class Record:
     address: str
     disks: tuple[str, ...]
     egress: bool
+    accel: str
     forwards: Mapping[str, int]
     ports: Mapping[str, int]
     seed: str
@@ -68,14 +69,25 @@ def _option(kind: str, **values: str | int) -> str:
     return ",".join((kind, *pairs))
 
 
-def _accelerator() -> tuple[str, str]:
-    """(-accel, -cpu): KVM where a guest really runs under it."""
-    try:
-        from providers.local import accelerator
-    except ImportError:
-        return "tcg,thread=multi", "max,la57=off"
-    # Five-level page tables only cost time in emulation.
-    return ("kvm", "host") if accelerator.choose() == "kvm" else ("tcg,thread=multi", "max,la57=off")
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What runs the guest: QEMU's -accel and -cpu, and words for the kernel's command line."""
+
+    accel: str
+    cpu: str
+    kernel: str
+
+
+_ENGINES = {
+    "kvm": Engine("kvm", "host", ""),
+    # In emulation five-level page tables and defences against speculation only cost time: nothing speculates.
+    "tcg": Engine("tcg,thread=multi", "max,la57=off", " mitigations=off"),
+}
+
+
+def _engine(wish: str) -> Engine:
+    """The engine for `auto`, `kvm` or `tcg`; auto takes KVM where a guest really runs under it."""
+    return _ENGINES[accelerator.choose() if wish == "auto" else wish]
 
 
 def _user_nic(cluster: ClusterFolder, record: Record) -> str:
@@ -119,15 +131,26 @@ def _drives(cluster: ClusterFolder, record: Record) -> Iterator[str]:
 
 def command_line(cluster: ClusterFolder, record: Record, folder: Path) -> list[str]:
     """QEMU and its arguments; it must run in `folder`, to which the short names are relative."""
-    accel, cpu = _accelerator()
+    engine = _engine(record.accel)
     line = [PROGRAM, "-name", f"{cluster.name}/{record.name}", "-nodefaults", "-no-user-config", "-display", "none"]
-    line += ["-machine", "pc", "-accel", accel, "-cpu", cpu, "-smp", str(record.cpus), "-m", f"{record.memory}M"]
+    line += [
+        "-machine",
+        "pc",
+        "-accel",
+        engine.accel,
+        "-cpu",
+        engine.cpu,
+        "-smp",
+        str(record.cpus),
+        "-m",
+        f"{record.memory}M",
+    ]
     line += ["-pidfile", process.PIDFILE, "-qmp", f"unix:{qmp.SOCKET},server=on,wait=off"]
     line += ["-chardev", _option("file", id="console", path=CONSOLE, append="on"), "-serial", "chardev:console"]
     line += ["-object", "rng-random,id=random,filename=/dev/urandom", "-device", "virtio-rng-pci,rng=random"]
     line += [*_drives(cluster, record), *_nics(cluster, record)]
     if (folder / "vmlinuz").exists():
-        line += ["-kernel", "vmlinuz", "-initrd", "initrd", "-append", _KERNEL_LINE]
+        line += ["-kernel", "vmlinuz", "-initrd", "initrd", "-append", _KERNEL_LINE + engine.kernel]
     return line
 
 

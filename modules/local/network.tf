@@ -1,0 +1,4 @@
+resource "anywhere_network" "machines" {
+  name = "machines"
+  cidr = var.network.machines
+}

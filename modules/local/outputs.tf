@@ -1,0 +1,20 @@
+locals {
+  api_machine = one([for name, machine in anywhere_machine.machine : machine if var.machines[name].api])
+}
+
+output "machines" {
+  description = "Every machine: its address on the cluster's network, its role, how ssh reaches it, its console's log."
+  value = {
+    for name, machine in anywhere_machine.machine : name => {
+      address = split("/", machine.address)[0]
+      role    = machine.role
+      ssh     = "ssh -p ${machine.ssh_port} debian@127.0.0.1"
+      console = machine.console
+    }
+  }
+}
+
+output "api" {
+  description = "Where this host reaches the API server; null where no machine has one."
+  value       = try("https://127.0.0.1:${local.api_machine.forward_ports["api"]}", null)
+}
