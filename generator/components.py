@@ -100,7 +100,6 @@ def etcd(members: list[str]) -> Container:
 
 
 def apiserver(members: list[str], network: Network) -> Container:
-    pki = f"{PKI}/kube-apiserver"
     return Container(
         component="kube-apiserver",
         name="kube-apiserver",
@@ -113,45 +112,56 @@ def apiserver(members: list[str], network: Network) -> Container:
             "hyperkube",
             "kube-apiserver",
             f"--etcd-servers={','.join(f'https://{member}.weave.local:2379' for member in members)}",
-            f"--etcd-cafile={pki}/etcd-ca.crt",
-            f"--etcd-certfile={pki}/etcd-client.crt",
-            f"--etcd-keyfile={pki}/etcd-client.key",
             f"--service-cluster-ip-range={network.services}",
-            f"--tls-cert-file={pki}/server.crt",
-            f"--tls-private-key-file={pki}/server.key",
-            f"--client-ca-file={pki}/ca.crt",
             "--authorization-mode=Node,RBAC",
             "--enable-admission-plugins=NodeRestriction",
-            f"--admission-control-config-file={pki}/admission.yaml",
             "--enable-bootstrap-token-auth=true",
-            f"--kubelet-certificate-authority={pki}/kubelet-serving-ca.crt",
-            f"--kubelet-client-certificate={pki}/kubelet-client.crt",
-            f"--kubelet-client-key={pki}/kubelet-client.key",
             "--kubelet-preferred-address-types=InternalIP",
-            f"--encryption-provider-config={pki}/encryption.yaml",
             "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
-            f"--service-account-key-file={pki}/service-account.pub",
-            f"--service-account-signing-key-file={pki}/service-account.key",
-            f"--requestheader-client-ca-file={pki}/front-proxy-ca.crt",
-            "--requestheader-allowed-names=front-proxy-client",
-            "--requestheader-username-headers=X-Remote-User",
-            "--requestheader-group-headers=X-Remote-Group",
-            "--requestheader-extra-headers-prefix=X-Remote-Extra-",
-            f"--proxy-client-cert-file={pki}/front-proxy-client.crt",
-            f"--proxy-client-key-file={pki}/front-proxy-client.key",
             "--profiling=false",
-            f"--audit-policy-file={pki}/audit-policy.yaml",
-            "--audit-log-path=/var/log/kubernetes/audit.log",
-            "--audit-log-maxage=30",
-            "--audit-log-maxbackup=5",
-            "--audit-log-maxsize=100",
             # Without it a stop waits for every watch, for more than a minute.
             "--shutdown-watch-termination-grace-period=5s",
+            *_apiserver_files(f"{PKI}/kube-apiserver"),
+            *_front_proxy(f"{PKI}/kube-apiserver"),
+            *AUDIT_LOG,
         ),
         mounts=("/var/log/kubernetes:/var/log/kubernetes",),
         publish=(6443,),
         health="https://127.0.0.1:6443/readyz",
         health_seconds=600,
+    )
+
+
+def _apiserver_files(pki: str) -> tuple[str, ...]:
+    """Whom it trusts, and as whom it speaks to etcd, to kubelets and to clients."""
+    return (
+        f"--client-ca-file={pki}/ca.crt",
+        f"--tls-cert-file={pki}/server.crt",
+        f"--tls-private-key-file={pki}/server.key",
+        f"--etcd-cafile={pki}/etcd-ca.crt",
+        f"--etcd-certfile={pki}/etcd-client.crt",
+        f"--etcd-keyfile={pki}/etcd-client.key",
+        f"--kubelet-certificate-authority={pki}/kubelet-serving-ca.crt",
+        f"--kubelet-client-certificate={pki}/kubelet-client.crt",
+        f"--kubelet-client-key={pki}/kubelet-client.key",
+        f"--service-account-key-file={pki}/service-account.pub",
+        f"--service-account-signing-key-file={pki}/service-account.key",
+        f"--encryption-provider-config={pki}/encryption.yaml",
+        f"--admission-control-config-file={pki}/admission.yaml",
+        f"--audit-policy-file={pki}/audit-policy.yaml",
+    )
+
+
+def _front_proxy(pki: str) -> tuple[str, ...]:
+    """How API extensions are spoken to, and believed."""
+    return (
+        f"--proxy-client-cert-file={pki}/front-proxy-client.crt",
+        f"--proxy-client-key-file={pki}/front-proxy-client.key",
+        f"--requestheader-client-ca-file={pki}/front-proxy-ca.crt",
+        "--requestheader-allowed-names=front-proxy-client",
+        "--requestheader-username-headers=X-Remote-User",
+        "--requestheader-group-headers=X-Remote-Group",
+        "--requestheader-extra-headers-prefix=X-Remote-Extra-",
     )
 
 
@@ -301,6 +311,13 @@ def kubelet_configuration(pki: str, dns: str) -> str:
     }
     return json.dumps(content, indent=2) + "\n"
 
+
+AUDIT_LOG = (
+    "--audit-log-path=/var/log/kubernetes/audit.log",
+    "--audit-log-maxage=30",  # days
+    "--audit-log-maxbackup=5",
+    "--audit-log-maxsize=100",  # MiB
+)
 
 AUDIT_POLICY = """\
 apiVersion: audit.k8s.io/v1
