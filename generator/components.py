@@ -49,13 +49,13 @@ class Container:
     health_seconds: int = 300
 
 
-def containers(topology: Topology, network: Network, kubernetes: str, dns: str) -> Mapping[str, Container]:
-    """Every component by name; `dns` is the address of the cluster's DNS Service."""
+def containers(topology: Topology, network: Network, driver: str, dns: str) -> Mapping[str, Container]:
+    """Every component by name; `driver` is the lock's, `dns` the address of the cluster's DNS Service."""
     members = [f"etcd{number}" for number, _ in enumerate(topology.having("etcd"), 1)]
     made = (
         etcd(members),
         apiserver(members, network),
-        controller_manager(network),
+        controller_manager(network, driver),
         scheduler(),
         kubelet(dns),
         proxy(network),
@@ -165,10 +165,10 @@ def _front_proxy(pki: str) -> tuple[str, ...]:
     )
 
 
-def controller_manager(network: Network) -> Container:
+def controller_manager(network: Network, driver: str) -> Container:
     pki = f"{PKI}/kube-controller-manager"
     # Weave hands out pod addresses itself; flannel wants a range for each node.
-    node_ranges = "true" if network.driver == "flannel" else "false"
+    node_ranges = "true" if driver == "flannel" else "false"
     return Container(
         component="kube-controller-manager",
         name="kube-controller-manager",

@@ -24,7 +24,7 @@ RUNTIMES: Mapping[str, tuple[str, ...]] = {  # where an image is needed, if not 
 def document(definition: Definition, lock: Lock, topology: Topology, node: str) -> bytes:
     """The release as JSON; `node` is the SHA-256 of the node archive."""
     network = definition.network
-    parts = containers(topology, network, lock.kubernetes, dns_address(network.services))
+    parts = containers(topology, network, lock.driver, dns_address(network.services))
     content = {
         "apiVersion": "anywhere/v1",
         "kind": "Release",
