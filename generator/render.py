@@ -75,8 +75,8 @@ def _module(provider: str) -> Iterator[tuple[str, bytes]]:
 def write(files: Tree, folder: Path) -> None:
     """Make `folder` hold `files`: leaves what it did not write alone, removes what it no longer writes."""
     known = folder / MANIFEST
-    before = set(known.read_text().splitlines()) if known.exists() else set()
     try:
+        before = set(known.read_text().splitlines()) if known.exists() else set()
         for name, data in sorted(files.items()):
             path = folder / name
             if not path.exists() or path.read_bytes() != data:
