@@ -39,12 +39,13 @@ def _has(pods: set[str], image: Mapping[str, Any]) -> bool:
 def _bring(release: Mapping[str, Any], image: Mapping[str, Any], runtime: str) -> None:
     if release["registry"]:
         return _pull(release["registry"], image, runtime)
-    source = subprocess.Popen(["anywhere-fetch", f"images/{image['archive']}.tar"], stdout=subprocess.PIPE)
-    loaded = subprocess.run(LOADERS[runtime], stdin=source.stdout, capture_output=True, check=False)
-    if source.wait() != 0:
-        raise NodeError(f"image {image['ref']}: its archive {image['archive']} could not be fetched")
-    if loaded.returncode != 0:
-        raise NodeError(f"image {image['ref']}: {loaded.stderr.decode(errors='replace').strip()[-300:]}")
+    with subprocess.Popen(["anywhere-fetch", f"images/{image['archive']}.tar"], stdout=subprocess.PIPE) as source:
+        # Leaving closes the pipe, so that where loading fails early the fetch ends too instead of waiting for ever.
+        loaded = subprocess.run(LOADERS[runtime], stdin=source.stdout, capture_output=True, check=False)
+    if loaded.returncode or source.returncode:
+        fetched = "its archive could not be fetched whole" if source.returncode else "its archive was fetched"
+        said = loaded.stderr.decode(errors="replace").strip()[-300:]
+        raise NodeError(f"image {image['ref']}: {fetched}; {runtime} said: {said}")
     return None
 
 
