@@ -34,19 +34,26 @@ def acceptable(request: Mapping[str, Any], described: str, networks: list[ipaddr
         return False
     if "system:nodes" not in spec.get("groups", ()) or not set(spec["usages"]) <= USAGES:
         return False
-    subject = re.search(r"Subject: O\s*=\s*system:nodes, CN\s*=\s*(\S+)", described)
-    names = set(re.findall(r"DNS:([^,\s]+)", described))
-    addresses = [ipaddress.ip_address(found) for found in re.findall(r"IP Address:([0-9.]+)", described)]
-    others = re.findall(r"(?:URI|email|othername):", described, re.IGNORECASE)
-    own = user.removeprefix("system:node:")
+    subject = re.search(r"^\s*Subject: O\s*=\s*system:nodes, CN\s*=\s*(\S+)$", described, re.MULTILINE)
+    listed = re.findall(r"X509v3 Subject Alternative Name:.*\n(.*)", described)
+    asked = [entry.strip() for line in listed for entry in line.split(",")]
+    own = f"DNS:{user.removeprefix('system:node:')}"
+    addresses = [entry for entry in asked if entry != own]
     return (
         subject is not None
         and subject.group(1) == user
-        and names <= {own}
         and bool(addresses)
-        and all(any(address in network for network in networks) for address in addresses)
-        and not others
+        and all(_within(entry, networks) for entry in addresses)
     )
+
+
+def _within(entry: str, networks: list[ipaddress.IPv4Network]) -> bool:
+    """Whether an alternative name, as openssl prints it, is an address of these networks."""
+    try:
+        address = ipaddress.IPv4Address(entry.removeprefix("IP Address:"))
+    except ValueError:
+        return False
+    return entry.startswith("IP Address:") and any(address in network for network in networks)
 
 
 class Api:
