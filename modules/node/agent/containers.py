@@ -67,7 +67,8 @@ def ensure(release: Mapping[str, Any], spec: Mapping[str, Any], network: Network
     data = bundle.ensure(engine, spec["component"], image["id"], files) if files else None
     wanted = settings(spec, image, data, network)
     now = engine.inspect(name)
-    if now and now["Config"]["Labels"].get(LABEL) == wanted["Labels"][LABEL]:
+    same = now and now["Config"]["Labels"].get(LABEL) == wanted["Labels"][LABEL]
+    if now and same and not engine.inspect(_previous(name)):
         if not now["State"]["Running"]:
             network.engine(spec).start(name)
             health.wait(spec, engine)
@@ -78,11 +79,17 @@ def ensure(release: Mapping[str, Any], spec: Mapping[str, Any], network: Network
     return True
 
 
+def _previous(name: str) -> str:
+    """What a container is called until the one in its place is healthy."""
+    return f"{name}-previous"
+
+
 def _replace(engine: Docker, creator: Docker, spec: Mapping[str, Any], wanted: dict[str, Any]) -> None:
     """Put the wanted container in the place of the old one; the old one comes back where the new is not healthy."""
-    name, old = spec["name"], f"{spec['name']}-previous"
-    if engine.inspect(name):
-        engine.remove(old)
+    name, old = spec["name"], _previous(spec["name"])
+    if engine.inspect(old):
+        engine.remove(name)  # a replacement that was cut short, so nobody knows whether it is healthy
+    elif engine.inspect(name):
         engine.stop(name, spec["stop_seconds"])
         engine.rename(name, old)
     try:
