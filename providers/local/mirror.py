@@ -33,7 +33,7 @@ def folder(home: Path | None = None) -> Path:
     return (home or data_home()) / "terraform" / "plugins"
 
 
-def _program() -> Path:
+def program() -> Path:
     """The provider that belongs to this Python, else the one on PATH."""
     beside = Path(sys.executable).parent / PROGRAM
     if beside.exists():
@@ -63,5 +63,5 @@ def install(home: Path | None = None) -> Path:
     if not script.exists() or script.read_bytes() != SCRIPT:
         write_atomic(script, SCRIPT)
     script.chmod(0o755)
-    _link(_program(), home / "anywhere" / "bin" / PROGRAM)
+    _link(program(), home / "anywhere" / "bin" / PROGRAM)
     return folder(home)

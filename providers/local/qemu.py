@@ -95,7 +95,7 @@ def _user_nic(cluster: ClusterFolder, record: Record) -> str:
     command = shlex.join(metadata.command(sys.executable, cluster.path, record.role, cache() / "images"))
     restrict = "off" if record.egress else "on"
     served = f",guestfwd=tcp:{METADATA_ADDRESS}-cmd:{command.replace(',', ',,')}"
-    return f"user,id=outside,restrict={restrict}{''.join(forwards)}{served}"
+    return f"user,id=outside,ipv6=off,restrict={restrict}{''.join(forwards)}{served}"
 
 
 def _nic(cluster: ClusterFolder, record: Record, name: str) -> str:

@@ -19,9 +19,6 @@ def network_config(user_mac: str, cluster_mac: str | None, address: str) -> str:
             "dhcp4": False,
             "dhcp6": False,
             "accept-ra": False,
-            # The network echoes a sender's own frames, which IPv6 would take for a duplicate address.
-            "link-local": [],
-            "optional": False,
         }
     return json.dumps({"version": 2, "ethernets": ethernets}, indent=1)  # JSON is YAML
 

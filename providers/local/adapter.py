@@ -1,0 +1,103 @@
+"""What the CLI asks of local machines: checks of this host, the base image, what runs and what is left over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from generator.definition import Definition
+from generator.errors import UserError
+from generator.lock import Base, Lock
+from generator.progress import Progress
+from generator.topology import Topology
+from providers import Check, Observed
+from providers.local import host, mirror, process, qemu
+from providers.local.home import ClusterFolder, cluster_folder
+from providers.local.machine import record_of
+
+USER = "debian"
+
+
+def base_image(lock: Lock) -> str:
+    """The key of the machine image that `lock` asks for: its base with its images loaded. Pure."""
+    from providers.local import bake
+
+    return bake.key(_base(lock), lock.images.values())
+
+
+def _base(lock: Lock) -> Base:
+    if lock.base is None:
+        raise UserError("The lock names no base image for local machines.", "Run: anywhere images lock")
+    return lock.base
+
+
+class Local:
+    """The adapter of the target `local`."""
+
+    name = "local"
+
+    def preflight(self, definition: Definition, topology: Topology) -> tuple[Check, ...]:
+        return host.checks(topology)
+
+    def facts(self, definition: Definition) -> Mapping[str, Any]:
+        return {}
+
+    def prepare(self, topology: Topology, lock: Lock, archives: Path, progress: Progress) -> None:
+        """Have the base image that the lock names, with its container images loaded, in the cache."""
+        from generator.release import RUNTIMES
+        from providers.local import bake, base, cache
+
+        wanted = _base(lock)
+        if cache.holds(base_image(lock)):
+            return
+        if not cache.holds(wanted.sha256):
+            made = base.ensure(progress)
+            if made.sha256 != wanted.sha256:
+                message = f"The base image made here is {made.sha256[:12]}; the lock names {wanted.sha256[:12]}."
+                raise UserError(message, "Bring that image into the cache, or lock this one: anywhere images lock")
+        runtimes = {name: RUNTIMES.get(name, ("docker",)) for name in lock.images}
+        bake.ensure(wanted, tuple(lock.images.values()), runtimes, archives, progress)
+
+    def environment(self) -> Mapping[str, str]:
+        """Terraform finds the provider by its mirror; the variable saves it a look at the link."""
+        mirror.install()
+        return {"ANYWHERE_TERRAFORM_PROVIDER": str(mirror.program())}
+
+    def observe(self, cluster: str) -> tuple[Observed, ...]:
+        folders = sorted(path for path in cluster_folder(cluster).machines.glob("*") if path.is_dir())
+        return tuple(observed for folder in folders if (observed := _observed(folder)))
+
+    def leftovers(self, cluster: str) -> tuple[str, ...]:
+        return tuple(_left(cluster_folder(cluster)))
+
+
+def _observed(folder: Path) -> Observed | None:
+    record = record_of(folder)
+    if record is None:
+        return None
+    console = folder / qemu.CONSOLE
+    return Observed(
+        name=record.name,
+        running=process.find(folder) is not None,
+        address=record.address.partition("/")[0],
+        console=console.read_text(errors="replace") if console.exists() else "",
+        ssh=ssh_command(folder, record.ports["ssh"]),
+    )
+
+
+def ssh_command(folder: Path, port: int) -> tuple[str, ...]:
+    """ssh to the machine in `folder`. Its host key is kept there, and goes with it."""
+    known = ("-o", f"UserKnownHostsFile={folder / 'known_hosts'}", "-o", "StrictHostKeyChecking=accept-new")
+    return ("ssh", "-p", str(port), *known, f"{USER}@127.0.0.1")
+
+
+def _left(cluster: ClusterFolder) -> Iterator[str]:
+    for folder in sorted(cluster.machines.glob("*")):
+        if pid := process.find(folder):
+            yield f"process {pid}: machine {folder.name} runs"
+        yield f"folder {folder}: machine {folder.name}"
+    for folder in (cluster.disks, cluster.networks, cluster.documents, cluster.readers):
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                yield f"file {path}"

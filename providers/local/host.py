@@ -1,0 +1,72 @@
+"""Whether this host can run a cluster: tools, processor, memory and disk."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from generator.errors import UserError
+from generator.topology import Topology
+from providers import Check
+from providers.local import accelerator, command, ports
+from providers.local.home import cache, home
+
+TOOLS = ("qemu-system-x86_64", "qemu-img")
+_BASE_GIB = 3  # a base image, and the same with container images loaded
+_MACHINE_GIB = 2  # what a machine writes in its first days; its disk grows as it is used
+
+
+def checks(topology: Topology) -> tuple[Check, ...]:
+    """Everything about this host that `topology` depends on, a line each."""
+    tools = tuple(_tool(name) for name in TOOLS)
+    return (*tools, _accelerator(), _memory(topology), _disk(topology), _ports(topology))
+
+
+def _tool(name: str) -> Check:
+    path = shutil.which(name)
+    return Check(name, True, path) if path else Check(name, False, "is not installed", command.missing(name).hint)
+
+
+def _accelerator() -> Check:
+    """Emulation works too, so only a wish that cannot be is a failure."""
+    try:
+        return Check("accelerator", True, f"{accelerator.choose()}: {accelerator.reason()}")
+    except UserError as error:
+        return Check("accelerator", False, error.message, error.hint)
+
+
+def available_memory() -> int:
+    """MiB that this host can give without swapping."""
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    fields = dict(line.split(":", 1) for line in lines)
+    return int(fields["MemAvailable"].split()[0]) // 1024
+
+
+def _memory(topology: Topology) -> Check:
+    """Machines take memory only as they use it, so less than their sum is risky rather than wrong."""
+    asked, there = sum(machine.size.memory for machine in topology.machines), available_memory()
+    detail = f"{there} MiB available, {asked} MiB asked"
+    return Check("memory", asked <= there, detail, "Use smaller sizes or fewer machines.")
+
+
+def _disk(topology: Topology) -> Check:
+    needed = _BASE_GIB + _MACHINE_GIB * len(topology.machines)
+    free = min(_free_gib(home()), _free_gib(cache()))
+    hint = f"Free some, or have ANYWHERE_HOME and ANYWHERE_CACHE elsewhere than {home()} and {cache()}."
+    return Check("disk", free >= needed, f"{free} GiB free, about {needed} GiB needed", hint)
+
+
+def _free_gib(path: Path) -> int:
+    while not path.exists():
+        path = path.parent
+    return shutil.disk_usage(path).free >> 30
+
+
+def _ports(topology: Topology) -> Check:
+    """A loopback port for each machine's ssh, and one for the API."""
+    wanted = [*(machine.name for machine in topology.machines), "api"]
+    try:
+        chosen = ports.choose(wanted, {})
+    except UserError as error:
+        return Check("ports", False, error.message, error.hint)
+    return Check("ports", True, f"{len(chosen)} free from {min(chosen.values())} on 127.0.0.1")
