@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -51,9 +50,9 @@ def ensure(
         )
         with (
             progress.phase(f"Loading {len(images)} container images into the base image"),
-            tempfile.TemporaryDirectory(prefix=".bake-", dir=cache.folder()) as work,
+            cache.workplace(name) as work,
         ):
-            _bake(cache.bootable(machine_image.sha256), Path(work), name, plan, drives, progress)
+            _bake(cache.bootable(machine_image.sha256), work, name, plan, drives, progress)
     return name
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 from pathlib import Path
 
 from generator.errors import UserError
@@ -26,9 +25,9 @@ def ensure(progress: Progress) -> Base:
             return base
         with (
             progress.phase(f"Base image of local machines ({source})"),
-            tempfile.TemporaryDirectory(prefix=".build-", dir=cache.folder()) as work,
+            cache.workplace(recipe) as work,
         ):
-            base = Base(source, cache.keep(_BUILDERS[source](Path(work), progress)))
+            base = Base(source, cache.keep(_BUILDERS[source](work, progress)))
         cache.replace(memo, json.dumps({"source": base.source, "sha256": base.sha256}))
         return base
 

@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -68,3 +69,15 @@ def alone(thing: str) -> Iterator[None]:
     with (folder() / f".lock-{thing[:32]}").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+@contextlib.contextmanager
+def workplace(thing: str) -> Iterator[Path]:
+    """A folder to build `thing` in, beside the cache's files; what a killed build left there is removed first."""
+    path = folder() / f".build-{thing[:32]}"
+    shutil.rmtree(path, ignore_errors=True)
+    path.mkdir()
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)

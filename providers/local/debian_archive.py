@@ -84,7 +84,8 @@ def write_file_system(tree: Path, raw: Path) -> None:
         rm -rf "$root"
     """
     shell = ["sh", "-c", script]
-    # Who is not root has fakeroot remember the owners. mke2fs before 1.47.1 knows only the second name of the time.
+    # Who is not root has fakeroot remember the owners. mke2fs before 1.47.1 knows only
+    # the second name of the time, and keeps the hour of the build in what it copies.
     run(
         shell if os.geteuid() == 0 else [find("fakeroot", "fakeroot"), *shell],
         "Writing the ext4 file system",

@@ -44,9 +44,13 @@ def run(
         env={**os.environ, **environment},
     ) as process:
         assert process.stdout is not None
-        for line in process.stdout:
-            lines.append(line)
-            seen(line.rstrip())
+        try:
+            for line in process.stdout:
+                lines.append(line)
+                seen(line.rstrip())
+        except BaseException:
+            process.terminate()  # Ctrl-C: it may clean up behind itself
+            raise
     if process.returncode:
         last = "".join(f"\n  {line.rstrip()}" for line in lines[-LAST_LINES:])
         raise UserError(f"{what} failed ({Path(command[0]).name}, exit {process.returncode}):{last}", hint)

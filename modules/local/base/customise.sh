@@ -32,9 +32,12 @@ mkdir "$root/boot"
 mv "$root/tmp/vmlinuz" "$root/boot/vmlinuz"
 mv "$root/tmp/initrd.cpio" "$root/boot/initrd"
 
-# On two emulated cores Docker and the rest should not wait for cloud-init, which holds up sysinit.target by default.
+# Two emulated cores: containerd and Docker should not wait for a network, nor the rest of the boot for cloud-init, which
+# holds up sysinit.target by default.
 units=$root/usr/lib/systemd/system
-sed 's/ network-online.target//; /^Wants=network-online.target/d' "$units/docker.service" >"$root/etc/systemd/system/docker.service"
+for unit in containerd.service docker.service; do
+    sed -E '/^(After|Wants)=/s/ ?network(-online)?\.target//' "$units/$unit" >"$root/etc/systemd/system/$unit"
+done
 for unit in cloud-init-local.service cloud-init-network.service; do
     sed '/^Before=sysinit.target/d' "$units/$unit" >"$root/etc/systemd/system/$unit"
 done
@@ -50,7 +53,8 @@ for path in pathlib.Path("/usr/lib").glob("python3*/**/*.pyc"):
 END
 
 export SYSTEMD_OFFLINE=1
-chroot "$root" systemctl --quiet enable systemd-networkd.service systemd-resolved.service docker.service containerd.service
+chroot "$root" systemctl --quiet enable systemd-networkd.service systemd-resolved.service containerd.service docker.service \
+    anywhere-grow.service
 chroot "$root" systemctl --quiet disable systemd-networkd-wait-online.service
 for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service \
     fstrim.timer systemd-firstboot.service systemd-pstore.service cloud-init-hotplugd.socket ldconfig.service \
