@@ -36,8 +36,8 @@ def settings(spec: Mapping[str, Any], image: Mapping[str, Any], data: str | None
     ports = {f"{port}/tcp": [{"HostPort": str(port)}] for port in spec["publish"]}
     created: dict[str, Any] = {
         "Image": image["id"],
-        "Entrypoint": [],
-        "Cmd": spec["command"],
+        "Entrypoint": spec["command"][:1],
+        "Cmd": spec["command"][1:],
         "Env": [f"{k}={v}" for k, v in sorted(spec["env"].items())],
         "ExposedPorts": {port: {} for port in ports},
         "HostConfig": {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import socket
 import subprocess
@@ -47,14 +48,12 @@ def read(release: Mapping[str, Any]) -> Host:
 
 
 def _address_in(network: str) -> str:
-    routes = json.loads(run("ip", "-j", "-4", "route", "show", "table", "main", "match", network.split("/")[0]))
-    sources = [r["prefsrc"] for r in routes if r.get("dst") == network and "prefsrc" in r]
-    if not sources:  # a cloud's subnet is smaller than the whole machines network
-        default = json.loads(run("ip", "-j", "-4", "route", "get", network.split("/")[0]))
-        sources = [r["prefsrc"] for r in default if "prefsrc" in r]
-    if not sources:
-        raise NodeError(f"no interface has an address in {network}")
-    return str(sources[0])
+    inside = ipaddress.IPv4Network(network)
+    for interface in json.loads(run("ip", "-j", "-4", "address", "show")):
+        for found in interface["addr_info"]:
+            if ipaddress.IPv4Address(found["local"]) in inside:
+                return str(found["local"])
+    raise NodeError(f"no interface has an address in {network}")
 
 
 def run(*command: str, stdin: bytes | None = None, env: Mapping[str, str] | None = None) -> str:

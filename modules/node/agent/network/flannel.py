@@ -66,7 +66,6 @@ class Flannel:
         settings["ExposedPorts"] = {}
         if spec["advertise"]:
             settings["Cmd"] = [*settings["Cmd"], f"{spec['advertise']}={self._host.address}"]
-        settings["Entrypoint"], settings["Cmd"] = settings["Cmd"][:1], settings["Cmd"][1:]
 
     def node_address(self) -> str:
         return self._host.address
