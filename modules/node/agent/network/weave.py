@@ -52,12 +52,11 @@ class Weave:
 
     def join(self, settings: dict[str, Any], spec: Mapping[str, Any]) -> None:
         settings["Hostname"] = spec["hostname"]
-        command = list(settings["Cmd"])
         if spec["advertise"]:
             # Weave gives the address when the container starts, so only the container itself can tell it.
-            own = '$(ip -4 -o address show ethwe | awk \'{sub("/.*", "", $4); print $4}\')'
-            command = ["sh", "-c", f'exec "$@" {spec["advertise"]}={own}', "sh", *command]
-        settings["Entrypoint"], settings["Cmd"] = command[:1], command[1:]
+            own = r"$(ip -4 -o address show ethwe | sed 's:.* inet \([0-9.]*\)/.*:\1:')"
+            settings["Cmd"] = ["-c", f'exec "$@" {spec["advertise"]}={own}', "sh", *spec["command"]]
+            settings["Entrypoint"] = ["sh"]
 
     def node_address(self) -> str:
         found = json.loads(run("ip", "-j", "-4", "address", "show", "weave"))
