@@ -20,9 +20,18 @@ MANIFEST = ".anywhere-files"
 
 
 def tree(
-    definition: Definition, lock: Lock, topology: Topology, provider: str, secrets: Mapping[str, Mapping[str, Any]]
+    definition: Definition,
+    lock: Lock,
+    topology: Topology,
+    provider: str,
+    base_image: str,
+    secrets: Mapping[str, Mapping[str, Any]],
 ) -> Tree:
-    """The whole rendered folder, {path: bytes}; `secrets` is {component: {roles, version}}, never the secrets."""
+    """The whole rendered folder, {path: bytes}.
+
+    `base_image` is what new machines start as, in the target's own terms; `secrets` is {component: {roles, version}},
+    never the secrets themselves.
+    """
     archive = node.archive()
     checksum = hashlib.sha256(archive).hexdigest()
     documents = {
@@ -33,7 +42,7 @@ def tree(
     files |= {f"documents/{key}": data for key, data in documents.items()}
     for role, group in sorted({(m.role, m.group) for m in topology.machines}):
         files[f"user-data/{group}.yaml"] = node.user_data(provider, role, group)
-    values = variables(definition, lock, topology, provider)
+    values = {"base_image": base_image, **variables(definition, lock, topology, provider)}
     values["documents"] = {
         key: {"file": f"documents/{key}", "sha256": hashlib.sha256(data).hexdigest()} for key, data in documents.items()
     }

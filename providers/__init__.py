@@ -48,6 +48,9 @@ class Provider(Protocol):
     def facts(self, definition: Definition) -> Mapping[str, Any]:
         """What the lock must hold of this target so that rendering stays offline (JSON values)."""
 
+    def base_image(self, lock: Lock) -> str:
+        """What new machines start as, by the target's own name for it. Pure."""
+
     def prepare(self, topology: Topology, lock: Lock, archives: Path, progress: Progress) -> None:
         """Bring about what Terraform's plan builds on, such as a base image. Idempotent."""
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from agent import addons, bundle, console, containers, health, host, images, network
+from agent import addons, bundle, console, containers, health, host, images, network, storage
 from agent.host import Host, NodeError
 
 HOME = Path(__file__).resolve().parent.parent
@@ -87,6 +87,8 @@ def components(role: Mapping[str, Any]) -> set[str]:
 def start(release: Mapping[str, Any], me: Host, net: network.Network, spec: Mapping[str, Any]) -> None:
     """One component, and what only makes sense right before or after it."""
     group = release["groups"][me.group]
+    if spec["component"] == "etcd":
+        storage.ensure()
     for name, path in spec["handed"].items():
         hand(spec["secrets"], name, Path(path))
     if spec["needs_api"]:
