@@ -1,0 +1,247 @@
+"""The rendered folder: goldens, purity, stability under growth, and `write` on a real file system."""
+
+import base64
+import hashlib
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+
+import golden
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from strategies import HOSTILE, definitions, document, pools, write
+from test_topology import STAR_WARS
+
+from generator import render, schema, terraform_binary, topology
+from generator.errors import UserError
+from providers.local import mirror
+
+ROOT = Path(__file__).parent.parent
+LOCK = golden.load("star-wars")[1]
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEXdwlv7TC0DgiSmxj8Jj5SJmIRTmIWVCFXwPoBZWRmO "
+
+
+def rendered(definition, lock=LOCK, provider="local"):
+    known = replace(lock, blocks=topology.blocks(definition, lock.blocks))
+    machines = topology.lay_out(definition, known.blocks)
+    return render.tree(definition, known, machines, provider, golden.secrets(machines))
+
+
+def values(tree):
+    return json.loads(tree["terraform.tfvars.json"])
+
+
+def release(tree):
+    return json.loads(tree["documents/release.json"])
+
+
+@pytest.mark.parametrize("case", golden.CASES)
+def test_golden(case):
+    assert golden.normalised(golden.tree(case)) == golden.committed(case), "if meant: python -m tests.golden"
+
+
+def test_terraform_files_are_the_modules_own():
+    module = {path.name: path.read_bytes() for path in (ROOT / "modules" / "local").glob("*.tf")}
+    assert {name: data for name, data in golden.tree("ha").items() if name.endswith(".tf")} == module
+
+
+@settings(max_examples=15)
+@given(definitions())
+def test_the_same_input_gives_the_same_tree(definition):
+    assert rendered(definition) == rendered(replace(definition))
+
+
+def test_rendering_writes_nothing_and_starts_nothing():
+    golden.tree("ha")  # imports write bytecode
+    done, watching = [], [True]
+
+    def hook(event, arguments):
+        if not watching:
+            return
+        if event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+            done.append(arguments)
+        elif event.startswith(("subprocess.", "socket.", "os.mkdir", "os.rename", "os.remove", "os.system")):
+            done.append((event, *arguments))
+
+    sys.addaudithook(hook)  # it can never be taken out again
+    try:
+        golden.tree("ha")
+    finally:
+        watching.clear()
+    assert done == []
+
+
+@settings(max_examples=25)
+@given(definitions(), st.data())
+def test_a_machine_more_changes_no_other(definition, data):
+    index = data.draw(st.integers(0, len(definition.workers) - 1))
+    pool = definition.workers[index]
+    grown = (*definition.workers[:index], replace(pool, count=pool.count + 1), *definition.workers[index + 1 :])
+    before, after = rendered(definition), rendered(replace(definition, workers=grown))
+    new = f"worker-{pool.name}-{pool.count + 1}"
+    # A worker is in no document: the other machines see the very same release.
+    assert after.pop("terraform.tfvars.json") != before.pop("terraform.tfvars.json")
+    assert after == before
+    before, after = rendered(definition), rendered(replace(definition, workers=grown))
+    assert values(after)["machines"].pop(new)["group"] == f"worker-{pool.name}"
+    left = {name: machine for name, machine in values(after)["machines"].items() if name != new}
+    assert left == values(before)["machines"]
+
+
+@settings(max_examples=25)
+@given(definitions(), pools(st.just("z-new")), st.data())
+def test_a_pool_more_changes_no_other_group(definition, pool, data):
+    index = data.draw(st.integers(0, len(definition.workers)))
+    more = replace(definition, workers=(*definition.workers[:index], pool, *definition.workers[index:]))
+    known = replace(LOCK, blocks=topology.blocks(definition, LOCK.blocks))
+    before, after = rendered(definition, known), rendered(more, known)
+    assert set(after) - set(before) == {"user-data/worker-z-new.yaml"}
+    for name, data in before.items():
+        if name.startswith("user-data/") or name.endswith(".tar.gz"):
+            assert after[name] == data
+    old, new = release(before), release(after)
+    assert set(new["groups"]) - set(old["groups"]) == {"worker-z-new"}
+    del new["groups"]["worker-z-new"]
+    assert new == old
+
+
+@settings(max_examples=25)
+@given(definitions())
+def test_what_terraform_is_told_agrees_with_the_tree(definition):
+    tree = rendered(definition)
+    found = values(tree)
+    for told in found["documents"].values():
+        assert hashlib.sha256(tree[told["file"]]).hexdigest() == told["sha256"]
+    groups = {f"user-data/{machine['group']}.yaml" for machine in found["machines"].values()}
+    assert groups == {name for name in tree if name.startswith("user-data/")}
+    assert [machine["api"] for machine in found["machines"].values()].count(True) == 1
+    assert {machine["group"] for machine in found["machines"].values()} <= release(tree)["groups"].keys()
+    assert {machine["role"] for machine in found["machines"].values()} == release(tree)["roles"].keys()
+    assert f"node/{release(tree)['node']}.tar.gz" in found["documents"]
+
+
+def test_hostile_text_stays_data(tmp_path):
+    comments = [text for text in HOSTILE if text.isprintable()]
+    hostile = replace(STAR_WARS, ssh_keys=tuple(KEY + text.strip() for text in comments))
+    definition = schema.load(write(tmp_path / "cluster.yaml", document(hostile)))
+    assert definition.ssh_keys == hostile.ssh_keys
+    lock = replace(LOCK, facts={"local": {"text": list(HOSTILE), '"${x}': {"in": "%{ for"}}})
+    tree = rendered(definition, lock)
+    assert values(tree)["ssh_keys"] == list(definition.ssh_keys)
+    assert values(tree)["settings"]["text"] == list(HOSTILE)
+    assert terraform_reads(tree, tmp_path) == {
+        "ssh_keys": values(tree)["ssh_keys"],
+        "settings": values(tree)["settings"],
+    }
+
+
+def terraform(folder, *arguments, stdin="", **env):
+    """Run Terraform without the user's own settings; its output."""
+    binary = terraform_binary.find(os.environ).path
+    env = {**os.environ, "TF_CLI_CONFIG_FILE": os.devnull, "CHECKPOINT_DISABLE": "1", "TF_IN_AUTOMATION": "1", **env}
+    done = subprocess.run(
+        [binary, *arguments], input=stdin, cwd=folder, env=env, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def terraform_reads(tree, folder):
+    """What Terraform itself makes of two of the variables."""
+    (folder / "main.tf").write_text('variable "ssh_keys" { type = any }\nvariable "settings" { type = any }\n')
+    (folder / "terraform.tfvars.json").write_bytes(tree["terraform.tfvars.json"])
+    asked = "base64encode(jsonencode({ssh_keys = var.ssh_keys, settings = var.settings}))"
+    answer = terraform(folder, "console", stdin=asked).strip().splitlines()[-1]
+    return json.loads(base64.b64decode(json.loads(answer)))
+
+
+def test_every_value_is_declared():
+    tree = golden.tree("ha")
+    declared = set(re.findall(r'^variable "(\w+)"', tree["variables.tf"].decode(), re.MULTILINE))
+    assert set(values(tree)) <= declared
+
+
+def test_terraform_plans_the_tree(tmp_path):
+    """The whole local target, against its own provider: every machine, document, disk and network is to be made."""
+    folder = tmp_path / "rendered"
+    render.write(golden.tree("ha"), folder)
+    settings = tmp_path / "terraform.rc"
+    settings.write_text(f'provider_installation {{ filesystem_mirror {{ path = "{mirror.install(tmp_path)}" }} }}\n')
+    env = {
+        "TF_CLI_CONFIG_FILE": str(settings),
+        "ANYWHERE_TERRAFORM_PROVIDER": str(Path(sys.executable).parent / mirror.PROGRAM),
+        "ANYWHERE_HOME": str(tmp_path / "home"),
+        "TF_VAR_base_image": "0" * 64,
+        "TF_VAR_secrets": json.dumps(dict.fromkeys(golden.COMPONENTS, "{}")),
+    }
+    terraform(folder, "init", "-input=false", **env)
+    terraform(folder, "plan", "-input=false", "-lock=false", "-out=plan", **env)
+    plan = json.loads(terraform(folder, "show", "-json", "plan", **env))
+    made = [change["address"] for change in plan["resource_changes"] if change["change"]["actions"] == ["create"]]
+    assert len(made) == len(plan["resource_changes"])
+    machines = {address for address in made if address.startswith("anywhere_machine.")}
+    assert machines == {f'anywhere_machine.machine["{name}"]' for name in values(golden.tree("ha"))["machines"]}
+    assert not (tmp_path / "home").exists()
+
+
+def test_the_first_write_and_the_next(tmp_path):
+    folder = tmp_path / "a" / "b"
+    render.write({"main.tf": b"1", "documents/x/y.json": b"2"}, folder)
+    (folder / "terraform.tfstate").write_text("state")
+    (folder / "documents" / "mine").write_text("mine")
+    times = {path: path.stat().st_mtime_ns for path in folder.rglob("*.tf")}
+    render.write({"main.tf": b"1", "other.tf": b"3"}, folder)
+    found = {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
+    assert found.pop(render.MANIFEST) == "main.tf\nother.tf\n"
+    assert found == {"main.tf": "1", "other.tf": "3", "terraform.tfstate": "state", "documents/mine": "mine"}
+    assert times[folder / "main.tf"] == (folder / "main.tf").stat().st_mtime_ns
+
+
+def test_a_whole_tree_is_written_as_rendered(tmp_path):
+    tree = golden.tree("quickstart")
+    render.write(tree, tmp_path)
+    assert {name: (tmp_path / name).read_bytes() for name in tree} == tree
+    name = next(name for name in tree if name.endswith(".tar.gz"))
+    with tarfile.open(fileobj=io.BytesIO((tmp_path / name).read_bytes())) as archive:
+        assert "agent/__main__.py" in archive.getnames()
+
+
+def test_a_full_disk_is_the_users_to_mend(tmp_path, monkeypatch):
+    def full(self, data):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(UserError, match="No space left") as caught:
+        render.write({"main.tf": b"1"}, tmp_path)
+    assert str(tmp_path) in caught.value.message and "--out" in caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["main.tf", "documents/release.json", render.MANIFEST])
+def test_what_cannot_be_written_is_the_users_to_mend(tmp_path, name):
+    """A folder stands where a file should: refused to everyone, root included."""
+    (tmp_path / name / "in-the-way").mkdir(parents=True)
+    with pytest.raises(UserError, match="cannot be written"):
+        render.write({"main.tf": b"1", "documents/release.json": b"2"}, tmp_path)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_without_permission_is_the_users_to_mend(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(UserError, match="Permission denied"):
+        render.write({"main.tf": b"1"}, tmp_path)
+
+
+@pytest.mark.skipif(shutil.which("cloud-init") is None, reason="cloud-init is not installed")
+def test_cloud_init_accepts_the_user_data(tmp_path):
+    path = tmp_path / "user-data"
+    path.write_bytes(golden.tree("ha")["user-data/worker-batch.yaml"])
+    done = subprocess.run(["cloud-init", "schema", "--config-file", path], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
