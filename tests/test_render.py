@@ -32,7 +32,7 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEXdwlv7TC0DgiSmxj8Jj5SJmIRTmIWVCFXwP
 def rendered(definition, lock=LOCK, provider="local"):
     known = replace(lock, blocks=topology.blocks(definition, lock.blocks))
     machines = topology.lay_out(definition, known.blocks)
-    return render.tree(definition, known, machines, provider, golden.secrets(machines))
+    return render.tree(definition, known, machines, provider, golden.BASE_IMAGE, golden.secrets(machines))
 
 
 def values(tree):
@@ -179,7 +179,6 @@ def test_terraform_plans_the_tree(tmp_path):
         "TF_CLI_CONFIG_FILE": str(settings),
         "ANYWHERE_TERRAFORM_PROVIDER": str(Path(sys.executable).parent / mirror.PROGRAM),
         "ANYWHERE_HOME": str(tmp_path / "home"),
-        "TF_VAR_base_image": "0" * 64,
         "TF_VAR_secrets": json.dumps(dict.fromkeys(golden.COMPONENTS, "{}")),
     }
     terraform(folder, "init", "-input=false", **env)

@@ -20,6 +20,7 @@ from generator.topology import Topology
 HERE = Path(__file__).parent
 EXAMPLES = HERE.parent.parent / "examples"
 CASES = {"quickstart": "quickstart", "quickstart-flannel": "quickstart", "star-wars": "star-wars", "ha": "ha"}
+BASE_IMAGE = "b" * 64
 COMPONENTS = ("addons", "etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "weave")
 
 
@@ -38,7 +39,7 @@ def secrets(machines: Topology) -> dict[str, dict[str, object]]:
 
 def tree(case: str) -> render.Tree:
     definition, lock, machines = load(case)
-    return render.tree(definition, lock, machines, "local", secrets(machines))
+    return render.tree(definition, lock, machines, "local", BASE_IMAGE, secrets(machines))
 
 
 def normalised(files: render.Tree) -> dict[str, str]:

@@ -1,0 +1,88 @@
+"""Add-on manifests: YAML that Kubernetes can read, of images that the lock pins, for either network."""
+
+from dataclasses import replace
+
+import golden
+import pytest
+from ruamel.yaml import YAML
+
+from generator import addons
+
+DNS = "10.96.0.10"
+
+
+def objects(case, lock=None):
+    definition, known, _ = golden.load(case)
+    groups = addons.manifests(definition, lock or known, DNS)
+    return {
+        group: [found for text in files.values() for found in YAML(typ="safe", pure=True).load_all(text)]
+        for group, files in groups.items()
+    }
+
+
+def images(value):
+    """Every `image` below `value`."""
+    if isinstance(value, dict):
+        yield from ([value["image"]] if "image" in value else [])
+        value = list(value.values())
+    if isinstance(value, list):
+        for child in value:
+            yield from images(child)
+
+
+@pytest.mark.parametrize("case", golden.CASES)
+def test_every_object_says_what_it_is(case):
+    for group, found in objects(case).items():
+        assert found or group == "cluster"
+        for item in found:
+            assert item["apiVersion"] and item["kind"] and item["metadata"]["name"]
+        identities = [(item["kind"], item["metadata"]["name"], item["metadata"].get("namespace")) for item in found]
+        assert len(identities) == len(set(identities))
+
+
+@pytest.mark.parametrize("case", golden.CASES)
+def test_images_are_the_locks_and_loaded_where_pods_run(case):
+    lock = golden.load(case)[1]
+    refs = {image.ref for image in lock.images.values()}
+    found = set(images(objects(case)["cluster"]))
+    assert found and found <= refs
+
+
+@pytest.mark.parametrize("case", golden.CASES)
+def test_roles_that_are_bound_are_there(case):
+    every = [item for found in objects(case).values() for item in found]
+    own = {item["metadata"]["name"] for item in every if item["kind"] == "ClusterRole"}
+    accounts = {item["metadata"]["name"] for item in every if item["kind"] == "ServiceAccount"}
+    for binding in (item for item in every if item["kind"] == "ClusterRoleBinding"):
+        name = binding["roleRef"]["name"]
+        assert name in own or name.startswith("system:")
+        assert all(s["name"] in accounts for s in binding["subjects"] if s["kind"] == "ServiceAccount")
+
+
+@pytest.mark.parametrize(
+    ("case", "kinds"), [("quickstart", {"kube-dns", "weave-npc"}), ("quickstart-flannel", {"kube-dns"})]
+)
+def test_each_network_has_its_own(case, kinds):
+    workloads = {
+        item["metadata"]["name"] for item in objects(case)["cluster"] if item["kind"] in ("Service", "DaemonSet")
+    }
+    assert workloads == kinds
+    flannel = any(item["metadata"]["name"] == "anywhere:flannel" for item in objects(case)["bootstrap"])
+    assert flannel is (case == "quickstart-flannel")
+
+
+def test_dns_is_an_add_on_that_can_be_left_out():
+    definition, lock, _ = golden.load("quickstart")
+    manifests = addons.manifests(replace(definition, addons=()), lock, DNS)
+    assert "dns.yaml" not in manifests["cluster"]
+    service = next(item for item in objects("quickstart")["cluster"] if item["kind"] == "Service")
+    assert service["spec"]["clusterIP"] == DNS
+
+
+@pytest.mark.parametrize(
+    "ref", ["{a}", "[x]", "#", '"quoted', "a:b:'c", "${x}", "%{x}", "{{x}}", "`x`", "&a", "*a", "!x"]
+)
+def test_a_hostile_reference_stays_one_text(ref):
+    lock = golden.load("quickstart")[1]
+    lock = replace(lock, images={name: replace(image, ref=ref) for name, image in lock.images.items()})
+    assert set(images(objects("quickstart", lock)["cluster"])) == {ref}
