@@ -9,6 +9,7 @@ import struct
 import tarfile
 import urllib.error
 import urllib.request
+import uuid
 from pathlib import Path
 
 from generator.errors import UserError
@@ -20,7 +21,7 @@ from providers.local.tool import find, run
 
 SITE = "https://cloud.debian.org/images/cloud/trixie/latest"
 IMAGE = "debian-13-generic-amd64.qcow2"
-LINUX_ROOT_X86_64 = "4f68bce3-e8cd-4db1-96e7-fbcaf984b709"  # the partition type, by the discoverable partitions spec
+LINUX_ROOT_X86_64 = "4f68bce3-e8cd-4db1-96e7-fbcaf984b709"  # a partition type of the discoverable partitions spec
 SECTOR = 512
 CHUNK = 1 << 20
 SECONDS = 1800  # of which downloads may take most
@@ -88,16 +89,10 @@ def root_partition(disk: Path) -> tuple[int, int]:
         file.seek(table * SECTOR)
         entries = [file.read(size) for _ in range(count)]
     for entry in entries:
-        if _guid(entry[:16]) == LINUX_ROOT_X86_64:
+        if str(uuid.UUID(bytes_le=entry[:16])) == LINUX_ROOT_X86_64:
             first, last = struct.unpack_from("<QQ", entry, 32)
             return first * SECTOR, (last - first + 1) * SECTOR
     raise UserError(f"{IMAGE} has no Linux root partition.", "Install mmdebstrap instead.")
-
-
-def _guid(raw: bytes) -> str:
-    import uuid
-
-    return str(uuid.UUID(bytes_le=raw))
 
 
 def extract(disk: Path, target: Path, offset: int, length: int) -> None:
