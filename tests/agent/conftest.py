@@ -1,0 +1,46 @@
+"""Tests of what runs on machines. It is imported as machines import it: `modules/node` is on the path."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+sys.path.insert(0, str(ROOT / "modules" / "node"))
+
+
+@pytest.fixture(params=["star-wars", "ha", "quickstart-flannel"])
+def any_release(request):
+    from releases import release
+
+    return release(request.param)
+
+
+@pytest.fixture
+def engine(tmp_path, monkeypatch):
+    """A Docker Engine in memory, on a real socket, that the agent takes for the machine's own."""
+    from agent.docker import Docker
+    from docker_engine import Engine
+
+    with Engine(tmp_path / "docker.sock") as running:
+        monkeypatch.setattr(Docker.__init__, "__defaults__", (str(running.path),))
+        monkeypatch.setattr(Docker, "log_tail", lambda self, name, lines=5: f"the last words of {name}")
+        yield running
+
+
+@pytest.fixture
+def programs(tmp_path, monkeypatch):
+    """A folder first on PATH: `programs.put(name, script)`; each run adds its arguments to `programs.runs()`."""
+    folder, log = tmp_path / "programs", tmp_path / "runs"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+
+    def put(name, script="exit 0"):
+        path = folder / name
+        path.write_text(f'#!/bin/sh\nprintf "%s\\n" "{name} $*" >>{log}\n{script}\n')
+        path.chmod(0o755)
+
+    return SimpleNamespace(put=put, runs=lambda: log.read_text().splitlines() if log.exists() else [])

@@ -1,0 +1,244 @@
+"""Role containers: started once, replaced when they differ, put back when the new one is not healthy."""
+
+import io
+import json
+import tarfile
+
+import pytest
+from agent import bundle, containers, health
+from agent.docker import Docker
+from agent.host import Host, NodeError
+from agent.network import load
+from releases import release
+
+SECRETS = {"server.crt": "certificate\n", "server.key": "very secret\n"}
+HOST = Host("master1", "master", "master", "10.20.1.1")
+
+
+class Plain:
+    """A network that adds nothing."""
+
+    def engine(self, spec):
+        return Docker()
+
+    def join(self, settings, spec):
+        settings["HostConfig"]["NetworkMode"] = "none"
+
+    def node_address(self):
+        return "10.32.0.1"
+
+
+@pytest.fixture
+def sick(monkeypatch):
+    """Words of a command that make a container unhealthy."""
+    words = set()
+
+    def healthy(spec, engine):
+        found = engine.inspect(spec["name"])
+        return bool(found and found["State"]["Running"] and not words & set(spec["command"]))
+
+    monkeypatch.setattr(health, "healthy", healthy)
+    return words
+
+
+@pytest.fixture
+def secrets(monkeypatch):
+    files = dict(SECRETS)
+    monkeypatch.setattr(bundle, "secrets", lambda component: dict(files))
+    return files
+
+
+def spec(**changes):
+    base = {
+        "component": "etcd",
+        "name": "etcd1",
+        "image": "etcd",
+        "command": ["etcd", "--name=etcd1"],
+        "network": "cluster",
+        "hostname": "",
+        "advertise": "",
+        "secrets": "etcd",
+        "files": {"etcd.yaml": "a: b\n"},
+        "handed": {},
+        "mounts": ["/var/lib/etcd:/var/lib/etcd"],
+        "env": {},
+        "publish": [],
+        "privileged": False,
+        "pid": "",
+        "needs_api": False,
+        "stop_seconds": 30,
+        "health": "http://127.0.0.1/",
+        "health_seconds": -1,
+    }
+    return base | changes
+
+
+def ensure(**changes):
+    return containers.ensure({"images": {"etcd": {"id": "sha256:one"}}}, spec(**changes), Plain())
+
+
+def settings(data="etcd-pki-1", **changes):
+    return containers.settings(spec(**changes), {"id": "sha256:one"}, data, Plain())
+
+
+def test_a_label_tells_what_a_container_was_made_from():
+    label = settings()["Labels"]
+    assert settings()["Labels"] == label
+    others = [
+        settings(data="etcd-pki-2"),
+        settings(command=["etcd", "--name=etcd2"]),
+        settings(env={"A": "b"}),
+        settings(mounts=[]),
+        settings(privileged=True),
+        settings(publish=[6443]),
+    ]
+    labels = [tuple(other["Labels"].items()) for other in others]
+    assert len({*labels, tuple(label.items())}) == 1 + len(others)
+
+
+def test_a_bundle_is_for_root_alone_and_named_by_its_content():
+    with tarfile.open(fileobj=io.BytesIO(bundle.tar("etcd", SECRETS))) as tar:
+        found = {member.name: (member.mode, tar.extractfile(member).read().decode()) for member in tar}
+    assert found == {f"etc/kubernetes/etcd/{name}": (0o600, text) for name, text in SECRETS.items()}
+    assert bundle.checksum(SECRETS) == bundle.checksum(dict(reversed(SECRETS.items())))
+    assert bundle.checksum(SECRETS) != bundle.checksum(SECRETS | {"server.key": "other"})
+    assert bundle.tar("etcd", SECRETS) == bundle.tar("etcd", SECRETS)
+
+
+def test_the_first_time(engine, sick, secrets):
+    assert ensure() is True
+    made = engine.containers["etcd1"]
+    data = f"etcd-pki-{bundle.checksum(SECRETS | {'etcd.yaml': 'a: b' + chr(10)})}"
+    assert engine.names() == {"etcd1", data}
+    assert made["running"] and not engine.containers[data]["running"]
+    assert made["settings"]["HostConfig"]["VolumesFrom"] == [f"{data}:ro"]
+    assert (made["settings"]["Entrypoint"], made["settings"]["Cmd"]) == (["etcd"], ["--name=etcd1"])
+    assert b"very secret" in engine.containers[data]["files"]
+    assert "very secret" not in json.dumps([c["settings"] for c in engine.containers.values()])
+
+
+def test_the_second_time_changes_nothing(engine, sick, secrets):
+    ensure()
+    engine.done.clear()
+    assert ensure() is False
+    assert engine.done == []
+
+
+def test_one_that_stopped_is_started_not_made_anew(engine, sick, secrets):
+    ensure()
+    before = engine.containers["etcd1"]["Id"]
+    engine.containers["etcd1"]["running"] = False
+    engine.done.clear()
+    assert ensure() is True
+    assert engine.done == [("start", "etcd1")]
+    assert engine.containers["etcd1"]["Id"] == before
+
+
+def test_other_secrets_make_another_container_and_the_old_ones_go(engine, sick, secrets):
+    ensure()
+    before = engine.names(), engine.containers["etcd1"]["Id"]
+    secrets["server.key"] = "rotated\n"
+    assert ensure() is True
+    assert engine.containers["etcd1"]["Id"] != before[1]
+    assert len(engine.names()) == 2 and engine.names() != before[0]
+    verbs = [step[:2] for step in engine.done]
+    assert verbs.index(("stop", "etcd1")) < verbs.index(("rename", "etcd1"))
+
+
+def test_the_old_one_comes_back_where_the_new_is_not_healthy(engine, sick, secrets):
+    ensure()
+    before = dict(engine.containers)
+    sick.add("--broken")
+    with pytest.raises(NodeError, match="the previous container is back") as caught:
+        ensure(command=["etcd", "--broken"])
+    assert "the last words of etcd1" in str(caught.value)
+    assert engine.containers["etcd1"]["Id"] == before["etcd1"]["Id"]
+    assert engine.containers["etcd1"]["running"]
+    assert engine.names() == set(before)
+    engine.done.clear()
+    assert ensure() is False
+    assert engine.done == []
+
+
+def test_the_old_one_comes_back_where_the_new_does_not_start(engine, sick, secrets):
+    ensure()
+    engine.broken.add("sha256:two")
+    with pytest.raises(NodeError, match="no such file"):
+        containers.ensure({"images": {"etcd": {"id": "sha256:two"}}}, spec(), Plain())
+    assert engine.containers["etcd1"]["settings"]["Image"] == "sha256:one"
+    assert engine.containers["etcd1"]["running"]
+
+
+def test_a_first_one_that_is_not_healthy_says_what_it_said(engine, sick, secrets):
+    sick.add("--name=etcd1")
+    with pytest.raises(NodeError, match="the last words of etcd1"):
+        ensure()
+
+
+@pytest.mark.parametrize("healthy", [True, False])
+def test_a_replacement_that_was_cut_short_is_done_again(engine, sick, secrets, healthy):
+    """The machine lost power while the new container was not known to be healthy."""
+    ensure()
+    first = engine.containers["etcd1"]["Id"]
+    sick.add("--broken")
+
+    def power_off(*_):
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(health, "wait", power_off)
+        with pytest.raises(KeyboardInterrupt):
+            ensure(command=["etcd", "--broken"])
+    assert {"etcd1", "etcd1-previous"} <= engine.names()
+    if healthy:
+        sick.clear()
+        assert ensure(command=["etcd", "--broken"]) is True
+        assert engine.containers["etcd1"]["Id"] != first
+    else:
+        with pytest.raises(NodeError, match="previous container is back"):
+            ensure(command=["etcd", "--broken"])
+        assert engine.containers["etcd1"]["Id"] == first
+    assert "etcd1-previous" not in engine.names()
+    assert engine.containers["etcd1"]["running"]
+
+
+def test_a_component_without_files_needs_no_bundle(engine, sick):
+    assert ensure(secrets="", files={}) is True
+    assert engine.names() == {"etcd1"}
+    assert engine.containers["etcd1"]["settings"]["HostConfig"]["VolumesFrom"] == []
+
+
+def test_what_is_handed_to_the_machine_is_not_in_the_bundle(engine, sick, secrets):
+    ensure(handed={"server.key": "/var/lib/key"})
+    assert not any(b"very secret" in container["files"] for container in engine.containers.values())
+
+
+def test_every_component_of_a_release_is_filled_in(any_release, monkeypatch):
+    monkeypatch.setattr("agent.network.weave.run", lambda *_: '[{"addr_info": [{"local": "10.32.0.1"}]}]')
+    network = load(any_release, HOST)
+    for role in any_release["roles"].values():
+        for component in role["containers"]:
+            group = any_release["groups"]["worker-general" if "worker-general" in any_release["groups"] else "master"]
+            found = containers.filled(component, HOST, group, network)
+            assert "@" not in json.dumps(found)
+            made = containers.settings(found, any_release["images"][found["image"]], "data", network)
+            assert all(isinstance(word, str) and word for word in made["Entrypoint"] + made["Cmd"])
+            assert made == containers.settings(found, any_release["images"][found["image"]], "data", network)
+
+
+@pytest.mark.parametrize("text", ['"', "\\", "${x}", "`reboot`", "a\nb", "@TAINTS@"[:3]])
+def test_what_is_filled_in_stays_one_word(text):
+    group = {"labels": {"a": text}, "taints": [text]}
+    found = containers.filled(spec(command=["x", "--node-labels=@LABELS@"]), HOST, group, Plain())
+    assert found["command"] == ["x", f"--node-labels=a={text}"]
+
+
+def test_labels_and_taints_as_the_kubelet_takes_them():
+    found = release("ha")
+    kubelet = next(c for c in found["roles"]["worker"]["containers"] if c["component"] == "kubelet")
+    worker = Host("worker-batch-1", "worker", "worker-batch", "10.20.8.1")
+    command = containers.filled(kubelet, worker, found["groups"]["worker-batch"], Plain())["command"]
+    assert "--node-labels=example.com/tier=batch,node.kubernetes.io/pool=batch" in command
+    assert "--register-with-taints=dedicated=batch:NoSchedule" in command
+    assert "--hostname-override=worker-batch-1" in command
+    assert "--node-ip=10.32.0.1" in command

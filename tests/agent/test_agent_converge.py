@@ -1,0 +1,263 @@
+"""Converge, with a real engine's protocol beneath and the network and documents stood in for."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from agent import __main__ as converge
+from agent import addons, bundle, console, health, host, images, network, storage
+from agent.docker import Docker
+from agent.host import Host, NodeError
+from releases import release
+
+from generator.status import stages
+
+MASTER = Host("master1", "master", "master", "10.20.1.1")
+
+
+class Network:
+    def __init__(self, steps):
+        self.steps = steps
+
+    def images(self):
+        return ("cni",)
+
+    def up(self):
+        self.steps.append("network up")
+
+    def settle(self):
+        pass
+
+    def engine(self, spec):
+        return Docker()
+
+    def join(self, settings, spec):
+        settings["HostConfig"]["NetworkMode"] = "none"
+
+    def node_address(self):
+        return "10.32.0.1"
+
+
+@pytest.fixture
+def machine(tmp_path, monkeypatch, engine, programs):
+    """A master whose system paths are in a folder; `steps` tells what was done beside containers."""
+    steps = []
+    for module, name in (
+        (converge, "UNIT"), (converge, "CA"), (converge, "READY"), (converge, "BOOTED"),
+        (addons, "KEYS"), (addons, "STATE"), (storage, "DISKS"),
+    ):  # fmt: skip
+        monkeypatch.setattr(module, name, tmp_path / "root" / name.lower())
+    (tmp_path / "root").mkdir()
+    serial = tmp_path / "serial"
+    monkeypatch.setattr(console, "CONSOLES", (serial,))
+    real = Path.write_text
+
+    def append(path, text):
+        return path.open("a").write(text) if path == serial else real(path, text)
+
+    monkeypatch.setattr(Path, "write_text", append)
+    found = json.loads(json.dumps(release("ha")).replace("/var/lib/kubelet/boot", f"{tmp_path}/root/boot"))
+    document = tmp_path / "release.json"
+    document.write_text(json.dumps(found))
+    monkeypatch.setattr(converge.sys, "argv", ["agent", str(document)])
+    monkeypatch.setattr(host, "read", lambda release: MASTER)
+    monkeypatch.setattr(network, "load", lambda release, me: Network(steps))
+    monkeypatch.setattr(images, "ensure", lambda release, names: steps.append(("images", *names)))
+    monkeypatch.setattr(health, "healthy", lambda spec, engine: True)
+    monkeypatch.setattr(health, "api_ready", lambda ca, seconds: steps.append("api ready"))
+    files = "ca.crt bootstrap-kubeconfig client.key bootstrap-token.yaml"
+    monkeypatch.setattr(bundle, "secrets", lambda c: {name: f"{c} {name}\n" for name in files.split()})
+    programs.put("docker", f"cat >>{tmp_path}/applied")
+    programs.put("systemctl")
+    return SimpleNamespace(steps=steps, engine=engine, serial=serial, programs=programs, root=tmp_path / "root")
+
+
+def said(machine):
+    lines = machine.serial.read_text().split("\n") if machine.serial.exists() else []
+    return [line.strip() for line in lines if line.strip()]
+
+
+def names(machine):
+    return [line.split("stage=")[1].split()[0] for line in said(machine)]
+
+
+STAGES = [
+    "boot", "fetch", "images", "network", "etcd", "kube-apiserver", "kube-controller-manager",
+    "kubelet", "kube-proxy", "kube-scheduler", "addons", "ready",
+]  # fmt: skip
+
+
+def test_a_master_from_nothing(machine):
+    assert converge.main() == 0
+    assert names(machine) == STAGES
+    kind, *wanted = machine.steps[0]
+    assert kind == "images" and {"cni", "etcd", "hyperkube", "pause"} <= set(wanted)
+    assert machine.steps[1] == "network up"
+    started = [step[1] for step in machine.engine.done if step[0] == "start"]
+    assert started == ["etcd1", *STAGES[5:10]]
+
+
+def test_the_console_is_what_status_reads(machine):
+    converge.main()
+    assert stages(machine.serial.read_text()).stage == "ready"
+
+
+def test_the_second_time_changes_nothing_and_says_nothing(machine):
+    converge.main()
+    before, runs = said(machine), machine.programs.runs()
+    machine.engine.done.clear()
+    assert converge.main() == 0
+    assert machine.engine.done == []
+    assert said(machine) == before
+    assert machine.programs.runs() == runs
+
+
+def test_after_a_boot_the_stages_are_said_again(machine):
+    converge.main()
+    converge.READY.unlink()
+    converge.BOOTED.unlink()  # /run is empty after a boot
+    for container in machine.engine.containers.values():
+        container["running"] = False
+    machine.engine.done.clear()
+    before = len(said(machine))
+    assert converge.main() == 0
+    assert names(machine)[before:] == STAGES
+    assert {step[0] for step in machine.engine.done} == {"start"}
+
+
+@pytest.mark.parametrize("error", [NodeError("no\r\nroute   to host"), OSError("no route to host")])
+def test_a_stage_that_fails_is_said(machine, monkeypatch, error):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(Network, "up", fail)
+    assert converge.main() == 1
+    assert said(machine)[-1] == "anywhere: failed stage=network reason=no route to host"
+    assert machine.engine.done == []
+    found = stages(machine.serial.read_text())
+    assert "no route to host" in str(found)
+
+
+def test_a_fault_of_the_agent_itself_is_said_too(machine, monkeypatch):
+    monkeypatch.setattr(Network, "up", lambda self: 1 // 0)
+    with pytest.raises(ZeroDivisionError):
+        converge.main()
+    assert said(machine)[-1].startswith("anywhere: failed stage=network reason=ZeroDivisionError")
+
+
+def test_a_component_that_does_not_start_stops_the_rest(machine):
+    machine.engine.broken.add(release("ha")["images"]["hyperkube"]["id"])
+    assert converge.main() == 1
+    assert said(machine)[-1].startswith("anywhere: failed stage=kube-apiserver reason=kube-apiserver: ")
+    assert "kubelet" not in machine.engine.names()
+    machine.engine.broken.clear()
+    assert converge.main() == 0
+    assert names(machine)[-1] == "ready"
+
+
+def test_a_failure_after_ready_is_said_and_so_is_its_end(machine, monkeypatch):
+    converge.main()
+    with monkeypatch.context() as patch:
+        patch.setattr(Network, "up", lambda self: (_ for _ in ()).throw(NodeError("gone")))
+        converge.main()
+    assert "failed stage=network" in said(machine)[-1]
+    assert converge.main() == 0
+    assert names(machine)[-1] == "ready"
+
+
+def test_keys_on_the_machine_are_for_root_alone(machine):
+    converge.main()
+    private = [*addons.KEYS.iterdir(), machine.root / "bootstrap-kubeconfig"]
+    assert len(private) > 3
+    assert {path.stat().st_mode & 0o777 for path in private} == {0o600}
+    assert addons.KEYS.stat().st_mode & 0o777 == 0o700
+
+
+def test_addons_are_applied_by_group_and_only_when_they_change(machine):
+    converge.main()
+    applied = (machine.root.parent / "applied").read_text()
+    assert applied.index("addons bootstrap-token.yaml") < applied.index("kind: Deployment")
+    runs = [run for run in machine.programs.runs() if run.startswith("docker run")]
+    assert len(runs) == 2 and all("--server-side" in run for run in runs)
+    found = release("ha")
+    found["addons"]["cluster"]["dns.yaml"] += "# more\n"
+    assert addons.apply(found, "cluster") is True
+    assert addons.apply(found, "cluster") is False
+    assert addons.apply(found, "bootstrap") is False
+
+
+def test_what_could_not_be_applied_is_tried_again(machine):
+    addons.install_keys()
+    machine.programs.put("docker", "echo refused >&2; exit 1")
+    with pytest.raises(NodeError, match="refused"):
+        addons.apply(release("ha"), "cluster")
+    machine.programs.put("docker")
+    assert addons.apply(release("ha"), "cluster") is True
+
+
+def test_the_approver_runs_from_this_archive(machine):
+    converge.main()
+    text = converge.UNIT.read_text()
+    assert f"PYTHONPATH={converge.HOME}" in text and "@" not in text
+    assert "agent.approver 10.20.0.0/16 10.32.0.0/12" in text
+    assert [run for run in machine.programs.runs() if "systemctl" in run] == [
+        "systemctl daemon-reload",
+        "systemctl enable anywhere-approver.service",
+        "systemctl restart anywhere-approver.service",
+    ]
+
+
+@pytest.fixture
+def disk(tmp_path, monkeypatch, programs):
+    for name in ("DISKS", "FSTAB", "FOLDER"):
+        monkeypatch.setattr(storage, name, tmp_path / name.lower())
+    storage.DISKS.mkdir()
+    storage.FSTAB.write_text("/dev/vda / ext4\n")
+    for name in ("lsblk", "mkfs.ext4", "udevadm", "systemctl", "mount"):
+        programs.put(name)
+    return programs
+
+
+def test_without_a_disk_of_its_own_nothing_is_mounted(disk):
+    storage.ensure()
+    assert disk.runs() == []
+
+
+def test_an_empty_disk_is_formatted_once(disk):
+    (storage.DISKS / "virtio-etcd").touch()
+    storage.ensure()
+    assert f"mkfs.ext4 -q -L etcd {storage.DISKS}/virtio-etcd" in disk.runs()
+    assert disk.runs()[-1] == f"mount {storage.FOLDER}"
+    assert storage.FSTAB.read_text() == "/dev/vda / ext4\n" + storage.ENTRY
+
+
+@pytest.mark.parametrize("kind", ["ext4", "xfs", "crypto_LUKS"])
+def test_a_disk_with_something_on_it_is_never_formatted(disk, kind):
+    (storage.DISKS / "virtio-etcd").touch()
+    disk.put("lsblk", f"echo {kind}")
+    storage.ensure()
+    storage.ensure()
+    assert not any(run.startswith("mkfs") for run in disk.runs())
+    assert storage.FSTAB.read_text().count(storage.ENTRY) == 1
+
+
+def addresses(*found):
+    return json.dumps([{"addr_info": [{"local": address}]} for address in found])
+
+
+def test_a_machine_finds_its_address(monkeypatch):
+    monkeypatch.setattr(host, "run", lambda *_: addresses("127.0.0.1", "10.0.2.15", "10.20.4.1"))
+    assert host._address_in("10.20.0.0/16") == "10.20.4.1"
+    with pytest.raises(NodeError, match=r"192\.168"):
+        host._address_in("192.168.0.0/16")
+
+
+@pytest.mark.parametrize(("name", "member"), [("etcd3", "etcd3"), ("master12", "etcd12")])
+def test_a_members_name(name, member):
+    assert Host(name, "etcd", "etcd", "").member == member
+
+
+def test_a_program_that_fails_is_quoted():
+    with pytest.raises(NodeError, match="exit 3: broken"):
+        host.run("sh", "-c", "echo broken >&2; exit 3")

@@ -1,0 +1,183 @@
+"""Both network drivers, as far as they go without a kernel: what they tell Docker, what they write."""
+
+import json
+from ipaddress import IPv4Address
+
+import pytest
+from agent import bundle
+from agent.host import Host
+from agent.network import flannel, weave
+from hypothesis import given
+from hypothesis import strategies as st
+from releases import release
+
+MASTER = Host("master1", "master", "master", "10.20.1.1")
+WORKER = Host("worker-general-1", "worker", "worker-general", "10.20.4.1")
+ETCD = Host("etcd2", "etcd", "etcd", "10.20.0.12")
+APISERVER = {"component": "kube-apiserver", "hostname": "kube-apiserver.weave.local", "network": "cluster"}
+APISERVER |= {"advertise": "--advertise-address", "command": ["hyperkube", "kube-apiserver"]}
+
+
+def joined(network, spec=APISERVER):
+    settings = {
+        "Entrypoint": spec["command"][:1],
+        "Cmd": spec["command"][1:],
+        "HostConfig": {"Binds": ["/a:/a"], "PortBindings": {"6443/tcp": []}},
+        "ExposedPorts": {"6443/tcp": {}},
+    }
+    network.join(settings, spec)
+    return settings
+
+
+# Weave
+
+
+@given(st.ip_addresses(v=4), st.ip_addresses(v=4))
+def test_peer_names_are_unique_by_address(one, other):
+    name = weave.peer_name(str(one))
+    octets = [int(part, 16) for part in name.split(":")]
+    assert len(octets) == 6
+    assert octets[0] & 0b11 == 0b10  # locally administered, one machine's
+    assert IPv4Address(bytes(octets[2:])) == one
+    assert (name == weave.peer_name(str(other))) == (one == other)
+
+
+def launched(host, engine, programs, monkeypatch, tmp_path, **network):
+    """The arguments of weave's script, and the environment it was given."""
+    monkeypatch.setattr(bundle, "secrets", lambda component: {"password": f"secret-of-{component}"})
+    seen = tmp_path / "environment"
+    programs.put("docker", f"env >{seen}")
+    found = release("star-wars")
+    found["network"] |= network
+    weave.driver(found, host)._launch()
+    (run,) = programs.runs()
+    before, after = run.split(" launch ")
+    environment = dict(line.split("=", 1) for line in seen.read_text().splitlines() if "=" in line)
+    return before, after.split(), environment
+
+
+def test_fixed_machines_agree_who_hands_out_addresses(engine, programs, monkeypatch, tmp_path):
+    before, arguments, environment = launched(MASTER, engine, programs, monkeypatch, tmp_path)
+    assert "--ipalloc-init=consensus=4" in arguments
+    assert arguments[-3:] == ["10.20.0.11", "10.20.0.12", "10.20.0.13"]
+    assert "--expect-npc" in arguments
+    assert environment["WEAVE_PASSWORD"] == "secret-of-weave"
+    assert "secret-of-weave" not in before + " ".join(arguments)
+    assert "--env=WEAVE_PASSWORD" in before
+    assert engine.images["rajch/weavedb:latest"] == release("star-wars")["images"]["weavedb"]["id"]
+
+
+def test_workers_only_watch(engine, programs, monkeypatch, tmp_path):
+    _, arguments, _ = launched(WORKER, engine, programs, monkeypatch, tmp_path)
+    assert "--ipalloc-init=observer" in arguments
+    assert arguments[-4:] == ["10.20.0.11", "10.20.0.12", "10.20.0.13", "10.20.1.1"]
+
+
+def test_machines_without_pods_wait_for_no_policies(engine, programs, monkeypatch, tmp_path):
+    _, arguments, _ = launched(ETCD, engine, programs, monkeypatch, tmp_path)
+    assert "--expect-npc" not in arguments
+    assert "10.20.0.12" not in arguments
+
+
+def test_no_password_where_the_network_is_private(engine, programs, monkeypatch, tmp_path):
+    before, _, environment = launched(MASTER, engine, programs, monkeypatch, tmp_path, encryption=False)
+    assert "WEAVE_PASSWORD" not in before and "WEAVE_PASSWORD" not in environment
+
+
+def test_a_router_that_is_there_is_started(engine, programs):
+    engine.containers["weave"] = {"Id": "w", "settings": {"Image": "weave"}, "running": False, "files": b""}
+    weave.driver(release("star-wars"), MASTER)._launch()
+    assert engine.done == [("start", "weave")]
+    assert programs.runs() == []
+
+
+def test_role_containers_go_through_the_proxy():
+    network = weave.driver(release("star-wars"), MASTER)
+    assert network.engine({"network": "cluster"})._path == weave.PROXY
+    assert network.engine({"network": "host"})._path != weave.PROXY
+
+
+def test_a_container_tells_its_own_address(programs, monkeypatch):
+    """The command is run by a real shell, with an `ip` that answers as in the container."""
+    settings = joined(weave.driver(release("star-wars"), MASTER))
+    assert settings["Hostname"] == "kube-apiserver.weave.local"
+    line = "18: ethwe    inet 10.40.0.7/12 brd 10.47.255.255 scope global ethwe"
+    programs.put("ip", f"echo '{line}'")
+    programs.put("hyperkube")
+    from agent.host import run
+
+    run(*settings["Entrypoint"], *settings["Cmd"])
+    assert programs.runs()[-1] == "hyperkube kube-apiserver --advertise-address=10.40.0.7"
+
+
+# Flannel
+
+
+@pytest.fixture
+def network(tmp_path, monkeypatch):
+    for name in ("HOSTS", "SUBNET", "CONFIGURATION", "CONFLIST"):
+        monkeypatch.setattr(flannel, name, tmp_path / name.lower())
+    monkeypatch.setattr(flannel, "install_cni_plugins", lambda image: None)
+    return flannel.driver(release("quickstart-flannel"), MASTER)
+
+
+def test_the_control_plane_is_on_the_host(network):
+    settings = joined(network)
+    assert settings["Entrypoint"] + settings["Cmd"] == ["hyperkube", "kube-apiserver", "--advertise-address=10.20.1.1"]
+    assert settings["HostConfig"]["NetworkMode"] == "host"
+    assert settings["HostConfig"]["Binds"] == ["/a:/a", "/etc/hosts:/etc/hosts:ro"]
+    assert settings["HostConfig"]["PortBindings"] == settings["ExposedPorts"] == {}
+    assert network.node_address() == "10.20.1.1"
+
+
+BEFORE = "127.0.0.1 localhost\n10.9.9.9 mine # kept\n"
+BLOCK = f"{flannel.BEGIN}\n10.20.1.1 etcd1.weave.local\n10.20.1.1 kube-apiserver.weave.local\n{flannel.END}\n"
+
+
+@pytest.mark.parametrize("before", [BEFORE, BEFORE.rstrip("\n"), BEFORE + "\n\n"])
+def test_names_are_added_to_the_hosts_file(network, before):
+    flannel.HOSTS.write_text(before)
+    network.up()
+    assert flannel.HOSTS.read_text() == BEFORE + BLOCK
+
+
+def test_the_hosts_file_is_written_only_where_it_differs(network):
+    flannel.HOSTS.write_text(BEFORE)
+    network.up()
+    flannel.HOSTS.chmod(0o444)
+    time = flannel.HOSTS.stat().st_mtime_ns
+    network.up()
+    assert flannel.HOSTS.stat().st_mtime_ns == time
+
+
+def test_names_that_changed_replace_the_old(network):
+    flannel.HOSTS.write_text(f"{BEFORE}{flannel.BEGIN}\n10.1.1.1 old\n{flannel.END}\n10.8.8.8 below\n")
+    network.up()
+    assert flannel.HOSTS.read_text() == f"{BEFORE}10.8.8.8 below\n{BLOCK}"
+
+
+def test_the_cni_configuration_takes_the_machines_range(network):
+    flannel.SUBNET.write_text("FLANNEL_NETWORK=10.32.0.0/12\nFLANNEL_SUBNET=10.32.3.1/24\nFLANNEL_MTU=1420\n")
+    network._write_conflist()
+    found = json.loads(flannel.CONFLIST.read_text())
+    bridge, portmap = found["plugins"]
+    assert (bridge["type"], bridge["mtu"], portmap["type"]) == ("bridge", 1420, "portmap")
+    assert bridge["ipam"]["ranges"] == [[{"subnet": "10.32.3.0/24"}]]
+    assert bridge["ipam"]["routes"] == [{"dst": "10.32.0.0/12"}]
+
+
+def test_encryption_chooses_the_backend(network):
+    for encryption, backend in ((True, "wireguard"), (False, "vxlan")):
+        network._network["encryption"] = encryption
+        network._configure()
+        assert json.loads(flannel.CONFIGURATION.read_text()) == {
+            "Network": "10.32.0.0/12",
+            "Backend": {"Type": backend},
+        }
+
+
+@pytest.mark.parametrize(("case", "driver"), [("star-wars", weave), ("quickstart-flannel", flannel)])
+@pytest.mark.parametrize("host", [MASTER, WORKER, ETCD])
+def test_every_image_a_driver_asks_for_is_in_the_release(case, driver, host):
+    found = release(case)
+    assert set(driver.driver(found, host).images()) <= found["images"].keys()
