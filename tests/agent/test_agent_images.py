@@ -63,6 +63,17 @@ def test_what_is_there_is_not_fetched(machine, runtimes):
     assert not any(run.startswith("anywhere-fetch") for run in machine.runs()[before:])
 
 
+def test_containerd_may_take_a_moment_to_know_what_it_imported(machine, tmp_path):
+    pods, late = tmp_path / "pods", tmp_path / "late"
+    machine.put(
+        "ctr",
+        f"case $3$4 in imagesls) cat {pods}; cat {late} >>{pods} 2>/dev/null ;; "
+        f"imagesimport) cat >/dev/null; printf '{ID}\\nanywhere.local/etcd:v3\\n' >{late} ;; esac; exit 0",
+    )
+    images.ensure(release(["containerd"]), ["etcd"])
+    assert machine.runs().count("ctr --namespace k8s.io images ls --quiet") == 3
+
+
 def test_another_image_of_the_same_name_is_replaced(machine, engine):
     engine.images["anywhere.local/etcd:v3"] = f"sha256:{'0' * 64}"
     images.ensure(release(["docker"]), ["etcd"])
@@ -70,7 +81,8 @@ def test_another_image_of_the_same_name_is_replaced(machine, engine):
 
 
 @pytest.mark.parametrize("runtime", ["docker", "containerd"])
-def test_an_archive_of_something_else_is_refused(machine, runtime):
+def test_an_archive_of_something_else_is_refused(machine, runtime, monkeypatch):
+    monkeypatch.setattr(images, "CRI_SECONDS", -1)
     machine.put("anywhere-fetch", f"printf 'sha256:{'9' * 64}'")
     with pytest.raises(NodeError, match=f"is not {ID}"):
         images.ensure(release([runtime]), ["etcd"])

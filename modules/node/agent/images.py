@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from agent.docker import Docker
-from agent.host import NodeError, run
+from agent.host import NodeError, run, wait
 
 CTR = ("ctr", "--namespace", "k8s.io")
+CRI_SECONDS = 15
 LOADERS = {"docker": ("docker", "load", "--quiet"), "containerd": (*CTR, "images", "import", "-")}
 
 
@@ -18,7 +19,7 @@ def ensure(release: Mapping[str, Any], names: Iterable[str]) -> None:
     wanted = [release["images"][name] for name in names]
     pods: set[str] = set()
     if any("containerd" in image["runtimes"] for image in wanted):
-        pods = set(run(*CTR, "images", "ls", "--quiet").split())
+        pods = _pods()
     for image in wanted:
         if "docker" in image["runtimes"] and Docker().image_id(image["ref"]) != image["id"]:
             _bring(release, image, "docker")
@@ -26,9 +27,19 @@ def ensure(release: Mapping[str, Any], names: Iterable[str]) -> None:
                 raise NodeError(f"image {image['ref']} is not {image['id']}")
         if "containerd" in image["runtimes"] and not _has(pods, image):
             _bring(release, image, "containerd")
-            pods = set(run(*CTR, "images", "ls", "--quiet").split())
-            if not _has(pods, image):
-                raise NodeError(f"image {image['ref']} is not {image['id']}")
+            _await(image)
+
+
+def _pods() -> set[str]:
+    return set(run(*CTR, "images", "ls", "--quiet").split())
+
+
+def _await(image: Mapping[str, Any]) -> None:
+    """Wait until containerd's CRI, which hears of an import a moment later, knows the image by its content."""
+    try:
+        wait(image["ref"], lambda: _has(_pods(), image), CRI_SECONDS)
+    except NodeError:
+        raise NodeError(f"image {image['ref']} is not {image['id']}") from None
 
 
 def _has(pods: set[str], image: Mapping[str, Any]) -> bool:
