@@ -253,5 +253,18 @@ def test_the_guest_gets_the_whole_recipe(tmp_path):
     cloud_image.pack(tmp_path / "payload.tar")
     with tarfile.open(tmp_path / "payload.tar") as tar:
         names = set(tar.getnames())
-    wanted = {"packages", "customise.sh", "provision.sh", "init", "files/etc/fstab", "host/etc/docker/daemon.json"}
+    recipe_files = {f"base/{name}" for name in ("packages", "customise.sh", "provision.sh", "init", "files/etc/fstab")}
+    wanted = recipe_files | {"host/etc/docker/daemon.json"}
     assert {f"provision/{name}" for name in wanted} <= names
+
+
+@pytest.mark.parametrize(("user", "mode"), [(0, "--mode=root"), (1000, "--mode=unshare")])
+def test_mmdebstrap_is_asked_for_what_the_user_may_do(tmp_path, monkeypatch, user, mode):
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    monkeypatch.setattr(debian_archive, "find", lambda name, package: f"/usr/bin/{name}")
+    monkeypatch.setenv("ANYWHERE_DEBIAN_MIRROR", "http://mirror.example.com/")
+    files = Bootable(tmp_path / "d", tmp_path / "it's a kernel", tmp_path / "i")
+    command = debian_archive.bootstrap(tmp_path / "tree.tar", files)
+    assert command[:2] == ["/usr/bin/mmdebstrap", mode]
+    assert "deb http://mirror.example.com/debian trixie main" in command
+    assert f"""--customize-hook=download /boot/vmlinuz '{tmp_path}/it'"'"'s a kernel'""" in command

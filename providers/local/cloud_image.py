@@ -132,7 +132,7 @@ def provision(root: Path, work: Path, progress: Progress) -> None:
     payload = work / "provision.tar"
     pack(payload)
     # The shell that the initrd starts unpacks the second disk and goes on with what it finds there.
-    start = "tar -C / -x -f /dev/vdb && exec sh /provision/provision.sh"
+    start = "tar -C / -x -f /dev/vdb && exec sh /provision/base/provision.sh"
     guest = Guest(
         kernel,
         initrd,
@@ -156,6 +156,5 @@ def provision(root: Path, work: Path, progress: Progress) -> None:
 def pack(target: Path) -> None:
     """What the guest needs, as a tar whose members are below /provision."""
     with tarfile.open(target, "w") as tar:
-        for path in sorted(recipe.FOLDER.iterdir()):
-            tar.add(path, f"provision/{path.name}")
+        tar.add(recipe.FOLDER, "provision/base")
         tar.add(recipe.HOST, "provision/host")

@@ -45,7 +45,6 @@ def build(work: Path, progress: Progress) -> Bootable:
 def bootstrap(tree: Path, made: Bootable) -> list[str]:
     """The command that writes the root file system as a tar, and its kernel and initrd beside it."""
     mirror = os.environ.get("ANYWHERE_DEBIAN_MIRROR", MIRROR).rstrip("/")
-    script, files, host = (shlex.quote(str(path)) for path in (recipe.SCRIPT, recipe.FILES, recipe.HOST))
     return [
         find("mmdebstrap", "mmdebstrap"),
         f"--mode={'root' if os.geteuid() == 0 else 'unshare'}",
@@ -57,7 +56,11 @@ def bootstrap(tree: Path, made: Bootable) -> list[str]:
         # The initrd is ours: initramfs-tools, which the kernel package wants, need not spend its time.
         '--essential-hook=mkdir -p "$1/etc/initramfs-tools"',
         '--essential-hook=echo update_initramfs=no >"$1/etc/initramfs-tools/update-initramfs.conf"',
-        f'--customize-hook=sh {script} "$1" {files} {host}',
+        # copy-in reads as this user what the hooks, whose root is a stranger without root here, perhaps may not.
+        '--customize-hook=mkdir "$1/provision"',
+        f"--customize-hook=copy-in {shlex.quote(str(recipe.FOLDER))} {shlex.quote(str(recipe.HOST))} /provision",
+        '--customize-hook=chroot "$1" sh /provision/base/customise.sh',
+        '--customize-hook=rm -r "$1/provision"',
         f"--customize-hook=download /boot/vmlinuz {shlex.quote(str(made.kernel))}",
         f"--customize-hook=download /boot/initrd {shlex.quote(str(made.initrd))}",
         recipe.SUITE,

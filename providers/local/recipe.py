@@ -7,8 +7,6 @@ from pathlib import Path
 
 MODULES = Path(__file__).resolve().parents[2] / "modules"
 FOLDER = MODULES / "local" / "base"
-SCRIPT = FOLDER / "customise.sh"
-FILES = FOLDER / "files"  # the settings of local machines only
 HOST = MODULES / "node" / "host"  # the settings of every node, whatever its target
 
 SUITE = "trixie"
