@@ -116,7 +116,7 @@ class _Connection(http.client.HTTPSConnection):
 def node_of(item: Mapping[str, Any]) -> Node:
     """A Node from its API object."""
     status = item.get("status", {})
-    ready = next((c for c in status.get("conditions", ()) if c["type"] == "Ready"), {})
+    ready: Mapping[str, str] = next((c for c in status.get("conditions", ()) if c["type"] == "Ready"), {})
     addresses = {a["type"]: a["address"] for a in status.get("addresses", ())}
     return Node(
         name=item["metadata"]["name"],

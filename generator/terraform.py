@@ -59,8 +59,7 @@ class Plan:
 
 class Terraform:
     """Terraform in one rendered folder. `secrets` reaches it by environment only, never by a file.
-
-    `environment` is what the target needs; `mirror` a filesystem mirror for providers under `anywhere.local/`.
+    `environment` is what the target needs.
     """
 
     def __init__(
@@ -69,13 +68,11 @@ class Terraform:
         cache: Path,
         progress: Progress,
         environment: Mapping[str, str] | None = None,
-        mirror: Path | None = None,
     ) -> None:
         self.folder = folder
         self._cache = cache
         self._progress = progress
         self._environment = dict(environment or {})
-        self._mirror = mirror
         self._binary: Binary | None = None
 
     @property
@@ -131,12 +128,19 @@ class Terraform:
     def check_state(self, cluster: str) -> None:
         """UserError where the folder holds the state of another cluster, or a damaged state."""
         state = read_state(self.folder / "terraform.tfstate")
-        owner = state.get("outputs", {}).get("cluster", {}).get("value", cluster)
-        if owner != cluster:
+        owner = state.get("outputs", {}).get("cluster", {}).get("value") or self._rendered_for() or cluster
+        if owner != cluster and state.get("resources"):
             raise UserError(
                 f"{self.folder} holds the Terraform state of cluster {owner!r}, not of {cluster!r}.",
                 "Give this cluster a folder of its own with --out, or put back the definition of the other one.",
             )
+
+    def _rendered_for(self) -> str:
+        """The cluster that the folder was last rendered for, "" where that is not known."""
+        try:
+            return str(json.loads((self.folder / "terraform.tfvars.json").read_text()).get("cluster", ""))
+        except (OSError, ValueError, AttributeError):
+            return ""
 
     def _plan(self, secrets: Mapping[str, str], destroy: bool | None) -> Plan:
         changes: list[Change] = []
@@ -226,15 +230,7 @@ class Terraform:
     def _configuration(self) -> Path:
         """Our own CLI configuration, so that a broken ~/.terraformrc does not matter."""
         file = self._cache / "terraform.rc"
-        text = ""
-        if self._mirror:
-            local = 'include = ["anywhere.local/*/*"]'
-            text = (
-                "provider_installation {\n"
-                f"  filesystem_mirror {{\n    path    = {json.dumps(str(self._mirror))}\n    {local}\n  }}\n"
-                '  direct {\n    exclude = ["anywhere.local/*/*"]\n  }\n}\n'
-            )
-            file = self._cache / "terraform-local.rc"
+        text = "# Terraform and OpenTofu find local providers in the mirrors they imply; nothing else is set.\n"
         if not file.is_file() or file.read_text() != text:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text)

@@ -10,7 +10,7 @@ from typing import Any, Protocol, cast
 
 from generator.definition import Definition
 from generator.errors import UserError
-from generator.lock import Lock
+from generator.lock import Base, Lock
 from generator.progress import Progress
 from generator.topology import Topology
 
@@ -47,6 +47,9 @@ class Provider(Protocol):
 
     def facts(self, definition: Definition) -> Mapping[str, Any]:
         """What the lock must hold of this target so that rendering stays offline (JSON values)."""
+
+    def base(self, progress: Progress) -> Base | None:
+        """The machine image to lock, made now where it must be; None where `facts` name it."""
 
     def base_image(self, lock: Lock) -> str:
         """What new machines start as, by the target's own name for it. Pure."""

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import textwrap
 import time
-from pathlib import Path
 
 import pytest
 
@@ -126,13 +125,6 @@ def test_broken_settings_of_the_user_do_not_matter(folder, tmp_path, monkeypatch
     runner = Terraform(folder, tmp_path / "cache", Recorder())
     runner.init()
     assert runner.plan({}).changes
-
-
-def test_the_local_provider_comes_from_its_mirror_only(folder, tmp_path):
-    runner = Terraform(folder, tmp_path / "cache", Recorder(), mirror=tmp_path / "mi rror")
-    text = Path(runner._env(None)["TF_CLI_CONFIG_FILE"]).read_text()
-    assert f'path    = "{tmp_path}/mi rror"' in text and 'exclude = ["anywhere.local/*/*"]' in text
-    runner.init()  # it parses
 
 
 def test_the_state_of_another_cluster_is_refused(runner):

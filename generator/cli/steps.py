@@ -14,7 +14,10 @@ from generator import lock as locks
 from generator import pki, render, store, topology
 from generator.cli.phases import Phases
 from generator.cli.project import Project, archives, cache
+from generator.definition import Definition
 from generator.errors import UserError
+from generator.images import cache as image_cache
+from generator.images import catalog
 from generator.lock import Lock
 from generator.store import Secrets
 from generator.terraform import Plan, Terraform
@@ -34,6 +37,8 @@ class Work:
 
 def rendered(project: Project, phases: Phases) -> Work:
     """All that stands in the folder: from lock, machines and secrets to files."""
+    runner = terraform(project, phases)
+    runner.check_state(project.name)  # before anything of another cluster is written over
     lock = locked(project, phases)
     machines = topology.lay_out(project.definition, lock.blocks)
     documents = pki.documents(ensure_secrets(project))
@@ -44,15 +49,15 @@ def rendered(project: Project, phases: Phases) -> Work:
             for name, document in documents.items()
             if readers[name]
         }
-        tree = render.tree(project.definition, lock, machines, project.provider.name, described)
+        provider = project.provider
+        tree = render.tree(project.definition, lock, machines, provider.name, provider.base_image(lock), described)
         render.write(tree, project.folder)
-    return Work(project, lock, machines, values(documents), terraform(project, phases))
+    return Work(project, lock, machines, values(documents), runner)
 
 
 def initialised(work: Work, phases: Phases) -> None:
     """Make Terraform ready in the rendered folder."""
     with phases.phase("initialise Terraform"):
-        work.terraform.check_state(work.project.name)
         work.terraform.init()
 
 
@@ -83,8 +88,37 @@ def locked(project: Project, phases: Phases) -> Lock:
 
 
 def make_lock(project: Project, phases: Phases) -> Lock:
-    """Choose and pin everything the cluster is made of."""
-    raise NotImplementedError
+    """Choose and pin everything the cluster is made of; pools keep the addresses they have."""
+    path = locks.path_beside(project.definition.path)
+    known = locks.read(path) if path.exists() else None
+    with phases.phase("choose the network driver"):
+        driver = choose_driver(project.definition, known, phases)
+    wanted = catalog.wanted(project.definition.kubernetes, driver)
+    images = image_cache.resolve(wanted, archives(), cache(), phases)
+    facts = dict(known.facts) if known else {}
+    lock = Lock(
+        kubernetes=project.definition.kubernetes,
+        driver=driver,
+        images=images,
+        base=project.provider.base(phases) or (known.base if known else None),
+        blocks=topology.blocks(project.definition, known.blocks if known else {}),
+        facts=facts | {project.provider.name: project.provider.facts(project.definition)},
+    )
+    locks.write(path, lock)
+    return lock
+
+
+def choose_driver(definition: Definition, known: Lock | None, phases: Phases) -> str:
+    """What the definition says, else what the lock said; else weave where its images can be had, else flannel."""
+    if decided := definition.network.driver or (known and known.driver):
+        return decided
+    weave = [image for image in catalog.wanted(definition.kubernetes, "weave") if image.source == "registry"]
+    missing = [image.ref for image in weave if not image_cache.available(image, archives(), cache())]
+    if not missing:
+        return "weave"
+    phases.note(f"warning: {missing[0]} cannot be had here, so this cluster's network is flannel instead of weave;")
+    phases.note("  put Weave's image archives in ANYWHERE_IMAGES, remove the lock and run again to have weave.")
+    return "flannel"
 
 
 def ensure_secrets(project: Project) -> Secrets:
@@ -123,4 +157,4 @@ def kubeconfig(project: Project, runner: Terraform) -> Path:
 
 def get_images(project: Project, lock: Lock, phases: Phases) -> None:
     """Have every image of the lock in the cache."""
-    raise NotImplementedError
+    image_cache.present(lock, archives(), cache(), phases)

@@ -63,7 +63,7 @@ def failed(observed: Iterable[Observed]) -> list[str]:
 def line(row: Row) -> str:
     """One machine while it is waited for."""
     ready = {True: "Ready", False: "not Ready", None: ""}[row.ready]
-    stage = row.stage if row.running else "not running"
+    stage = row.stage if row.running else "missing" if row.presence == "missing" else "not running"
     trouble = row.note if "failed" in row.note else ""
     return "  ".join(part for part in (row.machine.ljust(18), stage.ljust(24), ready, trouble) if part).rstrip()
 

@@ -43,6 +43,14 @@ class Local:
     def facts(self, definition: Definition) -> Mapping[str, Any]:
         return {}
 
+    def base(self, progress: Progress) -> Base | None:
+        from providers.local import base
+
+        return base.ensure(progress)
+
+    def base_image(self, lock: Lock) -> str:
+        return base_image(lock)
+
     def prepare(self, topology: Topology, lock: Lock, archives: Path, progress: Progress) -> None:
         """Have the base image that the lock names, with its container images loaded, in the cache."""
         from generator.release import RUNTIMES

@@ -1,0 +1,5 @@
+"""`python -m generator.cli` is `anywhere`."""
+
+from generator.cli import main
+
+main()

@@ -1,0 +1,343 @@
+"""The command line: what it prints, how it ends, and apply from a definition to Ready on a target made of nothing."""
+
+import io
+import json
+import os
+import stat
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+from test_kubernetes import Api, serve
+
+from generator import cli, lock, pki, render
+from generator.cli import project, steps
+from generator.cli.phases import show
+from generator.definition import Definition
+from generator.errors import UserError
+from generator.lock import Lock
+from generator.schema import load
+from providers import Check, Observed
+
+VERBS = {
+    *("init", "validate", "schema", "render", "plan", "apply", "destroy"),
+    *("status", "kubeconfig", "ssh", "logs", "images", "doctor", "env"),
+}
+HEAVY = {"rich", "pydantic", "ruamel.yaml", "cryptography", "jinja2", "grpc", "boto3", "google.protobuf"}
+DEFINITION = """\
+apiVersion: anywhere/v1
+kind: Cluster
+metadata: {name: quickstart}
+spec:
+  etcd: {count: 0}
+  masters: {count: 1, size: medium, schedulable: true}
+  workers: {count: 1, size: small}
+"""
+MAIN = """\
+resource "terraform_data" "machine" {
+  input = "VALUE"
+}
+
+output "cluster" {
+  value = "quickstart"
+}
+
+output "api" {
+  value = "URL"
+}
+
+variable "secrets" {
+  type      = map(string)
+  ephemeral = true
+  sensitive = true
+  default   = {}
+}
+"""
+NODES = [
+    {
+        "metadata": {"name": name},
+        "status": {
+            "conditions": [{"type": "Ready", "status": "True"}],
+            "nodeInfo": {"kubeletVersion": "v1.35.4"},
+        },
+    }
+    for name in ("master1", "worker-general-1")
+]
+READY = "anywhere: stage=boot t=9.0\nanywhere: stage=ready t=160.0\n"
+
+
+class Nowhere:
+    """A target whose machines are words."""
+
+    name = "local"
+    console = READY
+    left = ()
+
+    def preflight(self, definition, topology):
+        return (Check("disk", True, "40 GiB free"),)
+
+    def prepare(self, topology, lock, archives, progress):
+        pass
+
+    def environment(self):
+        return {}
+
+    def observe(self, cluster):
+        ssh = ("echo", "reached")
+        return tuple(Observed(n["metadata"]["name"], True, "127.0.0.1", self.console, ssh) for n in NODES)
+
+    def base_image(self, lock):
+        return ""
+
+    def leftovers(self, cluster):
+        return self.left
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A user who has nothing yet."""
+    for name in ("ANYWHERE_AGE_KEY", "ANYWHERE_PROVIDER", "ANYWHERE_YES", "ANYWHERE_IMAGES", "ANYWHERE_DEBUG"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("CONFIG", "CACHE", "DATA"):
+        monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name.lower()))
+    monkeypatch.setenv("ANYWHERE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def definition(home):
+    path = home / "cluster.yaml"
+    path.write_text(DEFINITION)
+    return path
+
+
+@pytest.fixture
+def nowhere(definition, monkeypatch):
+    """A cluster with a lock, on a target that is there at once, and an API that knows its nodes."""
+    target = Nowhere()
+    monkeypatch.setattr(project, "load", lambda name: target)
+    monkeypatch.setattr(steps, "get_images", lambda *args: None)
+    loaded: Definition = load(definition)
+    lock.write(lock.path_beside(definition), Lock(loaded.kubernetes, "flannel", {}, None, {}, {}))
+    secrets = steps.ensure_secrets(project.open_project(definition, "local", None))
+    server = serve(pki.documents(secrets)["kube-apiserver"], definition.parent)
+    nodes = {"/api/v1/nodes?resourceVersion=0": json.dumps({"items": NODES}).encode()}
+    monkeypatch.setattr(Api, "answers", Api.answers | nodes)
+    text = MAIN.replace("URL", f"https://127.0.0.1:{server.server_port}")
+    monkeypatch.setattr(target, "main", text, raising=False)
+    monkeypatch.setattr(render, "tree", lambda *args: {"main.tf": target.main.encode()})
+    yield target
+    server.shutdown()
+    server.server_close()
+
+
+def run(*words):
+    return cli.run([str(word) for word in words])
+
+
+def test_help_names_every_verb(capsys):
+    assert run("--help") == 0
+    out = capsys.readouterr().out
+    assert all(f"\n  {verb} " in out for verb in VERBS)
+    assert run() == 0
+
+
+@pytest.mark.parametrize("verb", sorted(VERBS))
+def test_every_verb_has_help(verb, capsys):
+    assert run(verb, "--help") == 0
+    assert f"anywhere {verb}" in capsys.readouterr().out
+
+
+def test_help_imports_nothing_heavy():
+    script = "import sys; from generator import cli; cli.run(['--help']); print(*sys.modules, file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert HEAVY & set(done.stderr.split()) == set()
+
+
+@pytest.mark.parametrize("words", [["plan", "--nonsense"], ["nonsense"], ["images"], ["plan", "a", "b"]])
+def test_a_wrong_command_line_ends_with_1(words, capsys):
+    assert run(*words) == 1
+    assert "Usage: anywhere" in capsys.readouterr().err
+
+
+def test_an_error_has_a_message_and_a_hint_and_no_traceback(home, capsys):
+    assert run("plan", "absent.yaml") == 1
+    err = capsys.readouterr().err
+    assert err.startswith("error: ") and "absent.yaml" in err and "\nhint: " in err and "Traceback" not in err
+
+
+def test_a_fault_of_ours_is_one_line_unless_asked(definition, capsys, monkeypatch):
+    monkeypatch.setattr(project, "load", lambda name: 1 / 0)
+    assert run("status") == 1
+    err = capsys.readouterr().err
+    assert "unexpected ZeroDivisionError" in err and "ANYWHERE_DEBUG=1" in err and "Traceback" not in err
+    monkeypatch.setenv("ANYWHERE_DEBUG", "1")
+    with pytest.raises(ZeroDivisionError):
+        run("status")
+
+
+def test_an_interrupt_ends_with_130_and_says_what_is_kept(definition, capsys, monkeypatch):
+    def interrupted(name):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(project, "load", interrupted)
+    assert run("status") == 130
+    assert "is kept" in capsys.readouterr().err
+
+
+def test_a_reader_that_leaves_is_no_fault(home):
+    done = subprocess.run(f"{sys.executable} -m generator.cli schema | head -c 10", shell=True, capture_output=True)
+    assert b"Traceback" not in done.stderr and b"unexpected" not in done.stderr
+
+
+def test_init_writes_a_valid_definition_once(home, capsys):
+    folder = home / "My Cluster 2"
+    folder.mkdir()
+    assert run("init", folder / "cluster.yaml") == 0
+    assert run("validate", folder / "cluster.yaml") == 0
+    assert load(folder / "cluster.yaml").name == "my-cluster"
+    assert run("init", folder / "cluster.yaml") == 1
+    assert "is there already" in capsys.readouterr().err
+
+
+def test_validate_gives_its_problems_to_machines(definition, capsys):
+    definition.write_text(DEFINITION.replace("masters", "mastres"))
+    assert run("validate", "--json") == 1
+    problems = json.loads(capsys.readouterr().out)["problems"]
+    assert [p["path"] for p in problems] == ["spec.mastres"] and problems[0]["line"] == 6
+    assert run("validate") == 1
+    assert "cluster.yaml:6: spec.mastres" in capsys.readouterr().err
+
+
+def test_a_provider_that_is_not_there_is_named(definition, capsys):
+    assert run("status", "--provider", "azure") == 1
+    assert "no provider 'azure'" in capsys.readouterr().err
+
+
+def test_plan_says_what_changes_by_exit_status_and_json(nowhere, capsys):
+    assert run("plan") == 0
+    assert run("plan", "--detailed-exitcode") == 2
+    capsys.readouterr()
+    assert run("plan", "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["changes"] == [{"address": "terraform_data.machine", "action": "create"}]
+
+
+def test_apply_makes_a_cluster_and_a_second_one_changes_nothing(nowhere, home, capsys):
+    assert run("apply", "--yes", "--timeout", "20") == 0
+    out = capsys.readouterr().out
+    path = home / ".anywhere" / "quickstart-local" / "kubeconfig"
+    assert f"export KUBECONFIG={path}" in out and "worker-general-1" in out
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert run("plan", "--detailed-exitcode") == 0
+    assert run("apply") == 0  # nothing to agree to, so nobody is asked
+    assert "No changes" in capsys.readouterr().out
+    assert run("status") == 0
+
+
+def test_nothing_is_applied_where_nobody_agrees(nowhere, home, capsys, monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    assert run("apply") == 1
+    assert "Nothing was changed" in capsys.readouterr().err
+    assert not (home / ".anywhere" / "quickstart-local" / "terraform.tfstate").exists()
+
+
+def test_apply_gives_up_with_the_reason_of_each_machine(nowhere, capsys, monkeypatch):
+    nowhere.console = "anywhere: stage=boot t=9.0\nanywhere: failed stage=fetch reason=no route to host\n"
+    assert run("apply", "--yes", "--timeout", "0") == 1
+    err = capsys.readouterr().err
+    assert "master1: Stage fetch failed: no route to host." in err and "hint: " in err
+
+
+def test_destroy_leaves_nothing_or_says_what(nowhere, home, capsys):
+    run("apply", "--yes", "--timeout", "20")
+    capsys.readouterr()
+    assert run("destroy", "--yes") == 0
+    out = capsys.readouterr().out
+    assert "1 to destroy" in out and "Nothing is left." in out
+    assert not (home / ".anywhere" / "quickstart-local" / "kubeconfig").exists()
+    nowhere.left = ("process 123: qemu-system-x86_64 master1",)
+    assert run("destroy", "--yes") == 1
+    assert "process 123" in capsys.readouterr().err
+
+
+def test_the_folder_of_another_cluster_is_refused(nowhere, home, definition, capsys):
+    run("apply", "--yes", "--timeout", "20")
+    definition.write_text(DEFINITION.replace("quickstart", "other"))
+    (home / "cluster.secrets.age").unlink()
+    assert run("plan", "--out", home / ".anywhere" / "quickstart-local") == 1
+    assert "holds the Terraform state of cluster 'quickstart'" in capsys.readouterr().err
+
+
+def test_a_lock_of_another_version_is_refused(nowhere, definition, capsys):
+    path = lock.path_beside(definition)
+    lock.write(path, replace(lock.read(path), kubernetes="v1.34.0"))
+    assert run("plan") == 1
+    assert "anywhere images lock" in capsys.readouterr().err
+
+
+def test_status_tells_machines_and_certificates_to_machines(nowhere, capsys):
+    run("apply", "--yes", "--timeout", "20")
+    capsys.readouterr()
+    nowhere.console = READY + "anywhere: failed stage=kubelet reason=disk full\n"
+    assert run("status", "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert [m["machine"] for m in document["machines"]] == ["master1", "worker-general-1"]
+    assert {"kubernetes CA", "kube-apiserver"} <= {c["certificate"] for c in document["certificates"]}
+
+
+def test_doctor_says_why_a_machine_is_not_ready(nowhere, capsys):
+    nowhere.console = "anywhere: stage=boot t=9.0\nanywhere: failed stage=images reason=disk full\n"
+    assert run("doctor") == 1
+    out = capsys.readouterr().out
+    assert "ok    terraform: " in out and "FAIL  master1" in out and "images failed: disk full" in out
+
+
+def test_env_is_what_plain_terraform_needs(nowhere, home, capsys):
+    assert run("env") == 0
+    shell = capsys.readouterr().out + "printenv TF_VAR_secrets"
+    value = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, check=True).stdout
+    assert set(json.loads(value)) >= {"etcd", "kube-apiserver", "kubelet", "weave"}
+
+
+def test_logs_and_ssh_name_a_machine(nowhere, capsys):
+    assert run("logs", "master1") == 0
+    assert "stage=ready" in capsys.readouterr().out
+    assert run("logs", "cluster.yaml", "master9") == 1
+    assert "There are: master1, worker-general-1." in capsys.readouterr().err
+    assert run("logs") == 1
+
+
+def test_ssh_becomes_the_command_of_the_target(nowhere, monkeypatch):
+    called = []
+    monkeypatch.setattr(os, "execvp", lambda program, words: called.append(words))
+    run("ssh", "cluster.yaml", "master1", "--", "uptime", "-p")
+    assert called == [["echo", "reached", "uptime", "-p"]]
+
+
+def test_images_are_listed_from_the_lock(nowhere, definition, capsys):
+    image = lock.Image("etcd", "anywhere.local/etcd:v3.6.6", "sha256:" + "a" * 64, "b" * 64, 2**20, "build")
+    path = lock.path_beside(definition)
+    lock.write(path, replace(lock.read(path), images={"etcd": image}))
+    assert run("images", "list") == 0
+    assert "anywhere.local/etcd:v3.6.6" in capsys.readouterr().out
+    assert run("images", "list", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["images"][0]["archive"] == "b" * 64
+
+
+def test_a_user_error_is_printed_in_one_place(capsys, monkeypatch):
+    def refuse(*words, **options):
+        raise UserError("No.", "Ask again.")
+
+    monkeypatch.setattr(cli, "app", refuse)
+    assert run("plan") == 1
+    assert capsys.readouterr().err == "error: No.\nhint: Ask again.\n"
+
+
+def test_progress_goes_to_standard_error(nowhere, capsys):
+    run("plan", "--json")
+    captured = capsys.readouterr()
+    json.loads(captured.out)
+    assert show().__class__.__name__ == "Phases"

@@ -1,0 +1,99 @@
+"""The API client, against a TLS server of the cluster's own PKI on loopback."""
+
+import json
+import ssl
+import threading
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import IPv4Network
+
+import pytest
+
+from generator import pki
+from generator.cli import api
+from generator.errors import UserError
+from generator.kubernetes import UnreachableError
+from generator.store import Secrets
+
+NODES = {"items": [{"metadata": {"name": "worker-1"}}, {"metadata": {"name": "master1"}}]}
+
+
+class Api(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    answers = {"/readyz": b"ok", "/api/v1/nodes?resourceVersion=0": json.dumps(NODES).encode()}
+
+    def do_GET(self):
+        body = self.answers.get(self.path)
+        self.send_response(200 if body else 404)
+        self.send_header("Content-Length", str(len(body or b"")))
+        self.end_headers()
+        self.wfile.write(body or b"")
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture(scope="module")
+def secrets():
+    return pki.ensure(Secrets("quickstart"), datetime.now(UTC), IPv4Network("10.96.0.0/16"))
+
+
+def serve(document, folder):
+    """Serve as kube-apiserver does, asking for a client certificate; the server."""
+    for name in ("server.crt", "server.key", "ca.crt"):
+        (folder / name).write_text(document[name])
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "server.crt", folder / "server.key")
+    context.load_verify_locations(folder / "ca.crt")
+    context.verify_mode = ssl.CERT_REQUIRED
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Api)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return server
+
+
+@pytest.fixture
+def server(secrets, tmp_path):
+    server = serve(pki.documents(secrets)["kube-apiserver"], tmp_path)
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def client(secrets, port, tmp_path):
+    path = tmp_path / "kubeconfig"
+    path.write_text(pki.admin_kubeconfig(secrets, f"https://127.0.0.1:{port}"))
+    return api.client(path)
+
+
+def test_nodes_are_read_with_the_clients_certificate(server, secrets, tmp_path):
+    with_certificate = client(secrets, server.server_port, tmp_path)
+    assert with_certificate.readyz()
+    assert [node.name for node in with_certificate.nodes()] == ["master1", "worker-1"]
+    with_certificate.close()
+
+
+def test_what_is_not_found_is_an_error_with_its_path(server, secrets, tmp_path):
+    with pytest.raises(UnreachableError, match="/nothing with 404"):
+        client(secrets, server.server_port, tmp_path).get("/nothing")
+
+
+def test_a_server_of_another_authority_is_not_believed(server, tmp_path):
+    other = pki.ensure(Secrets("quickstart"), datetime.now(UTC), IPv4Network("10.96.0.0/16"))
+    stranger = client(other, server.server_port, tmp_path)
+    assert not stranger.readyz()
+    with pytest.raises(UnreachableError, match=r"(?i)certificate"):
+        stranger.nodes()
+
+
+def test_nobody_there_is_an_error(secrets, tmp_path):
+    with pytest.raises(UnreachableError, match="does not answer"):
+        client(secrets, 9, tmp_path).nodes()
+
+
+def test_a_damaged_kubeconfig_is_named(tmp_path):
+    (tmp_path / "kubeconfig").write_text("clusters: [")
+    with pytest.raises(UserError, match="is damaged"):
+        api.client(tmp_path / "kubeconfig")
+    with pytest.raises(UserError, match="There is no"):
+        api.client(tmp_path / "absent")
