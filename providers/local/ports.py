@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import socket
 from collections.abc import Iterable, Iterator, Mapping
@@ -32,6 +33,13 @@ def _reserved() -> set[int]:
     return {port for record in records if record for port in record["ports"].values()}
 
 
+def _candidates() -> Iterator[int]:
+    """Every port of the range, from one that depends on the home: two homes seldom want each other's."""
+    count = _LAST + 1 - _FIRST
+    begin = int.from_bytes(hashlib.sha256(str(home()).encode()).digest()[:4], "big") % count
+    return (_FIRST + (begin + step) % count for step in range(count))
+
+
 def is_free(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -45,7 +53,7 @@ def is_free(port: int) -> bool:
 def choose(names: Iterable[str], kept: Mapping[str, int]) -> dict[str, int]:
     """A port for each name: the one it has already, else the first free one. Call while `reserving`."""
     taken = _reserved()
-    free = (port for port in range(_FIRST, _LAST + 1) if port not in taken and is_free(port))
+    free = (port for port in _candidates() if port not in taken and is_free(port))
     chosen = {}
     for name in names:
         port = kept.get(name) or next(free, None)

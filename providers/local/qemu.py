@@ -22,9 +22,8 @@ PROGRAM = "qemu-system-x86_64"
 CONSOLE = "console.log"
 METADATA_ADDRESS = "10.0.2.100:80"
 _START_SECONDS = 60.0
-# The root file system is the whole first disk; a machine that panics starts again rather than hangs; without evdev the
-# guest does not see its power button.
-_KERNEL_LINE = "root=/dev/vda rw console=ttyS0 ds=nocloud panic=5 modules_load=evdev quiet loglevel=3"
+# The root file system is the whole first disk; a machine that panics starts again rather than hangs.
+_KERNEL_LINE = "root=/dev/vda rw console=ttyS0 ds=nocloud panic=5 quiet loglevel=3"
 
 
 @dataclass(frozen=True, slots=True)
