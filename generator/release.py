@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from ipaddress import IPv4Network
 from typing import Any
 
@@ -23,7 +23,7 @@ RUNTIMES: Mapping[str, tuple[str, ...]] = {  # where an image is needed, if not 
 
 def document(definition: Definition, lock: Lock, topology: Topology, node: str) -> bytes:
     """The release as JSON; `node` is the SHA-256 of the node archive."""
-    network = definition.network
+    network = replace(definition.network, driver=lock.driver)  # the definition may leave it to the lock
     parts = containers(topology, network, lock.driver, dns_address(network.services))
     content = {
         "apiVersion": "anywhere/v1",
@@ -34,7 +34,7 @@ def document(definition: Definition, lock: Lock, topology: Topology, node: str) 
         "registry": definition.registry,
         "images": images(lock),
         "network": {
-            "driver": lock.driver,
+            "driver": network.driver,
             "encryption": network.encryption,
             "machines": str(network.machines),
             "pods": str(network.pods),
