@@ -8,10 +8,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -158,8 +159,8 @@ class Terraform:
 
         options = _options(json=True, input=False, out=PLAN_FILE, detailed_exitcode=True, destroy=destroy)
         self._run(["plan"], options, secrets, collect, accepted=(0, 2))
-        touched = tuple(c for c in changes if c.action not in ("noop", "read"))
-        return Plan(self.folder / PLAN_FILE, touched, tuple(drift), bool(outputs))
+        touched = (c for c in changes if c.action not in ("noop", "read"))
+        return Plan(self.folder / PLAN_FILE, _sorted(touched), _sorted(drift), bool(outputs))
 
     def _run(
         self,
@@ -331,6 +332,15 @@ def describe(event: Event) -> str:
         case "diagnostic" if event["diagnostic"]["severity"] == "warning":
             return f"warning: {event['diagnostic']['summary']}"
     return ""
+
+
+def _sorted(changes: Iterable[Change]) -> tuple[Change, ...]:
+    """By address, numbers as numbers: Terraform says them in whatever order it comes to them."""
+
+    def key(change: Change) -> list[tuple[str, int]]:
+        return [(text, int(number or 0)) for text, number in re.findall(r"(\D+)(\d*)", change.address)]
+
+    return tuple(sorted(changes, key=key))
 
 
 def _options(**options: Any) -> dict[str, Any]:

@@ -7,17 +7,19 @@ import stat
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from test_kubernetes import Api, serve
 
 from generator import cli, lock, pki, render
-from generator.cli import project, steps
+from generator.cli import apply, project, steps
 from generator.cli.phases import show
 from generator.definition import Definition
 from generator.errors import UserError
 from generator.lock import Lock
 from generator.schema import load
+from generator.terraform import Change, Plan
 from providers import Check, Observed
 
 VERBS = {
@@ -341,3 +343,15 @@ def test_progress_goes_to_standard_error(nowhere, capsys):
     captured = capsys.readouterr()
     json.loads(captured.out)
     assert show().__class__.__name__ == "Phases"
+
+
+@pytest.mark.parametrize(
+    "address",
+    ['anywhere_disk.etcd["etcd1"]', 'aws_ebs_volume.etcd["master1"]', 'google_compute_disk.etcd["etcd1"]'],
+)
+def test_a_plan_that_destroys_what_etcd_holds_is_refused(address):
+    plan = Plan(Path("plan"), (Change(address, "replace"),), (), False)
+    with pytest.raises(UserError, match="destroys what etcd holds"):
+        apply.refuse_loss(plan, False)
+    apply.refuse_loss(plan, True)
+    apply.refuse_loss(replace(plan, changes=(Change(address, "create"),)), False)

@@ -66,4 +66,20 @@ def test_details_that_are_shown_are_bounded():
     for number in range(500):
         phases.note(f"line {number}")
     phases.board([f"machine {number}" for number in range(500)])
-    assert len(phases._render("wait", 1.0).renderables) <= phases._console.height
+    assert len(phases._render().renderables) <= phases._console.height
+
+
+def test_a_phase_in_a_phase_is_shown_too():
+    stream = Terminal()
+    phases = show(stream)
+    with phases.phase("outer"), phases.phase("inner"):
+        pass
+    assert stream.getvalue().count("✓") == 2
+
+
+def test_a_warning_outlives_its_phase():
+    stream = Terminal()
+    phases = show(stream)
+    with phases.phase("choose"):
+        phases.note("warning: [no] weave")
+    assert "warning: [no] weave" in stream.getvalue()

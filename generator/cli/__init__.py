@@ -85,8 +85,8 @@ def _unexpected(error: Exception) -> int:
     if hasattr(error, "show"):  # a usage error of the command line itself
         error.show()
         return 1
-    if isinstance(error, OSError) and error.filename:
-        _say(f"error: {error.filename}: {error.strerror}")
+    if isinstance(error, OSError) and error.strerror:
+        _say(f"error: {f'{error.filename}: ' if error.filename else ''}{error.strerror}")
         return 1
     if os.environ.get("ANYWHERE_DEBUG"):
         raise error

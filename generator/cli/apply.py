@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,7 +13,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from generator.status import Row
+    from generator.terraform import Plan
 
+ETCD_DISK = re.compile(r"(disk|volume)\.etcd\b")
+
+LoseData = Annotated[bool, typer.Option("--lose-data", help="Allow a plan that destroys a disk of etcd.")]
 Timeout = Annotated[float, typer.Option("--timeout", help="Seconds to wait for every machine to be Ready.")]
 
 
@@ -21,6 +26,7 @@ def run(
     provider: ProviderName = DEFAULT_PROVIDER,
     out: Out = None,
     yes: Yes = False,
+    lose_data: LoseData = False,
     timeout: Timeout = 1800,
 ) -> int:
     """Make the cluster as the definition wants it, and wait until it is Ready."""
@@ -37,6 +43,7 @@ def run(
     planned = steps.plan(work, phases)
     typer.echo(summary(planned))
     if not planned.empty:
+        refuse_loss(planned, lose_data)
         confirm(f"Apply this to cluster {project.name} on {provider}?", yes)
         steps.bring_about(work, phases)
         with phases.phase("apply"):
@@ -46,6 +53,18 @@ def run(
         rows = wait.until_ready(project, work.topology, path, phases, timeout)
     typer.echo(finished(rows, path))
     return 0
+
+
+def refuse_loss(plan: Plan, lose_data: bool) -> None:
+    """UserError where `plan` destroys a disk of etcd and nobody said that it may."""
+    from generator.errors import UserError
+
+    lost = [c.address for c in plan.changes if c.action in ("delete", "replace") and ETCD_DISK.search(c.address)]
+    if lost and not lose_data:
+        raise UserError(
+            f"This plan destroys what etcd holds: {', '.join(lost)}.",
+            "Nothing was changed. Say --lose-data if that is what you want.",
+        )
 
 
 def finished(rows: tuple[Row, ...], kubeconfig: Path) -> str:

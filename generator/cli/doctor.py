@@ -21,18 +21,10 @@ def run(
     from generator.cli import project as projects
 
     project = projects.open_project(file, provider, out)
-    wanted = _wanted(project)
+    wanted = projects.wanted(project)
     checks = (_terraform(), *project.provider.preflight(project.definition, wanted), *_machines(project, wanted))
     typer.echo(_document(checks) if as_json else _text(checks))
     return 0 if all(check.ok for check in checks) else 1
-
-
-def _wanted(project: Project) -> Topology:
-    from generator import lock, topology
-
-    path = lock.path_beside(project.definition.path)
-    known = lock.read(path).blocks if path.exists() else {}
-    return topology.lay_out(project.definition, topology.blocks(project.definition, known))
 
 
 def _terraform() -> Check:

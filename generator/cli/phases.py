@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+    from rich.live import Live
 
 NOTES_SHOWN = 6
 
@@ -63,49 +64,55 @@ class Phases:
 
 
 class LivePhases(Phases):
-    """Each phase spins with its time and last details, then leaves one line."""
+    """Each phase spins with its time and last details, then leaves one line; a phase in a phase shows instead of it."""
 
     def __init__(self, stream: TextIO) -> None:
         super().__init__(stream)
         from rich.console import Console
+        from rich.spinner import Spinner
 
         self._console: Console = Console(file=stream, highlight=False)
+        self._spinner = Spinner("dots")
+        self._open: list[tuple[str, float]] = []
         self._notes: list[str] = []
-
-    @contextmanager
-    def phase(self, title: str) -> Iterator[None]:
-        from rich.live import Live
-        from rich.markup import escape
-
-        begin = time.monotonic()
-        self._notes, self._board, outcome = [], (), "[red]✗[/red]"
-        live = Live(
-            get_renderable=lambda: self._render(title, time.monotonic() - begin),
-            console=self._console,
-            refresh_per_second=5,
-            transient=True,
-        )
-        try:
-            with live:
-                yield
-            outcome = "[green]✓[/green]"
-        finally:
-            self._console.print(f"{outcome} {escape(title)}  [dim]{time.monotonic() - begin:.1f} s[/dim]")
+        self._live: Live | None = None
 
     def note(self, line: str) -> None:
-        self._notes.append(line)
+        if line.startswith("warning"):  # it must outlive its phase
+            self._console.print(f"  {line}", style="yellow", markup=False)
+        else:
+            self._notes.append(line)
 
     def board(self, lines: Sequence[str]) -> None:
         self._board = tuple(lines)
 
-    def _render(self, title: str, seconds: float) -> RenderableType:
-        from rich.console import Group
-        from rich.spinner import Spinner
+    def _enter(self, title: str) -> None:
+        from rich.live import Live
+
+        self._notes, self._board = [], ()
+        self._open.append((title, time.monotonic()))
+        if self._live is None:
+            self._live = Live(get_renderable=self._render, console=self._console, refresh_per_second=5, transient=True)
+            self._live.start()
+
+    def _leave(self, title: str, outcome: str, seconds: float) -> None:
         from rich.text import Text
 
-        head = Spinner("dots", Text.assemble(title, (f"  {seconds:.0f} s", "dim")))
-        # Rich animates by its own clock, so a new spinner each time still turns only where its start is fixed.
-        head.start_time = 0.0
+        self._open.pop()
+        self._notes, self._board = [], ()
+        if self._live and not self._open:
+            self._live.stop()
+            self._live = None
+        mark = ("✓", "green") if outcome == "done" else ("✗", "red")
+        self._console.print(Text.assemble(mark, f" {title}  ", (f"{seconds:.1f} s", "dim")))
+
+    def _render(self) -> RenderableType:
+        from rich.console import Group
+        from rich.text import Text
+
+        title, begin = self._open[-1] if self._open else ("", time.monotonic())
+        self._spinner.update(text=Text.assemble(title, (f"  {time.monotonic() - begin:.0f} s", "dim")))
         room = max(NOTES_SHOWN, self._console.height - 4)
         details = [*self._notes[-NOTES_SHOWN:], *self._board][-room:]
-        return Group(head, *(Text(f"    {line}", style="dim", no_wrap=True, overflow="ellipsis") for line in details))
+        lines = (Text(f"    {line}", style="dim", no_wrap=True, overflow="ellipsis") for line in details)
+        return Group(self._spinner, *lines)

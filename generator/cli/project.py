@@ -6,8 +6,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from generator import schema
+from generator import lock as locks
+from generator import schema, topology
 from generator.definition import Definition
+from generator.topology import Topology
 from providers import Provider, load
 
 
@@ -33,6 +35,13 @@ def open_project(file: Path, provider: str, out: Path | None) -> Project:
     definition = schema.load(file)
     folder = out or definition.path.parent / ".anywhere" / f"{definition.name}-{provider}"
     return Project(definition, load(provider), folder.absolute())
+
+
+def wanted(project: Project) -> Topology:
+    """The machines of the definition, with the addresses of its lock where there is one. Writes nothing."""
+    path = locks.path_beside(project.definition.path)
+    known = locks.read(path).blocks if path.exists() else {}
+    return topology.lay_out(project.definition, topology.blocks(project.definition, known))
 
 
 def cache() -> Path:

@@ -22,13 +22,11 @@ def run(
     file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER, out: Out = None, as_json: Json = False
 ) -> int:
     """Compare wanted machines with observed ones; exit 1 where one is not as wanted."""
-    from generator import lock, status, topology
+    from generator import status
     from generator.cli import project as projects
 
     project = projects.open_project(file, provider, out)
-    blocks = lock.read(lock.path_beside(project.definition.path)).blocks
-    wanted = topology.lay_out(project.definition, topology.blocks(project.definition, blocks))
-    rows = look(project, wanted)
+    rows = look(project, projects.wanted(project))
     certificates = expiries(project)
     typer.echo(document(rows, certificates) if as_json else text(rows, certificates))
     return 1 if status.unready(rows) else 0
