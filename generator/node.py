@@ -32,9 +32,10 @@ def archive() -> bytes:
 def _files(folder: Traversable, prefix: str) -> Iterator[tuple[str, bytes]]:
     for entry in folder.iterdir():
         name = f"{prefix}/{entry.name}"
+        if entry.name == "__pycache__" or entry.name.startswith("."):
+            continue  # what Python, tools and editors leave behind is different everywhere
         if entry.is_dir():
-            if entry.name != "__pycache__":
-                yield from _files(entry, name)
+            yield from _files(entry, name)
         else:
             yield name, entry.read_bytes()
 

@@ -30,6 +30,13 @@ def test_the_archive_holds_our_files_as_they_are():
     assert {"agent/__main__.py", "agent/network/weave.py", "units/anywhere-approver.service"} <= members().keys()
 
 
+def test_what_tools_leave_behind_is_not_archived(tmp_path):
+    for name in ("a.py", "b/c.py", "__pycache__/a.pyc", "b/__pycache__/c.pyc", ".mypy_cache/x", ".a.py.swp"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert sorted(name for name, _ in node._files(tmp_path, "agent")) == ["agent/a.py", "agent/b/c.py"]
+
+
 def test_the_archive_is_the_same_in_another_process(tmp_path):
     """Whatever the hash seed, the time zone, the umask or the folder."""
     code = "import sys; from generator import node; sys.stdout.buffer.write(node.archive())"
