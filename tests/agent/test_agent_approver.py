@@ -99,6 +99,7 @@ def test_its_usages_with_an_rsa_key():
         [x509.DNSName("worker-general-1, DNS:evil"), ADDRESS],
         [x509.DNSName("worker-general-1\n    DNS:evil"), ADDRESS],
         [x509.DNSName("IP Address:10.20.4.9")],
+        [x509.DNSName("worker-general-1, 10.20.4.9")],
     ],
 )
 def test_names_that_are_not_its_own(names):
@@ -125,9 +126,10 @@ def test_subjects_that_are_not_its_own(subject):
     assert not approved(request(csr(subject)))
 
 
-def test_a_subject_with_more_in_one_part():
+@pytest.mark.parametrize("more", ["short", "longer than the name of the node, so that it comes last"])
+def test_a_subject_with_more_in_one_part(more):
     rdns = [x509.RelativeDistinguishedName(attributes(USUAL[:1]))]
-    rdns.append(x509.RelativeDistinguishedName(attributes((("CN", NODE), ("OU", "more")))))
+    rdns.append(x509.RelativeDistinguishedName(attributes((("CN", NODE), ("OU", more)))))
     assert not approved(request(csr(rdns=rdns)))
 
 
