@@ -1,0 +1,69 @@
+"""Building an image from its recipe, without a container daemon; twice gives the same archive."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from generator.images import archive, command, layer, rootfs, toolchain
+from generator.images.archive import Config
+from generator.images.catalog import Wanted
+from generator.images.recipe import Recipe
+from generator.progress import Progress
+
+SOURCE = "anywhere.source"  # label: how the image was made (build, release)
+KEY = "anywhere.recipe"  # label: the digest of what it was made from
+HINT = "Does GOPROXY name a Go module proxy that this machine reaches, and has the disk room for 8 GiB?"
+
+
+def labelled(config: Config, source: str, key: str) -> Config:
+    """`config` with the labels by which a later run knows that nothing is to be done."""
+    return dataclasses.replace(config, labels={SOURCE: source, KEY: key})
+
+
+def build(wanted: Wanted, recipe: Recipe, path: Path, cache: Path, progress: Progress) -> None:
+    """Build `wanted` to a docker-archive at `path`."""
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".build-") as work:
+        programs = compile_programs(recipe, Path(work), cache, progress)
+        entries = {**recipe.entries, **{name: layer.File(file) for name, file in programs.items()}}
+        layers = [rootfs.make(cache, progress)] if recipe.debian else []
+        top = Path(work) / "layer.tar"
+        layer.write(top, entries)
+        archive.write(path, wanted.ref, [*layers, top], labelled(recipe.config, "build", recipe.key()))
+
+
+def compile_programs(recipe: Recipe, work: Path, cache: Path, progress: Progress) -> dict[str, Path]:
+    """Compile the programs of a recipe in the folder `work`; their files by path in the image."""
+    go = toolchain.go(cache, progress)
+    stamps = [f"-X {name}={value}" for name, value in recipe.stamps.items()]
+    flags = ["-buildvcs=false", "-trimpath", "-v", "-ldflags", " ".join(["-s -w -buildid=", *stamps])]
+    files = {}
+    for name, package in recipe.programs.items():
+        progress.note(f"compiling {name.rpartition('/')[2]}")
+        files[name] = work / name.replace("/", "_")
+        command.run(
+            [go, "build", *flags, "-o", files[name], package],
+            f"Compiling {package} in {recipe.folder}",
+            HINT,
+            environment=toolchain.environment(go),
+            folder=recipe.folder,
+            seen=_counter(progress),
+        )
+    return files
+
+
+def _counter(progress: Progress) -> Callable[[str], None]:
+    """Says from time to time how many packages are compiled: a first build takes minutes."""
+    count = 0
+
+    def seen(line: str) -> None:
+        nonlocal count
+        if line and not line.startswith("go: ") and os.sep in line:
+            count += 1
+            if count % 100 == 0:
+                progress.note(f"{count} packages compiled")
+
+    return seen

@@ -1,0 +1,174 @@
+"""The image cache: every image of a cluster as `<cache>/images/<sha256>.tar`, from wherever it can be had.
+
+A folder of archives (`ANYWHERE_IMAGES`) comes first, then what an earlier run left in the cache, then the
+release site or the registry, then building. The folder may be the cache's own: archives there under other
+names than their SHA-256 are those that the user brought.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from generator.errors import UserError
+from generator.images import archive, build, catalog, download, layer, registry, release, shelf
+from generator.images.archive import ArchiveFile, canonical
+from generator.images.catalog import Wanted
+from generator.images.recipe import recipe
+from generator.lock import Image, Lock
+from generator.progress import Progress
+
+
+def resolve(wanted: Sequence[Wanted], folder: Path, cache: Path, progress: Progress) -> dict[str, Image]:
+    """Have every wanted image in the cache and say which it is, by name."""
+    _images(cache).mkdir(parents=True, exist_ok=True)
+    return {each.name: _resolve(each, folder, cache, progress) for each in wanted}
+
+
+def present(lock: Lock, folder: Path, cache: Path, progress: Progress) -> dict[str, Path]:
+    """Have exactly the archives of `lock` in the cache; their paths by name.
+
+    UserError where one can no longer be had with the digest that the lock gives.
+    """
+    _images(cache).mkdir(parents=True, exist_ok=True)
+    known = {each.name: each for each in catalog.wanted(lock.kubernetes, lock.driver)}
+    return {name: _present(image, known.get(name), folder, cache, progress) for name, image in lock.images.items()}
+
+
+def available(wanted: Wanted, folder: Path, cache: Path) -> bool:
+    """Whether `wanted` can be had: quick, it gets and builds nothing. Building is taken to succeed."""
+    if wanted.source != "registry" or _brought(wanted, folder, cache) or _kept(wanted, cache):
+        return True
+    try:
+        return bool(registry.digest(wanted.ref))
+    except UserError:
+        return False
+
+
+def _images(cache: Path) -> Path:
+    return cache / "images"
+
+
+def _holdings(folder: Path, cache: Path) -> Mapping[str, tuple[ArchiveFile, ...]]:
+    return shelf.holdings(folder, memory=_images(cache))
+
+
+def _resolve(wanted: Wanted, folder: Path, cache: Path, progress: Progress) -> Image:
+    if file := _brought(wanted, folder, cache):
+        return _image(wanted, _keep(file, cache), "folder")
+    if file := _kept(wanted, cache):
+        return _image(wanted, file, file.labels.get(build.SOURCE, "registry"))
+    with progress.phase(f"image {wanted.name}"):
+        for source in _sources(wanted):
+            try:
+                return _image(wanted, _make(wanted, source, cache, progress), source)
+            except download.Unreachable as error:
+                if source != "release":
+                    raise
+                progress.note(f"{error.message} Building from source instead.")
+    raise AssertionError("the last source of an image never falls through")
+
+
+def _image(wanted: Wanted, file: ArchiveFile, source: str) -> Image:
+    return Image(wanted.name, wanted.ref, file.id, file.sha256, file.size, source)
+
+
+def _sources(wanted: Wanted) -> tuple[str, ...]:
+    return ("release", "build") if wanted.source == "release" else (wanted.source,)
+
+
+def _brought(wanted: Wanted, folder: Path, cache: Path) -> ArchiveFile | None:
+    """The newest archive of it that the user put in `folder`."""
+    own = folder.absolute() == _images(cache).absolute()
+    files = _holdings(folder, cache).get(canonical(wanted.ref), ())
+    theirs = [file for file in files if not (own and _is_ours(file))]
+    return theirs[-1] if theirs else None
+
+
+def _kept(wanted: Wanted, cache: Path) -> ArchiveFile | None:
+    """What an earlier run left in the cache, where making it again would give the same."""
+    keys = list(_keys(wanted))
+    files = [f for f in _holdings(_images(cache), cache).get(canonical(wanted.ref), ()) if _is_ours(f)]
+    for key in keys:
+        for file in files:
+            if file.labels.get(build.KEY) == key:
+                return file
+    return files[-1] if files and not keys else None
+
+
+def _keys(wanted: Wanted) -> Iterator[str]:
+    """The recipe keys that an up-to-date archive may carry, best first; none for images of a registry."""
+    if wanted.source == "registry":
+        return
+    if wanted.source == "release":
+        version = wanted.ref.rpartition(":")[2]
+        yield release.key(version)
+        if version != catalog.KUBERNETES:
+            return
+    yield recipe(wanted).key()
+
+
+def _is_ours(file: ArchiveFile) -> bool:
+    return file.path.stem == file.sha256
+
+
+def _make(wanted: Wanted, source: str, cache: Path, progress: Progress) -> ArchiveFile:
+    """Get or build an image into the cache."""
+    with tempfile.TemporaryDirectory(dir=_images(cache), prefix=".new-") as work:
+        path = Path(work) / "image.tar"
+        if source == "release":
+            release.make(wanted, path, cache, progress)
+        elif source == "registry":
+            registry.copy(wanted.ref, path, progress)
+        else:
+            build.build(wanted, recipe(wanted), path, cache, progress)
+        contents = archive.read(path)
+        made = ArchiveFile(path, contents.id, layer.sha256(path), path.stat().st_size, contents.labels)
+        return _keep(made, cache)
+
+
+def _keep(file: ArchiveFile, cache: Path) -> ArchiveFile:
+    """`file` under its content's name in the cache: a hard link where that can be."""
+    path = _images(cache) / f"{file.sha256}.tar"
+    if not path.exists():
+        temporary = _images(cache) / f".{file.sha256}.{os.getpid()}"
+        try:
+            try:
+                os.link(file.path.resolve(), temporary)
+            except OSError:
+                shutil.copyfile(file.path, temporary)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    return ArchiveFile(path, file.id, file.sha256, file.size, file.labels)
+
+
+def _present(image: Image, wanted: Wanted | None, folder: Path, cache: Path, progress: Progress) -> Path:
+    path = _images(cache) / f"{image.archive}.tar"
+    ref = canonical(image.ref)
+    held = [*_holdings(_images(cache), cache).get(ref, ()), *_holdings(folder, cache).get(ref, ())]
+    for file in held:
+        if file.sha256 == image.archive:
+            return _keep(file, cache).path
+    path.unlink(missing_ok=True)  # it is not what its name says
+    if wanted is None or canonical(wanted.ref) != ref:
+        raise UserError(f"The lock wants the image {image.ref}, which this version does not know.", RELOCK)
+    if image.source == "folder":
+        others = ", ".join(f"{file.path} is {file.sha256}" for file in held)
+        raise UserError(_differs(image, others or f"{folder} has no archive of it"), f"{BRING} {RELOCK}")
+    with progress.phase(f"image {image.name}"):
+        made = _make(wanted, image.source, cache, progress)
+    if made.sha256 != image.archive:
+        raise UserError(_differs(image, f"got {made.sha256}"), RELOCK)
+    return made.path
+
+
+BRING = "Put the archive that the lock was made with in the folder that ANYWHERE_IMAGES names."
+RELOCK = "Run `anywhere images lock` to choose the images anew."
+
+
+def _differs(image: Image, got: str) -> str:
+    return f"Image {image.ref}: the lock says archive {image.archive} (from a {image.source}), but {got}."

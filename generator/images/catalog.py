@@ -1,0 +1,55 @@
+"""The images a cluster is made of, by Kubernetes version and network driver. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from generator.errors import UserError
+
+KUBERNETES = "v1.35.4"
+ETCD = "v3.6.6"
+COREDNS = "v1.14.0"
+PAUSE = "3.10"
+CNI = "v1.8.0"
+FLANNEL = "v0.28.4"
+WEAVE = "2.9.0"
+
+DOCKER = ("docker",)
+CONTAINERD = ("containerd",)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """An image a cluster needs: `runtimes` are those that load it on a node (docker, containerd).
+
+    `source` says how it is had where no folder holds it: `build` from its recipe, `release` from the
+    official binaries and else from its recipe, `registry` by pulling.
+    """
+
+    name: str
+    ref: str
+    runtimes: tuple[str, ...]
+    source: str
+
+
+def wanted(kubernetes: str, driver: str) -> tuple[Wanted, ...]:
+    """Every image of a cluster of that version (`v1.35.4`) on that driver (`weave` or `flannel`)."""
+    common = (
+        Wanted("hyperkube", f"anywhere.local/hyperkube:{kubernetes}", DOCKER, "release"),
+        Wanted("etcd", f"anywhere.local/etcd:{ETCD}", DOCKER, "build"),
+        Wanted("cni", f"anywhere.local/cni:{CNI}", DOCKER, "build"),
+        Wanted("coredns", f"anywhere.local/coredns:{COREDNS}", CONTAINERD, "build"),
+        Wanted("pause", f"anywhere.local/pause:{PAUSE}", CONTAINERD, "build"),
+    )
+    drivers = {
+        "flannel": (Wanted("flannel", f"anywhere.local/flannel:{FLANNEL}", DOCKER, "build"),),
+        "weave": (
+            Wanted("weave", f"docker.io/rajch/weave:{WEAVE}", DOCKER, "registry"),
+            Wanted("weaveexec", f"docker.io/rajch/weaveexec:{WEAVE}", DOCKER, "registry"),
+            Wanted("weavedb", f"docker.io/rajch/weavedb:{WEAVE}", DOCKER, "registry"),
+            Wanted("weave-npc", f"docker.io/rajch/weave-npc:{WEAVE}", CONTAINERD, "registry"),
+        ),
+    }
+    if driver not in drivers:
+        raise UserError(f"There is no network driver {driver!r}.", f"Use one of: {', '.join(sorted(drivers))}.")
+    return common + drivers[driver]

@@ -1,0 +1,115 @@
+"""How each image is built from source: a Go module of this package, and where its programs go. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from generator.errors import UserError
+from generator.images import catalog, layer, rootfs, toolchain
+from generator.images.archive import Config
+from generator.images.catalog import Wanted
+
+MODULES = Path(__file__).resolve().parents[2] / "modules"
+BIN = "usr/local/bin"
+ROLES = ("kube-apiserver", "kube-controller-manager", "kube-proxy", "kube-scheduler", "kubelet", "kubectl")
+CNI = "github.com/containernetworking/plugins"
+CNI_PLUGINS = ("main/loopback", "main/bridge", "ipam/host-local", "meta/portmap", "meta/bandwidth", "meta/firewall")
+FLANNEL = "github.com/flannel-io/flannel"
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """`programs` maps a path in the image to the Go package that is built for it.
+
+    `module` is the folder of the Go module, `stamps` the variables that linking sets, `entries` what else
+    is in the image; `debian` puts it all on the Debian root file system.
+    """
+
+    module: str
+    programs: Mapping[str, str]
+    config: Config
+    stamps: Mapping[str, str] = field(default_factory=dict)
+    entries: layer.Entries = field(default_factory=dict)
+    debian: bool = False
+
+    @property
+    def folder(self) -> Path:
+        return MODULES / self.module
+
+    def key(self) -> str:
+        """A digest of everything the image is made from: sources, checksums, toolchain, root file system."""
+        digest = hashlib.sha256(repr((self, toolchain.VERSION, rootfs.key() if self.debian else "")).encode())
+        for path in sorted(p for p in self.folder.rglob("*") if p.is_file()):
+            digest.update(f"{path.relative_to(self.folder)}\0{layer.sha256(path)}\n".encode())
+        return digest.hexdigest()
+
+
+def recipe(wanted: Wanted) -> Recipe:
+    """The recipe of an image; UserError where this version has none, such as for another Kubernetes."""
+    if wanted.name == "hyperkube":
+        return _hyperkube(wanted.ref.rpartition(":")[2])
+    if wanted.name not in RECIPES:
+        raise UserError(f"There is no recipe for the image {wanted.ref}.", "Put its archive in ANYWHERE_IMAGES.")
+    return RECIPES[wanted.name]
+
+
+def _hyperkube(version: str) -> Recipe:
+    if version != catalog.KUBERNETES:
+        raise UserError(
+            f"Kubernetes {version} cannot be built from source here: the checked sources are {catalog.KUBERNETES}'s.",
+            f"Use version {catalog.KUBERNETES}, a machine that reaches the Kubernetes release site (or a mirror of "
+            f"it in ANYWHERE_RELEASES), or put an archive of anywhere.local/hyperkube:{version} in ANYWHERE_IMAGES.",
+        )
+    major, minor, _ = version.removeprefix("v").split(".", 2)
+    stamps = {"gitVersion": version, "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean"}
+    return Recipe(
+        module="hyperkube",
+        programs={f"{BIN}/hyperkube": "."},
+        config=HYPERKUBE,
+        stamps={f"k8s.io/component-base/version.{name}": value for name, value in stamps.items()},
+        entries={f"{BIN}/{role}": layer.Link("hyperkube") for role in ROLES},
+        debian=True,
+    )
+
+
+HYPERKUBE = Config(cmd=("hyperkube",))
+TMP: layer.Entries = {"tmp": layer.Folder(0o1777)}
+
+RECIPES: Mapping[str, Recipe] = {
+    "etcd": Recipe(
+        module="images/etcd",
+        programs={
+            f"{BIN}/etcd": "go.etcd.io/etcd/server/v3",
+            f"{BIN}/etcdctl": "go.etcd.io/etcd/etcdctl/v3",
+            f"{BIN}/etcdutl": "go.etcd.io/etcd/etcdutl/v3",
+        },
+        config=Config(cmd=("etcd",)),
+        entries=TMP,
+    ),
+    "coredns": Recipe(
+        module="images/coredns",
+        programs={"coredns": "github.com/coredns/coredns"},
+        config=Config(entrypoint=("/coredns",)),
+    ),
+    "pause": Recipe(
+        module="images/pause",
+        programs={"pause": "."},
+        config=Config(entrypoint=("/pause",), user="65535:65535"),
+    ),
+    "cni": Recipe(
+        module="images/cni",
+        programs={f"opt/cni/bin/{name.rpartition('/')[2]}": f"{CNI}/plugins/{name}" for name in CNI_PLUGINS},
+        config=Config(cmd=("/opt/cni/bin/loopback",)),
+        stamps={f"{CNI}/pkg/utils/buildversion.BuildVersion": catalog.CNI},
+    ),
+    "flannel": Recipe(
+        module="images/flannel",
+        programs={f"{BIN}/flanneld": FLANNEL},
+        config=Config(cmd=("flanneld",)),
+        stamps={f"{FLANNEL}/pkg/version.Version": catalog.FLANNEL},
+        debian=True,
+    ),
+}

@@ -1,0 +1,82 @@
+"""A folder of image archives, indexed by the references of the images in them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from generator.images import archive, layer
+from generator.images.archive import ArchiveFile, canonical
+
+MEMORY = ".index.json"
+
+
+def inspect(folder: Path, memory: Path | None = None) -> Mapping[str, ArchiveFile]:
+    """The newest archive of each reference in `folder`."""
+    return {ref: files[-1] for ref, files in holdings(folder, memory).items()}
+
+
+def holdings(folder: Path, memory: Path | None = None) -> Mapping[str, tuple[ArchiveFile, ...]]:
+    """Every archive (`*.tar`) in `folder` by canonical reference, newest last.
+
+    Checksums are kept in the folder `memory` (default: `folder` itself), by path, time and size, so that
+    the second look is fast. UserError where a file is no image archive.
+    """
+    remembered = _recall(memory or folder)
+    known: dict[str, Any] = {}
+    found: dict[str, list[ArchiveFile]] = {}
+    for path in _tars(folder):
+        key = _key(path)
+        facts = known[key] = remembered.get(key) or _facts(path)
+        file = ArchiveFile(path, facts["id"], facts["sha256"], path.stat().st_size, facts["labels"])
+        for ref in facts["refs"]:
+            found.setdefault(canonical(ref), []).append(file)
+    if known.keys() - remembered.keys():
+        _remember(memory or folder, {k: v for k, v in remembered.items() if _is_current(k)} | known)
+    return {ref: tuple(files) for ref, files in found.items()}
+
+
+def _tars(folder: Path) -> Iterator[Path]:
+    paths = [path for path in folder.glob("*.tar") if path.is_file() and not path.name.startswith(".")]
+    yield from sorted(paths, key=lambda path: (path.stat().st_mtime_ns, path.name))
+
+
+def _key(path: Path) -> str:
+    seen = path.stat()
+    return f"{seen.st_mtime_ns}:{seen.st_size}:{path.absolute()}"
+
+
+def _is_current(key: str) -> bool:
+    path = Path(key.split(":", 2)[2])
+    return path.exists() and _key(path) == key
+
+
+def _facts(path: Path) -> dict[str, Any]:
+    contents = archive.read(path)
+    return {
+        "refs": list(contents.refs),
+        "id": contents.id,
+        "labels": dict(contents.labels),
+        "sha256": layer.sha256(path),
+    }
+
+
+def _recall(folder: Path) -> dict[str, Any]:
+    try:
+        remembered = json.loads((folder / MEMORY).read_text())
+    except (OSError, ValueError):
+        return {}
+    return remembered if isinstance(remembered, dict) else {}
+
+
+def _remember(folder: Path, facts: Mapping[str, Any]) -> None:
+    """Keep what was seen; a folder that cannot be written is only looked at again the next time."""
+    temporary = folder / f"{MEMORY}.{os.getpid()}"
+    try:
+        temporary.write_text(json.dumps(facts, sort_keys=True))
+        temporary.replace(folder / MEMORY)
+    except OSError:
+        temporary.unlink(missing_ok=True)

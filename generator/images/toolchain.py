@@ -1,0 +1,94 @@
+"""The Go toolchain that images are built with.
+
+It is pinned to one version, since another one gives the same sources other digests, and a lock made on one
+machine must hold on the next.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+import zipfile
+from pathlib import Path
+
+from generator.errors import UserError
+from generator.images import download
+from generator.progress import Progress
+
+VERSION = "1.25.14"  # Kubernetes 1.35 asks for 1.25
+SHA256 = "1bb543a7745d4c6e045a1bfdb4c4d5a0b05b71ee8b8ff72c0a351598b26991a4"
+MODULE = "golang.org/toolchain"
+PREFIX = f"{MODULE}@v0.0.1-go{VERSION}.linux-amd64/"
+PROXY = "https://proxy.golang.org"
+PROGRAMS = ("bin/", "pkg/tool/")  # a module zip carries no modes
+HINT = f"Install Go {VERSION}, or let GOPROXY name a Go module proxy that this machine reaches."
+
+
+def go(cache: Path, progress: Progress) -> Path:
+    """The pinned `go` command: from PATH, from the cache, or from the Go module proxy."""
+    found = shutil.which("go")
+    if found and _version(found) == f"go{VERSION}":
+        return Path(found)
+    folder = cache / "go" / f"go{VERSION}"
+    if not (folder / "bin" / "go").exists():
+        progress.note(f"getting Go {VERSION}")
+        _install(cache / "go", folder)
+    return folder / "bin" / "go"
+
+
+def environment(command: Path) -> dict[str, str]:
+    """What a build sees: the user's proxy and caches, and nothing that could change its bytes."""
+    kept = {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith("GO") or key in {"GOPROXY", "GOMODCACHE", "GOCACHE", "GOPATH", "GONOPROXY", "GONOSUMDB"}
+    }
+    fixed = {"GOTOOLCHAIN": "local", "GOENV": "off", "GOWORK": "off", "CGO_ENABLED": "0"}
+    fixed |= {"GOOS": "linux", "GOARCH": "amd64", "GOAMD64": "v1", "GOFLAGS": "-mod=readonly"}
+    return kept | fixed | {"GOPROXY": _proxy(), "PATH": f"{command.parent}:{os.environ.get('PATH', os.defpath)}"}
+
+
+def _proxy() -> str:
+    return os.environ.get("GOPROXY") or f"{PROXY},direct"
+
+
+def _version(command: str) -> str:
+    asked = {**os.environ, "GOTOOLCHAIN": "local"}
+    done = subprocess.run([command, "env", "GOVERSION"], capture_output=True, text=True, env=asked)
+    return done.stdout.strip()
+
+
+def _install(cache: Path, folder: Path) -> None:
+    cache.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache) as temporary:
+        packed = Path(temporary) / "toolchain.zip"
+        download.file(_url(), packed, SHA256, HINT)
+        _unpack(packed, Path(temporary) / "go")
+        try:
+            (Path(temporary) / "go").rename(folder)
+        except OSError:
+            if not (folder / "bin" / "go").exists():  # nobody else has just put it there
+                raise
+
+
+def _url() -> str:
+    """Where the first proxy of GOPROXY that is one has the toolchain."""
+    for proxy in _proxy().replace("|", ",").split(","):
+        if proxy not in ("direct", "off"):
+            return f"{proxy.rstrip('/')}/{MODULE}/@v/v0.0.1-go{VERSION}.linux-amd64.zip"
+    raise UserError(f"There is no Go {VERSION} here, and GOPROXY names no proxy to get it from.", HINT)
+
+
+def _unpack(packed: Path, folder: Path) -> None:
+    with zipfile.ZipFile(packed) as archive:
+        for member in archive.infolist():
+            name = member.filename.removeprefix(PREFIX)
+            if not name or name.endswith("/"):
+                continue
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with archive.open(member) as source, path.open("wb") as out:
+                shutil.copyfileobj(source, out)
+            path.chmod(0o755 if name.startswith(PROGRAMS) else 0o644)

@@ -1,0 +1,3 @@
+module anywhere.local/pause
+
+go 1.25.0
