@@ -17,7 +17,7 @@ from generator.cli import apply, project, steps
 from generator.cli.phases import show
 from generator.definition import Definition
 from generator.errors import UserError
-from generator.lock import Lock
+from generator.lock import Base, Lock
 from generator.schema import load
 from generator.terraform import Change, Plan
 from providers import Check, Observed
@@ -88,6 +88,12 @@ class Nowhere:
     def observe(self, cluster):
         ssh = ("echo", "reached")
         return tuple(Observed(n["metadata"]["name"], True, "127.0.0.1", self.console, ssh) for n in NODES)
+
+    def facts(self, definition):
+        return {"zones": ["a"]}
+
+    def base(self, progress):
+        return Base("debian-archive", "c" * 64)
 
     def base_image(self, lock):
         return ""
@@ -355,3 +361,44 @@ def test_a_plan_that_destroys_what_etcd_holds_is_refused(address):
         apply.refuse_loss(plan, False)
     apply.refuse_loss(plan, True)
     apply.refuse_loss(replace(plan, changes=(Change(address, "create"),)), False)
+
+
+def chosen(definition, known=None):
+    stream = io.StringIO()
+    return steps.choose_driver(load(definition), known, show(stream)), stream.getvalue()
+
+
+def test_the_driver_is_weave_where_its_images_can_be_had(definition, monkeypatch):
+    monkeypatch.setattr(steps.image_cache, "available", lambda *args: True)
+    assert chosen(definition) == ("weave", "")
+
+
+def test_else_it_is_flannel_with_a_warning_that_says_how_to_have_weave(definition, monkeypatch):
+    monkeypatch.setattr(steps.image_cache, "available", lambda image, *rest: "npc" not in image.ref)
+    driver, said = chosen(definition)
+    assert driver == "flannel"
+    assert "warning: docker.io/rajch/weave-npc" in said and "ANYWHERE_IMAGES" in said
+
+
+def test_the_driver_is_decided_once_and_the_definition_decides_first(definition, monkeypatch):
+    monkeypatch.setattr(steps.image_cache, "available", lambda *args: True)
+    known = Lock("v1.35.4", "flannel", {}, None, {}, {})
+    assert chosen(definition, known)[0] == "flannel"
+    definition.write_text(DEFINITION + "  network: {driver: weave}\n")
+    assert chosen(definition, known)[0] == "weave"
+
+
+def test_images_lock_pins_images_base_and_addresses(nowhere, definition, monkeypatch, capsys):
+    def resolve(wanted, *rest):
+        return {w.name: lock.Image(w.name, w.ref, "sha256:" + "a" * 64, "b" * 64, 1, w.source) for w in wanted}
+
+    monkeypatch.setattr(steps.image_cache, "resolve", resolve)
+    path = lock.path_beside(definition)
+    path.unlink()
+    assert run("plan") == 0  # makes it the first time
+    made = lock.read(path)
+    assert {"hyperkube", "etcd", "pause"} <= made.images.keys()
+    assert made.base == Base("debian-archive", "c" * 64) and made.blocks == {"general": 0}
+    assert made.facts == {"local": {"zones": ["a"]}}
+    assert run("images", "lock") == 0
+    assert lock.read(path) == made

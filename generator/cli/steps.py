@@ -91,8 +91,7 @@ def make_lock(project: Project, phases: Phases) -> Lock:
     """Choose and pin everything the cluster is made of; pools keep the addresses they have."""
     path = locks.path_beside(project.definition.path)
     known = locks.read(path) if path.exists() else None
-    with phases.phase("choose the network driver"):
-        driver = choose_driver(project.definition, known, phases)
+    driver = choose_driver(project.definition, known, phases)
     wanted = catalog.wanted(project.definition.kubernetes, driver)
     images = image_cache.resolve(wanted, archives(), cache(), phases)
     facts = dict(known.facts) if known else {}
