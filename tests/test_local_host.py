@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from generator.definition import Size
 from generator.errors import UserError
-from providers.local import mirror, network, ports, process, qemu, seed
+from generator.topology import Machine
+from providers.local import host, mirror, network, ports, process, qemu, seed
 from providers.local.adapter import Local
 from providers.local.home import cluster_folder, write_json
 from providers.local.qemu import Record
@@ -149,3 +151,17 @@ def test_leftovers_are_named(home: Path) -> None:
     left = Local().leftovers("c")
     assert len(left) == 2
     assert any("machine m" in line for line in left)
+
+
+def test_checks_of_the_host_say_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    size = Size(cpus=1, memory=4096, disk=10)
+    machine = Machine("m", "worker", "w", size, "10.20.4.1", {}, (), ())
+    monkeypatch.setattr(host, "available_memory", lambda: 2000)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    checks = {check.subject: check for check in host.checks([machine])}
+    for subject in ("qemu-system-x86_64", "qemu-img", "memory"):
+        assert not checks[subject].ok
+        assert checks[subject].hint
+    assert "apt-get install qemu-utils" in checks["qemu-img"].hint
+    monkeypatch.setattr(host, "available_memory", lambda: 3000)
+    assert {check.subject: check for check in host.checks([machine])}["memory"].ok

@@ -210,7 +210,6 @@ def test_a_killed_apply_is_taken_up(stack: Stack) -> None:
             assert running.poll() is None
             time.sleep(0.005)
         end(running, signal.SIGKILL)
-    (stack.folder / ".terraform.tfstate.lock.info").unlink(missing_ok=True)
     stack.apply()
     assert len(stack.processes()) == len(names)
     stack.settled()
@@ -240,6 +239,27 @@ def test_ctrl_c_ends_a_long_power_off_and_keeps_the_state(stack: Stack) -> None:
     stack.settled()
     assert len(stack.processes()) == 1
     assert stack.state("anywhere_machine.m")["memory"] == 80
+
+
+def test_the_provider_ends_with_its_terraform(stack: Stack) -> None:
+    stack.write(machine(grace=600))
+    stack.init()
+    stack.apply()
+    stack.write(machine(grace=600, memory=80))
+    with stack.start("apply", "-auto-approve") as running:
+        assert running.stdout is not None
+        while "Modifying..." not in running.stdout.readline():
+            assert running.poll() is None
+        children = Path(f"/proc/{running.pid}/task").glob("*/children")
+        (provider,) = {Path(f"/proc/{pid}") for file in children for pid in file.read_text().split()}
+        running.kill()
+        end = time.monotonic() + 30
+        while provider.exists() and time.monotonic() < end:
+            time.sleep(0.05)
+        assert not provider.exists()
+    stack.apply()
+    assert stack.state("anywhere_machine.m")["memory"] == 80
+    stack.settled()
 
 
 def test_a_port_taken_meanwhile_is_named(stack: Stack) -> None:

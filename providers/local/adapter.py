@@ -12,18 +12,11 @@ from generator.lock import Base, Lock
 from generator.progress import Progress
 from generator.topology import Topology
 from providers import Check, Observed
-from providers.local import host, mirror, process, qemu
+from providers.local import home, host, mirror, process, qemu
 from providers.local.home import ClusterFolder, cluster_folder
 from providers.local.machine import record_of
 
 USER = "debian"
-
-
-def base_image(lock: Lock) -> str:
-    """The key of the machine image that `lock` asks for: its base with its images loaded. Pure."""
-    from providers.local import bake
-
-    return bake.key(_base(lock), lock.images.values())
 
 
 def _base(lock: Lock) -> Base:
@@ -38,7 +31,8 @@ class Local:
     name = "local"
 
     def preflight(self, definition: Definition, topology: Topology) -> tuple[Check, ...]:
-        return host.checks(topology)
+        there = {machine.name for machine in self.observe(definition.name)}
+        return host.checks(tuple(machine for machine in topology.machines if machine.name not in there))
 
     def facts(self, definition: Definition) -> Mapping[str, Any]:
         return {}
@@ -49,15 +43,21 @@ class Local:
         return base.ensure(progress)
 
     def base_image(self, lock: Lock) -> str:
-        return base_image(lock)
+        """The key of the base image with the lock's container images loaded."""
+        from providers.local import bake
+
+        return bake.key(_base(lock), lock.images.values())
 
     def prepare(self, topology: Topology, lock: Lock, archives: Path, progress: Progress) -> None:
-        """Have the base image that the lock names, with its container images loaded, in the cache."""
+        """Have the base image that the lock names, with its container images loaded, in the cache.
+
+        The archives are taken from the image cache, where they bear their digests, wherever they came from.
+        """
         from generator.release import RUNTIMES
         from providers.local import bake, base, cache
 
         wanted = _base(lock)
-        if cache.holds(base_image(lock)):
+        if cache.holds(self.base_image(lock)):
             return
         if not cache.holds(wanted.sha256):
             made = base.ensure(progress)
@@ -65,7 +65,7 @@ class Local:
                 message = f"The base image made here is {made.sha256[:12]}; the lock names {wanted.sha256[:12]}."
                 raise UserError(message, "Bring that image into the cache, or lock this one: anywhere images lock")
         runtimes = {name: RUNTIMES.get(name, ("docker",)) for name in lock.images}
-        bake.ensure(wanted, tuple(lock.images.values()), runtimes, archives, progress)
+        bake.ensure(wanted, tuple(lock.images.values()), runtimes, home.cache() / "images", progress)
 
     def environment(self) -> Mapping[str, str]:
         """Terraform finds the provider by its mirror; the variable saves it a look at the link."""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 from generator.errors import UserError
-from generator.topology import Topology
+from generator.topology import Machine
 from providers import Check
 from providers.local import accelerator, command, ports
 from providers.local.home import cache, home
@@ -16,10 +17,10 @@ _BASE_GIB = 3  # a base image, and the same with container images loaded
 _MACHINE_GIB = 2  # what a machine writes in its first days; its disk grows as it is used
 
 
-def checks(topology: Topology) -> tuple[Check, ...]:
-    """Everything about this host that `topology` depends on, a line each."""
+def checks(new: Sequence[Machine]) -> tuple[Check, ...]:
+    """Everything about this host that making the machines `new` depends on, a line each."""
     tools = tuple(_tool(name) for name in TOOLS)
-    return (*tools, _accelerator(), _memory(topology), _disk(topology), _ports(topology))
+    return (*tools, _accelerator(), _memory(new), _disk(new), _ports(new))
 
 
 def _tool(name: str) -> Check:
@@ -42,15 +43,15 @@ def available_memory() -> int:
     return int(fields["MemAvailable"].split()[0]) // 1024
 
 
-def _memory(topology: Topology) -> Check:
-    """Machines take memory only as they use it, so less than their sum is risky rather than wrong."""
-    asked, there = sum(machine.size.memory for machine in topology.machines), available_memory()
-    detail = f"{there} MiB available, {asked} MiB asked"
-    return Check("memory", asked <= there, detail, "Use smaller sizes or fewer machines.")
+def _memory(new: Sequence[Machine]) -> Check:
+    """Machines take memory only as they use it, which is seldom half of what they may."""
+    asked, there = sum(machine.size.memory for machine in new), available_memory()
+    detail = f"{there} MiB available; new machines may take {asked} MiB, of which half must be there"
+    return Check("memory", asked // 2 <= there, detail, "Use smaller sizes or fewer machines.")
 
 
-def _disk(topology: Topology) -> Check:
-    needed = _BASE_GIB + _MACHINE_GIB * len(topology.machines)
+def _disk(new: Sequence[Machine]) -> Check:
+    needed = _BASE_GIB + _MACHINE_GIB * len(new)
     free = min(_free_gib(home()), _free_gib(cache()))
     hint = f"Free some, or have ANYWHERE_HOME and ANYWHERE_CACHE elsewhere than {home()} and {cache()}."
     return Check("disk", free >= needed, f"{free} GiB free, about {needed} GiB needed", hint)
@@ -62,9 +63,9 @@ def _free_gib(path: Path) -> int:
     return shutil.disk_usage(path).free >> 30
 
 
-def _ports(topology: Topology) -> Check:
+def _ports(new: Sequence[Machine]) -> Check:
     """A loopback port for each machine's ssh, and one for the API."""
-    wanted = [*(machine.name for machine in topology.machines), "api"]
+    wanted = [*(machine.name for machine in new), "api"]
     try:
         chosen = ports.choose(wanted, {})
     except UserError as error:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from generator.errors import UserError
 from providers.local import disk, names, ports, process, qemu, seed
+from providers.local.command import run
 from providers.local.home import ClusterFolder, cache, read_json, remove_empty, write_atomic, write_json
 from providers.local.qemu import Record
 from providers.local.terraform.resource import Resource, is_known
@@ -85,7 +86,7 @@ def _make_root(record: Record, folder: Path) -> None:
         if base.with_suffix(f".{kind}").exists():
             _bring(base.with_suffix(f".{kind}"), folder / kind)
     options = ("-q", "-f", "qcow2", "-b", "base.qcow2", "-F", "qcow2")
-    disk.run("qemu-img", "create", *options, str(folder / ROOT), f"{record.disk}G")
+    run("qemu-img", "create", *options, str(folder / ROOT), f"{record.disk}G")
 
 
 class Machine(Resource[ClusterFolder]):
