@@ -110,6 +110,73 @@ def test_a_container_tells_its_own_address(programs, monkeypatch):
     assert programs.runs()[-1] == "hyperkube kube-apiserver --advertise-address=10.40.0.7"
 
 
+@pytest.fixture
+def kernel(tmp_path, programs):
+    """An ipset that remembers and an iptables that puts rules first, as files."""
+    members, rules = tmp_path / "members", tmp_path / "rules"
+    members.touch()
+    rules.touch()
+    programs.put(
+        "ipset",
+        f'case $1 in save) sed "s/^/add anywhere-roles /" {members} ;; add) echo $3 >>{members} ;; '
+        f'del) sed -i "/^$3$/d" {members} ;; esac',
+    )
+    programs.put(
+        "iptables",
+        f"case $2 in -S) echo '-P FORWARD ACCEPT'; cat {rules} ;; "
+        f'-I) shift 4; echo "-A FORWARD $*" | cat - {rules} >{rules}.new; mv {rules}.new {rules} ;; esac',
+    )
+    return lambda: (sorted(members.read_text().split()), rules.read_text().splitlines())
+
+
+def test_only_role_containers_pass_the_policies(engine, kernel, monkeypatch):
+    addresses = {"id1": "10.40.0.1/12", "id2": "10.40.0.2/12 10.40.0.3/12", "pod": "10.40.0.9/12"}
+    monkeypatch.setattr(weave, "_call", lambda method, path: addresses[path.removeprefix("/ip/")])
+    for ident in addresses:
+        labels = {"anywhere.spec": "x"} if ident != "pod" else {}
+        engine.containers[ident] = {"Id": ident, "settings": {"Labels": labels}, "running": True, "files": b""}
+    network = weave.driver(release("star-wars"), MASTER)
+    network.settle()
+    assert kernel()[0] == ["10.40.0.1", "10.40.0.2", "10.40.0.3"]
+    rule = "-A FORWARD -m set --match-set anywhere-roles {} -j ACCEPT"
+    assert kernel()[1] == [rule.format("src"), rule.format("dst")]
+    # What a container that is gone had may be a pod's next.
+    engine.containers["id2"]["running"] = False
+    network.settle()
+    assert kernel() == (["10.40.0.1"], [rule.format("src"), rule.format("dst")])
+
+
+def test_the_host_has_its_address_before_anything_uses_it(programs, monkeypatch):
+    asked = []
+    monkeypatch.setattr(weave, "_call", lambda *call: asked.append(call) or "10.40.0.5/12\n")
+    assert weave.driver(release("star-wars"), MASTER)._expose() == "10.40.0.5/12"
+    assert asked == [
+        ("POST", "/ip/weave:expose"),
+        ("POST", "/expose/10.40.0.5/12"),
+        ("PUT", "/name/weave:expose/10.40.0.5", "fqdn=master1.weave.local"),
+    ]
+
+
+def test_packets_of_the_cluster_never_leave_by_the_default_route(programs):
+    programs.put("ip")
+    weave.driver(release("star-wars"), MASTER)._route("10.40.0.5/12")
+    assert programs.runs() == [
+        "ip route replace 10.96.0.0/16 dev weave src 10.40.0.5",
+        "ip route replace unreachable 10.32.0.0/12 metric 4096",
+        "ip route replace unreachable 10.96.0.0/16 metric 4096",
+    ]
+
+
+def test_names_are_resolved_by_weave_and_the_resolver_restarts_once(programs, monkeypatch, tmp_path):
+    monkeypatch.setattr(weave, "RESOLVED", tmp_path / "resolved" / "weave.conf")
+    programs.put("ip", 'echo \'[{"addr_info": [{"local": "172.17.0.1"}]}]\'')
+    programs.put("systemctl")
+    for _ in range(2):
+        weave.driver(release("star-wars"), MASTER)._resolve_names()
+    assert "DNS=172.17.0.1\nDomains=~weave.local\n" in weave.RESOLVED.read_text()
+    assert programs.runs().count("systemctl restart systemd-resolved") == 1
+
+
 # Flannel
 
 

@@ -122,10 +122,13 @@ class Weave:
     def _let_roles_pass(self) -> None:
         """Keep the policy controller, which knows only pods, from dropping what role containers send and receive."""
         run("ipset", "create", ROLES, "hash:ip", "-exist")
-        for container in Docker().call("GET", "/containers/json"):
-            if "anywhere.spec" in container["Labels"]:
-                for address in _addresses(container["Id"]):
-                    run("ipset", "add", ROLES, address, "-exist")
+        running = [c["Id"] for c in Docker().call("GET", "/containers/json") if "anywhere.spec" in c["Labels"]]
+        wanted = {address for container in running for address in _addresses(container)}
+        present = {line.split()[2] for line in run("ipset", "save", ROLES).splitlines() if line.startswith("add ")}
+        for address in sorted(wanted - present):
+            run("ipset", "add", ROLES, address, "-exist")
+        for address in sorted(present - wanted):  # weave may give it to a pod next, which policies hold for
+            run("ipset", "del", ROLES, address, "-exist")
         for direction in ("dst", "src"):
             rule = ("-m", "set", "--match-set", ROLES, direction, "-j", "ACCEPT")
             listed = run("iptables", "-w", "-S", "FORWARD").splitlines()[1:3]
