@@ -29,7 +29,7 @@ def run(
     lose_data: LoseData = False,
     timeout: Timeout = 1800,
 ) -> int:
-    """Make the cluster as the definition wants it, and wait until it is Ready."""
+    """Make the cluster as defined; wait until Ready."""
     from generator.cli import steps, wait
     from generator.cli.asking import confirm
     from generator.cli.phases import show
@@ -44,6 +44,7 @@ def run(
     typer.echo(summary(planned))
     if not planned.empty:
         refuse_loss(planned, lose_data)
+        steps.preflight(work, phases)
         confirm(f"Apply this to cluster {project.name} on {provider}?", yes)
         steps.bring_about(work, phases)
         with phases.phase("apply"):

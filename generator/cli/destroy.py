@@ -8,7 +8,10 @@ from generator.cli.options import DEFAULT_FILE, DEFAULT_PROVIDER, File, Out, Pro
 
 
 def run(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER, out: Out = None, yes: Yes = False) -> int:
-    """Remove everything that apply made; secrets and lock stay beside the definition."""
+    """Remove everything that apply made.
+
+    Secrets and lock stay beside the definition.
+    """
     from generator.cli import steps
     from generator.cli.asking import confirm
     from generator.cli.phases import show

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def run(
     file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER, out: Out = None, as_json: Json = False
 ) -> int:
-    """Check this computer and every machine; say why one is not Ready and what to do."""
+    """Check this computer; say why a machine is not Ready."""
     from generator.cli import project as projects
 
     project = projects.open_project(file, provider, out)

@@ -8,7 +8,10 @@ from generator.cli.options import DEFAULT_FILE, DEFAULT_PROVIDER, File, Provider
 
 
 def run(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER) -> int:
-    """Print shell lines for plain terraform: eval "$(anywhere env FILE)"."""
+    """Print what plain terraform needs.
+
+    Use it in a rendered folder: eval "$(anywhere env FILE)" && terraform plan.
+    """
     import shlex
 
     from generator import pki, terraform

@@ -6,7 +6,7 @@ import typer
 
 from generator.cli.options import DEFAULT_FILE, DEFAULT_PROVIDER, File, Json, ProviderName
 
-app = typer.Typer(help="List, lock and get the images a cluster is made of.", rich_markup_mode=None)
+app = typer.Typer(help="List, lock or get what a cluster is made of.", rich_markup_mode=None)
 
 
 @app.command("list")

@@ -8,7 +8,7 @@ from generator.cli.options import DEFAULT_FILE, DEFAULT_PROVIDER, File, Out, Pro
 
 
 def run(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER, out: Out = None) -> int:
-    """Write the administrator's kubeconfig and print how to use it."""
+    """Write the kubeconfig; print how to use it."""
     import shlex
 
     from generator.cli import steps

@@ -27,7 +27,7 @@ def run(
     as_json: Json = False,
     detailed_exitcode: DetailedExitcode = False,
 ) -> int:
-    """Show what apply would change, machines that died included."""
+    """Show what apply would change, dead machines too."""
     from generator.cli import steps
     from generator.cli.phases import show
     from generator.cli.project import open_project

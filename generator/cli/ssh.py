@@ -14,7 +14,7 @@ Words = Annotated[
 
 
 def run(words: Words, provider: ProviderName = DEFAULT_PROVIDER) -> int:
-    """Open a shell on a machine, or run a command there."""
+    """Open a shell on a machine, or run a command."""
     import os
     import sys
 

@@ -21,7 +21,10 @@ SOON_DAYS = 30
 def run(
     file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER, out: Out = None, as_json: Json = False
 ) -> int:
-    """Compare wanted machines with observed ones; exit 1 where one is not as wanted."""
+    """Compare wanted machines with real ones.
+
+    Exits 1 where one is not as wanted.
+    """
     from generator import status
     from generator.cli import project as projects
 

@@ -67,6 +67,13 @@ def plan(work: Work, phases: Phases) -> Plan:
         return work.terraform.plan(work.values)
 
 
+def preflight(work: Work, phases: Phases) -> None:
+    """Warn of what may keep the target from having the machines; the target itself is the judge."""
+    for check in work.project.provider.preflight(work.project.definition, work.topology):
+        if not check.ok:
+            phases.note(f"warning: {check.subject}: {check.detail}. {check.hint}")
+
+
 def bring_about(work: Work, phases: Phases) -> None:
     """What must be there before machines are made: images in the cache, a base image."""
     get_images(work.project, work.lock, phases)
