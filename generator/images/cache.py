@@ -150,10 +150,12 @@ def _present(image: Image, wanted: Wanted | None, folder: Path, cache: Path, pro
     path = _images(cache) / f"{image.archive}.tar"
     ref = canonical(image.ref)
     held = [*_holdings(_images(cache), cache).get(ref, ()), *_holdings(folder, cache).get(ref, ())]
-    for file in held:
-        if file.sha256 == image.archive:
-            return _keep(file, cache).path
-    path.unlink(missing_ok=True)  # it is not what its name says
+    same = [file for file in held if file.sha256 == image.archive]
+    if any(file.path == path for file in same):
+        return path
+    path.unlink(missing_ok=True)  # if it is there, it is not what its name says
+    if same:
+        return _keep(same[0], cache).path
     if wanted is None or canonical(wanted.ref) != ref:
         raise UserError(f"The lock wants the image {image.ref}, which this version does not know.", RELOCK)
     if image.source == "folder":
