@@ -31,7 +31,5 @@ class InvalidFile(UserError):
     def __init__(self, file: str, problems: Sequence[Problem]) -> None:
         self.file = file
         self.problems = tuple(sorted(problems, key=lambda p: (p.line, p.path)))
-        lines = [
-            f"{file}:{p.line}: {p.path}: {p.message}" + (f" ({p.hint})" if p.hint else "") for p in self.problems
-        ]
+        lines = [f"{file}:{p.line}: {p.path}: {p.message}" + (f" ({p.hint})" if p.hint else "") for p in self.problems]
         super().__init__("\n".join(lines), f"Mend {file} and run the same command again.")

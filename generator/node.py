@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import tarfile
 from collections.abc import Iterator
@@ -18,7 +17,10 @@ FOLDERS = ("agent", "host", "units")
 
 @cache
 def archive() -> bytes:
-    """The node archive: a tar.gz of agent, host settings and units; the same bytes wherever it is made."""
+    """The node archive: a tar of agent, host settings and units; the same bytes wherever it is made.
+
+    Not compressed: the bytes would depend on the computer's zlib.
+    """
     tar = io.BytesIO()
     with tarfile.open(fileobj=tar, mode="w", format=tarfile.USTAR_FORMAT) as out:
         for folder in FOLDERS:
@@ -26,7 +28,7 @@ def archive() -> bytes:
                 entry = tarfile.TarInfo(name)
                 entry.size, entry.mode = len(data), 0o644
                 out.addfile(entry, io.BytesIO(data))
-    return gzip.compress(tar.getvalue(), mtime=0)
+    return tar.getvalue()
 
 
 def _files(folder: Traversable, prefix: str) -> Iterator[tuple[str, bytes]]:

@@ -36,7 +36,7 @@ def tree(
     checksum = hashlib.sha256(archive).hexdigest()
     documents = {
         "release.json": release.document(definition, lock, topology, checksum),
-        f"node/{checksum}.tar.gz": archive,
+        f"node/{checksum}.tar": archive,
     }
     files = dict(_module(provider))
     files |= {f"documents/{key}": data for key, data in documents.items()}

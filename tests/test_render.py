@@ -105,7 +105,7 @@ def test_a_pool_more_changes_no_other_group(definition, pool, data):
     before, after = rendered(definition, known), rendered(more, known)
     assert set(after) - set(before) == {"user-data/worker-z-new.yaml"}
     for name, data in before.items():
-        if name.startswith("user-data/") or name.endswith(".tar.gz"):
+        if name.startswith("user-data/") or name.endswith(".tar"):
             assert after[name] == data
     old, new = release(before), release(after)
     assert set(new["groups"]) - set(old["groups"]) == {"worker-z-new"}
@@ -125,7 +125,7 @@ def test_what_terraform_is_told_agrees_with_the_tree(definition):
     assert [machine["api"] for machine in found["machines"].values()].count(True) == 1
     assert {machine["group"] for machine in found["machines"].values()} <= release(tree)["groups"].keys()
     assert {machine["role"] for machine in found["machines"].values()} == release(tree)["roles"].keys()
-    assert f"node/{release(tree)['node']}.tar.gz" in found["documents"]
+    assert f"node/{release(tree)['node']}.tar" in found["documents"]
 
 
 def test_hostile_text_stays_data(tmp_path):
@@ -208,7 +208,7 @@ def test_a_whole_tree_is_written_as_rendered(tmp_path):
     tree = golden.tree("quickstart")
     render.write(tree, tmp_path)
     assert {name: (tmp_path / name).read_bytes() for name in tree} == tree
-    name = next(name for name in tree if name.endswith(".tar.gz"))
+    name = next(name for name in tree if name.endswith(".tar"))
     with tarfile.open(fileobj=io.BytesIO((tmp_path / name).read_bytes())) as archive:
         assert "agent/__main__.py" in archive.getnames()
 

@@ -27,7 +27,5 @@ def test_shellcheck_has_nothing_to_say():
     names = list(scripts())
     assert "setup/packages" in names
     # SC2187 only tells that busybox's shell is checked as dash.
-    done = subprocess.run(
-        ["shellcheck", "--exclude=SC2187", *names], cwd=ROOT, capture_output=True, text=True
-    )
+    done = subprocess.run(["shellcheck", "--exclude=SC2187", *names], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout

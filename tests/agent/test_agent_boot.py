@@ -41,7 +41,7 @@ def machine(tmp_path, programs):
 
     def release(data, **more):
         checksum = hashlib.sha256(data).hexdigest()
-        (served / "node" / f"{checksum}.tar.gz").write_bytes(data)
+        (served / "node" / f"{checksum}.tar").write_bytes(data)
         (served / "release.json").write_text(json.dumps({"node": checksum, **more}))
         return checksum
 
@@ -78,7 +78,7 @@ def test_a_new_release_takes_its_own_archive(machine):
 
 def test_an_archive_of_something_else_is_not_run(machine):
     checksum = machine.release(archive())
-    (machine.served / "node" / f"{checksum}.tar.gz").write_bytes(archive('print("evil")\n'))
+    (machine.served / "node" / f"{checksum}.tar").write_bytes(archive('print("evil")\n'))
     done = machine.boot()
     assert done.returncode != 0 and "evil" not in done.stdout
     assert f"is not {checksum}" in done.stderr

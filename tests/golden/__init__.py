@@ -52,10 +52,10 @@ def normalised(files: render.Tree) -> dict[str, str]:
     for name, data in files.items():
         if name.endswith(".tf"):
             continue
-        text = _members(data) if name.endswith(".tar.gz") else data.decode()
+        text = _members(data) if name.endswith(".tar") else data.decode()
         for checksum, word in names.items():
             name, text = name.replace(checksum, word), text.replace(checksum, word)
-        found[name.replace(".tar.gz", ".members")] = text
+        found[name.replace(".tar", ".members")] = text
     return found
 
 

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Mapping
 from typing import Any
 
 from agent import bundle, health
 from agent.docker import Docker
-from agent.host import Host, NodeError
+from agent.host import STATE, Host, NodeError
 from agent.network import Network
 
 LABEL = "anywhere.spec"
+REFUSED_SECONDS = 1800
 
 
 def filled(spec: Mapping[str, Any], host: Host, group: Mapping[str, Any], network: Network) -> dict[str, Any]:
@@ -58,7 +60,7 @@ def settings(spec: Mapping[str, Any], image: Mapping[str, Any], data: str | None
 
 
 def ensure(release: Mapping[str, Any], spec: Mapping[str, Any], network: Network) -> bool:
-    """Have the container run as `spec` says; True where something was started or replaced."""
+    """Have the container run, healthy, as `spec` says; True where something was started or replaced."""
     engine, name = Docker(), spec["name"]
     files = dict(spec["files"])
     if spec["secrets"]:
@@ -71,12 +73,22 @@ def ensure(release: Mapping[str, Any], spec: Mapping[str, Any], network: Network
     if now and same and not engine.inspect(_previous(name)):
         if not now["State"]["Running"]:
             network.engine(spec).start(name)
-            health.wait(spec, engine)
-            return True
-        return False
+        health.wait(spec, engine)
+        return not now["State"]["Running"]
+    _refuse_again(name, wanted["Labels"][LABEL])
     _replace(engine, network.engine(spec), spec, wanted)
     bundle.forget_others(engine, spec["component"], {data} if data else set())
     return True
+
+
+def _refuse_again(name: str, label: str) -> None:
+    """Leave what was put back alone for a while: each try takes a healthy container away for minutes."""
+    refused = STATE / f"refused-{name}"
+    if not refused.exists() or refused.read_text() != label:
+        return
+    left = REFUSED_SECONDS - (time.time() - refused.stat().st_mtime)
+    if left > 0:
+        raise NodeError(f"{name}: what the release asks for was not healthy; tried again in {left / 60:.0f} minutes")
 
 
 def _previous(name: str) -> str:
@@ -102,6 +114,8 @@ def _replace(engine: Docker, creator: Docker, spec: Mapping[str, Any], wanted: d
             engine.remove(name)
             engine.rename(old, name)
             creator.start(name)
+            STATE.mkdir(parents=True, exist_ok=True)
+            (STATE / f"refused-{name}").write_text(wanted["Labels"][LABEL])
             raise NodeError(f"{name}: {error}; the previous container is back; it said: {said}") from error
         raise NodeError(f"{name}: {error}; it said: {said}") from error
     engine.remove(old)
