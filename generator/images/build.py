@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 from generator.images import archive, command, layer, rootfs, toolchain
@@ -39,7 +37,7 @@ def compile_programs(recipe: Recipe, work: Path, cache: Path, progress: Progress
     """Compile the programs of a recipe in the folder `work`; their files by path in the image."""
     go = toolchain.go(cache, progress)
     stamps = [f"-X {name}={value}" for name, value in recipe.stamps.items()]
-    flags = ["-buildvcs=false", "-trimpath", "-v", "-ldflags", " ".join(["-s -w -buildid=", *stamps])]
+    flags = ["-buildvcs=false", "-trimpath", "-ldflags", " ".join(["-s -w -buildid=", *stamps])]
     files = {}
     for name, package in recipe.programs.items():
         progress.note(f"compiling {name.rpartition('/')[2]}")
@@ -50,20 +48,6 @@ def compile_programs(recipe: Recipe, work: Path, cache: Path, progress: Progress
             HINT,
             environment=toolchain.environment(go),
             folder=recipe.folder,
-            seen=_counter(progress),
+            seen=progress.note,
         )
     return files
-
-
-def _counter(progress: Progress) -> Callable[[str], None]:
-    """Says from time to time how many packages are compiled: a first build takes minutes."""
-    count = 0
-
-    def seen(line: str) -> None:
-        nonlocal count
-        if line and not line.startswith("go: ") and os.sep in line:
-            count += 1
-            if count % 100 == 0:
-                progress.note(f"{count} packages compiled")
-
-    return seen

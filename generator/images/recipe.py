@@ -107,7 +107,7 @@ RECIPES: Mapping[str, Recipe] = {
     ),
     "flannel": Recipe(
         module="images/flannel",
-        programs={f"{BIN}/flanneld": FLANNEL},
+        programs={f"{BIN}/flanneld": "."},
         config=Config(cmd=("flanneld",)),
         stamps={f"{FLANNEL}/pkg/version.Version": catalog.FLANNEL},
         debian=True,
