@@ -29,9 +29,10 @@ class Plain:
 
 
 @pytest.fixture
-def sick(monkeypatch):
+def sick(monkeypatch, tmp_path):
     """Words of a command that make a container unhealthy."""
     words = set()
+    monkeypatch.setattr(containers, "STATE", tmp_path / "state")
 
     def healthy(spec, engine):
         found = engine.inspect(spec["name"])
@@ -158,6 +159,21 @@ def test_the_old_one_comes_back_where_the_new_is_not_healthy(engine, sick, secre
     engine.done.clear()
     assert ensure() is False
     assert engine.done == []
+
+
+def test_what_was_put_back_is_left_alone_for_a_while(engine, sick, secrets, monkeypatch):
+    ensure()
+    sick.add("--broken")
+    with pytest.raises(NodeError, match="the previous container is back"):
+        ensure(command=["etcd", "--broken"])
+    engine.done.clear()
+    with pytest.raises(NodeError, match="tried again in 30 minutes"):
+        ensure(command=["etcd", "--broken"])
+    assert engine.done == []
+    monkeypatch.setattr(containers, "REFUSED_SECONDS", 0)
+    with pytest.raises(NodeError, match="the previous container is back"):
+        ensure(command=["etcd", "--broken"])
+    assert ensure(command=["etcd", "--other"]) is True
 
 
 def test_the_old_one_comes_back_where_the_new_does_not_start(engine, sick, secrets):

@@ -73,7 +73,6 @@ def converge(release: Mapping[str, Any], me: Host, mark: Mark) -> None:
     for spec in role["containers"]:
         mark.done(spec["component"])
         start(release, me, net, spec)
-    net.settle()
     if "kube-apiserver" in components(role):
         mark.done("addons")
         addons.apply(release, "cluster")
@@ -95,8 +94,8 @@ def start(release: Mapping[str, Any], me: Host, net: network.Network, spec: Mapp
         hand(spec["secrets"], "ca.crt", CA)
         health.api_ready(str(CA), 900)
     containers.ensure(release, containers.filled(spec, me, group, net), net)
+    net.settle()
     if spec["component"] == "kube-apiserver":
-        net.settle()
         addons.install_keys()
         approve_kubelets(release)
         addons.apply(release, "bootstrap")

@@ -20,7 +20,7 @@ class Network(Protocol):
         """Bring it up on this machine; does nothing where it is up."""
 
     def settle(self) -> None:
-        """What can only be done once this machine's node is known to the API."""
+        """What only a component that just became healthy makes possible; called after each."""
 
     def engine(self, spec: Mapping[str, Any]) -> Docker:
         """The engine that creates and starts this container."""
