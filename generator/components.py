@@ -116,6 +116,7 @@ def apiserver(members: list[str], network: Network) -> Container:
             "--authorization-mode=Node,RBAC",
             "--enable-admission-plugins=NodeRestriction",
             "--enable-bootstrap-token-auth=true",
+            "--allow-privileged=true",
             "--kubelet-preferred-address-types=InternalIP",
             "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
             "--profiling=false",

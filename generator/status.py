@@ -26,7 +26,7 @@ STAGES = (
     "ready",
 )
 
-_MARK = re.compile(r"anywhere: stage=(?P<stage>\S+) t=(?P<t>\d+(?:\.\d+)?)")
+_MARK = re.compile(r"anywhere: stage=(?P<stage>\S+) t=(?P<t>\d+(?:\.\d+)?)(?: release=(?P<release>\w+))?")
 _FAILED = re.compile(r"anywhere: failed stage=(?P<stage>\S+) reason=(?P<reason>[^\r\n]*)")
 
 # What to do about a machine whose last word was this stage.
@@ -39,6 +39,7 @@ _REMEDIES = {
     "etcd": "etcd is not healthy: `anywhere ssh MACHINE -- sudo docker logs etcd`.",
     "kube-apiserver": "The API server is not ready: `anywhere ssh MACHINE -- sudo docker logs kube-apiserver`.",
     "kubelet": "The kubelet runs, but its node is not Ready: `anywhere ssh MACHINE -- sudo docker logs kubelet`.",
+    "addons": "The add-ons cannot be applied: `anywhere ssh MACHINE -- sudo journalctl -u anywhere-converge`.",
 }
 
 
@@ -57,12 +58,14 @@ class Observation(Protocol):
 class Console:
     """What a serial console tells since the last boot. `marks` are (stage, seconds of uptime), in order.
 
-    `failed` is the stage whose failure is the last word, "" where progress came after it.
+    `failed` is the stage whose failure is the last word, "" where progress came after it. `release` is the one that a
+    machine which is ready has converged to, "" before.
     """
 
     marks: tuple[tuple[str, float], ...]
     failed: str
     reason: str
+    release: str = ""
 
     @property
     def stage(self) -> str:
@@ -71,7 +74,10 @@ class Console:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One machine. `presence` is present, missing or extra; `ready` None where no node is expected."""
+    """One machine. `presence` is present, missing or extra; `ready` None where no node is expected.
+
+    `converged` says that it runs what the release asks for, as far as its console can be read.
+    """
 
     machine: str
     role: str
@@ -79,13 +85,14 @@ class Row:
     running: bool
     stage: str
     ready: bool | None
+    converged: bool
     version: str
     address: str
     note: str
 
     @property
     def healthy(self) -> bool:
-        return self.presence == "present" and self.running and self.ready is not False
+        return self.presence == "present" and self.running and self.converged and self.ready is not False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,23 +107,28 @@ class Expiry:
 def stages(console: str) -> Console:
     """Read the stage marks of a serial console, since its last boot."""
     marks: list[tuple[str, float]] = []
-    failed = reason = ""
+    failed = reason = release = ""
     for line in console.splitlines():
         if found := _MARK.search(line):
             if found["stage"] == "boot":
                 marks.clear()
             marks.append((found["stage"], float(found["t"])))
-            failed = reason = ""
+            failed, reason, release = "", "", found["release"] or ""
         elif found := _FAILED.search(line):
             failed, reason = found["stage"], found["reason"].strip()
-    return Console(tuple(marks), failed, reason)
+    return Console(tuple(marks), failed, reason, release)
 
 
-def table(topology: Topology, observed: Iterable[Observation], nodes: Iterable[Node]) -> tuple[Row, ...]:
-    """A row for every wanted machine, in the topology's order, then one for every machine nobody asked for."""
+def table(topology: Topology, observed: Iterable[Observation], nodes: Iterable[Node], release: str) -> tuple[Row, ...]:
+    """A row for every wanted machine, in the topology's order, then one for every machine nobody asked for.
+
+    `release` is the version that machines should have converged to, "" where none is known.
+    """
     seen = {o.name: o for o in observed}
     by_name = {n.name: n for n in nodes}
-    rows = [_row(machine, seen.pop(machine.name, None), by_name.get(machine.name)) for machine in topology.machines]
+    rows = [
+        _row(machine, seen.pop(machine.name, None), by_name.get(machine.name), release) for machine in topology.machines
+    ]
     rows += [_extra(seen[name], by_name.get(name)) for name in sorted(seen)]
     return tuple(rows)
 
@@ -152,8 +164,10 @@ def unready(rows: Sequence[Row]) -> tuple[Row, ...]:
     return tuple(row for row in rows if not row.healthy)
 
 
-def _row(machine: Machine, observed: Observation | None, node: Node | None) -> Row:
+def _row(machine: Machine, observed: Observation | None, node: Node | None, release: str) -> Row:
     console = stages(observed.console) if observed else Console((), "", "")
+    converged = not (observed and observed.console) or (console.stage == "ready" and release in ("", console.release))
+    behind = "It still runs another release; it looks for its own every 30 s." if console.stage == "ready" else ""
     return Row(
         machine=machine.name,
         role=machine.role,
@@ -161,9 +175,10 @@ def _row(machine: Machine, observed: Observation | None, node: Node | None) -> R
         running=bool(observed and observed.running),
         stage=console.stage,
         ready=_ready(machine, observed, console, node),
+        converged=converged,
         version=node.version if node else "",
         address=machine.address,
-        note=diagnose(machine, observed, node),
+        note=diagnose(machine, observed, node) or ("" if converged else behind),
     )
 
 
@@ -182,6 +197,7 @@ def _extra(observed: Observation, node: Node | None) -> Row:
         running=observed.running,
         stage=stages(observed.console).stage,
         ready=node.ready if node else None,
+        converged=False,
         version=node.version if node else "",
         address=node.address if node else "",
         note="No definition asks for it: `anywhere apply` removes it.",

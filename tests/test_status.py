@@ -28,7 +28,7 @@ WORKER = machine("worker-1", "worker", ("kubelet", "kube-proxy"))
 TOPOLOGY = Topology((ETCD, MASTER, WORKER))
 
 BOOTED = "[    3.1] systemd[1]: hello\nanywhere: stage=boot t=12.0\r\nanywhere: stage=fetch t=14.52\r\n"
-READY = BOOTED + "anywhere: stage=ready t=160.0\n"
+READY = BOOTED + "anywhere: stage=ready t=160.0 release=0123456789ab\n"
 
 
 def node(name, ready=True):
@@ -36,7 +36,7 @@ def node(name, ready=True):
 
 
 def rows(observed, nodes):
-    return {row.machine: row for row in status.table(TOPOLOGY, observed, nodes)}
+    return {row.machine: row for row in status.table(TOPOLOGY, observed, nodes, "0123456789ab")}
 
 
 def test_stage_marks_are_read_in_order():
@@ -67,6 +67,12 @@ def test_a_whole_cluster_is_healthy():
     assert all(row.healthy for row in found.values())
     assert status.unready(tuple(found.values())) == ()
     assert found["worker-1"].version == "v1.35.4" and found["worker-1"].note == ""
+
+
+def test_a_machine_that_runs_another_release_is_not_as_wanted():
+    older = READY.replace("0123456789ab", "fedcba987654")
+    row = rows([Seen("worker-1", console=older)], [node("worker-1")])["worker-1"]
+    assert row.ready and not row.healthy and "another release" in row.note
 
 
 def test_missing_stopped_and_extra_machines_are_told_apart():

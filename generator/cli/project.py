@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,12 @@ class Project:
     @property
     def name(self) -> str:
         return self.definition.name
+
+    @property
+    def release(self) -> str:
+        """The version of the rendered release, as machines say it; "" where nothing is rendered."""
+        document = self.folder / "documents" / "release.json"
+        return hashlib.sha256(document.read_bytes()).hexdigest()[:12] if document.exists() else ""
 
     @property
     def kubeconfig(self) -> Path:

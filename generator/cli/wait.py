@@ -31,7 +31,7 @@ def until_ready(
     try:
         while True:
             observed = project.provider.observe(project.name)
-            rows = status.table(topology, observed, nodes(client, observed))
+            rows = status.table(topology, observed, nodes(client, observed), project.release)
             phases.board([line(row) for row in rows])
             if not status.unready(rows):
                 return rows

@@ -51,7 +51,8 @@ class Mark:
 
     def ready(self) -> None:
         self.done("ready")
-        self._say()
+        if not self._quiet:
+            console.stage(self.stage, release=self._release[:12])
         READY.write_text(self._release)
 
     def failed(self, reason: str) -> None:

@@ -21,9 +21,9 @@ def _write(line: str) -> None:
             continue
 
 
-def stage(name: str) -> None:
+def stage(name: str, **more: str) -> None:
     """Say that stage `name` is reached; `t` is in seconds since power-on."""
-    _write(f"anywhere: stage={name} t={_uptime():.1f}")
+    _write(f"anywhere: stage={name} t={_uptime():.1f}" + "".join(f" {key}={value}" for key, value in more.items()))
 
 
 def failed(name: str, reason: str) -> None:
