@@ -377,7 +377,7 @@ def test_else_it_is_flannel_with_a_warning_that_says_how_to_have_weave(definitio
     monkeypatch.setattr(steps.image_cache, "available", lambda image, *rest: "npc" not in image.ref)
     driver, said = chosen(definition)
     assert driver == "flannel"
-    assert "warning: docker.io/rajch/weave-npc" in said and "ANYWHERE_IMAGES" in said
+    assert "warning: docker.io/rajchaudhuri/weave-npc" in said and "ANYWHERE_IMAGES" in said
 
 
 def test_the_driver_is_decided_once_and_the_definition_decides_first(definition, monkeypatch):

@@ -19,7 +19,7 @@ from generator.images.catalog import Wanted
 from generator.lock import Lock
 from generator.progress import Silent
 
-WEAVE = Wanted("weave", "docker.io/rajch/weave:2.9.0", ("docker",), "registry")
+WEAVE = Wanted("weave", "docker.io/rajchaudhuri/weave:2.9.0", ("docker",), "registry")
 PLAIN = Config(cmd=("a",))
 TINY = Wanted("pause", "anywhere.local/pause:3.10", ("containerd",), "build")
 
@@ -107,8 +107,8 @@ def test_another_tool_reads_our_archives(tmp_path):
 @pytest.mark.parametrize(
     ("ref", "full"),
     [
-        ("rajch/weave:2.9.0", "docker.io/rajch/weave:2.9.0"),
-        ("docker.io/rajch/weave:2.9.0", "docker.io/rajch/weave:2.9.0"),
+        ("rajchaudhuri/weave:2.9.0", "docker.io/rajchaudhuri/weave:2.9.0"),
+        ("docker.io/rajchaudhuri/weave:2.9.0", "docker.io/rajchaudhuri/weave:2.9.0"),
         ("debian", "docker.io/library/debian:latest"),
         ("localhost/a:1", "localhost/a:1"),
         ("host:5000/a", "host:5000/a:latest"),
@@ -180,7 +180,7 @@ def test_an_unknown_driver():
 
 
 def test_the_users_folder_comes_first(tmp_path):
-    path = image(tmp_path / "brought" / "any-name.tar", "rajch/weave:2.9.0")
+    path = image(tmp_path / "brought" / "any-name.tar", "rajchaudhuri/weave:2.9.0")
     root = tmp_path / "cache"
     assert cache.available(WEAVE, path.parent, root)
     (got,) = cache.resolve([WEAVE], path.parent, root, Silent()).values()
@@ -191,7 +191,7 @@ def test_the_users_folder_comes_first(tmp_path):
 
 
 def test_a_folder_that_is_the_cache(tmp_path):
-    path = image(tmp_path / "images" / "weave.tar", "rajch/weave:2.9.0")
+    path = image(tmp_path / "images" / "weave.tar", "rajchaudhuri/weave:2.9.0")
     (got,) = cache.resolve([WEAVE], path.parent, tmp_path, Silent()).values()
     assert got.source == "folder"
     path.unlink()
@@ -265,7 +265,7 @@ def test_another_kubernetes_cannot_be_built_from_source():
 
 
 def test_a_locked_image_that_is_there_is_left_alone(tmp_path):
-    path = image(tmp_path / "brought" / "weave.tar", "rajch/weave:2.9.0")
+    path = image(tmp_path / "brought" / "weave.tar", "rajchaudhuri/weave:2.9.0")
     root = tmp_path / "cache"
     images = cache.resolve([WEAVE], path.parent, root, Silent())
     path.unlink()
@@ -274,28 +274,28 @@ def test_a_locked_image_that_is_there_is_left_alone(tmp_path):
 
 
 def test_a_locked_image_comes_back_from_the_folder(tmp_path):
-    path = image(tmp_path / "brought" / "weave.tar", "rajch/weave:2.9.0")
+    path = image(tmp_path / "brought" / "weave.tar", "rajchaudhuri/weave:2.9.0")
     images = cache.resolve([WEAVE], path.parent, tmp_path / "one", Silent())
     (there,) = cache.present(locked(images), path.parent, tmp_path / "two", Silent()).values()
     assert layer.sha256(there) == images["weave"].archive
 
 
 def test_a_damaged_archive_in_the_cache_is_replaced(tmp_path):
-    path = image(tmp_path / "brought" / "weave.tar", "rajch/weave:2.9.0")
+    path = image(tmp_path / "brought" / "weave.tar", "rajchaudhuri/weave:2.9.0")
     root = tmp_path / "cache"
     images = cache.resolve([WEAVE], path.parent, root, Silent())
     kept = root / "images" / f"{images['weave'].archive}.tar"
     kept.unlink()
-    image(kept, "rajch/weave:2.9.0", text=b"changed")
+    image(kept, "rajchaudhuri/weave:2.9.0", text=b"changed")
     (there,) = cache.present(locked(images), path.parent, root, Silent()).values()
     assert layer.sha256(there) == images["weave"].archive
 
 
 def test_a_folder_with_another_archive_than_the_locks(tmp_path):
-    path = image(tmp_path / "brought" / "weave.tar", "rajch/weave:2.9.0")
+    path = image(tmp_path / "brought" / "weave.tar", "rajchaudhuri/weave:2.9.0")
     images = cache.resolve([WEAVE], path.parent, tmp_path / "one", Silent())
     path.unlink()
-    image(path, "rajch/weave:2.9.0", text=b"another")
+    image(path, "rajchaudhuri/weave:2.9.0", text=b"another")
     with pytest.raises(UserError, match="the lock says archive") as caught:
         cache.present(locked(images), path.parent, tmp_path / "two", Silent())
     assert images["weave"].archive in caught.value.message
@@ -314,7 +314,7 @@ def test_a_build_that_no_longer_gives_the_locks_digest(tmp_path, monkeypatch):
 
 @pytest.mark.skipif(not shutil.which("skopeo"), reason="skopeo is not installed")
 def test_a_registry_that_does_not_answer(tmp_path):
-    nowhere = Wanted("weave", "127.0.0.1:1/rajch/weave:2.9.0", ("docker",), "registry")
+    nowhere = Wanted("weave", "127.0.0.1:1/rajchaudhuri/weave:2.9.0", ("docker",), "registry")
     assert not cache.available(nowhere, tmp_path, tmp_path)
     with pytest.raises(UserError, match="127") as caught:
         cache.resolve([nowhere], tmp_path, tmp_path, Silent())

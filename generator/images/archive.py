@@ -50,7 +50,7 @@ class ArchiveFile:
 
 
 def canonical(ref: str) -> str:
-    """A reference in full, as Docker understands it: `rajch/weave:1` -> `docker.io/rajch/weave:1`."""
+    """A reference in full, as Docker understands it: `rajchaudhuri/weave:1` -> `docker.io/rajchaudhuri/weave:1`."""
     first, slash, _ = ref.partition("/")
     if not slash:
         ref = f"docker.io/library/{ref}"

@@ -44,10 +44,10 @@ def wanted(kubernetes: str, driver: str) -> tuple[Wanted, ...]:
     drivers = {
         "flannel": (Wanted("flannel", f"anywhere.local/flannel:{FLANNEL}", DOCKER, "build"),),
         "weave": (
-            Wanted("weave", f"docker.io/rajch/weave:{WEAVE}", DOCKER, "registry"),
-            Wanted("weaveexec", f"docker.io/rajch/weaveexec:{WEAVE}", DOCKER, "registry"),
-            Wanted("weavedb", f"docker.io/rajch/weavedb:{WEAVE}", DOCKER, "registry"),
-            Wanted("weave-npc", f"docker.io/rajch/weave-npc:{WEAVE}", CONTAINERD, "registry"),
+            Wanted("weave", f"docker.io/rajchaudhuri/weave:{WEAVE}", DOCKER, "registry"),
+            Wanted("weaveexec", f"docker.io/rajchaudhuri/weaveexec:{WEAVE}", DOCKER, "registry"),
+            Wanted("weavedb", f"docker.io/rajchaudhuri/weavedb:{WEAVE}", DOCKER, "registry"),
+            Wanted("weave-npc", f"docker.io/rajchaudhuri/weave-npc:{WEAVE}", CONTAINERD, "registry"),
         ),
     }
     if driver not in drivers:

@@ -64,7 +64,7 @@ def test_fixed_machines_agree_who_hands_out_addresses(engine, programs, monkeypa
     assert environment["WEAVE_PASSWORD"] == "secret-of-weave"
     assert "secret-of-weave" not in before + " ".join(arguments)
     assert "--env=WEAVE_PASSWORD" in before
-    assert engine.images["rajch/weavedb:latest"] == release("star-wars")["images"]["weavedb"]["id"]
+    assert engine.images["rajchaudhuri/weavedb:latest"] == release("star-wars")["images"]["weavedb"]["id"]
 
 
 def test_workers_only_watch(engine, programs, monkeypatch, tmp_path):
