@@ -6,7 +6,9 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -41,7 +43,9 @@ class Cluster:
 
     def anywhere(self, verb: str, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
         command = [*ANYWHERE, verb, str(self.file), *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, stdin=subprocess.DEVNULL, check=False)
+        done = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", cwd=ROOT, stdin=subprocess.DEVNULL, check=False
+        )
         print(f"$ anywhere {verb} {' '.join(arguments)}\n{done.stdout}{done.stderr}")
         if check:
             assert done.returncode == 0, f"anywhere {verb}: {done.returncode}\n{done.stdout}\n{done.stderr}"
@@ -99,6 +103,22 @@ def extract_hyperkube(lock: Path, cache: Path, to: Path) -> None:
     pytest.fail(f"no hyperkube in {archive}")
 
 
+@contextmanager
+def ssh_agent(key: Path):
+    """An agent that holds the key, as a user's would; its socket."""
+    with tempfile.TemporaryDirectory(prefix="anywhere-agent-") as folder:
+        socket = f"{folder}/socket"
+        agent = subprocess.Popen(["ssh-agent", "-D", "-a", socket], stdout=subprocess.DEVNULL)
+        try:
+            while not Path(socket).exists():
+                time.sleep(0.05)
+            subprocess.run(["ssh-add", "-q", str(key)], env={**os.environ, "SSH_AUTH_SOCK": socket}, check=True)
+            yield socket
+        finally:
+            agent.terminate()
+            agent.wait()
+
+
 def missing_images(driver: str) -> list[str]:
     """The images of `driver` that this machine neither has nor can make or pull."""
     from generator.images import missing
@@ -116,22 +136,14 @@ def cluster(request, tmp_path_factory):
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "e2e", "-f", str(key)], check=True)
     made = Cluster(folder, driver)
     made.file.write_text(DEFINITION.format(driver=driver, key=key.with_suffix(".pub").read_text().strip()))
-    environment = {
-        "ANYWHERE_AGE_KEY": "",
-        "XDG_CONFIG_HOME": str(folder / "config"),
-        "ANYWHERE_SSH_KEY": str(key),
-    }
-    before = {name: os.environ.get(name) for name in environment}
-    os.environ.update({name: value for name, value in environment.items() if value})
-    try:
-        made.anywhere("apply", "--yes", "--timeout", str(READY_SECONDS))
-        cache = Path(os.environ.get("ANYWHERE_CACHE") or Path.home() / ".cache/anywhere")
-        extract_hyperkube(folder / "cluster.lock.yaml", cache, made.kubectl_program)
-        yield made
-    finally:
-        made.anywhere("destroy", "--yes", check=False)
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+    with pytest.MonkeyPatch.context() as patch, ssh_agent(key) as socket:
+        patch.delenv("ANYWHERE_AGE_KEY", raising=False)
+        patch.setenv("XDG_CONFIG_HOME", str(folder / "config"))
+        patch.setenv("SSH_AUTH_SOCK", socket)
+        try:
+            made.anywhere("apply", "--yes", "--timeout", str(READY_SECONDS))
+            cache = Path(os.environ.get("ANYWHERE_CACHE") or Path.home() / ".cache/anywhere")
+            extract_hyperkube(folder / "cluster.lock.yaml", cache, made.kubectl_program)
+            yield made
+        finally:
+            made.anywhere("destroy", "--yes", check=False)
