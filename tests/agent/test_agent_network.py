@@ -7,6 +7,7 @@ import pytest
 from agent import bundle
 from agent.host import Host
 from agent.network import flannel, weave
+from agent.network.weave import client, router
 from hypothesis import given
 from hypothesis import strategies as st
 from releases import release
@@ -34,67 +35,81 @@ def joined(network, spec=APISERVER):
 
 @given(st.ip_addresses(v=4), st.ip_addresses(v=4))
 def test_peer_names_are_unique_by_address(one, other):
-    name = weave.peer_name(str(one))
+    name = router.peer_name(str(one))
     octets = [int(part, 16) for part in name.split(":")]
     assert len(octets) == 6
     assert octets[0] & 0b11 == 0b10  # locally administered, one machine's
     assert IPv4Address(bytes(octets[2:])) == one
-    assert (name == weave.peer_name(str(other))) == (one == other)
+    assert (name == router.peer_name(str(other))) == (one == other)
 
 
-def launched(host, engine, programs, monkeypatch, tmp_path, **network):
-    """The arguments of weave's script, and the environment it was given."""
+def launched(host, monkeypatch, **network):
+    """The router's Docker settings."""
     monkeypatch.setattr(bundle, "secrets", lambda component: {"password": f"secret-of-{component}"})
-    seen = tmp_path / "environment"
-    programs.put("docker", f"env >{seen}")
+    monkeypatch.setattr(router, "docker_bridge", lambda: "172.17.0.1")
     found = release("star-wars")
     found["network"] |= network
-    weave.driver(found, host)._launch()
-    (run,) = programs.runs()
-    before, after = run.split(" launch ")
-    environment = dict(line.split("=", 1) for line in seen.read_text().splitlines() if "=" in line)
-    return before, after.split(), environment
+    return router.container(found, host, "weavevolumes-2.9.0")
 
 
-def test_fixed_machines_agree_who_hands_out_addresses(engine, programs, monkeypatch, tmp_path):
-    before, arguments, environment = launched(MASTER, engine, programs, monkeypatch, tmp_path)
+def test_fixed_machines_agree_who_hands_out_addresses(monkeypatch):
+    settings = launched(MASTER, monkeypatch)
+    arguments = settings["Cmd"]
     assert "--ipalloc-init=consensus=4" in arguments
     assert arguments[-3:] == ["10.20.0.11", "10.20.0.12", "10.20.0.13"]
     assert "--expect-npc" in arguments
-    assert environment["WEAVE_PASSWORD"] == "secret-of-weave"
-    assert "secret-of-weave" not in before + " ".join(arguments)
-    assert "--env=WEAVE_PASSWORD" in before
-    assert engine.images["rajchaudhuri/weavedb:latest"] == release("star-wars")["images"]["weavedb"]["id"]
+    assert "--dns-listen-address=172.17.0.1:53" in arguments
+    assert "WEAVE_PASSWORD=secret-of-weave" in settings["Env"] and "IPTABLES_BACKEND=nft" in settings["Env"]
+    assert "secret-of-weave" not in " ".join(arguments)
+    assert settings["HostConfig"]["RestartPolicy"]["Name"] == "always"
 
 
-def test_workers_only_watch(engine, programs, monkeypatch, tmp_path):
-    _, arguments, _ = launched(WORKER, engine, programs, monkeypatch, tmp_path)
+def test_workers_only_watch(monkeypatch):
+    arguments = launched(WORKER, monkeypatch)["Cmd"]
     assert "--ipalloc-init=observer" in arguments
     assert arguments[-4:] == ["10.20.0.11", "10.20.0.12", "10.20.0.13", "10.20.1.1"]
 
 
-def test_machines_without_pods_wait_for_no_policies(engine, programs, monkeypatch, tmp_path):
-    _, arguments, _ = launched(ETCD, engine, programs, monkeypatch, tmp_path)
+def test_machines_without_pods_wait_for_no_policies(monkeypatch):
+    arguments = launched(ETCD, monkeypatch)["Cmd"]
     assert "--expect-npc" not in arguments
     assert "10.20.0.12" not in arguments
 
 
-def test_no_password_where_the_network_is_private(engine, programs, monkeypatch, tmp_path):
-    before, _, environment = launched(MASTER, engine, programs, monkeypatch, tmp_path, encryption=False)
-    assert "WEAVE_PASSWORD" not in before and "WEAVE_PASSWORD" not in environment
+def test_no_password_where_the_network_is_private(monkeypatch):
+    assert not any("WEAVE_PASSWORD" in line for line in launched(MASTER, monkeypatch, encryption=False)["Env"])
+
+
+def test_the_router_is_made_once_with_its_volumes_and_plugin(engine, programs, monkeypatch, tmp_path):
+    monkeypatch.setattr(router, "PLUGINS", tmp_path / "bin")
+    monkeypatch.setattr(router, "CONFLIST", tmp_path / "net.d" / "10-weave.conflist")
+    monkeypatch.setattr(router, "docker_bridge", lambda: "172.17.0.1")
+    monkeypatch.setattr(bundle, "secrets", lambda component: {"password": "secret"})
+    (tmp_path / "bin").mkdir()
+    programs.put("docker")
+    found = release("star-wars")
+    for image in found["images"].values():
+        engine.images[image["ref"]] = image["id"]
+    router.start(found, MASTER)
+    assert engine.names() == {"weave", "weavedb", "weavevolumes-2.9.0"}
+    assert engine.containers["weave"]["running"] and not engine.containers["weavedb"]["running"]
+    assert programs.runs() == [f"docker cp weavevolumes-2.9.0:/usr/bin/weaveutil {tmp_path}/bin/weave-plugin-2.9.0"]
+    for name in ("weave-net", "weave-ipam"):
+        assert (tmp_path / "bin" / name).readlink().name == "weave-plugin-2.9.0"
+    assert json.loads((tmp_path / "net.d" / "10-weave.conflist").read_text())["plugins"][0]["type"] == "weave-net"
 
 
 def test_a_router_that_is_there_is_started(engine, programs):
     engine.containers["weave"] = {"Id": "w", "settings": {"Image": "weave"}, "running": False, "files": b""}
-    weave.driver(release("star-wars"), MASTER)._launch()
+    router.start(release("star-wars"), MASTER)
     assert engine.done == [("start", "weave")]
     assert programs.runs() == []
 
 
 def test_role_containers_go_through_the_proxy():
     network = weave.driver(release("star-wars"), MASTER)
-    assert network.engine({"network": "cluster"})._path == weave.PROXY
-    assert network.engine({"network": "host"})._path != weave.PROXY
+    assert network.engine({"network": "cluster"})._path == router.PROXY
+    assert network.engine({"network": "host"})._path != router.PROXY
 
 
 def test_a_container_tells_its_own_address(programs, monkeypatch):
@@ -131,7 +146,7 @@ def kernel(tmp_path, programs):
 
 def test_only_role_containers_pass_the_policies(engine, kernel, monkeypatch):
     addresses = {"id1": "10.40.0.1/12", "id2": "10.40.0.2/12 10.40.0.3/12", "pod": "10.40.0.9/12"}
-    monkeypatch.setattr(weave, "_call", lambda method, path: addresses[path.removeprefix("/ip/")])
+    monkeypatch.setattr(client, "call", lambda method, path: addresses[path.removeprefix("/ip/")])
     for ident in addresses:
         labels = {"anywhere.spec": "x"} if ident != "pod" else {}
         engine.containers[ident] = {"Id": ident, "settings": {"Labels": labels}, "running": True, "files": b""}
@@ -148,7 +163,7 @@ def test_only_role_containers_pass_the_policies(engine, kernel, monkeypatch):
 
 def test_the_host_has_its_address_before_anything_uses_it(programs, monkeypatch):
     asked = []
-    monkeypatch.setattr(weave, "_call", lambda *call: asked.append(call) or "10.40.0.5/12\n")
+    monkeypatch.setattr(client, "call", lambda *call: asked.append(call) or "10.40.0.5/12\n")
     assert weave.driver(release("star-wars"), MASTER)._expose() == "10.40.0.5/12"
     assert asked == [
         ("POST", "/ip/weave:expose"),

@@ -1,0 +1,96 @@
+"""Weave Net: router, weaveDNS and CNI plugin; role containers join through its Docker proxy."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from agent.docker import Docker
+from agent.host import Host, run, wait
+from agent.network.cni import install_cni_plugins
+from agent.network.weave import client, router
+
+ROLES = "anywhere-roles"  # the set of this machine's role container addresses
+RESOLVED = Path("/etc/systemd/resolved.conf.d/weave.conf")
+
+
+def driver(release: Mapping[str, Any], host: Host) -> Weave:
+    return Weave(release, host)
+
+
+class Weave:
+    """See `agent.network.Network`."""
+
+    def __init__(self, release: Mapping[str, Any], host: Host) -> None:
+        self._release, self._host, self._network = release, host, release["network"]
+
+    def images(self) -> tuple[str, ...]:
+        return ("weave", "weaveexec", "weavedb", "cni")
+
+    def up(self) -> None:
+        install_cni_plugins(self._release["images"]["cni"])
+        if not client.answers():
+            router.start(self._release, self._host)
+            wait("weave", client.answers, 120)
+        address = self._expose()
+        self._resolve_names()
+        self._route(address)
+        self._let_roles_pass()
+
+    def settle(self) -> None:
+        self._let_roles_pass()
+
+    def engine(self, spec: Mapping[str, Any]) -> Docker:
+        return Docker() if spec["network"] == "host" else Docker(router.PROXY)
+
+    def join(self, settings: dict[str, Any], spec: Mapping[str, Any]) -> None:
+        settings["Hostname"] = spec["hostname"]
+        if spec["advertise"]:
+            # Weave gives the address when the container starts, so only the container itself can tell it.
+            own = r"$(ip -4 -o address show ethwe | sed 's:.* inet \([0-9.]*\)/.*:\1:')"
+            settings["Cmd"] = ["-c", f'exec "$@" {spec["advertise"]}={own}', "sh", *spec["command"]]
+            settings["Entrypoint"] = ["sh"]
+
+    def node_address(self) -> str:
+        found = json.loads(run("ip", "-j", "-4", "address", "show", "weave"))
+        return str(found[0]["addr_info"][0]["local"])
+
+    def _expose(self) -> str:
+        """Give the host an address on the network, the same one after every boot; CIDR form."""
+        cidr = client.call("POST", "/ip/weave:expose").strip()
+        client.call("POST", f"/expose/{cidr}")
+        client.call("PUT", f"/name/weave:expose/{cidr.split('/')[0]}", f"fqdn={self._host.name}.weave.local")
+        return cidr
+
+    def _resolve_names(self) -> None:
+        text = f"[Resolve]\nDNS={router.docker_bridge()}\nDomains=~weave.local\nDNSSEC=no\nMulticastDNS=no\nLLMNR=no\n"
+        if not RESOLVED.exists() or RESOLVED.read_text() != text:
+            RESOLVED.parent.mkdir(parents=True, exist_ok=True)
+            RESOLVED.write_text(text)
+            run("systemctl", "restart", "systemd-resolved")
+
+    def _route(self, cidr: str) -> None:
+        """Reach Services through the bridge; never let the cluster's packets out by the default route."""
+        own, pods, services = cidr.split("/")[0], self._network["pods"], self._network["services"]
+        run("ip", "route", "replace", services, "dev", "weave", "src", own)
+        for network in (pods, services):
+            run("ip", "route", "replace", "unreachable", network, "metric", "4096")
+
+    def _let_roles_pass(self) -> None:
+        """Keep the policy controller, which knows only pods, from dropping what role containers send and receive."""
+        run("ipset", "create", ROLES, "hash:ip", "-exist")
+        running = [c["Id"] for c in Docker().call("GET", "/containers/json") if "anywhere.spec" in c["Labels"]]
+        wanted = {address for container in running for address in client.addresses(container)}
+        present = {line.split()[2] for line in run("ipset", "save", ROLES).splitlines() if line.startswith("add ")}
+        for address in sorted(wanted - present):
+            run("ipset", "add", ROLES, address, "-exist")
+        for address in sorted(present - wanted):  # weave may give it to a pod next, which policies hold for
+            run("ipset", "del", ROLES, address, "-exist")
+        for direction in ("dst", "src"):
+            rule = ("-m", "set", "--match-set", ROLES, direction, "-j", "ACCEPT")
+            listed = run("iptables", "-w", "-S", "FORWARD").splitlines()[1:3]
+            if not any(f"{ROLES} {direction}" in line for line in listed):
+                run("sh", "-c", f"iptables -w -D FORWARD {' '.join(rule)} 2>/dev/null; true")
+                run("iptables", "-w", "-I", "FORWARD", "1", *rule)

@@ -1,0 +1,40 @@
+"""Weave's own interface, on this machine's loopback only."""
+
+from __future__ import annotations
+
+import http.client
+
+from agent.host import NodeError
+
+ADDRESS = "127.0.0.1:6784"
+
+
+def call(method: str, path: str, body: str | None = None) -> str:
+    """One request; NodeError carries what weave answered."""
+    connection = http.client.HTTPConnection(ADDRESS, timeout=60)
+    try:
+        connection.request(method, path, body, {"Content-Type": "application/x-www-form-urlencoded"} if body else {})
+        answer = connection.getresponse()
+        text = answer.read().decode()
+    finally:
+        connection.close()
+    if answer.status >= 300:
+        raise NodeError(f"weave {method} {path}: {answer.status} {text.strip()[:200]}")
+    return text
+
+
+def answers() -> bool:
+    """Whether the router and its proxy are up."""
+    try:
+        call("GET", "/status")
+    except (NodeError, OSError):
+        return False
+    return True
+
+
+def addresses(container: str) -> list[str]:
+    """A container's addresses on the network, none where it is not there."""
+    try:
+        return [cidr.split("/")[0] for cidr in call("GET", f"/ip/{container}").split()]
+    except NodeError:
+        return []

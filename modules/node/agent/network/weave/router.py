@@ -1,0 +1,118 @@
+"""The router container and what it needs beside it.
+
+These are the containers that Weave's own script would make. Its dozen helper containers cost 20 s on an emulated
+machine, and it asks for images by no version, so they are made here.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from agent import bundle
+from agent.docker import Docker
+from agent.host import Host, run
+
+NAME = "weave"  # its proxy looks itself up by this name
+DATA = "weavedb"
+PROXY = "/run/weave/weave.sock"
+PLUGINS = Path("/opt/cni/bin")
+CONFLIST = Path("/etc/cni/net.d/10-weave.conflist")
+VOLUME_LABEL = {"weavevolumes": ""}
+
+
+def start(release: Mapping[str, Any], host: Host) -> None:
+    """Start the router that is there, else make it; returns before it answers."""
+    engine = Docker()
+    if engine.inspect(NAME) is None:
+        waits = _volumes(engine, release["images"])
+        install_plugin(engine, waits, release["images"]["weave"])
+        engine.create(NAME, container(release, host, waits))
+    engine.start(NAME)
+
+
+def peer_name(address: str) -> str:
+    """A peer name in the form Weave wants, a locally administered MAC, unique by the machine's address."""
+    return "02:00:" + ":".join(f"{byte:02x}" for byte in ipaddress.IPv4Address(address).packed)
+
+
+def container(release: Mapping[str, Any], host: Host, waits: str) -> dict[str, Any]:
+    """The router's Docker settings; `waits` is the container whose volumes hold what makes containers wait for it."""
+    network, images = release["network"], release["images"]
+    environment = [f"EXEC_IMAGE={images['weaveexec']['ref']}", "CHECKPOINT_DISABLE=1", "IPTABLES_BACKEND=nft"]
+    if network["encryption"]:
+        environment.append(f"WEAVE_PASSWORD={bundle.secrets('weave')['password']}")
+    resolver = Path("/etc/resolv.conf").resolve()
+    binds = ["/var/run/docker.sock:/var/run/docker.sock", "/var/run/weave:/var/run/weave", "/etc:/host/etc"]
+    binds += [f"{resolver.parent}:/var/run/weave/etc", "/var/lib/dbus:/host/var/lib/dbus"]
+    return {
+        "Image": images["weave"]["id"],
+        "Cmd": arguments(network, host, resolver.name),
+        "Env": environment,
+        "HostConfig": {
+            "RestartPolicy": {"Name": "always"},
+            "Privileged": True,
+            "NetworkMode": "host",
+            "PidMode": "host",
+            "Binds": binds,
+            "VolumesFrom": [DATA, waits],
+        },
+    }
+
+
+def arguments(network: Mapping[str, Any], host: Host, resolver: str) -> list[str]:
+    """The router's flags.
+
+    Fixed machines agree on who hands out addresses; workers never do, so a worker that comes first waits.
+    """
+    peers = network["peers"]
+    first = "observer" if host.role == "worker" else f"consensus={len(peers)}"
+    found = ["--port=6783", f"--name={peer_name(host.address)}", f"--nickname={host.name}", "--host-root=/host"]
+    found += ["--docker-bridge=docker0", "--weave-bridge=weave", "--datapath=datapath", "--conn-limit=0"]
+    found += [f"--ipalloc-range={network['pods']}", f"--ipalloc-init={first}", "--http-addr=127.0.0.1:6784"]
+    found += [f"--dns-listen-address={docker_bridge()}:53", f"--resolv-conf=/var/run/weave/etc/{resolver}"]
+    found += ["--status-addr=127.0.0.1:6782", "--proxy", "-H", "unix:///var/run/weave/weave.sock"]
+    if host.role != "etcd":  # where no pod runs there is no policy controller to open the way
+        found += ["--expect-npc", "--no-masq-local"]
+    return found + [peer for peer in peers if peer != host.address]
+
+
+def docker_bridge() -> str:
+    """The address of Docker's own bridge, where weaveDNS listens."""
+    shown = json.loads(run("ip", "-j", "-4", "address", "show", "docker0"))
+    return str(shown[0]["addr_info"][0]["local"])
+
+
+def install_plugin(engine: Docker, waits: str, image: Mapping[str, Any]) -> None:
+    """The CNI plugin is one program with two names; it comes out of the image that holds it."""
+    version = image["ref"].rsplit(":", 1)[1]
+    program = PLUGINS / f"weave-plugin-{version}"
+    if not program.exists():
+        run("docker", "cp", f"{waits}:/usr/bin/weaveutil", str(program))
+    for name in ("weave-net", "weave-ipam"):
+        link = PLUGINS / name
+        link.unlink(missing_ok=True)
+        link.symlink_to(program.name)
+    plugins = [
+        {"name": "weave", "type": "weave-net", "hairpinMode": True},
+        {"type": "portmap", "capabilities": {"portMappings": True}, "snat": True},
+    ]
+    content = {"cniVersion": "1.0.0", "name": "weave", "disableCheck": True, "plugins": plugins}
+    CONFLIST.parent.mkdir(parents=True, exist_ok=True)
+    CONFLIST.write_text(json.dumps(content, indent=1) + "\n")
+
+
+def _volumes(engine: Docker, images: Mapping[str, Any]) -> str:
+    """Two containers that never run: one keeps the router's data, one (returned) the programs that wait for it."""
+    waits = f"weavevolumes-{images['weaveexec']['ref'].rsplit(':', 1)[1]}"
+    for name, image, folders in (
+        (DATA, "weavedb", ("/weavedb",)),
+        (waits, "weaveexec", ("/w", "/w-noop", "/w-nomcast")),
+    ):
+        if engine.inspect(name) is None:
+            settings = {"Image": images[image]["id"], "Entrypoint": ["data-only"], "Labels": VOLUME_LABEL}
+            engine.create(name, settings | {"Volumes": {folder: {} for folder in folders}})
+    return waits
