@@ -26,7 +26,7 @@ def test_the_archive_holds_our_files_as_they_are():
         assert data == (MODULES / "node" / name).read_bytes()
         assert (member.uid, member.gid, member.mtime, member.mode) == (0, 0, 0, 0o644)
         assert not name.startswith("/") and ".." not in name and "__pycache__" not in name
-    assert {"agent/__main__.py", "agent/network/weave.py", "units/anywhere-approver.service"} <= members().keys()
+    assert {"agent/__main__.py", "agent/network/weave/router.py", "units/anywhere-approver.service"} <= members().keys()
 
 
 def test_what_tools_leave_behind_is_not_archived(tmp_path):
