@@ -261,7 +261,7 @@ def test_the_guest_gets_the_whole_recipe(tmp_path):
 @pytest.mark.parametrize(("user", "mode"), [(0, "--mode=root"), (1000, "--mode=unshare")])
 def test_mmdebstrap_is_asked_for_what_the_user_may_do(tmp_path, monkeypatch, user, mode):
     monkeypatch.setattr(os, "geteuid", lambda: user)
-    monkeypatch.setattr(debian_archive, "find", lambda name, package: f"/usr/bin/{name}")
+    monkeypatch.setattr(debian_archive, "find", lambda name: f"/usr/bin/{name}")
     monkeypatch.setenv("ANYWHERE_DEBIAN_MIRROR", "http://mirror.example.com/")
     files = Bootable(tmp_path / "d", tmp_path / "it's a kernel", tmp_path / "i")
     command = debian_archive.bootstrap(tmp_path / "tree.tar", files)

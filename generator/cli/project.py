@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,14 +48,3 @@ def wanted(project: Project) -> Topology:
     path = locks.path_beside(project.definition.path)
     known = locks.read(path).blocks if path.exists() else {}
     return topology.lay_out(project.definition, topology.blocks(project.definition, known))
-
-
-def cache() -> Path:
-    """`$ANYWHERE_CACHE`: image archives, base images, Terraform plugins; can be made anew at any time."""
-    default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "anywhere"
-    return Path(os.environ.get("ANYWHERE_CACHE") or default).absolute()
-
-
-def archives() -> Path:
-    """`$ANYWHERE_IMAGES`: the folder of image archives that comes before every other source."""
-    return Path(os.environ.get("ANYWHERE_IMAGES") or cache() / "images").absolute()

@@ -13,12 +13,13 @@ from pathlib import Path
 from generator import lock as locks
 from generator import pki, render, store, topology
 from generator.cli.phases import Phases
-from generator.cli.project import Project, archives, cache
+from generator.cli.project import Project
 from generator.definition import Definition
 from generator.errors import UserError
 from generator.images import cache as image_cache
 from generator.images import catalog
 from generator.lock import Lock
+from generator.places import archives, cache
 from generator.store import Secrets
 from generator.terraform import Plan, Terraform
 from generator.topology import Topology

@@ -6,7 +6,8 @@ import dataclasses
 import tempfile
 from pathlib import Path
 
-from generator.images import archive, command, layer, rootfs, toolchain
+from generator import command
+from generator.images import archive, layer, rootfs, toolchain
 from generator.images.archive import Config
 from generator.images.catalog import Wanted
 from generator.images.recipe import Recipe

@@ -5,8 +5,9 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+from generator import command
 from generator.errors import UserError
-from generator.images import command, layer
+from generator.images import layer
 from generator.images.archive import canonical
 from generator.progress import Progress
 
@@ -21,7 +22,7 @@ SECONDS = "20s"  # how long a question to a registry may take
 def digest(ref: str) -> str:
     """The digest (`sha256:...`) that a registry has for `ref`; UserError where it cannot be had."""
     asked = [_skopeo(), *PLATFORM, "--command-timeout", SECONDS, "inspect", "--format", "{{.Digest}}"]
-    return command.output([*asked, f"docker://{canonical(ref)}"], f"Asking the registry for {ref}", HINT).strip()
+    return command.run([*asked, f"docker://{canonical(ref)}"], f"Asking the registry for {ref}", HINT).strip()
 
 
 def copy(ref: str, path: Path, progress: Progress) -> None:
@@ -41,6 +42,6 @@ def _repository(ref: str) -> str:
 
 def _skopeo() -> str:
     try:
-        return command.find("skopeo", "skopeo")
+        return command.find("skopeo")
     except UserError as error:
         raise UserError(error.message, f"{error.hint} Or: {HINT[0].lower()}{HINT[1:]}") from None

@@ -7,7 +7,8 @@ import os
 import tempfile
 from pathlib import Path
 
-from generator.images import command, layer
+from generator import command
+from generator.images import layer
 from generator.progress import Progress
 
 MIRROR = "http://deb.debian.org"
@@ -60,7 +61,7 @@ def make(cache: Path, progress: Progress) -> Path:
 def _bootstrap(tar: Path) -> list[str | Path]:
     mirror = os.environ.get("ANYWHERE_DEBIAN_MIRROR", MIRROR).rstrip("/")
     return [
-        command.find("mmdebstrap", "mmdebstrap"),
+        command.find("mmdebstrap"),
         "--variant=essential",
         "--architectures=amd64",
         '--aptopt=Apt::Install-Recommends "false"',

@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from generator import places
 from generator.definition import Definition
 from generator.errors import UserError
 from generator.lock import Base, Lock
 from generator.progress import Progress
 from generator.topology import Topology
 from providers import Check, Observed
-from providers.local import home, host, mirror, process, qemu
+from providers.local import host, mirror, process, qemu
 from providers.local.home import ClusterFolder, cluster_folder
 from providers.local.machine import record_of
 
@@ -65,7 +66,7 @@ class Local:
                 message = f"The base image made here is {made.sha256[:12]}; the lock names {wanted.sha256[:12]}."
                 raise UserError(message, "Bring that image into the cache, or lock this one: anywhere images lock")
         runtimes = {name: RUNTIMES.get(name, ("docker",)) for name in lock.images}
-        bake.ensure(wanted, tuple(lock.images.values()), runtimes, home.cache() / "images", progress)
+        bake.ensure(wanted, tuple(lock.images.values()), runtimes, places.cache() / "images", progress)
 
     def environment(self) -> Mapping[str, str]:
         """Terraform finds the provider by its mirror; the variable saves it a look at the link."""

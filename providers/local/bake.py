@@ -7,13 +7,13 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from generator.command import find, run
 from generator.errors import UserError
 from generator.lock import Base, Image
 from generator.progress import Progress
 from providers.local import accelerator, cache, cpio, recipe
 from providers.local.guest import Bootable, Drive, Guest, GuestFailed
 from providers.local.guest import run as run_guest
-from providers.local.tool import find, run
 
 SECONDS = 900  # two emulated cores that are busy with other work load 550 MB in about 150 s
 DONE = "bake: all images are loaded"
@@ -65,7 +65,7 @@ def _archive(archives: Path, image: Image) -> Path:
 
 def _bake(plain: Bootable, work: Path, name: str, plan: str, drives: list[Drive], progress: Progress) -> None:
     """Boot `plain` with the archives as disks, and keep the disk that results under `name`."""
-    qemu_img = find("qemu-img", "qemu-utils")
+    qemu_img = find("qemu-img")
     overlay, made = work / "overlay.qcow2", Bootable(work / "baked.qcow2", work / "vmlinuz", work / "initrd")
     run([qemu_img, "create", "-q", "-f", "qcow2", "-F", "qcow2", "-b", plain.disk, overlay], "Making an overlay")
     initrd = work / "bake.initrd"

@@ -13,8 +13,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from generator import places
 from generator.errors import UserError
-from providers.local import home
 from providers.local.guest import Bootable
 
 SUFFIXES = (".qcow2", ".vmlinuz", ".initrd")
@@ -22,7 +22,7 @@ SUFFIXES = (".qcow2", ".vmlinuz", ".initrd")
 
 def folder() -> Path:
     """Where machine images are kept; made if absent."""
-    path = home.cache() / "base"
+    path = places.cache() / "base"
     path.mkdir(parents=True, exist_ok=True)
     return path
 

@@ -12,12 +12,12 @@ import urllib.request
 import uuid
 from pathlib import Path
 
+from generator.command import find, run
 from generator.errors import UserError
 from generator.progress import Progress
 from providers.local import accelerator, recipe
 from providers.local.guest import Bootable, Drive, Guest, GuestFailed
 from providers.local.guest import run as run_guest
-from providers.local.tool import find, run
 
 SITE = "https://cloud.debian.org/images/cloud/trixie/latest"
 IMAGE = "debian-13-generic-amd64.qcow2"
@@ -32,14 +32,14 @@ def build(work: Path, progress: Progress) -> Bootable:
     """Make the image in the folder `work`."""
     made = Bootable(work / "base.qcow2", work / "vmlinuz", work / "initrd")
     cloud, raw, root = work / IMAGE, work / "cloud.raw", work / "root.raw"
-    qemu_img = find("qemu-img", "qemu-utils")
+    qemu_img = find("qemu-img")
     download(os.environ.get("ANYWHERE_CLOUD_IMAGES", SITE).rstrip("/"), cloud, progress)
     run([qemu_img, "convert", "-O", "raw", cloud, raw], "Reading the cloud image")
     cloud.unlink()
     extract(raw, root, *root_partition(raw))
     raw.unlink()
     check(root)
-    run([find("resize2fs", "e2fsprogs"), root, recipe.SIZE], "Growing the cloud image's file system")
+    run([find("resize2fs"), root, recipe.SIZE], "Growing the cloud image's file system")
     provision(root, work, progress)
     check(root)
     for name, path in (("vmlinuz", made.kernel), ("initrd", made.initrd)):
@@ -110,20 +110,20 @@ def extract(disk: Path, target: Path, offset: int, length: int) -> None:
 
 def check(root: Path) -> None:
     """Check an ext4 file system, mend what is small."""
-    script = f'{find("e2fsck", "e2fsprogs")} -f -p "$1" || [ $? -eq 1 ]'  # 1: it was mended
+    script = f'{find("e2fsck")} -f -p "$1" || [ $? -eq 1 ]'  # 1: it was mended
     run(["sh", "-c", script, "sh", root], "Checking the cloud image's file system")
 
 
 def dump(root: Path, inside: str, target: Path) -> None:
     """Copy a file out of an ext4 file system."""
-    run([find("debugfs", "e2fsprogs"), "-R", f"dump {inside} {target}", root], f"Reading {inside} of the image")
+    run([find("debugfs"), "-R", f"dump {inside} {target}", root], f"Reading {inside} of the image")
     if not target.is_file() or not target.stat().st_size:
         raise UserError(f"The image has no {inside}.", "Install mmdebstrap instead.")
 
 
 def listing(root: Path, inside: str) -> list[str]:
     """The names in a folder of an ext4 file system."""
-    text = run([find("debugfs", "e2fsprogs"), "-R", f"ls -p {inside}", root], f"Reading {inside} of the image")
+    text = run([find("debugfs"), "-R", f"ls -p {inside}", root], f"Reading {inside} of the image")
     return [line.split("/")[5] for line in text.splitlines() if line.startswith("/") and line.count("/") >= 6]
 
 

@@ -6,10 +6,10 @@ import os
 import shlex
 from pathlib import Path
 
+from generator.command import find, run
 from generator.progress import Progress
 from providers.local import recipe
 from providers.local.guest import Bootable
-from providers.local.tool import find, run
 
 MIRROR = "http://deb.debian.org"
 UNWANTED = ("doc", "info", "man", "locale", "i18n")  # folders of /usr/share
@@ -29,13 +29,13 @@ def build(work: Path, progress: Progress) -> Bootable:
         "Making a Debian root file system",
         "Is the Debian archive reachable? ANYWHERE_DEBIAN_MIRROR names another one.",
         seen=seen,
-        SOURCE_DATE_EPOCH=recipe.EPOCH,
+        environment={**os.environ, "SOURCE_DATE_EPOCH": recipe.EPOCH},
     )
     progress.note("writing the ext4 file system")
     write_file_system(tree, raw)
     tree.unlink()
     run(
-        [find("qemu-img", "qemu-utils"), "convert", "-f", "raw", "-O", "qcow2", raw, made.disk],
+        [find("qemu-img"), "convert", "-f", "raw", "-O", "qcow2", raw, made.disk],
         "Writing the qcow2 image",
     )
     raw.unlink()
@@ -46,7 +46,7 @@ def bootstrap(tree: Path, made: Bootable) -> list[str]:
     """The command that writes the root file system as a tar, and its kernel and initrd beside it."""
     mirror = os.environ.get("ANYWHERE_DEBIAN_MIRROR", MIRROR).rstrip("/")
     return [
-        find("mmdebstrap", "mmdebstrap"),
+        find("mmdebstrap"),
         f"--mode={'root' if os.geteuid() == 0 else 'unshare'}",
         "--variant=minbase",
         '--aptopt=Apt::Install-Recommends "false"',
@@ -82,7 +82,7 @@ def write_file_system(tree: Path, raw: Path) -> None:
         ln -sf ../run/systemd/resolve/stub-resolv.conf "$root/etc/resolv.conf"
         rm -f "$root/etc/hostname"
         touch -h -d @{recipe.EPOCH} "$root/etc" "$root/etc/machine-id" "$root/etc/resolv.conf"
-        {find("mke2fs", "e2fsprogs")} -q -t ext4 -m 1 -L anywhere -U {recipe.FILE_SYSTEM} -E {options} \\
+        {find("mke2fs")} -q -t ext4 -m 1 -L anywhere -U {recipe.FILE_SYSTEM} -E {options} \\
             -d "$root" {shlex.quote(str(raw))} {recipe.SIZE}
         rm -rf "$root"
     """
@@ -90,8 +90,7 @@ def write_file_system(tree: Path, raw: Path) -> None:
     # Who is not root has fakeroot remember the owners. mke2fs before 1.47.1 knows only
     # the second name of the time, and keeps the hour of the build in what it copies.
     run(
-        shell if os.geteuid() == 0 else [find("fakeroot", "fakeroot"), *shell],
+        shell if os.geteuid() == 0 else [find("fakeroot"), *shell],
         "Writing the ext4 file system",
-        SOURCE_DATE_EPOCH=recipe.EPOCH,
-        E2FSPROGS_FAKE_TIME=recipe.EPOCH,
+        environment={**os.environ, "SOURCE_DATE_EPOCH": recipe.EPOCH, "E2FSPROGS_FAKE_TIME": recipe.EPOCH},
     )

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from generator.command import run
 from providers.local import names
-from providers.local.command import run
 from providers.local.home import ClusterFolder, read_json, remove_empty, write_json
 from providers.local.terraform.resource import Resource, is_known
 from providers.local.terraform.schema import Attribute, InvalidAttribute, State
@@ -17,14 +17,14 @@ GIB = 1 << 30
 
 def size_of(image: Path) -> int:
     """The virtual size of an image in GiB, also while a machine has it open."""
-    shown = run("qemu-img", "info", "--force-share", "--output=json", str(image))
+    shown = run(["qemu-img", "info", "--force-share", "--output=json", image], f"Reading {image}")
     return int(json.loads(shown)["virtual-size"]) // GIB
 
 
 def resize(image: Path, size: int) -> None:
     """Grow a disk that no machine has open to `size` GiB; the same size is no change."""
     if size_of(image) < size:
-        run("qemu-img", "resize", "-q", "-f", "qcow2", str(image), f"{size}G")
+        run(["qemu-img", "resize", "-q", "-f", "qcow2", image, f"{size}G"], f"Growing {image}")
 
 
 def file_of(cluster: ClusterFolder, disk: str) -> Path:
@@ -68,7 +68,7 @@ class Disk(Resource[ClusterFolder]):
         write_json(path.with_suffix(".json"), {"serial": planned["serial"], "size": planned["size"]})
         if not path.exists():  # an interrupted apply made it already: keep its data
             unfinished = path.with_suffix(".new")
-            run("qemu-img", "create", "-q", "-f", "qcow2", str(unfinished), f"{planned['size']}G")
+            run(["qemu-img", "create", "-q", "-f", "qcow2", unfinished, f"{planned['size']}G"], f"Making {unfinished}")
             unfinished.replace(path)
         return {**planned, "id": name}
 

@@ -1,4 +1,4 @@
-"""Where local clusters, base images and image archives stand on this host."""
+"""Where local clusters stand on this host."""
 
 from __future__ import annotations
 
@@ -18,12 +18,6 @@ def data_home() -> Path:
 def home() -> Path:
     """`$ANYWHERE_HOME`: everything that belongs to a local cluster."""
     return Path(os.environ.get("ANYWHERE_HOME") or data_home() / "anywhere").absolute()
-
-
-def cache() -> Path:
-    """`$ANYWHERE_CACHE`: base images and image archives; can be made anew at any time."""
-    default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "anywhere"
-    return Path(os.environ.get("ANYWHERE_CACHE") or default).absolute()
 
 
 @dataclass(frozen=True, slots=True)

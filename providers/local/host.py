@@ -6,11 +6,13 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from generator import command
 from generator.errors import UserError
+from generator.places import cache
 from generator.topology import Machine
 from providers import Check
-from providers.local import accelerator, command, ports
-from providers.local.home import cache, home
+from providers.local import accelerator, ports
+from providers.local.home import home
 
 TOOLS = ("qemu-system-x86_64", "qemu-img")
 _BASE_GIB = 3  # a base image, and the same with container images loaded

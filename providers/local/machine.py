@@ -9,10 +9,11 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+from generator.command import run
 from generator.errors import UserError
+from generator.places import cache
 from providers.local import disk, names, ports, process, qemu, seed
-from providers.local.command import run
-from providers.local.home import ClusterFolder, cache, read_json, remove_empty, write_atomic, write_json
+from providers.local.home import ClusterFolder, read_json, remove_empty, write_atomic, write_json
 from providers.local.qemu import Record
 from providers.local.terraform.resource import Resource, is_known
 from providers.local.terraform.schema import UNKNOWN, Attribute, InvalidAttribute, State
@@ -86,7 +87,7 @@ def _make_root(record: Record, folder: Path) -> None:
         if base.with_suffix(f".{kind}").exists():
             _bring(base.with_suffix(f".{kind}"), folder / kind)
     options = ("-q", "-f", "qcow2", "-b", "base.qcow2", "-F", "qcow2")
-    run("qemu-img", "create", *options, str(folder / ROOT), f"{record.disk}G")
+    run(["qemu-img", "create", *options, folder / ROOT, f"{record.disk}G"], f"Making the disk of {record.name}")
 
 
 class Machine(Resource[ClusterFolder]):

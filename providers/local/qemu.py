@@ -12,10 +12,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from generator.command import missing
 from generator.errors import UserError
+from generator.places import cache
 from providers.local import accelerator, disk, metadata, network, ports, process, qmp
-from providers.local.command import missing
-from providers.local.home import ClusterFolder, cache
+from providers.local.home import ClusterFolder
 from providers.local.terraform.resource import STOP
 
 PROGRAM = "qemu-system-x86_64"
