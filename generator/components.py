@@ -305,7 +305,7 @@ def kubelet_configuration(pki: str, dns: str) -> str:
         "clusterDNS": [dns],
         "clusterDomain": "cluster.local",
         "containerRuntimeEndpoint": "unix:///run/containerd/containerd.sock",
-        "resolvConf": "/run/systemd/resolve/resolv.conf",
+        "resolvConf": "/var/lib/kubelet/resolv.conf",
         "rotateCertificates": True,
         "serverTLSBootstrap": True,
         "failSwapOn": True,

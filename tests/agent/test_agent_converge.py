@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 from agent import __main__ as converge
-from agent import addons, bundle, console, health, host, images, network, storage
+from agent import addons, bundle, console, health, host, images, network, resolver, storage
 from agent.docker import Docker
 from agent.host import Host, NodeError
 from releases import release
@@ -45,7 +45,7 @@ def machine(tmp_path, monkeypatch, engine, programs):
     steps = []
     for module, name in (
         (converge, "UNIT"), (converge, "CA"), (converge, "READY"), (converge, "BOOTED"),
-        (addons, "KEYS"), (addons, "STATE"), (storage, "DISKS"),
+        (addons, "KEYS"), (addons, "STATE"), (storage, "DISKS"), (resolver, "FOLDER"),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, tmp_path / "root" / name.lower())
     (tmp_path / "root").mkdir()
