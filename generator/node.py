@@ -49,6 +49,7 @@ def user_data(provider: str, role: str, group: str) -> bytes:
     modules = resources.files("modules")
     boot = modules.joinpath("node", "boot")
     parts = {
+        "metadata": modules.joinpath(provider, "metadata").read_text(),
         "fetch": modules.joinpath(provider, "anywhere-fetch").read_text(),
         "converge": boot.joinpath("anywhere-converge").read_text(),
         "service": boot.joinpath("anywhere-converge.service").read_text(),

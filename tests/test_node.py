@@ -72,7 +72,11 @@ def test_user_data_carries_its_parts_unchanged():
     for path, source in sources.items():
         assert files[path]["content"].rstrip("\n") == source.read_text().rstrip("\n")
         assert (files[path].get("permissions") == "0755") is path.startswith("/usr/local/")
-    assert files["/etc/anywhere/node.env"]["content"] == "ANYWHERE_ROLE=worker\nANYWHERE_GROUP=worker-general\n"
+    assert files["/etc/anywhere/node.env"]["content"].splitlines() == [
+        "ANYWHERE_ROLE=worker",
+        "ANYWHERE_GROUP=worker-general",
+        "ANYWHERE_METADATA=10.0.2.100",
+    ]
 
 
 def test_the_boot_script_compiles():

@@ -13,7 +13,7 @@ from releases import release
 
 from generator.status import stages
 
-MASTER = Host("master1", "master", "master", "10.20.1.1")
+MASTER = Host("master1", "master", "master", "10.20.1.1", "10.0.2.100")
 
 
 class Network:
@@ -70,6 +70,7 @@ def machine(tmp_path, monkeypatch, engine, programs):
     monkeypatch.setattr(bundle, "secrets", lambda c: {name: f"{c} {name}\n" for name in files.split()})
     programs.put("docker", f"cat >>{tmp_path}/applied")
     programs.put("systemctl")
+    programs.put("iptables")
     return SimpleNamespace(steps=steps, engine=engine, serial=serial, programs=programs, root=tmp_path / "root")
 
 
@@ -255,7 +256,7 @@ def test_a_machine_finds_its_address(monkeypatch):
 
 @pytest.mark.parametrize(("name", "member"), [("etcd3", "etcd3"), ("master12", "etcd12")])
 def test_a_members_name(name, member):
-    assert Host(name, "etcd", "etcd", "").member == member
+    assert Host(name, "etcd", "etcd", "", "").member == member
 
 
 def test_a_program_that_fails_is_quoted():

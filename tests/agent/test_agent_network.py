@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from releases import release
 
-MASTER = Host("master1", "master", "master", "10.20.1.1")
-WORKER = Host("worker-general-1", "worker", "worker-general", "10.20.4.1")
-ETCD = Host("etcd2", "etcd", "etcd", "10.20.0.12")
+MASTER = Host("master1", "master", "master", "10.20.1.1", "10.0.2.100")
+WORKER = Host("worker-general-1", "worker", "worker-general", "10.20.4.1", "10.0.2.100")
+ETCD = Host("etcd2", "etcd", "etcd", "10.20.0.12", "10.0.2.100")
 APISERVER = {"component": "kube-apiserver", "hostname": "kube-apiserver.weave.local", "network": "cluster"}
 APISERVER |= {"advertise": "--advertise-address", "command": ["hyperkube", "kube-apiserver"]}
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from agent import addons, bundle, console, containers, health, host, images, network, resolver, storage
+from agent import addons, bundle, console, containers, guard, health, host, images, network, resolver, storage
 from agent.host import Host, NodeError
 
 HOME = Path(__file__).resolve().parent.parent
@@ -70,6 +70,7 @@ def converge(release: Mapping[str, Any], me: Host, mark: Mark) -> None:
     mark.done("images")
     images.ensure(release, sorted({*role["images"], *net.images()}))
     mark.done("network")
+    guard.ensure(me.metadata)
     net.up()
     resolver.ensure()
     for spec in role["containers"]:

@@ -21,12 +21,13 @@ class NodeError(Exception):
 
 @dataclass(frozen=True)
 class Host:
-    """Name, role and group, as user-data and the instance metadata gave them."""
+    """Name, role and group, as user-data and the instance metadata gave them; `metadata` is that service's address."""
 
     name: str
     role: str
     group: str
     address: str
+    metadata: str
 
     @property
     def member(self) -> str:
@@ -44,6 +45,7 @@ def read(release: Mapping[str, Any]) -> Host:
         role=settings["ANYWHERE_ROLE"],
         group=settings["ANYWHERE_GROUP"],
         address=_address_in(release["network"]["machines"]),
+        metadata=settings["ANYWHERE_METADATA"],
     )
 
 
