@@ -111,7 +111,8 @@ def test_the_second_time_changes_nothing_and_says_nothing(machine):
     assert converge.main() == 0
     assert machine.engine.done == []
     assert said(machine) == before
-    assert machine.programs.runs() == runs
+    asked = [line for line in machine.programs.runs()[len(runs) :] if " -C " not in line]  # -C only looks
+    assert asked == []
 
 
 def test_after_a_boot_the_stages_are_said_again(machine):
