@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
@@ -12,8 +13,9 @@ import tarfile
 
 import pytest
 
+from generator import command
 from generator.errors import UserError
-from generator.images import archive, build, cache, catalog, layer, recipe, registry, shelf
+from generator.images import archive, build, cache, catalog, layer, missing, recipe, registry, shelf
 from generator.images.archive import Config, canonical
 from generator.images.catalog import Wanted
 from generator.lock import Lock
@@ -310,6 +312,52 @@ def test_a_build_that_no_longer_gives_the_locks_digest(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="the lock says archive") as caught:
         cache.present(locked(images), tmp_path / "none", tmp_path / "two", Silent())
     assert "anywhere images lock" in caught.value.hint
+
+
+@pytest.fixture
+def bare(tmp_path, monkeypatch):
+    """A computer with an empty cache, a Go module proxy and mmdebstrap, and no registry or release site."""
+    (tmp_path / "bin").mkdir()
+    program = tmp_path / "bin" / "mmdebstrap"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent))
+    monkeypatch.setattr(command, "SBIN", "/nonexistent")
+    monkeypatch.setenv("ANYWHERE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("ANYWHERE_IMAGES", raising=False)
+    monkeypatch.setenv("GOPROXY", "https://proxy.example.com,direct")
+    monkeypatch.setenv("ANYWHERE_RELEASES", "http://127.0.0.1:1")
+    return program
+
+
+def test_what_can_be_built_is_not_missing(bare, tmp_path):
+    assert missing("flannel") == []
+    names = ("weave", "weaveexec", "weavedb", "weave-npc")
+    assert missing("weave") == [f"docker.io/rajchaudhuri/{name}:2.9.0" for name in names]
+    image(tmp_path / "cache" / "images" / "weave.tar", "rajchaudhuri/weave:2.9.0")
+    assert "docker.io/rajchaudhuri/weave:2.9.0" not in missing("weave")
+
+
+def test_what_no_build_gives_is_missing(bare, monkeypatch):
+    assert missing("flannel", "v1.34.0") == ["anywhere.local/hyperkube:v1.34.0"]
+    bare.unlink()
+    assert missing("flannel") == ["anywhere.local/hyperkube:v1.35.4", f"anywhere.local/flannel:{catalog.FLANNEL}"]
+    monkeypatch.setenv("GOPROXY", "off")
+    assert len(missing("flannel")) == len(catalog.wanted("v1.35.4", "flannel"))
+
+
+def test_a_cache_without_room_says_where_to_make_some(tmp_path, monkeypatch):
+    path = image(tmp_path / "brought" / "weave.tar", "rajchaudhuri/weave:2.9.0")
+
+    def fail(*words):
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(cache.os, "link", fail)
+    monkeypatch.setattr(cache.shutil, "copyfile", fail)
+    with pytest.raises(UserError) as caught:
+        cache.resolve([WEAVE], path.parent, tmp_path, Silent())
+    assert "No space left" in caught.value.message and "ANYWHERE_CACHE" in caught.value.hint
+    assert [file.name for file in (tmp_path / "images").iterdir()] == [".index.json"]
 
 
 @pytest.mark.skipif(not shutil.which("skopeo"), reason="skopeo is not installed")

@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 from generator import command
+from generator.errors import UserError
 from generator.images import archive, layer, rootfs, toolchain
 from generator.images.archive import Config
 from generator.images.catalog import Wanted
@@ -32,6 +33,16 @@ def build(wanted: Wanted, recipe: Recipe, path: Path, cache: Path, progress: Pro
         top = Path(work) / "layer.tar"
         layer.write(top, entries)
         archive.write(path, wanted.ref, [*layers, top], labelled(recipe.config, "build", recipe.key()))
+
+
+def possible(recipe: Recipe) -> bool:
+    """Whether this computer has what building takes: a Go module proxy and, for a Debian root, mmdebstrap."""
+    try:
+        if recipe.debian:
+            command.find("mmdebstrap")
+    except UserError:
+        return False
+    return bool(toolchain.proxies())
 
 
 def compile_programs(recipe: Recipe, work: Path, cache: Path, progress: Progress) -> dict[str, Path]:

@@ -39,13 +39,15 @@ def present(lock: Lock, folder: Path, cache: Path, progress: Progress) -> dict[s
 
 
 def available(wanted: Wanted, folder: Path, cache: Path) -> bool:
-    """Whether `wanted` can be had: quick, it gets and builds nothing. Building is taken to succeed."""
-    if wanted.source != "registry" or _brought(wanted, folder, cache) or _kept(wanted, cache):
+    """Whether `wanted` can be had: quick, it gets and builds nothing. A build that is possible is taken to succeed."""
+    if _brought(wanted, folder, cache) or _kept(wanted, cache):
         return True
+    if wanted.source == "registry":
+        return registry.has(wanted.ref)
     try:
-        return bool(registry.digest(wanted.ref))
-    except UserError:
-        return False
+        return build.possible(recipe(wanted)) or (wanted.source == "release" and release.has(wanted))
+    except UserError:  # only the default Kubernetes version has a recipe
+        return release.has(wanted)
 
 
 def _images(cache: Path) -> Path:
@@ -136,14 +138,23 @@ def _keep(file: ArchiveFile, cache: Path) -> ArchiveFile:
     if not path.exists():
         temporary = _images(cache) / f".{file.sha256}.{os.getpid()}"
         try:
-            try:
-                os.link(file.path.resolve(), temporary)
-            except OSError:
-                shutil.copyfile(file.path, temporary)
+            _duplicate(file.path.resolve(), temporary)
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
     return ArchiveFile(path, file.id, file.sha256, file.size, file.labels)
+
+
+def _duplicate(source: Path, target: Path) -> None:
+    """The same file under another name: a hard link where that can be."""
+    try:
+        os.link(source, target)
+    except OSError:
+        try:
+            shutil.copyfile(source, target)
+        except OSError as error:
+            message = f"{source} cannot be copied to {target.parent}: {error.strerror}."
+            raise UserError(message, "Free space there, or let ANYWHERE_CACHE name another folder.") from None
 
 
 def _present(image: Image, wanted: Wanted | None, folder: Path, cache: Path, progress: Progress) -> Path:

@@ -25,6 +25,14 @@ def digest(ref: str) -> str:
     return command.run([*asked, f"docker://{canonical(ref)}"], f"Asking the registry for {ref}", HINT).strip()
 
 
+def has(ref: str) -> bool:
+    """Whether a registry that answers has `ref`."""
+    try:
+        return bool(digest(ref))
+    except UserError:
+        return False
+
+
 def copy(ref: str, path: Path, progress: Progress) -> None:
     """Pull `ref` by the digest that its registry has for it, to a docker-archive at `path`."""
     source = f"{_repository(ref)}@{digest(ref)}"

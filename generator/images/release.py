@@ -7,6 +7,7 @@ import os
 import tempfile
 from pathlib import Path
 
+from generator import command
 from generator.errors import UserError
 from generator.images import archive, download, layer, rootfs
 from generator.images.build import labelled
@@ -49,6 +50,15 @@ def make(wanted: Wanted, path: Path, cache: Path, progress: Progress, base: str 
         layer.write(top, {**entries, f"{BIN}/hyperkube": layer.File(DISPATCH)})
         layers = [rootfs.make(cache, progress), top]
         archive.write(path, wanted.ref, layers, labelled(HYPERKUBE, "release", key(version)))
+
+
+def has(wanted: Wanted) -> bool:
+    """Whether the site answers and has the binaries of that version, and their root file system can be made."""
+    try:
+        command.find("mmdebstrap")
+        return bool(_checksum(f"{site()}/{wanted.ref.rpartition(':')[2]}/bin/linux/amd64/kubelet.sha256"))
+    except UserError:
+        return False
 
 
 def _fetch(url: str, folder: Path, progress: Progress) -> dict[str, Path]:

@@ -50,6 +50,11 @@ def environment(command: Path) -> dict[str, str]:
     return kept | fixed | {"GOPROXY": _proxy(), "PATH": f"{command.parent}:{os.environ.get('PATH', os.defpath)}"}
 
 
+def proxies() -> list[str]:
+    """The Go module proxies that GOPROXY names, in order."""
+    return [name for name in _proxy().replace("|", ",").split(",") if name and name not in ("direct", "off")]
+
+
 def _proxy() -> str:
     return os.environ.get("GOPROXY") or f"{PROXY},direct"
 
@@ -75,9 +80,8 @@ def _install(cache: Path, folder: Path) -> None:
 
 def _url() -> str:
     """Where the first proxy of GOPROXY that is one has the toolchain."""
-    for proxy in _proxy().replace("|", ",").split(","):
-        if proxy not in ("direct", "off"):
-            return f"{proxy.rstrip('/')}/{MODULE}/@v/v0.0.1-go{VERSION}.linux-amd64.zip"
+    for proxy in proxies():
+        return f"{proxy.rstrip('/')}/{MODULE}/@v/v0.0.1-go{VERSION}.linux-amd64.zip"
     raise UserError(f"There is no Go {VERSION} here, and GOPROXY names no proxy to get it from.", HINT)
 
 
