@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from generator.definition import Definition
-from generator.errors import UserError
+from generator.errors import InvalidFile, UserError
 
 _HEADER = """\
 # What {name} is made of: images by digest, the base image by checksum, address blocks of worker pools.
@@ -68,7 +68,11 @@ def read(path: Path) -> Lock:
 
     if not path.exists():
         raise UserError(f"There is no lock {path}.", f"Make it: anywhere images lock {_definition(path)}")
-    found = decode(source.read(path), LockFile)
+    try:
+        found = decode(source.read(path), LockFile)
+    except InvalidFile as error:
+        error.hint = f"Restore {path.name} from git; machines have their addresses by what it holds."
+        raise
     return Lock(
         kubernetes=found.kubernetes,
         driver=found.driver,
@@ -96,8 +100,11 @@ def write(path: Path, lock: Lock) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def check(lock: Lock, definition: Definition) -> None:
-    """UserError where `lock` was made for something else than `definition`, saying all that differs."""
+def check(lock: Lock, definition: Definition, images: Collection[str]) -> None:
+    """UserError where `lock` was made for something else than `definition`, saying all that differs.
+
+    `images` are the names of those that a cluster of the lock's version and driver is made of.
+    """
     wrong = []
     if lock.kubernetes != definition.kubernetes:
         wrong.append(f"Kubernetes is {lock.kubernetes} in the lock and {definition.kubernetes} in the definition")
@@ -105,6 +112,8 @@ def check(lock: Lock, definition: Definition) -> None:
         wrong.append(
             f"the network driver is {lock.driver} in the lock and {definition.network.driver} in the definition"
         )
+    if absent := sorted(set(images) - lock.images.keys()):
+        wrong.append(f"the lock has no image called {', '.join(absent)}")
     if wrong:
         raise UserError(
             f"{path_beside(definition.path)} does not match {definition.path}: {', and '.join(wrong)}.",

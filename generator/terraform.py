@@ -303,6 +303,10 @@ def read_state(file: Path) -> dict[str, Any]:
         state = json.loads(file.read_text())
     except FileNotFoundError:
         return {}
+    except NotADirectoryError:
+        raise UserError(
+            f"{file.parent} is no folder.", "Give the path of a folder, or of none yet, as --out."
+        ) from None
     except ValueError as error:
         raise UserError(
             f"The Terraform state {file} is damaged: {error}.",

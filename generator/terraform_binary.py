@@ -39,8 +39,10 @@ class Binary:
             env |= {"TF_CLI_CONFIG_FILE": os.devnull, "CHECKPOINT_DISABLE": "1"}
             done = subprocess.run([self.path, "version", "-json"], env=env, capture_output=True, text=True, check=False)
             text = json.loads(done.stdout[done.stdout.index("{") :])["terraform_version"]
-        except (OSError, ValueError, KeyError) as error:
-            raise UserError(f"{self.path} does not answer as Terraform or OpenTofu: {error}.", _GET) from None
+        except OSError as error:
+            raise UserError(f"{self.path} cannot be run: {error.strerror}.", _GET) from None
+        except (ValueError, KeyError):
+            raise UserError(f"{self.path} does not answer as Terraform or OpenTofu does.", _GET) from None
         return tuple(int(number) for number in re.findall(r"\d+", text)[:3])
 
     def check(self) -> None:

@@ -1,5 +1,6 @@
 """The command line: what it prints, how it ends, and apply from a definition to Ready on a target made of nothing."""
 
+import errno
 import io
 import json
 import os
@@ -7,16 +8,18 @@ import stat
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from test_kubernetes import Api, serve
 
-from generator import cli, lock, pki, render
-from generator.cli import apply, project, steps
-from generator.cli.phases import show
+from generator import cli, lock, pki, render, store
+from generator.cli import apply, images, project, steps
+from generator.cli.phases import Phases, show
 from generator.definition import Definition
 from generator.errors import UserError
+from generator.images import catalog
 from generator.lock import Base, Lock
 from generator.schema import load
 from generator.terraform import Change, Plan
@@ -128,8 +131,9 @@ def nowhere(definition, monkeypatch):
     monkeypatch.setattr(project, "load", lambda name: target)
     monkeypatch.setattr(steps, "get_images", lambda *args: None)
     loaded: Definition = load(definition)
-    lock.write(lock.path_beside(definition), Lock(loaded.kubernetes, "flannel", {}, None, {}, {}))
-    secrets = steps.ensure_secrets(project.open_project(definition, "local", None))
+    images = pinned(catalog.wanted(loaded.kubernetes, "flannel"))
+    lock.write(lock.path_beside(definition), Lock(loaded.kubernetes, "flannel", images, None, {}, {}))
+    secrets = steps.ensure_secrets(project.open_project(definition, "local", None), show(io.StringIO()))
     server = serve(pki.documents(secrets)["kube-apiserver"], definition.parent)
     nodes = {"/api/v1/nodes?resourceVersion=0": json.dumps({"items": NODES}).encode()}
     monkeypatch.setattr(Api, "answers", Api.answers | nodes)
@@ -139,6 +143,10 @@ def nowhere(definition, monkeypatch):
     yield target
     server.shutdown()
     server.server_close()
+
+
+def pinned(wanted):
+    return {w.name: lock.Image(w.name, w.ref, "sha256:" + "a" * 64, "b" * 64, 2**20, w.source) for w in wanted}
 
 
 def run(*words):
@@ -217,6 +225,118 @@ def test_validate_gives_its_problems_to_machines(definition, capsys):
     assert [p["path"] for p in problems] == ["spec.mastres"] and problems[0]["line"] == 6
     assert run("validate") == 1
     assert "cluster.yaml:6: spec.mastres" in capsys.readouterr().err
+
+
+def test_init_refuses_what_no_definition_may_have(home, capsys):
+    assert run("init", "--name", "My Cluster") == 1
+    assert "--name: " in capsys.readouterr().err and not (home / "cluster.yaml").exists()
+    assert run("init", "nowhere/cluster.yaml") == 1
+    assert "There is no folder nowhere." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "verb", ["validate", "render", "plan", "apply", "status", "doctor", "kubeconfig", "destroy", "env"]
+)
+def test_a_target_of_a_later_version_is_named(definition, home, verb, capsys):
+    before = sorted(home.iterdir())
+    assert run(verb, "--provider", "aws") == 1
+    assert capsys.readouterr().err == "error: Provider 'aws' is not in this version.\nhint: Use --provider local.\n"
+    assert sorted(home.iterdir()) == before
+
+
+def test_before_the_first_apply_verbs_say_so(definition, home, capsys):
+    assert run("kubeconfig") == 1
+    assert capsys.readouterr().err.endswith("hint: Run `anywhere apply` first.\n")
+    for verb in ("ssh", "logs"):
+        assert run(verb, "master1") == 1
+        assert "There are no machines yet: apply first." in capsys.readouterr().err
+    assert run("status") == 1
+    assert "It does not exist: `anywhere apply` makes it." in capsys.readouterr().out
+    assert run("destroy") == 0
+    assert capsys.readouterr().out == "Nothing is left.\n"
+    assert not (home / ".anywhere").exists()
+
+
+def test_a_file_is_no_folder_for_output(nowhere, home, capsys):
+    (home / "file").write_text("mine")
+    for out in ("file", "file/below"):
+        assert run("plan", "--out", home / out) == 1
+        assert "is no folder" in capsys.readouterr().err
+    assert (home / "file").read_text() == "mine"
+
+
+def test_the_system_s_errors_come_with_a_remedy(capsys, monkeypatch):
+    def fill(*words, **options):
+        raise OSError(errno.ENOSPC, "No space left on device", "/cache/x")
+
+    monkeypatch.setattr(cli, "app", fill)
+    assert run("plan") == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [
+        "error: /cache/x: No space left on device.",
+        "hint: Free some space there and run the same command again.",
+    ]
+
+
+APPLY_PHASES = ("render", "initialise Terraform", "plan", "apply", "wait for every machine to be Ready")
+
+
+@pytest.mark.parametrize("title", APPLY_PHASES)
+@pytest.mark.parametrize("moment", ["_enter", "_leave"])
+def test_an_apply_interrupted_in_any_phase_goes_on(nowhere, home, title, moment, capsys, monkeypatch):
+    usual = getattr(Phases, moment)
+
+    def interrupt(self, said, *rest):
+        usual(self, said, *rest)
+        if said.startswith(title):
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Phases, moment, interrupt)
+        assert run("apply", "--yes") == cli.INTERRUPTED
+        assert "Interrupted. What was done so far is kept" in capsys.readouterr().err
+    assert run("apply", "--yes", "--timeout", "20") == 0
+    assert "The cluster is ready." in capsys.readouterr().out
+    assert run("plan", "--detailed-exitcode") == 0
+
+
+def test_the_age_key_that_is_made_is_told_once(definition, home):
+    opened, stream = project.open_project(definition, "local", None), io.StringIO()
+    steps.ensure_secrets(opened, show(stream))
+    key = home / "config" / "anywhere" / "age.key"
+    assert f"{key} was made" in stream.getvalue() and "Keep a copy of that key" in stream.getvalue()
+    again = io.StringIO()
+    steps.ensure_secrets(opened, show(again))
+    assert again.getvalue() == ""
+
+
+def aged(definition, **left):
+    """Give the bootstrap token of a cluster that much to live; the token."""
+
+    def change(secrets):
+        expires = (datetime.now(UTC) + timedelta(**left)).replace(microsecond=0)
+        return replace(secrets, token=replace(secrets.token, expires=expires))
+
+    return store.update(definition, "quickstart", change).token
+
+
+@pytest.mark.parametrize(
+    ("verb", "left", "kept"),
+    [
+        (("plan",), {"hours": 1}, True),
+        (("plan",), {"hours": -1}, True),
+        (("render",), {"hours": 1}, True),
+        (("render",), {"hours": -1}, False),
+        (("env",), {"hours": 1}, True),
+        (("env",), {"hours": -1}, False),
+        (("apply", "--yes", "--timeout", "20"), {"hours": 13}, True),
+        (("apply", "--yes", "--timeout", "20"), {"hours": 11}, False),
+    ],
+)
+def test_only_what_gives_machines_a_token_makes_one_anew(nowhere, definition, verb, left, kept):
+    token = aged(definition, **left)
+    assert run(*verb) == 0
+    assert (store.read(definition, "quickstart").token == token) is kept
 
 
 def test_a_provider_that_is_not_there_is_named(definition, capsys):
@@ -326,13 +446,38 @@ def test_ssh_becomes_the_command_of_the_target(nowhere, monkeypatch):
 
 
 def test_images_are_listed_from_the_lock(nowhere, definition, capsys):
-    image = lock.Image("etcd", "anywhere.local/etcd:v3.6.6", "sha256:" + "a" * 64, "b" * 64, 2**20, "build")
-    path = lock.path_beside(definition)
-    lock.write(path, replace(lock.read(path), images={"etcd": image}))
     assert run("images", "list") == 0
     assert "anywhere.local/etcd:v3.6.6" in capsys.readouterr().out
     assert run("images", "list", "--json") == 0
-    assert json.loads(capsys.readouterr().out)["images"][0]["archive"] == "b" * 64
+    listed = json.loads(capsys.readouterr().out)["images"]
+    assert {i["name"] for i in listed} == {w.name for w in catalog.wanted("v1.35.4", "flannel")}
+    assert listed[0]["archive"] == "b" * 64 and listed[0]["mirror"] is None
+
+
+def test_images_of_a_mirror_are_listed_as_machines_pull_them(nowhere, definition, capsys):
+    definition.write_text(DEFINITION + "  registry: registry.example.com/k8s\n")
+    assert run("images", "list", "--json") == 0
+    mirrors = {i["name"]: i["mirror"] for i in json.loads(capsys.readouterr().out)["images"]}
+    assert mirrors["etcd"] == "registry.example.com/k8s/etcd:v3.6.6"
+    assert images.mirrored("docker.io/rajchaudhuri/weave:2.9.0", "r.io") == "r.io/rajchaudhuri/weave:2.9.0"
+
+
+@pytest.mark.parametrize("verb", ["plan", "render", "apply", ("images", "list"), ("images", "pull")])
+def test_a_lock_without_an_image_is_refused(nowhere, definition, verb, capsys):
+    path = lock.path_beside(definition)
+    whole = lock.read(path)
+    lock.write(path, replace(whole, images={n: i for n, i in whole.images.items() if n not in ("etcd", "pause")}))
+    assert run(*([verb] if isinstance(verb, str) else verb)) == 1
+    err = capsys.readouterr().err
+    assert "the lock has no image called etcd, pause" in err and "anywhere images lock" in err
+
+
+def test_a_damaged_lock_is_to_be_restored(nowhere, definition, capsys):
+    path = lock.path_beside(definition)
+    path.write_text("blocks: [")
+    assert run("plan") == 1 and path.read_text() == "blocks: ["
+    err = capsys.readouterr().err
+    assert "cluster.lock.yaml:1" in err and "hint: Restore cluster.lock.yaml from git" in err
 
 
 def test_a_user_error_is_printed_in_one_place(capsys, monkeypatch):
@@ -389,10 +534,7 @@ def test_the_driver_is_decided_once_and_the_definition_decides_first(definition,
 
 
 def test_images_lock_pins_images_base_and_addresses(nowhere, definition, monkeypatch, capsys):
-    def resolve(wanted, *rest):
-        return {w.name: lock.Image(w.name, w.ref, "sha256:" + "a" * 64, "b" * 64, 1, w.source) for w in wanted}
-
-    monkeypatch.setattr(steps.image_cache, "resolve", resolve)
+    monkeypatch.setattr(steps.image_cache, "resolve", lambda wanted, *rest: pinned(wanted))
     path = lock.path_beside(definition)
     path.unlink()
     assert run("plan") == 0  # makes it the first time

@@ -120,14 +120,15 @@ def test_a_lock_cut_short_is_no_lock(tmp_path_factory, length):
 
 
 def test_a_lock_that_matches():
-    lock.check(LOCK, STAR_WARS)
-    lock.check(LOCK, replace(STAR_WARS, network=replace(STAR_WARS.network, driver="weave")))
+    lock.check(LOCK, STAR_WARS, LOCK.images)
+    lock.check(LOCK, replace(STAR_WARS, network=replace(STAR_WARS.network, driver="weave")), LOCK.images)
 
 
 def test_a_lock_that_does_not_match_says_all_that_differs():
     other = replace(STAR_WARS, kubernetes="v1.34.0", network=replace(STAR_WARS.network, driver="flannel"))
     with pytest.raises(UserError) as caught:
-        lock.check(LOCK, other)
+        lock.check(LOCK, other, [*LOCK.images, "ghost"])
     assert "v1.34.0" in caught.value.message
     assert "flannel" in caught.value.message
+    assert "no image called ghost" in caught.value.message
     assert caught.value.hint == "Refresh the lock: anywhere images lock cluster.yaml"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 
@@ -27,6 +28,15 @@ from generator.cli import (
 from generator.errors import UserError
 
 INTERRUPTED = 130
+REMEDIES = {
+    errno.ENOSPC: "Free some space there and run the same command again.",
+    errno.EDQUOT: "Free some of your quota and run the same command again.",
+    errno.EACCES: "Check who owns it and its folder.",
+    errno.EPERM: "Check who owns it and its folder.",
+    errno.EROFS: "Give another place: --out, or ANYWHERE_HOME and ANYWHERE_CACHE.",
+    errno.ENOENT: "Check the path.",
+    errno.ENOTDIR: "Check the path: a part of it is a file.",
+}
 
 
 class InGivenOrder(TyperGroup):
@@ -86,8 +96,8 @@ def _unexpected(error: Exception) -> int:
         error.show()
         return 1
     if isinstance(error, OSError) and error.strerror:
-        _say(f"error: {f'{error.filename}: ' if error.filename else ''}{error.strerror}")
-        return 1
+        where = f"{error.filename}: " if error.filename else ""
+        return _complain(UserError(f"{where}{error.strerror}.", REMEDIES.get(error.errno or 0, "")))
     if os.environ.get("ANYWHERE_DEBUG"):
         raise error
     _say(f"error: unexpected {type(error).__name__}: {error}")

@@ -30,6 +30,7 @@ def run(
     timeout: Timeout = 1800,
 ) -> int:
     """Make the cluster as defined; wait until Ready."""
+    from generator import pki
     from generator.cli import steps, wait
     from generator.cli.asking import confirm
     from generator.cli.phases import show
@@ -38,7 +39,7 @@ def run(
 
     phases = show()
     project = open_project(file, provider, out)
-    work = steps.rendered(project, phases)
+    work = steps.rendered(project, phases, pki.TOKEN_LEFT)
     steps.initialised(work, phases)
     planned = steps.plan(work, phases)
     typer.echo(summary(planned))

@@ -16,10 +16,11 @@ def run(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER) ->
 
     from generator import pki, terraform
     from generator.cli import steps
+    from generator.cli.phases import show
     from generator.cli.project import open_project
 
     project = open_project(file, provider, None)
-    values = steps.values(pki.documents(steps.ensure_secrets(project)))
+    values = steps.values(pki.documents(steps.ensure_secrets(project, show())))
     variables = {**project.provider.environment(), terraform.SECRETS: terraform.secrets_value(values)}
     for name, value in sorted(variables.items()):
         typer.echo(f"export {name}={shlex.quote(value)}")

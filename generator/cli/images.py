@@ -16,15 +16,25 @@ def list_(file: File = DEFAULT_FILE, as_json: Json = False) -> int:
     from dataclasses import asdict
 
     from generator import lock, schema
+    from generator.cli import steps
     from generator.cli.tables import columns
 
-    images = lock.read(lock.path_beside(schema.load(file).path)).images.values()
+    definition = schema.load(file)
+    locked = lock.read(lock.path_beside(definition.path))
+    steps.check_lock(locked, definition)
+    images = locked.images.values()
     if as_json:
-        typer.echo(json.dumps({"images": [asdict(image) for image in images]}, indent=2))
+        listed = [{**asdict(i), "mirror": mirrored(i.ref, definition.registry)} for i in images]
+        typer.echo(json.dumps({"images": listed}, indent=2))
     else:
         rows = [(i.name, i.ref, i.id, f"{i.size / 2**20:.1f} MiB", i.source) for i in images]
         typer.echo(columns(("NAME", "REF", "ID", "ARCHIVE", "SOURCE"), rows))
     return 0
+
+
+def mirrored(ref: str, registry: str | None) -> str | None:
+    """Where machines pull `ref` from; None where they are given its archive."""
+    return f"{registry}/{ref.partition('/')[2]}" if registry else None
 
 
 @app.command("lock")

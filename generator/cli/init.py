@@ -29,14 +29,31 @@ def run(file: File = DEFAULT_FILE, name: Name = None) -> int:
     """Write a small definition to begin with."""
     from generator.errors import UserError
 
-    chosen = name or _name(file.absolute().parent)
+    chosen = _checked(name) if name else _name(file.absolute().parent)
     try:
         with file.open("x") as opened:
             opened.write(TEMPLATE.format(name=chosen))
     except FileExistsError:
         raise UserError(f"{file} is there already.", "Give another path, or edit that one.") from None
+    except FileNotFoundError:
+        raise UserError(f"There is no folder {file.parent}.", "Make it first, or give another path.") from None
     typer.echo(f"Wrote {file}. Next: anywhere apply {file}")
     return 0
+
+
+def _checked(name: str) -> str:
+    """`name`, where definitions take it; UserError where they do not."""
+    from pydantic import TypeAdapter, ValidationError
+
+    from generator.errors import UserError
+    from generator.schema.fields import ClusterName
+
+    try:
+        return str(TypeAdapter(ClusterName).validate_python(name))
+    except ValidationError as error:
+        detail = error.errors()[0]
+        hint = str(detail.get("ctx", {}).get("hint", ""))
+        raise UserError(f"--name: {detail['msg']}.", hint[:1].upper() + hint[1:]) from None
 
 
 def _name(folder: Path) -> str:

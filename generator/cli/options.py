@@ -11,6 +11,9 @@ File = Annotated[Path, typer.Argument(help="The cluster definition.", show_defau
 ProviderName = Annotated[
     str, typer.Option("--provider", envvar="ANYWHERE_PROVIDER", help="Where machines are: local, aws or gce.")
 ]
+MaybeProvider = Annotated[
+    str | None, typer.Option("--provider", help="Also say whether this version has that target: local, aws or gce.")
+]
 Out = Annotated[
     Path | None,
     typer.Option("--out", help="The rendered folder; .anywhere/<cluster>-<provider> beside FILE if left out."),

@@ -28,13 +28,14 @@ def run(
     detailed_exitcode: DetailedExitcode = False,
 ) -> int:
     """Show what apply would change, dead machines too."""
+    from generator import pki
     from generator.cli import steps
     from generator.cli.phases import show
     from generator.cli.project import open_project
 
     phases = show()
     project = open_project(file, provider, out)
-    work = steps.rendered(project, phases)
+    work = steps.rendered(project, phases, pki.ANY_LEFT)  # a token that aged is no change
     steps.initialised(work, phases)
     planned = steps.plan(work, phases)
     typer.echo(document(planned) if as_json else summary(planned))

@@ -7,11 +7,11 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from generator import agekey, pki, render, store, topology
 from generator import lock as locks
-from generator import pki, render, store, topology
 from generator.cli.phases import Phases
 from generator.cli.project import Project
 from generator.definition import Definition
@@ -36,13 +36,13 @@ class Work:
     terraform: Terraform
 
 
-def rendered(project: Project, phases: Phases) -> Work:
-    """All that stands in the folder: from lock, machines and secrets to files."""
+def rendered(project: Project, phases: Phases, token_left: timedelta = pki.UNEXPIRED) -> Work:
+    """All that stands in the folder: from lock, machines and secrets to files. `token_left` is as in `pki.ensure`."""
     runner = terraform(project, phases)
     runner.check_state(project.name)  # before anything of another cluster is written over
     lock = locked(project, phases)
     machines = topology.lay_out(project.definition, lock.blocks)
-    documents = pki.documents(ensure_secrets(project))
+    documents = pki.documents(ensure_secrets(project, phases, token_left))
     with phases.phase(f"render {project.folder}"):
         readers = pki.readers(machines)
         described = {
@@ -87,12 +87,17 @@ def locked(project: Project, phases: Phases) -> Lock:
     if not path.exists():
         make_lock(project, phases)
     lock = locks.read(path)
-    locks.check(lock, project.definition)
+    check_lock(lock, project.definition)
     blocks = topology.blocks(project.definition, lock.blocks)
     if blocks != lock.blocks:
         lock = replace(lock, blocks=blocks)
         locks.write(path, lock)
     return lock
+
+
+def check_lock(lock: Lock, definition: Definition) -> None:
+    """UserError where the lock is not one of this definition's, or lacks an image."""
+    locks.check(lock, definition, [image.name for image in catalog.wanted(lock.kubernetes, lock.driver)])
 
 
 def make_lock(project: Project, phases: Phases) -> Lock:
@@ -128,10 +133,20 @@ def choose_driver(definition: Definition, known: Lock | None, phases: Phases) ->
     return "flannel"
 
 
-def ensure_secrets(project: Project) -> Secrets:
-    """The cluster's secrets, made or renewed where needed."""
+def ensure_secrets(project: Project, phases: Phases, token_left: timedelta = pki.UNEXPIRED) -> Secrets:
+    """The cluster's secrets, made or renewed where needed; says so where an age key was made for them."""
     now, services = datetime.now(UTC), project.definition.network.services
-    return store.update(project.definition.path, project.name, lambda known: pki.ensure(known, now, services))
+
+    def change(known: Secrets) -> Secrets:
+        return pki.ensure(known, now, services, token_left=token_left)
+
+    key = agekey.default_path()
+    there = key.exists()
+    secrets = store.update(project.definition.path, project.name, change)
+    if key.exists() and not there:
+        phases.note(f"warning: {key} was made; it alone opens {store.path_beside(project.definition.path)}.")
+        phases.note("warning: Keep a copy of that key in a safe place: without it the cluster's secrets are lost.")
+    return secrets
 
 
 def values(documents: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
@@ -146,7 +161,7 @@ def terraform(project: Project, phases: Phases) -> Terraform:
 
 def kubeconfig(project: Project, runner: Terraform) -> Path:
     """Write the administrator's kubeconfig, for the address that the target's outputs give."""
-    api = runner.outputs().get("api")
+    api = project.folder.is_dir() and runner.outputs().get("api")
     if not api:
         raise UserError(f"Cluster {project.name} has no API address yet.", "Run `anywhere apply` first.")
     secrets = store.read(project.definition.path, project.name)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import typer
 
-from generator.cli.options import DEFAULT_FILE, File, Json
+from generator.cli.options import DEFAULT_FILE, File, Json, MaybeProvider
 
 
-def run(file: File = DEFAULT_FILE, as_json: Json = False) -> int:
+def run(file: File = DEFAULT_FILE, provider: MaybeProvider = None, as_json: Json = False) -> int:
     """Check a definition, offline; every problem at once."""
+    import providers
     from generator import schema
     from generator.errors import InvalidFile
 
@@ -19,6 +20,8 @@ def run(file: File = DEFAULT_FILE, as_json: Json = False) -> int:
             raise
         typer.echo(_report(error))
         return 1
+    if provider:
+        providers.load(provider)
     typer.echo('{"problems": []}' if as_json else f"{file}: cluster {definition.name} is valid.")
     return 0
 

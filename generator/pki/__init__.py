@@ -1,6 +1,17 @@
 """A cluster's authorities, certificates and keys, and the document of them that each component gets."""
 
-from generator.pki.cluster import ensure, expiries, rotate
+from generator.pki.cluster import ANY_LEFT, TOKEN_LEFT, UNEXPIRED, ensure, expiries, rotate
 from generator.pki.documents import admin_kubeconfig, documents, readers, version
 
-__all__ = ["admin_kubeconfig", "documents", "ensure", "expiries", "readers", "rotate", "version"]
+__all__ = [
+    "ANY_LEFT",
+    "TOKEN_LEFT",
+    "UNEXPIRED",
+    "admin_kubeconfig",
+    "documents",
+    "ensure",
+    "expiries",
+    "readers",
+    "rotate",
+    "version",
+]

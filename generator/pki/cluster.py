@@ -18,7 +18,10 @@ from generator.store import Pair, Secrets, Token
 API_NAME = "kube-apiserver.weave.local"
 AUTHORITIES = ("kubernetes", "etcd", "front-proxy", "kubelet-client", "kubelet-serving")
 TOKEN_LIFE = timedelta(hours=24)
+# How much of its life a bootstrap token must have left not to be made anew.
 TOKEN_LEFT = timedelta(hours=12)  # a machine made now may be slow to ask
+UNEXPIRED = timedelta(0)
+ANY_LEFT = timedelta.min  # also one that has expired
 
 # etcd asks the DNS for these one by one until a peer's address is among them: those that exist come first.
 _ETCD_NAMES = (*(f"etcd{n}.weave.local" for n in range(1, 10)), "localhost", "127.0.0.1")
@@ -54,12 +57,19 @@ def leaves(services: IPv4Network, names: Collection[str] = ()) -> Mapping[str, L
     }
 
 
-def ensure(secrets: Secrets, now: datetime, services: IPv4Network, names: Collection[str] = ()) -> Secrets:
+def ensure(
+    secrets: Secrets,
+    now: datetime,
+    services: IPv4Network,
+    names: Collection[str] = (),
+    token_left: timedelta = TOKEN_LEFT,
+) -> Secrets:
     """The same secrets, with what is missing made and what is near its end renewed.
 
     `names` are further names and addresses by which clients reach the API. Authorities are renewed with the
     key they have, so nothing that trusts them breaks; a certificate that no longer says what it should
-    (as when the services range changed) is issued anew. Fresh secrets come back equal.
+    (as when the services range changed) is issued anew. Fresh secrets come back equal. A bootstrap token with less
+    than `token_left` to live is made anew.
     """
     authorities = {name: _authority(secrets, name, now) for name in AUTHORITIES}
     issued = {
@@ -67,7 +77,11 @@ def ensure(secrets: Secrets, now: datetime, services: IPv4Network, names: Collec
         for name, leaf in leaves(services, names).items()
     }
     return replace(
-        secrets, authorities=authorities, leaves=issued, keys=_keys(secrets.keys), token=_token(secrets.token, now)
+        secrets,
+        authorities=authorities,
+        leaves=issued,
+        keys=_keys(secrets.keys),
+        token=_token(secrets.token, now, token_left),
     )
 
 
@@ -113,8 +127,8 @@ def _keys(keys: Mapping[str, str]) -> Mapping[str, str]:
     return {name: keys.get(name) or make() for name, make in makers.items()}
 
 
-def _token(token: Token | None, now: datetime) -> Token:
-    if token and token.expires - now >= TOKEN_LEFT:
+def _token(token: Token | None, now: datetime, left: timedelta) -> Token:
+    if token and token.expires - now >= left:
         return token
     return Token(_word(6), _word(16), (now + TOKEN_LIFE).replace(microsecond=0))
 
