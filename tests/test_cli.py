@@ -4,6 +4,7 @@ import errno
 import io
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -494,6 +495,32 @@ def test_progress_goes_to_standard_error(nowhere, capsys):
     captured = capsys.readouterr()
     json.loads(captured.out)
     assert show().__class__.__name__ == "Phases"
+
+
+def keys(document):
+    """Every key in a JSON document, but those of `counts`, which are actions."""
+    if isinstance(document, list):
+        return set().union(*map(keys, document)) if document else set()
+    if not isinstance(document, dict):
+        return set()
+    return document.keys() | set().union(*(keys(v) for k, v in document.items() if k != "counts"))
+
+
+def test_what_programs_get_is_documented(nowhere, definition, capsys):
+    text = (Path(__file__).parent.parent / "docs" / "operations.md").read_text()
+    rows = [line.split("|") for line in text.splitlines() if line.startswith("| `")]
+    documented = {verb.strip(" `"): set(re.findall(r"`(\w+)`", said)) for _, verb, said, _ in rows}
+    run("apply", "--yes", "--timeout", "20")
+    for verb in ("plan", "status", "doctor", "images list"):
+        capsys.readouterr()
+        nowhere.main = nowhere.main.replace("VALUE", "OTHER")
+        assert run(*verb.split(), "--json") == 0
+        given = keys(json.loads(capsys.readouterr().out))
+        assert given == documented.pop(verb)
+    definition.write_text(DEFINITION.replace("masters", "mastres"))
+    assert run("validate", "--json") == 1
+    assert keys(json.loads(capsys.readouterr().out)) == documented.pop("validate")
+    assert documented == {}
 
 
 @pytest.mark.parametrize(

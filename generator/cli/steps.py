@@ -129,7 +129,7 @@ def choose_driver(definition: Definition, known: Lock | None, phases: Phases) ->
     if not missing:
         return "weave"
     phases.note(f"warning: {missing[0]} cannot be had here, so this cluster's network is flannel instead of weave;")
-    phases.note("  put Weave's image archives in ANYWHERE_IMAGES, remove the lock and run again to have weave.")
+    phases.note("  to have weave, put its archives in ANYWHERE_IMAGES, name it in spec.network.driver and lock again.")
     return "flannel"
 
 
