@@ -154,10 +154,11 @@ def test_an_interrupt_is_passed_on_once_and_the_state_is_kept(folder, tmp_path):
         """)
     )
     script = f"""
-import sys
+import signal, sys
 from pathlib import Path
 from generator.progress import Silent
 from generator.terraform import Terraform
+signal.signal(signal.SIGINT, signal.default_int_handler)  # tests run in the background inherit it ignored
 runner = Terraform(Path({str(folder)!r}), Path({str(tmp_path / "cache")!r}), Silent())
 runner.init()
 try:
