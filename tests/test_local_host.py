@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,15 @@ def test_ports_in_use_are_left_alone() -> None:
         assert ports.choose(["ssh"], {})["ssh"] != free
         with pytest.raises(UserError, match=f"Port {free} .* ssh of machine m"):
             ports.check_free("m", {"ssh": free})
+
+
+def test_a_port_that_is_just_being_given_back_is_waited_for() -> None:
+    server = socket.create_server(("127.0.0.1", 0))
+    port = server.getsockname()[1]
+    threading.Timer(0.2, server.close).start()
+    ports.check_free("m", {"ssh": port})
+    with socket.create_server(("127.0.0.1", port)), pytest.raises(UserError, match=f"Port {port} .* is in use"):
+        ports.check_free("m", {"ssh": port})
 
 
 def test_commas_in_paths_stay_in_their_option(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

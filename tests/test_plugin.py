@@ -6,10 +6,13 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from local_stack import BASE, Stack, end
+
+from providers.local import ports
 
 pytestmark = pytest.mark.skipif(
     not all(map(shutil.which, ("terraform", "qemu-system-x86_64", "qemu-img"))), reason="terraform and QEMU are needed"
@@ -262,13 +265,23 @@ def test_the_provider_ends_with_its_terraform(stack: Stack) -> None:
     stack.settled()
 
 
+@contextmanager
+def taken(port: int) -> Iterator[None]:
+    """Another program on a port, as soon as it is free."""
+    end = time.monotonic() + 10
+    while not ports.is_free(port) and time.monotonic() < end:
+        time.sleep(0.02)
+    with socket.create_server(("127.0.0.1", port)):
+        yield
+
+
 def test_a_port_taken_meanwhile_is_named(stack: Stack) -> None:
     stack.write(machine())
     stack.init()
     stack.apply()
     port = stack.state("anywhere_machine.m")["ssh_port"]
     stack.kill("m")
-    with socket.create_server(("127.0.0.1", port)):
+    with taken(port):
         said = " ".join(stack.apply(code=1).split())
         assert f"Port {port} on 127.0.0.1, which leads to ssh of machine m, is in use" in said
     stack.apply()

@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import os
 import socket
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
@@ -13,6 +14,7 @@ from generator.errors import UserError
 from providers.local.home import home, read_json
 
 _FIRST, _LAST = 20000, 32767  # below the range from which the kernel takes ephemeral ports
+_GRACE = 3.0  # s: a QEMU that has just ended counts as gone a moment before the kernel closes its sockets
 
 
 @contextmanager
@@ -65,7 +67,10 @@ def choose(names: Iterable[str], kept: Mapping[str, int]) -> dict[str, int]:
 
 def check_free(machine: str, ports: Mapping[str, int]) -> None:
     """Before a machine starts: another program may have taken one of its ports meanwhile."""
+    end = time.monotonic() + _GRACE
     for name, port in ports.items():
-        if not is_free(port):
+        while not (free := is_free(port)) and time.monotonic() < end:
+            time.sleep(0.05)
+        if not free:
             message = f"Port {port} on 127.0.0.1, which leads to {name} of machine {machine}, is in use."
             raise UserError(message, f"`ss -ltnp sport = :{port}` shows by what; end that program and apply again.")
