@@ -392,6 +392,16 @@ def test_destroy_leaves_nothing_or_says_what(nowhere, home, capsys):
     assert "process 123" in capsys.readouterr().err
 
 
+def test_nothing_is_destroyed_where_nobody_agrees(nowhere, home, capsys, monkeypatch):
+    run("apply", "--yes", "--timeout", "20")
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    state = home / ".anywhere" / "quickstart-local" / "terraform.tfstate"
+    before = state.read_bytes()
+    assert run("destroy") == 1
+    assert "Nothing was changed: nobody is there to agree." in capsys.readouterr().err
+    assert state.read_bytes() == before
+
+
 def test_the_folder_of_another_cluster_is_refused(nowhere, home, definition, capsys):
     run("apply", "--yes", "--timeout", "20")
     definition.write_text(DEFINITION.replace("quickstart", "other"))

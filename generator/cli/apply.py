@@ -39,9 +39,7 @@ def run(
 
     phases = show()
     project = open_project(file, provider, out)
-    work = steps.rendered(project, phases, pki.TOKEN_LEFT)
-    steps.initialised(work, phases)
-    planned = steps.plan(work, phases)
+    work, planned = steps.planned(project, phases, pki.TOKEN_LEFT)
     typer.echo(summary(planned))
     if not planned.empty:
         refuse_loss(planned, lose_data)

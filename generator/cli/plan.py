@@ -35,9 +35,7 @@ def run(
 
     phases = show()
     project = open_project(file, provider, out)
-    work = steps.rendered(project, phases, pki.ANY_LEFT)  # a token that aged is no change
-    steps.initialised(work, phases)
-    planned = steps.plan(work, phases)
+    _, planned = steps.planned(project, phases, pki.ANY_LEFT)  # a token that aged is no change
     typer.echo(document(planned) if as_json else summary(planned))
     return CHANGES if detailed_exitcode and not planned.empty else 0
 

@@ -56,16 +56,13 @@ def rendered(project: Project, phases: Phases, token_left: timedelta = pki.UNEXP
     return Work(project, lock, machines, values(documents), runner)
 
 
-def initialised(work: Work, phases: Phases) -> None:
-    """Make Terraform ready in the rendered folder."""
+def planned(project: Project, phases: Phases, token_left: timedelta) -> tuple[Work, Plan]:
+    """The rendered folder, and what differs from the definition."""
+    work = rendered(project, phases, token_left)
     with phases.phase("initialise Terraform"):
         work.terraform.init()
-
-
-def plan(work: Work, phases: Phases) -> Plan:
-    """What differs from the definition."""
     with phases.phase("plan"):
-        return work.terraform.plan(work.values)
+        return work, work.terraform.plan(work.values)
 
 
 def preflight(work: Work, phases: Phases) -> None:
