@@ -12,6 +12,10 @@ from typing import Any
 import pytest
 from local_stack import BASE, Stack
 
+from generator.errors import UserError
+from generator.progress import Silent
+from generator.terraform import Terraform
+
 pytestmark = pytest.mark.skipif(
     not all(map(shutil.which, ("terraform", "qemu-system-x86_64", "qemu-img"))), reason="terraform and QEMU are needed"
 )
@@ -63,7 +67,7 @@ def test_is_formatted() -> None:
     subprocess.run(["terraform", "fmt", "-check", "-diff", str(MODULE)], check=True)
 
 
-def test_makes_a_cluster(stack: Stack) -> None:
+def test_makes_a_cluster(stack: Stack, tmp_path: Path) -> None:
     worker = shape(1, role="worker", group="worker-gpu", etcd=False, api=False, address="10.20.4.1/16")
     write(stack, machines={"master1": shape(1), "worker-gpu-1": worker})
     stack.init()
@@ -76,6 +80,11 @@ def test_makes_a_cluster(stack: Stack) -> None:
     assert [path.name for path in (stack.cluster / "disks").glob("*.qcow2")] == ["master1-etcd.qcow2"]
     assert len(stack.processes()) == 2
     assert "etcd's key" not in (stack.folder / "terraform.tfstate").read_text()
+    write(stack, cluster="other")  # whatever is rendered there by now, the state says whose it is
+    runner = Terraform(stack.folder, tmp_path / "cache", Silent())
+    with pytest.raises(UserError, match="the Terraform state of cluster 'c', not of 'other'"):
+        runner.check_state("other")
+    write(stack, machines={"master1": shape(1), "worker-gpu-1": worker})
 
 
 def test_a_new_release_changes_one_document_and_no_machine(stack: Stack) -> None:

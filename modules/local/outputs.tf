@@ -2,6 +2,11 @@ locals {
   api_machine = one([for name, machine in anywhere_machine.machine : machine if var.machines[name].api])
 }
 
+output "cluster" {
+  description = "Whose state this is."
+  value       = var.cluster
+}
+
 output "machines" {
   description = "Every machine: its address on the cluster's network, its role, how ssh reaches it, its console's log."
   value = {
