@@ -24,6 +24,10 @@ from generator.terraform_binary import Binary, find
 PLAN_FILE = "anywhere.tfplan"
 SECRETS = "TF_VAR_secrets"
 Event = Mapping[str, Any]
+_MEND = "Mend that and run the same command again: what was done is kept."
+_HINTS = {
+    "Error acquiring the state lock": "Another run is at work in this folder: wait until it has ended, then run again.",
+}
 
 # What a person's shell may set for their own Terraform, and what would change ours.
 _FOREIGN = ("TF_CLI_ARGS", "TF_WORKSPACE", "TF_DATA_DIR", "TF_CLI_CONFIG_FILE", "TF_INPUT")
@@ -119,12 +123,6 @@ class Terraform:
         if completed.returncode:
             raise UserError(f"Terraform could not read its outputs:\n{_plain(completed.stderr)}")
         return {name: output["value"] for name, output in _json(completed.stdout, "output").items()}
-
-    def fmt(self) -> None:
-        """Write every file of the folder in the canonical format."""
-        completed = self._capture(["fmt"], _options(recursive=True, no_color=True))
-        if completed.returncode:
-            raise UserError(f"Terraform could not read the rendered files:\n{_plain(completed.stderr)}")
 
     def check_state(self, cluster: str) -> None:
         """UserError where the folder holds the state of another cluster, or a damaged state."""
@@ -308,9 +306,11 @@ def read_state(file: Path) -> dict[str, Any]:
             f"{file.parent} is no folder.", "Give the path of a folder, or of none yet, as --out."
         ) from None
     except ValueError as error:
+        backup = file.with_name(f"{file.name}.backup")
+        mend = f"Put back {backup.name}, which stands beside it" if backup.exists() else "Restore it, or move it away"
         raise UserError(
             f"The Terraform state {file} is damaged: {error}.",
-            f"Put back {file.name}.backup, which stands beside it, and run the same command again.",
+            f"{mend}, and run the same command again: it takes up what is there.",
         ) from None
     return state if isinstance(state, dict) else {}
 
@@ -378,7 +378,8 @@ def _raise_for(diagnostics: list[Event], status: int, text: str = "") -> None:
     if not diagnostics and status == 0:
         return
     said = "\n".join(explain(d) for d in diagnostics) or _plain(text) or f"it ended with status {status} and no word"
-    raise UserError(f"Terraform failed: {said}", "Mend that and run the same command again: what was done is kept.")
+    hints = (hint for summary, hint in _HINTS.items() if any(d["summary"] == summary for d in diagnostics))
+    raise UserError(f"Terraform failed: {said}", next(hints, _MEND))
 
 
 def explain(diagnostic: Event) -> str:

@@ -258,6 +258,16 @@ def test_before_the_first_apply_verbs_say_so(definition, home, capsys):
     assert not (home / ".anywhere").exists()
 
 
+def test_a_damaged_state_is_named_by_every_verb_that_reads_it(nowhere, home, capsys):
+    run("apply", "--yes", "--timeout", "20")
+    state = home / ".anywhere" / "quickstart-local" / "terraform.tfstate"
+    state.write_text("{")
+    for verb in ("render", "plan", "apply", "kubeconfig", "destroy"):
+        capsys.readouterr()
+        assert run(verb) == 1 and state.read_text() == "{"
+        assert f"error: The Terraform state {state} is damaged" in capsys.readouterr().err
+
+
 def test_a_file_is_no_folder_for_output(nowhere, home, capsys):
     (home / "file").write_text("mine")
     for out in ("file", "file/below"):

@@ -1,5 +1,6 @@
 """The Terraform seam, against the real program and its built-in `terraform_data` resource (no network)."""
 
+import fcntl
 import json
 import os
 import signal
@@ -139,6 +140,26 @@ def test_a_damaged_state_is_named_and_left_alone(runner, folder):
     with pytest.raises(UserError, match=r"terraform\.tfstate is damaged"):
         runner.check_state("quickstart")
     assert (folder / "terraform.tfstate").read_text() == '{"version": 4, '
+
+
+def test_a_damaged_state_is_to_be_put_back_only_where_there_is_another(runner, folder):
+    (folder / "terraform.tfstate").write_text("")
+    with pytest.raises(UserError) as caught:
+        runner.check_state("quickstart")
+    assert "backup" not in caught.value.hint and "move it away" in caught.value.hint
+    (folder / "terraform.tfstate.backup").write_text("{}")
+    with pytest.raises(UserError) as caught:
+        runner.check_state("quickstart")
+    assert "Put back terraform.tfstate.backup" in caught.value.hint
+
+
+def test_a_folder_at_work_is_to_be_waited_for(runner, folder):
+    runner.apply(runner.plan({}), {})
+    with (folder / "terraform.tfstate").open("r+") as state:
+        fcntl.lockf(state, fcntl.LOCK_EX)
+        with pytest.raises(UserError, match="acquiring the state lock") as caught:
+            runner.plan({})
+    assert "wait until it has ended" in caught.value.hint
 
 
 def test_an_interrupt_is_passed_on_once_and_the_state_is_kept(folder, tmp_path):

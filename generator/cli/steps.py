@@ -158,6 +158,7 @@ def terraform(project: Project, phases: Phases) -> Terraform:
 
 def kubeconfig(project: Project, runner: Terraform) -> Path:
     """Write the administrator's kubeconfig, for the address that the target's outputs give."""
+    runner.check_state(project.name)
     api = project.folder.is_dir() and runner.outputs().get("api")
     if not api:
         raise UserError(f"Cluster {project.name} has no API address yet.", "Run `anywhere apply` first.")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import selectors
-import shutil
 import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from generator.command import find
 from generator.errors import UserError
 
 QEMU = "qemu-system-x86_64"
@@ -66,10 +66,7 @@ class Guest:
     egress: bool = False
 
     def command(self) -> list[str]:
-        qemu = shutil.which(QEMU)
-        if qemu is None:
-            raise UserError(f"{QEMU} is not installed.", "Install it: apt install qemu-system-x86 qemu-utils.")
-        command = [qemu, "-nodefaults", "-no-user-config", "-display", "none", "-serial", "stdio", "-no-reboot"]
+        command = [find(QEMU), "-nodefaults", "-no-user-config", "-display", "none", "-serial", "stdio", "-no-reboot"]
         command += ["-accel", self.accelerator, "-cpu", CPU[self.accelerator]]
         command += ["-m", str(self.memory), "-smp", str(self.cpus), "-device", "virtio-rng-pci"]
         command += ["-kernel", str(self.kernel), "-initrd", str(self.initrd), "-append", self.append]
