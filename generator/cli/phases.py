@@ -98,11 +98,11 @@ class LivePhases(Phases):
     def _leave(self, title: str, outcome: str, seconds: float) -> None:
         from rich.text import Text
 
-        self._open.pop()
-        self._notes, self._board = [], ()
-        if self._live and not self._open:
+        if self._live and len(self._open) == 1:  # before its title goes, as stopping draws once more
             self._live.stop()
             self._live = None
+        self._open.pop()
+        self._notes, self._board = [], ()
         mark = ("✓", "green") if outcome == "done" else ("✗", "red")
         self._console.print(Text.assemble(mark, f" {title}  ", (f"{seconds:.1f} s", "dim")))
 
