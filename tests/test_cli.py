@@ -258,6 +258,18 @@ def test_before_the_first_apply_verbs_say_so(definition, home, capsys):
     assert not (home / ".anywhere").exists()
 
 
+def test_git_takes_what_may_be_committed_and_nothing_else(nowhere, home, capsys):
+    run("apply", "--yes", "--timeout", "20")
+    subprocess.run(["git", "init", "-q", home], check=True)
+    listed = ["git", "-C", home, "ls-files", "--others", "--exclude-standard"]
+    shown = subprocess.run(listed, capture_output=True, text=True, check=True).stdout.splitlines()
+    beside = {"cluster.yaml", "cluster.lock.yaml", "cluster.secrets.age"}
+    folder = ".anywhere/quickstart-local"
+    rendered = {f"{folder}/{name}" for name in (".anywhere-files", ".gitignore", "main.tf")}
+    ours = {name for name in shown if name in beside or name.startswith(".anywhere")}
+    assert ours == beside | rendered
+
+
 def test_a_damaged_state_is_named_by_every_verb_that_reads_it(nowhere, home, capsys):
     run("apply", "--yes", "--timeout", "20")
     state = home / ".anywhere" / "quickstart-local" / "terraform.tfstate"

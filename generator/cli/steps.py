@@ -24,6 +24,15 @@ from generator.store import Secrets
 from generator.terraform import Plan, Terraform
 from generator.topology import Topology
 
+# A rendered folder may be committed, for review; what apply leaves there may not.
+UNTRACKED = b"""\
+# The kubeconfig is a key to the whole cluster.
+*kubeconfig*
+*.tfplan
+*.tfstate*
+.terraform/
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Work:
@@ -52,7 +61,7 @@ def rendered(project: Project, phases: Phases, token_left: timedelta = pki.UNEXP
         }
         provider = project.provider
         tree = render.tree(project.definition, lock, machines, provider.name, provider.base_image(lock), described)
-        render.write(tree, project.folder)
+        render.write({**tree, ".gitignore": UNTRACKED}, project.folder)
     return Work(project, lock, machines, values(documents), runner)
 
 
