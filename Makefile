@@ -42,6 +42,7 @@ e2e: setup
 
 bench: setup
 	$(VENV)/bin/python -m benchmarks
+	$(VENV)/bin/python -m benchmarks.boot
 
 clean:
 	rm -rf $(VENV)
