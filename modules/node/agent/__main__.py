@@ -92,9 +92,9 @@ def start(release: Mapping[str, Any], me: Host, net: network.Network, spec: Mapp
     if spec["component"] == "etcd":
         storage.ensure()
     for name, path in spec["handed"].items():
-        hand(spec["secrets"], name, Path(path))
+        host.put(Path(path), bundle.secrets(spec["secrets"])[name], mode=0o600)
     if spec["needs_api"]:
-        hand(spec["secrets"], "ca.crt", CA)
+        host.put(CA, bundle.secrets(spec["secrets"])["ca.crt"], mode=0o600)
         health.api_ready(str(CA), 900)
     containers.ensure(release, containers.filled(spec, me, group, net), net)
     net.settle()
@@ -104,22 +104,12 @@ def start(release: Mapping[str, Any], me: Host, net: network.Network, spec: Mapp
         addons.apply(release, "bootstrap")
 
 
-def hand(secrets: str, name: str, path: Path) -> None:
-    """Put a secret that outlives no restart beside the container rather than into its bundle."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    text = bundle.secrets(secrets)[name]
-    if not path.exists() or path.read_text() != text:
-        path.touch(mode=0o600)
-        path.write_text(text)
-
-
 def approve_kubelets(release: Mapping[str, Any]) -> None:
     """Run the approver as a service, from the node archive in use."""
     text = (HOME / "units/anywhere-approver.service").read_text()
     networks = f"{release['network']['machines']} {release['network']['pods']}"
     text = text.replace("@HOME@", str(HOME)).replace("@NETWORKS@", networks)
-    if not UNIT.exists() or UNIT.read_text() != text:
-        UNIT.write_text(text)
+    if host.put(UNIT, text):
         host.run("systemctl", "daemon-reload")
         host.run("systemctl", "enable", "anywhere-approver.service")
         host.run("systemctl", "restart", "anywhere-approver.service")

@@ -9,7 +9,7 @@ from typing import Any
 
 from agent import bundle
 from agent.docker import Docker
-from agent.host import STATE, run
+from agent.host import STATE, put, run
 
 KEYS = Path("/etc/anywhere/addons")  # the only component whose keys are on the host: it also approves certificates
 
@@ -18,10 +18,7 @@ def install_keys() -> None:
     """Write the add-on identity's files, for root alone."""
     KEYS.mkdir(mode=0o700, parents=True, exist_ok=True)
     for name, text in bundle.secrets("addons").items():
-        path = KEYS / name
-        if not path.exists() or path.read_text() != text:
-            path.touch(mode=0o600)
-            path.write_text(text)
+        put(KEYS / name, text, mode=0o600)
 
 
 def apply(release: Mapping[str, Any], group: str) -> bool:

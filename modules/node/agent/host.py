@@ -75,6 +75,16 @@ def fetch(key: str) -> bytes:
     return done.stdout
 
 
+def put(path: Path, text: str, mode: int = 0o644) -> bool:
+    """Have `path` hold `text`; True where it did not. `mode` is that of a new file, from its first byte on."""
+    if path.exists() and path.read_text() == text:
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=mode)
+    path.write_text(text)
+    return True
+
+
 def wait(what: str, ready: Callable[[], bool], seconds: float) -> None:
     """Ask `ready` until it says yes; NodeError after `seconds`."""
     end = time.monotonic() + seconds

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.docker import Docker
-from agent.host import Host, wait
+from agent.host import Host, put, wait
 from agent.network.cni import install_cni_plugins
 
 HOSTS = Path("/etc/hosts")
@@ -39,9 +39,7 @@ class Flannel:
         text = HOSTS.read_text()
         if BEGIN in text:
             text = text[: text.index(BEGIN)] + text[text.index(END) + len(END) + 1 :]
-        wanted = text.rstrip("\n") + "\n" + "\n".join((BEGIN, *lines, END)) + "\n"
-        if wanted != HOSTS.read_text():
-            HOSTS.write_text(wanted)
+        put(HOSTS, text.rstrip("\n") + "\n" + "\n".join((BEGIN, *lines, END)) + "\n")
 
     def settle(self) -> None:
         """Start flanneld; it needs the node's certificate and the range that the API gave the node."""
@@ -73,8 +71,7 @@ class Flannel:
     def _configure(self) -> None:
         backend = "wireguard" if self._network["encryption"] else "vxlan"
         text = json.dumps({"Network": self._network["pods"], "Backend": {"Type": backend}}) + "\n"
-        if not CONFIGURATION.exists() or CONFIGURATION.read_text() != text:
-            CONFIGURATION.write_text(text)
+        put(CONFIGURATION, text)
 
     def _container(self, image: Mapping[str, Any]) -> dict[str, Any]:
         command = ["flanneld", "--kube-subnet-mgr", "--ip-masq", f"--iface={self._host.address}"]
@@ -111,8 +108,7 @@ class Flannel:
         }
         portmap = {"type": "portmap", "capabilities": {"portMappings": True}, "snat": True}
         text = json.dumps({"cniVersion": "1.0.0", "name": "flannel", "plugins": [bridge, portmap]}, indent=1) + "\n"
-        if not CONFLIST.exists() or CONFLIST.read_text() != text:
-            CONFLIST.write_text(text)
+        put(CONFLIST, text)
 
 
 def _network(cidr: str) -> str:

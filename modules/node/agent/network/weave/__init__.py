@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from agent.docker import Docker
-from agent.host import Host, run, wait
+from agent.host import Host, put, run, wait
 from agent.network.cni import install_cni_plugins
 from agent.network.weave import client, router
 
@@ -66,9 +66,7 @@ class Weave:
 
     def _resolve_names(self) -> None:
         text = f"[Resolve]\nDNS={router.docker_bridge()}\nDomains=~weave.local\nDNSSEC=no\nMulticastDNS=no\nLLMNR=no\n"
-        if not RESOLVED.exists() or RESOLVED.read_text() != text:
-            RESOLVED.parent.mkdir(parents=True, exist_ok=True)
-            RESOLVED.write_text(text)
+        if put(RESOLVED, text):
             run("systemctl", "restart", "systemd-resolved")
 
     def _route(self, cidr: str) -> None:
