@@ -54,6 +54,11 @@ def dns_address(services: IPv4Network) -> str:
     return str(services.network_address + 10)
 
 
+def runtimes(image: str) -> tuple[str, ...]:
+    """Which of docker and containerd load an image on a node, by its name in the lock."""
+    return RUNTIMES.get(image, ("docker",))
+
+
 def images(lock: Lock) -> dict[str, Any]:
     """What machines may need, by name."""
     return {
@@ -61,7 +66,7 @@ def images(lock: Lock) -> dict[str, Any]:
             "ref": image.ref,
             "id": image.id,
             "archive": image.archive,
-            "runtimes": list(RUNTIMES.get(name, ("docker",))),
+            "runtimes": list(runtimes(name)),
         }
         for name, image in lock.images.items()
     }
@@ -87,7 +92,7 @@ def groups(definition: Definition) -> dict[str, Any]:
 
 def roles(topology: Topology, parts: Mapping[str, Container], lock: Lock) -> dict[str, Any]:
     """The containers and images of each role that the cluster has, in start order."""
-    pods = [name for name in lock.images if "containerd" in RUNTIMES.get(name, ())]
+    pods = [name for name in lock.images if "containerd" in runtimes(name)]
     found = {}
     for machine in topology.machines:
         chosen = [parts[component] for component in machine.components]

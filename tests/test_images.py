@@ -21,9 +21,9 @@ from generator.images.catalog import Wanted
 from generator.lock import Lock
 from generator.progress import Silent
 
-WEAVE = Wanted("weave", "docker.io/rajchaudhuri/weave:2.9.0", ("docker",), "registry")
+WEAVE = Wanted("weave", "docker.io/rajchaudhuri/weave:2.9.0", "registry")
 PLAIN = Config(cmd=("a",))
-TINY = Wanted("pause", "anywhere.local/pause:3.10", ("containerd",), "build")
+TINY = Wanted("pause", "anywhere.local/pause:3.10", "build")
 
 
 def image(path, ref, text=b"hello", config=PLAIN):
@@ -362,7 +362,7 @@ def test_a_cache_without_room_says_where_to_make_some(tmp_path, monkeypatch):
 
 @pytest.mark.skipif(not shutil.which("skopeo"), reason="skopeo is not installed")
 def test_a_registry_that_does_not_answer(tmp_path):
-    nowhere = Wanted("weave", "127.0.0.1:1/rajchaudhuri/weave:2.9.0", ("docker",), "registry")
+    nowhere = Wanted("weave", "127.0.0.1:1/rajchaudhuri/weave:2.9.0", "registry")
     assert not cache.available(nowhere, tmp_path, tmp_path)
     with pytest.raises(UserError, match="127") as caught:
         cache.resolve([nowhere], tmp_path, tmp_path, Silent())

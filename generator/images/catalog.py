@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from generator import release
 from generator.errors import UserError
 
 KUBERNETES = "v1.35.4"
@@ -14,13 +15,10 @@ CNI = "v1.8.0"
 FLANNEL = "v0.28.4"
 WEAVE = "2.9.0"
 
-DOCKER = ("docker",)
-CONTAINERD = ("containerd",)
-
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """An image a cluster needs: `runtimes` are those that load it on a node (docker, containerd).
+    """An image a cluster needs.
 
     `source` says how it is had where no folder holds it: `build` from its recipe, `release` from the
     official binaries and else from its recipe, `registry` by pulling.
@@ -28,26 +26,30 @@ class Wanted:
 
     name: str
     ref: str
-    runtimes: tuple[str, ...]
     source: str
+
+    @property
+    def runtimes(self) -> tuple[str, ...]:
+        """Those that load it on a node (docker, containerd)."""
+        return release.runtimes(self.name)
 
 
 def wanted(kubernetes: str, driver: str) -> tuple[Wanted, ...]:
     """Every image of a cluster of that version (`v1.35.4`) on that driver (`weave` or `flannel`)."""
     common = (
-        Wanted("hyperkube", f"anywhere.local/hyperkube:{kubernetes}", DOCKER, "release"),
-        Wanted("etcd", f"anywhere.local/etcd:{ETCD}", DOCKER, "build"),
-        Wanted("cni", f"anywhere.local/cni:{CNI}", DOCKER, "build"),
-        Wanted("coredns", f"anywhere.local/coredns:{COREDNS}", CONTAINERD, "build"),
-        Wanted("pause", f"anywhere.local/pause:{PAUSE}", CONTAINERD, "build"),
+        Wanted("hyperkube", f"anywhere.local/hyperkube:{kubernetes}", "release"),
+        Wanted("etcd", f"anywhere.local/etcd:{ETCD}", "build"),
+        Wanted("cni", f"anywhere.local/cni:{CNI}", "build"),
+        Wanted("coredns", f"anywhere.local/coredns:{COREDNS}", "build"),
+        Wanted("pause", f"anywhere.local/pause:{PAUSE}", "build"),
     )
     drivers = {
-        "flannel": (Wanted("flannel", f"anywhere.local/flannel:{FLANNEL}", DOCKER, "build"),),
+        "flannel": (Wanted("flannel", f"anywhere.local/flannel:{FLANNEL}", "build"),),
         "weave": (
-            Wanted("weave", f"docker.io/rajchaudhuri/weave:{WEAVE}", DOCKER, "registry"),
-            Wanted("weaveexec", f"docker.io/rajchaudhuri/weaveexec:{WEAVE}", DOCKER, "registry"),
-            Wanted("weavedb", f"docker.io/rajchaudhuri/weavedb:{WEAVE}", DOCKER, "registry"),
-            Wanted("weave-npc", f"docker.io/rajchaudhuri/weave-npc:{WEAVE}", CONTAINERD, "registry"),
+            Wanted("weave", f"docker.io/rajchaudhuri/weave:{WEAVE}", "registry"),
+            Wanted("weaveexec", f"docker.io/rajchaudhuri/weaveexec:{WEAVE}", "registry"),
+            Wanted("weavedb", f"docker.io/rajchaudhuri/weavedb:{WEAVE}", "registry"),
+            Wanted("weave-npc", f"docker.io/rajchaudhuri/weave-npc:{WEAVE}", "registry"),
         ),
     }
     if driver not in drivers:

@@ -54,7 +54,7 @@ class Local:
 
         The archives are taken from the image cache, where they bear their digests, wherever they came from.
         """
-        from generator.release import RUNTIMES
+        from generator.release import runtimes
         from providers.local import bake, base, cache
 
         wanted = _base(lock)
@@ -65,8 +65,13 @@ class Local:
             if made.sha256 != wanted.sha256:
                 message = f"The base image made here is {made.sha256[:12]}; the lock names {wanted.sha256[:12]}."
                 raise UserError(message, "Bring that image into the cache, or lock this one: anywhere images lock")
-        runtimes = {name: RUNTIMES.get(name, ("docker",)) for name in lock.images}
-        bake.ensure(wanted, tuple(lock.images.values()), runtimes, places.cache() / "images", progress)
+        bake.ensure(
+            wanted,
+            tuple(lock.images.values()),
+            {name: runtimes(name) for name in lock.images},
+            places.cache() / "images",
+            progress,
+        )
 
     def environment(self) -> Mapping[str, str]:
         """Terraform finds the provider by its mirror; the variable saves it a look at the link."""
