@@ -45,7 +45,7 @@ def lock(definition: Definition) -> Lock:
         name: Image(name, f"anywhere.local/{name}:v1", f"sha256:{'0' * 64}", "0" * 64, 1, "build") for name in IMAGES
     }
     blocks = topology.blocks(definition, {})
-    return Lock(definition.kubernetes, "weave", images, Base("debian-archive", "0" * 64), blocks, {})
+    return Lock(definition.kubernetes, "weave", {"amd64": images}, Base("debian-archive", "0" * 64), blocks, {})
 
 
 def rendering(definition: Definition) -> Callable[[], render.Tree]:
@@ -57,7 +57,8 @@ def rendering(definition: Definition) -> Callable[[], render.Tree]:
         secrets: Mapping[str, Mapping[str, object]] = {
             name: {"roles": list(roles), "version": "0" * 12} for name, roles in pki.readers(machines).items()
         }
-        return render.tree(definition, known, machines, "local", "0" * 64, secrets)
+        target = render.Target("local", definition.providers["local"], {"amd64": "0" * 64})
+        return render.tree(definition, known, machines, target, secrets)
 
     return run
 

@@ -13,7 +13,8 @@ def manifests(definition: Definition, lock: Lock, dns: str) -> dict[str, dict[st
     wanted = {"dns": "dns.yaml", "weave": "network-policy.yaml"}
     chosen = [wanted[name] for name in (*definition.addons, lock.driver) if name in wanted]
     bootstrap = ["bootstrap.yaml", *(["flannel.yaml"] if lock.driver == "flannel" else [])]
-    images = {name.replace("-", "_"): image.ref for name, image in lock.images.items()}
+    alike = next(iter(lock.images.values()))  # an image has one name on every architecture
+    images = {name.replace("-", "_"): image.ref for name, image in alike.items()}
     return {
         "bootstrap": {name: _render(name, images, dns) for name in bootstrap},
         "cluster": {name: _render(name, images, dns) for name in chosen},

@@ -16,23 +16,28 @@ from typing import Any
 class Size:
     """What a portable size name means, at least: `memory` in MiB, `disk` in GiB."""
 
+    name: str
     cpus: int
     memory: int
     disk: int
 
 
 SIZES: Mapping[str, Size] = {
-    "tiny": Size(1, 1024, 10),
-    "small": Size(2, 2048, 20),
-    "medium": Size(2, 4096, 30),
-    "large": Size(4, 8192, 50),
-    "xlarge": Size(8, 16384, 100),
+    size.name: size
+    for size in (
+        Size("tiny", 1, 1024, 10),
+        Size("small", 2, 2048, 20),
+        Size("medium", 2, 4096, 30),
+        Size("large", 4, 8192, 50),
+        Size("xlarge", 8, 16384, 100),
+    )
 }
 
 MINORS = ("1.34", "1.35")  # the Kubernetes minor versions that are supported, oldest first
 VERSION = "v1.35.4"  # the one taken where a definition gives none
 ADDONS = ("dns",)
 DRIVERS = ("weave", "flannel")
+ARCHITECTURES = ("amd64", "arm64")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,7 @@ class Etcd:
 
     count: int
     size: str
+    arch: str = "amd64"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,7 @@ class Masters:
     count: int
     size: str
     schedulable: bool
+    arch: str = "amd64"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,3 +103,9 @@ class Definition:
     addons: tuple[str, ...]
     ssh_keys: tuple[str, ...]
     providers: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def architectures(self) -> tuple[str, ...]:
+        """The architectures of its machines, sorted."""
+        etcd = {self.etcd.arch} if self.etcd.count else set()
+        return tuple(sorted({self.masters.arch, *etcd, *(pool.arch for pool in self.workers)}))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,15 +44,30 @@ class Base:
 
 
 @dataclass(frozen=True, slots=True)
+class Packages:
+    """What machines that start as the distribution's own image need beside it: an archive of packages.
+
+    `sha256` is that of the tar, `size` is in bytes.
+    """
+
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class Lock:
-    """What a cluster is made of. `blocks` gives each worker pool its block of addresses, for ever."""
+    """What a cluster is made of. `images` and `packages` go by architecture, and images then by name.
+
+    `blocks` gives each worker pool its block of addresses, for ever; `facts` is what each target said of itself.
+    """
 
     kubernetes: str
     driver: str
-    images: Mapping[str, Image]
+    images: Mapping[str, Mapping[str, Image]]
     base: Base | None
     blocks: Mapping[str, int]
     facts: Mapping[str, Mapping[str, Any]]
+    packages: Mapping[str, Packages] = field(default_factory=dict)
 
 
 def path_beside(definition: Path) -> Path:
@@ -76,10 +91,14 @@ def read(path: Path) -> Lock:
     return Lock(
         kubernetes=found.kubernetes,
         driver=found.driver,
-        images={name: Image(name=name, **dict(image)) for name, image in sorted(found.images.items())},
+        images={
+            arch: {name: Image(name=name, **dict(image)) for name, image in sorted(images.items())}
+            for arch, images in sorted(found.images.items())
+        },
         base=Base(**dict(found.base)) if found.base else None,
         blocks=dict(sorted(found.blocks.items())),
         facts=found.facts,
+        packages={arch: Packages(**dict(packages)) for arch, packages in sorted(found.packages.items())},
     )
 
 
@@ -112,8 +131,11 @@ def check(lock: Lock, definition: Definition, images: Collection[str]) -> None:
         wrong.append(
             f"the network driver is {lock.driver} in the lock and {definition.network.driver} in the definition"
         )
-    if absent := sorted(set(images) - lock.images.keys()):
-        wrong.append(f"the lock has no image called {', '.join(absent)}")
+    for arch in definition.architectures:
+        if arch not in lock.images:
+            wrong.append(f"the lock has no images for {arch}")
+        elif absent := sorted(set(images) - lock.images[arch].keys()):
+            wrong.append(f"the lock has no image called {', '.join(absent)} for {arch}")
     if wrong:
         raise UserError(
             f"{path_beside(definition.path)} does not match {definition.path}: {', and '.join(wrong)}.",
@@ -127,8 +149,11 @@ def _text(path: Path, lock: Lock) -> str:
     from ruamel.yaml import YAML
 
     value: dict[str, Any] = {"apiVersion": "anywhere/v1", "kind": "Lock", **asdict(lock)}
-    for image in value["images"].values():
-        del image["name"]  # it is the key
+    for images in value["images"].values():
+        for image in images.values():
+            del image["name"]  # it is the key
+    if not value["packages"]:
+        del value["packages"]
     text = StringIO()
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -42,7 +43,7 @@ def _files(folder: Traversable, prefix: str) -> Iterator[tuple[str, bytes]]:
             yield name, entry.read_bytes()
 
 
-def user_data(provider: str, role: str, group: str) -> bytes:
+def user_data(provider: str, role: str, group: str, ssh_keys: Sequence[str]) -> bytes:
     """The cloud-init user-data of one group of machines; UserError past the limit, with the bytes of each part."""
     import jinja2
 
@@ -54,6 +55,7 @@ def user_data(provider: str, role: str, group: str) -> bytes:
         "converge": boot.joinpath("anywhere-converge").read_text(),
         "service": boot.joinpath("anywhere-converge.service").read_text(),
         "timer": boot.joinpath("anywhere-converge.timer").read_text(),
+        "ssh_keys": json.dumps(list(ssh_keys)),
     }
     template = modules.joinpath("node", "user-data.yaml.j2").read_text()
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)

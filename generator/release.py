@@ -11,8 +11,8 @@ from typing import Any
 from generator import addons
 from generator.components import Container, containers
 from generator.definition import Definition
-from generator.lock import Lock
-from generator.topology import CONTROL_PLANE_TAINT, Topology
+from generator.lock import Image, Lock
+from generator.topology import CONTROL_PLANE_TAINT, Topology, role_components
 
 RUNTIMES: Mapping[str, tuple[str, ...]] = {  # where an image is needed, if not in Docker
     "pause": ("containerd",),
@@ -23,8 +23,7 @@ RUNTIMES: Mapping[str, tuple[str, ...]] = {  # where an image is needed, if not 
 
 def document(definition: Definition, lock: Lock, topology: Topology, node: str) -> bytes:
     """The release as JSON; `node` is the SHA-256 of the node archive."""
-    network = replace(definition.network, driver=lock.driver)  # the definition may leave it to the lock
-    parts = containers(topology, network, lock.driver, dns_address(network.services))
+    network = definition.network
     content = {
         "apiVersion": "anywhere/v1",
         "kind": "Release",
@@ -32,9 +31,10 @@ def document(definition: Definition, lock: Lock, topology: Topology, node: str) 
         "kubernetes": lock.kubernetes,
         "node": node,
         "registry": definition.registry,
-        "images": images(lock),
+        "images": {arch: images(found) for arch, found in lock.images.items()},
+        "packages": {arch: packages.sha256 for arch, packages in lock.packages.items()},
         "network": {
-            "driver": network.driver,
+            "driver": lock.driver,
             "encryption": network.encryption,
             "machines": str(network.machines),
             "pods": str(network.pods),
@@ -43,7 +43,7 @@ def document(definition: Definition, lock: Lock, topology: Topology, node: str) 
             "names": names(topology),
         },
         "groups": groups(definition),
-        "roles": roles(topology, parts, lock),
+        "roles": roles(definition, _parts(definition, lock, topology), lock),
         "addons": addons.manifests(definition, lock, dns_address(network.services)),
     }
     return json.dumps(content, indent=1, sort_keys=True).encode() + b"\n"
@@ -59,8 +59,8 @@ def runtimes(image: str) -> tuple[str, ...]:
     return RUNTIMES.get(image, ("docker",))
 
 
-def images(lock: Lock) -> dict[str, Any]:
-    """What machines may need, by name."""
+def images(found: Mapping[str, Image]) -> dict[str, Any]:
+    """What machines of one architecture may need, by name."""
     return {
         name: {
             "ref": image.ref,
@@ -68,7 +68,7 @@ def images(lock: Lock) -> dict[str, Any]:
             "archive": image.archive,
             "runtimes": list(runtimes(name)),
         }
-        for name, image in lock.images.items()
+        for name, image in found.items()
     }
 
 
@@ -90,12 +90,29 @@ def groups(definition: Definition) -> dict[str, Any]:
     return found
 
 
-def roles(topology: Topology, parts: Mapping[str, Container], lock: Lock) -> dict[str, Any]:
+def roles(definition: Definition, parts: Mapping[str, Container], lock: Lock) -> dict[str, Any]:
     """The containers and images of each role that the cluster has, in start order."""
-    pods = [name for name in lock.images if "containerd" in runtimes(name)]
+    names = next(iter(lock.images.values()))
+    pods = {name for name in names if "containerd" in runtimes(name)}
     found = {}
-    for machine in topology.machines:
-        chosen = [parts[component] for component in machine.components]
-        needed = {part.image for part in chosen} | (set(pods) if "kubelet" in machine.components else set())
-        found[machine.role] = {"containers": [asdict(part) for part in chosen], "images": sorted(needed)}
+    for role, components in role_components(definition).items():
+        chosen = [parts[component] for component in components]
+        needed = {part.image for part in chosen} | (pods if "kubelet" in components else set())
+        found[role] = {"containers": [asdict(part) for part in chosen], "images": sorted(needed)}
     return found
+
+
+def image_readers(definition: Definition, lock: Lock, topology: Topology) -> dict[str, set[str]]:
+    """Image -> the roles whose machines load it: what they run, and on all of them what the network is made of."""
+    parts = _parts(definition, lock, topology)
+    found: dict[str, set[str]] = {}
+    for role, content in roles(definition, parts, lock).items():
+        for name in content["images"]:
+            found.setdefault(name, set()).add(role)
+    everyone = set(role_components(definition))
+    return {name: found.get(name, everyone) for name in next(iter(lock.images.values()))}
+
+
+def _parts(definition: Definition, lock: Lock, topology: Topology) -> Mapping[str, Container]:
+    network = replace(definition.network, driver=lock.driver)  # the definition may leave it to the lock
+    return containers(topology, network, lock.driver, dns_address(network.services))

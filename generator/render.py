@@ -5,32 +5,41 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from generator import node, release
-from generator.definition import Definition
+from generator.definition import SIZES, Definition, Size
 from generator.errors import UserError
 from generator.lock import Lock
-from generator.topology import Topology
+from generator.topology import Topology, offset, role_components
 
 Tree = Mapping[str, bytes]
 MANIFEST = ".anywhere-files"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What only the target knows: `settings` for its Terraform module, `base_images` by architecture, its `backend`."""
+
+    name: str
+    settings: Mapping[str, Any]
+    base_images: Mapping[str, str]
+    backend: Mapping[str, Any] | None = None
 
 
 def tree(
     definition: Definition,
     lock: Lock,
     topology: Topology,
-    provider: str,
-    base_image: str,
+    target: Target,
     secrets: Mapping[str, Mapping[str, Any]],
 ) -> Tree:
     """The whole rendered folder, {path: bytes}.
 
-    `base_image` is what new machines start as, in the target's own terms; `secrets` is {component: {roles, version}},
-    never the secrets themselves.
+    `secrets` is {component: {roles, version}}, never the secrets themselves.
     """
     archive = node.archive()
     checksum = hashlib.sha256(archive).hexdigest()
@@ -38,47 +47,97 @@ def tree(
         "release.json": release.document(definition, lock, topology, checksum),
         f"node/{checksum}.tar": archive,
     }
-    files = dict(_module(provider))
+    files = dict(_module(target.name))
     files |= {f"documents/{key}": data for key, data in documents.items()}
-    for role, group in sorted({(m.role, m.group) for m in topology.machines}):
-        files[f"user-data/{group}.yaml"] = node.user_data(provider, role, group)
-    values = {"base_image": base_image, **variables(definition, lock, topology, provider)}
+    for group, role in groups(definition, topology).items():
+        files[f"user-data/{group}.yaml"] = node.user_data(target.name, role, group, definition.ssh_keys)
+    values = variables(definition, lock, topology)
+    values |= {"settings": target.settings, "base_images": target.base_images, "secret_documents": secrets}
     values["documents"] = {
         key: {"file": f"documents/{key}", "sha256": hashlib.sha256(data).hexdigest()} for key, data in documents.items()
     }
-    values["secret_documents"] = secrets
-    files["terraform.tfvars.json"] = json.dumps(values, indent=2, sort_keys=True).encode() + b"\n"
+    files["terraform.tfvars.json"] = _json(values)
+    if target.backend:
+        files["backend.tf.json"] = _json({"terraform": {"backend": target.backend}})
     return files
 
 
-def variables(definition: Definition, lock: Lock, topology: Topology, provider: str) -> dict[str, Any]:
-    """Terraform's input, alike for every target: the target's own settings are under `settings`."""
+def groups(definition: Definition, topology: Topology) -> dict[str, str]:
+    """Group -> role, for all that boot a user-data of their own: a pool may have no machine yet."""
+    fixed = {machine.group: machine.role for machine in topology.machines if machine.role != "worker"}
+    return fixed | {f"worker-{pool.name}": "worker" for pool in definition.workers}
+
+
+def variables(definition: Definition, lock: Lock, topology: Topology) -> dict[str, Any]:
+    """Terraform's input, but for what is the target's own: the same for every target."""
     first = topology.having("kube-apiserver")[0].name
+    network = definition.network
     return {
         "cluster": definition.name,
-        "network": {"machines": str(definition.network.machines)},
+        "network": {"machines": str(network.machines), "driver": lock.driver, "encryption": network.encryption},
         "ssh_keys": list(definition.ssh_keys),
-        "settings": {**definition.providers.get(provider, {}), **lock.facts.get(provider, {})},
         "machines": {
             machine.name: {
                 "role": machine.role,
                 "group": machine.group,
-                "cpus": machine.size.cpus,
-                "memory": machine.size.memory,
-                "disk": machine.size.disk,
-                "address": f"{machine.address}/{definition.network.machines.prefixlen}",
+                "number": machine.number,
+                **_shape(machine.size, machine.arch),
+                "address": f"{machine.address}/{network.machines.prefixlen}",
                 "etcd": "etcd" in machine.components,
                 "api": machine.name == first,
             }
             for machine in topology.machines
+            if machine.role != "worker"
         },
+        "pools": {
+            pool.name: {
+                "group": f"worker-{pool.name}",
+                "count": pool.count,
+                "min": pool.count if pool.min is None else pool.min,
+                "max": pool.count if pool.max is None else pool.max,
+                "spot": pool.spot,
+                **_shape(SIZES[pool.size], pool.arch),
+                "offset": offset(definition, pool, lock.blocks),
+            }
+            for pool in definition.workers
+        },
+        "archives": archives(definition, lock, topology),
     }
+
+
+def archives(definition: Definition, lock: Lock, topology: Topology) -> dict[str, Any]:
+    """The archives that machines fetch, by key, with the roles that may; as the cache has them."""
+    readers = release.image_readers(definition, lock, topology)
+    found = {
+        f"images/{images[name].archive}.tar": roles
+        for arch in definition.architectures
+        for images in (lock.images[arch],)
+        for name, roles in readers.items()
+    }
+    found |= {
+        f"packages/{packages.sha256}.tar": set(role_components(definition)) for packages in lock.packages.values()
+    }
+    return {key: {"roles": sorted(found[key])} for key in sorted(found)}
+
+
+def _shape(size: Size, arch: str) -> dict[str, Any]:
+    return {"size": size.name, "arch": arch, "cpus": size.cpus, "memory": size.memory, "disk": size.disk}
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, indent=2, sort_keys=True).encode() + b"\n"
 
 
 def _module(provider: str) -> Iterator[tuple[str, bytes]]:
     for entry in resources.files("modules").joinpath(provider).iterdir():
-        if entry.name.endswith(".tf"):
+        if entry.name.endswith(".tf") and not entry.name.endswith("_override.tf"):
             yield entry.name, entry.read_bytes()
+
+
+def unprotected(provider: str) -> Tree:
+    """The files that let Terraform destroy what a module protects, beside those of `tree`."""
+    found = resources.files("modules").joinpath(provider).iterdir()
+    return {entry.name: entry.read_bytes() for entry in found if entry.name.endswith("_override.tf")}
 
 
 def write(files: Tree, folder: Path) -> None:

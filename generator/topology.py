@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 from itertools import chain, count
 
 from generator.definition import SIZES, Definition, Pool, Size
 from generator.errors import UserError
 
-ETCD_OFFSET = 10
-MASTER_OFFSET = 256
+# Every etcd machine and master has a /27 of its own, which a cloud with subnets by zone puts into the zone it likes.
+SLOT = 32
+ETCD_SLOTS, MASTER_SLOTS = 0, 256  # where those of each begin, from the network's first address
+FIRST_IN_SLOT = 10
+SHARED = {"etcd": 10, "master": 20}  # where numbers begin in a subnet that was there before the cluster
 BLOCK = 1024  # addresses a pool owns; the first block of the network belongs to etcd and the masters
 POOL_LIMIT = 1000  # machines a pool may have
 
@@ -22,15 +26,17 @@ CONTROL_PLANE_TAINT = "node-role.kubernetes.io/control-plane=:NoSchedule"
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """One machine. `role` is etcd, master or worker; `components` are what it runs, in start order.
+    """One machine. `role` is etcd, master or worker; `number` counts from 1 in its role or pool.
 
-    `pool` is "" where the machine is no worker.
+    `pool` is "" where the machine is no worker; `components` are what it runs, in start order.
     """
 
     name: str
     role: str
+    number: int
     pool: str
     size: Size
+    arch: str
     address: str
     labels: Mapping[str, str]
     taints: tuple[str, ...]
@@ -71,36 +77,62 @@ def blocks(definition: Definition, known: Mapping[str, int]) -> Mapping[str, int
     return given
 
 
-def lay_out(definition: Definition, blocks: Mapping[str, int]) -> Topology:
-    """Name and address every machine; `blocks` (pool name -> address block) comes from the lock."""
+def role_components(definition: Definition) -> dict[str, tuple[str, ...]]:
+    """What machines of each role that the cluster has run, in start order; a pool may have no machine yet."""
+    found = {"etcd": ("etcd",)} if definition.etcd.count else {}
+    found["master"] = MASTER if definition.etcd.count else ("etcd", *MASTER)
+    return found | ({"worker": NODE} if definition.workers else {})
+
+
+def lay_out(definition: Definition, blocks: Mapping[str, int], subnets: Sequence[IPv4Network] = ()) -> Topology:
+    """Name and address every machine; `blocks` (pool name -> address block) comes from the lock.
+
+    `subnets` are those that were there before the cluster, where its target is told to use them: machines of each
+    role take turns in them.
+    """
     workers = chain.from_iterable(
-        _workers(definition, pool, _block(definition, pool, blocks)) for pool in definition.workers
+        _workers(definition, pool, offset(definition, pool, blocks)) for pool in definition.workers
     )
-    return Topology((*_etcd(definition), *_masters(definition), *workers))
+    return Topology((*_etcd(definition, subnets), *_masters(definition, subnets), *workers))
 
 
-def _etcd(definition: Definition) -> Iterator[Machine]:
-    size = SIZES[definition.etcd.size]
-    for number in range(1, definition.etcd.count + 1):
-        address = str(definition.network.machines[ETCD_OFFSET + number])
-        yield Machine(f"etcd{number}", "etcd", "", size, address, {}, (), ("etcd",))
+def offset(definition: Definition, pool: Pool, blocks: Mapping[str, int]) -> int:
+    """The address before a pool's first, counted from the start of the machines network."""
+    return BLOCK * (1 + _block(definition, pool, blocks))
 
 
-def _masters(definition: Definition) -> Iterator[Machine]:
+def _etcd(definition: Definition, subnets: Sequence[IPv4Network]) -> Iterator[Machine]:
+    etcd = definition.etcd
+    for number in range(1, etcd.count + 1):
+        address = _fixed(definition.network.machines, subnets, "etcd", number)
+        size = SIZES[etcd.size]
+        yield Machine(f"etcd{number}", "etcd", number, "", size, etcd.arch, address, {}, (), ("etcd",))
+
+
+def _masters(definition: Definition, subnets: Sequence[IPv4Network]) -> Iterator[Machine]:
     masters = definition.masters
     taints = () if masters.schedulable else (CONTROL_PLANE_TAINT,)
-    components = MASTER if definition.etcd.count else ("etcd", *MASTER)
+    components = role_components(definition)["master"]
     for number in range(1, masters.count + 1):
-        address = str(definition.network.machines[MASTER_OFFSET + number])
-        yield Machine(f"master{number}", "master", "", SIZES[masters.size], address, {}, taints, components)
+        address = _fixed(definition.network.machines, subnets, "master", number)
+        size = SIZES[masters.size]
+        yield Machine(f"master{number}", "master", number, "", size, masters.arch, address, {}, taints, components)
 
 
-def _workers(definition: Definition, pool: Pool, block: int) -> Iterator[Machine]:
-    first = definition.network.machines.network_address + BLOCK * (1 + block)
+def _fixed(network: IPv4Network, subnets: Sequence[IPv4Network], role: str, number: int) -> str:
+    """The address of an etcd machine or master, which never changes."""
+    if subnets:
+        return str(subnets[(number - 1) % len(subnets)][SHARED[role] + number])
+    slots = {"etcd": ETCD_SLOTS, "master": MASTER_SLOTS}[role]
+    return str(network[slots + SLOT * (number - 1) + FIRST_IN_SLOT])
+
+
+def _workers(definition: Definition, pool: Pool, before: int) -> Iterator[Machine]:
     for number in range(1, pool.count + 1):
         name = f"worker-{pool.name}-{number}"
-        address = str(first + number)
-        yield Machine(name, "worker", pool.name, SIZES[pool.size], address, pool.labels, pool.taints, NODE)
+        address = str(definition.network.machines[before + number])
+        size = SIZES[pool.size]
+        yield Machine(name, "worker", number, pool.name, size, pool.arch, address, pool.labels, pool.taints, NODE)
 
 
 def _block(definition: Definition, pool: Pool, blocks: Mapping[str, int]) -> int:

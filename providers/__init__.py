@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -29,19 +30,27 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """A machine as the target shows it. `console` is its serial log so far, "" where none can be had."""
+    """A machine as the target shows it. `console` is its serial log so far, "" where none can be had.
+
+    `group` is that of a worker whose name nobody chose, because its target makes workers by itself.
+    """
 
     name: str
     running: bool
     address: str
     console: str
     ssh: tuple[str, ...] = ()  # the command that reaches it
+    group: str = ""
 
 
 class Provider(Protocol):
-    """What the CLI asks of a target. Every method may raise UserError; only `prepare` writes anything."""
+    """What the CLI asks of a target. Every method may raise UserError.
+
+    Only `prepare`, `create_backend` and `release` write anything.
+    """
 
     name: str
+    stock: bool  # machines start as the distribution's own image, so that packages are brought to them
 
     def preflight(self, definition: Definition, topology: Topology) -> tuple[Check, ...]: ...
 
@@ -51,8 +60,20 @@ class Provider(Protocol):
     def base(self, progress: Progress) -> Base | None:
         """The machine image to lock, made now where it must be; None where `facts` name it."""
 
-    def base_image(self, lock: Lock) -> str:
-        """What new machines start as, by the target's own name for it. Pure."""
+    def base_images(self, lock: Lock) -> Mapping[str, str]:
+        """What new machines start as, by architecture, in the target's own terms. Pure."""
+
+    def settings(self, definition: Definition, lock: Lock) -> Mapping[str, Any]:
+        """Terraform's `settings` variable, of which each target has its own (JSON values). Pure."""
+
+    def subnets(self, lock: Lock) -> tuple[IPv4Network, ...]:
+        """The subnets of a network that was there before the cluster; () where the cluster makes its own. Pure."""
+
+    def backend(self, definition: Definition) -> Mapping[str, Any] | None:
+        """Terraform's backend, {type: arguments}; None for state in the rendered folder. Pure."""
+
+    def create_backend(self, definition: Definition) -> str:
+        """Have what the backend keeps state in; a line that says what was done. Idempotent."""
 
     def prepare(self, topology: Topology, lock: Lock, archives: Path, progress: Progress) -> None:
         """Bring about what Terraform's plan builds on, such as a base image. Idempotent."""
@@ -60,9 +81,12 @@ class Provider(Protocol):
     def environment(self) -> Mapping[str, str]:
         """Variables that Terraform needs for this target."""
 
-    def observe(self, cluster: str) -> tuple[Observed, ...]: ...
+    def observe(self, definition: Definition) -> tuple[Observed, ...]: ...
 
-    def leftovers(self, cluster: str) -> tuple[str, ...]:
+    def release(self, definition: Definition, progress: Progress) -> None:
+        """Remove what the cluster itself had the target make, such as load balancers; destroy comes next."""
+
+    def leftovers(self, definition: Definition) -> tuple[str, ...]:
         """What is still there after destroy, a line each."""
 
 

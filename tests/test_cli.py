@@ -77,6 +77,7 @@ class Nowhere:
     """A target whose machines are words."""
 
     name = "local"
+    stock = False
     console = READY
     left = ()
 
@@ -89,7 +90,7 @@ class Nowhere:
     def environment(self):
         return {}
 
-    def observe(self, cluster):
+    def observe(self, definition):
         ssh = ("echo", "reached")
         return tuple(Observed(n["metadata"]["name"], True, "127.0.0.1", self.console, ssh) for n in NODES)
 
@@ -99,10 +100,22 @@ class Nowhere:
     def base(self, progress):
         return Base("debian-archive", "c" * 64)
 
-    def base_image(self, lock):
-        return ""
+    def base_images(self, lock):
+        return {}
 
-    def leftovers(self, cluster):
+    def settings(self, definition, lock):
+        return {}
+
+    def subnets(self, lock):
+        return ()
+
+    def backend(self, definition):
+        return None
+
+    def release(self, definition, progress):
+        pass
+
+    def leftovers(self, definition):
         return self.left
 
 
@@ -133,7 +146,9 @@ def nowhere(definition, monkeypatch):
     monkeypatch.setattr(steps, "get_images", lambda *args: None)
     loaded: Definition = load(definition)
     images = pinned(catalog.wanted(loaded.kubernetes, "flannel"))
-    lock.write(lock.path_beside(definition), Lock(loaded.kubernetes, "flannel", images, None, {}, {}))
+    lock.write(
+        lock.path_beside(definition), Lock(loaded.kubernetes, "flannel", {"amd64": images}, None, {}, {"local": {}})
+    )
     secrets = steps.ensure_secrets(project.open_project(definition, "local", None), show(io.StringIO()))
     server = serve(pki.documents(secrets)["kube-apiserver"], definition.parent)
     nodes = {"/api/v1/nodes?resourceVersion=0": json.dumps({"items": NODES}).encode()}

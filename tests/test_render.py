@@ -29,10 +29,11 @@ LOCK = golden.load("star-wars")[1]
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEXdwlv7TC0DgiSmxj8Jj5SJmIRTmIWVCFXwPoBZWRmO "
 
 
-def rendered(definition, lock=LOCK, provider="local"):
+def rendered(definition, lock=LOCK, target=None):
     known = replace(lock, blocks=topology.blocks(definition, lock.blocks))
     machines = topology.lay_out(definition, known.blocks)
-    return render.tree(definition, known, machines, provider, golden.BASE_IMAGE, golden.secrets(machines))
+    chosen = target or golden.target(definition)
+    return render.tree(definition, known, machines, chosen, golden.secrets(machines))
 
 
 def values(tree):
@@ -86,14 +87,14 @@ def test_a_machine_more_changes_no_other(definition, data):
     pool = definition.workers[index]
     grown = (*definition.workers[:index], replace(pool, count=pool.count + 1), *definition.workers[index + 1 :])
     before, after = rendered(definition), rendered(replace(definition, workers=grown))
-    new = f"worker-{pool.name}-{pool.count + 1}"
     # A worker is in no document: the other machines see the very same release.
+    old, new = values(before), values(after)
     assert after.pop("terraform.tfvars.json") != before.pop("terraform.tfvars.json")
     assert after == before
-    before, after = rendered(definition), rendered(replace(definition, workers=grown))
-    assert values(after)["machines"].pop(new)["group"] == f"worker-{pool.name}"
-    left = {name: machine for name, machine in values(after)["machines"].items() if name != new}
-    assert left == values(before)["machines"]
+    assert new["pools"][pool.name].pop("count") == old["pools"][pool.name].pop("count") + 1
+    for bound in ("min", "max"):
+        assert new["pools"][pool.name].pop(bound) >= old["pools"][pool.name].pop(bound)
+    assert new == old
 
 
 @settings(max_examples=25)
@@ -120,11 +121,11 @@ def test_what_terraform_is_told_agrees_with_the_tree(definition):
     found = values(tree)
     for told in found["documents"].values():
         assert hashlib.sha256(tree[told["file"]]).hexdigest() == told["sha256"]
-    groups = {f"user-data/{machine['group']}.yaml" for machine in found["machines"].values()}
-    assert groups == {name for name in tree if name.startswith("user-data/")}
+    groups = {shape["group"] for shape in [*found["machines"].values(), *found["pools"].values()]}
+    assert {f"user-data/{group}.yaml" for group in groups} == {name for name in tree if name.startswith("user-data/")}
     assert [machine["api"] for machine in found["machines"].values()].count(True) == 1
-    assert {machine["group"] for machine in found["machines"].values()} <= release(tree)["groups"].keys()
-    assert {machine["role"] for machine in found["machines"].values()} == release(tree)["roles"].keys()
+    assert groups <= release(tree)["groups"].keys()
+    assert {machine["role"] for machine in found["machines"].values()} | {"worker"} == release(tree)["roles"].keys()
     assert f"node/{release(tree)['node']}.tar" in found["documents"]
 
 
@@ -133,8 +134,8 @@ def test_hostile_text_stays_data(tmp_path):
     hostile = replace(STAR_WARS, ssh_keys=tuple(KEY + text.strip() for text in comments))
     definition = schema.load(write(tmp_path / "cluster.yaml", document(hostile)))
     assert definition.ssh_keys == hostile.ssh_keys
-    lock = replace(LOCK, facts={"local": {"text": list(HOSTILE), '"${x}': {"in": "%{ for"}}})
-    tree = rendered(definition, lock)
+    hostile = {"text": list(HOSTILE), '"${x}': {"in": "%{ for"}}
+    tree = rendered(definition, target=render.Target("local", hostile, {"amd64": golden.BASE_IMAGE}))
     assert values(tree)["ssh_keys"] == list(definition.ssh_keys)
     assert values(tree)["settings"]["text"] == list(HOSTILE)
     assert terraform_reads(tree, tmp_path) == {
@@ -187,7 +188,15 @@ def test_terraform_plans_the_tree(tmp_path):
     made = [change["address"] for change in plan["resource_changes"] if change["change"]["actions"] == ["create"]]
     assert len(made) == len(plan["resource_changes"])
     machines = {address for address in made if address.startswith("anywhere_machine.")}
-    assert machines == {f'anywhere_machine.machine["{name}"]' for name in values(golden.tree("ha"))["machines"]}
+    # Terraform names workers and gives them their addresses by itself; the topology says the same.
+    wanted = {machine.name: machine.address for machine in golden.load("ha")[2].machines}
+    assert machines == {f'anywhere_machine.machine["{name}"]' for name in wanted}
+    planned = {
+        c["change"]["after"]["name"]: c["change"]["after"]
+        for c in plan["resource_changes"]
+        if "machine." in c["address"]
+    }
+    assert {name: machine["address"].split("/")[0] for name, machine in planned.items()} == wanted
     assert not (tmp_path / "home").exists()
 
 

@@ -32,7 +32,7 @@ def run(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER, ou
             with phases.phase("destroy"):
                 terraform.apply(planned, {})
         (project.folder / "kubeconfig").unlink(missing_ok=True)
-    return _leftovers(project.provider.leftovers(project.definition.name))
+    return _leftovers(project.provider.leftovers(project.definition))
 
 
 def _leftovers(lines: tuple[str, ...]) -> int:

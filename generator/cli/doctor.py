@@ -47,7 +47,7 @@ def _machines(project: Project, wanted: Topology) -> tuple[Check, ...]:
     from generator.cli.status import look
     from providers import Check
 
-    if not project.kubeconfig.is_file() and not project.provider.observe(project.name):
+    if not project.kubeconfig.is_file() and not project.provider.observe(project.definition):
         return ()
     rows = look(project, wanted)
     return tuple(Check(row.machine, row.healthy, row.stage or row.presence, row.note) for row in rows)

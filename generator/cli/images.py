@@ -22,13 +22,13 @@ def list_(file: File = DEFAULT_FILE, as_json: Json = False) -> int:
     definition = schema.load(file)
     locked = lock.read(lock.path_beside(definition.path))
     steps.check_lock(locked, definition)
-    images = locked.images.values()
+    images = [(arch, i) for arch in definition.architectures for i in locked.images[arch].values()]
     if as_json:
-        listed = [{**asdict(i), "mirror": mirrored(i.ref, definition.registry)} for i in images]
+        listed = [{"arch": arch, **asdict(i), "mirror": mirrored(i.ref, definition.registry)} for arch, i in images]
         typer.echo(json.dumps({"images": listed}, indent=2))
     else:
-        rows = [(i.name, i.ref, i.id, f"{i.size / 2**20:.1f} MiB", i.source) for i in images]
-        typer.echo(columns(("NAME", "REF", "ID", "ARCHIVE", "SOURCE"), rows))
+        rows = [(i.name, arch, i.ref, i.id, f"{i.size / 2**20:.1f} MiB", i.source) for arch, i in images]
+        typer.echo(columns(("NAME", "ARCH", "REF", "ID", "ARCHIVE", "SOURCE"), rows))
     return 0
 
 

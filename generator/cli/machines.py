@@ -25,7 +25,7 @@ def split(words: list[str]) -> tuple[Path, str, tuple[str, ...]]:
 
 def observed(project: Project, name: str) -> Observed:
     """The machine called `name`, as the target shows it."""
-    machines = {machine.name: machine for machine in project.provider.observe(project.definition.name)}
+    machines = {machine.name: machine for machine in project.provider.observe(project.definition)}
     if name not in machines:
         there = f"There are: {', '.join(sorted(machines))}." if machines else "There are no machines yet: apply first."
         raise UserError(f"Cluster {project.definition.name} has no machine {name!r}.", there)

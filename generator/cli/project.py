@@ -9,6 +9,7 @@ from pathlib import Path
 from generator import lock as locks
 from generator import schema, topology
 from generator.definition import Definition
+from generator.lock import Lock
 from generator.topology import Topology
 from providers import Provider, load
 
@@ -46,5 +47,12 @@ def open_project(file: Path, provider: str, out: Path | None) -> Project:
 def wanted(project: Project) -> Topology:
     """The machines of the definition, with the addresses of its lock where there is one. Writes nothing."""
     path = locks.path_beside(project.definition.path)
-    known = locks.read(path).blocks if path.exists() else {}
-    return topology.lay_out(project.definition, topology.blocks(project.definition, known))
+    if not path.exists():
+        return topology.lay_out(project.definition, topology.blocks(project.definition, {}))
+    return lay_out(project, locks.read(path))
+
+
+def lay_out(project: Project, lock: Lock) -> Topology:
+    """The machines of the definition, addressed by the lock; pools that it does not know get blocks for now."""
+    blocks = topology.blocks(project.definition, lock.blocks)
+    return topology.lay_out(project.definition, blocks, project.provider.subnets(lock))

@@ -39,7 +39,7 @@ def look(project: Project, wanted: Topology) -> tuple[Row, ...]:
     """The table of machines as they are now."""
     from generator import status
 
-    return status.table(wanted, project.provider.observe(project.name), _nodes(project), project.release)
+    return status.table(wanted, project.provider.observe(project.definition), _nodes(project), project.release)
 
 
 def expiries(project: Project) -> tuple[Expiry, ...]:

@@ -13,13 +13,14 @@ from pathlib import Path
 from generator import agekey, pki, render, store, topology
 from generator import lock as locks
 from generator.cli.phases import Phases
-from generator.cli.project import Project
+from generator.cli.project import Project, lay_out
 from generator.definition import Definition
 from generator.errors import UserError
 from generator.images import cache as image_cache
 from generator.images import catalog
 from generator.lock import Lock
 from generator.places import archives, cache
+from generator.render import Target
 from generator.store import Secrets
 from generator.terraform import Plan, Terraform
 from generator.topology import Topology
@@ -50,7 +51,7 @@ def rendered(project: Project, phases: Phases, token_left: timedelta = pki.UNEXP
     runner = terraform(project, phases)
     runner.check_state(project.name)  # before anything of another cluster is written over
     lock = locked(project, phases)
-    machines = topology.lay_out(project.definition, lock.blocks)
+    machines = lay_out(project, lock)
     documents = pki.documents(ensure_secrets(project, phases, token_left))
     with phases.phase(f"render {project.folder}"):
         readers = pki.readers(machines)
@@ -59,10 +60,20 @@ def rendered(project: Project, phases: Phases, token_left: timedelta = pki.UNEXP
             for name, document in documents.items()
             if readers[name]
         }
-        provider = project.provider
-        tree = render.tree(project.definition, lock, machines, provider.name, provider.base_image(lock), described)
+        tree = render.tree(project.definition, lock, machines, target(project, lock), described)
         render.write({**tree, ".gitignore": UNTRACKED}, project.folder)
     return Work(project, lock, machines, values(documents), runner)
+
+
+def target(project: Project, lock: Lock) -> Target:
+    """What rendering is told of the target."""
+    definition, provider = project.definition, project.provider
+    return Target(
+        provider.name,
+        provider.settings(definition, lock),
+        provider.base_images(lock),
+        provider.backend(definition),
+    )
 
 
 def planned(project: Project, phases: Phases, token_left: timedelta) -> tuple[Work, Plan]:
@@ -95,9 +106,26 @@ def locked(project: Project, phases: Phases) -> Lock:
     lock = locks.read(path)
     check_lock(lock, project.definition)
     blocks = topology.blocks(project.definition, lock.blocks)
-    if blocks != lock.blocks:
-        lock = replace(lock, blocks=blocks)
-        locks.write(path, lock)
+    complete = with_target(project, replace(lock, blocks=blocks), phases)
+    if complete != lock:
+        locks.write(path, complete)
+    return complete
+
+
+def with_target(project: Project, lock: Lock, phases: Phases) -> Lock:
+    """`lock` with what it lacks of this target: a lock may have been made for another one."""
+    provider = project.provider
+    if provider.name not in lock.facts:
+        with phases.phase(f"look at {provider.name}"):
+            lock = replace(lock, facts={**lock.facts, provider.name: dict(provider.facts(project.definition))})
+    if provider.stock:
+        from generator import packages
+
+        absent = [arch for arch in project.definition.architectures if arch not in lock.packages]
+        made = {arch: packages.ensure(arch, cache(), phases) for arch in absent}
+        lock = replace(lock, packages={**lock.packages, **made})
+    if lock.base is None and (base := provider.base(phases)):
+        lock = replace(lock, base=base)
     return lock
 
 
@@ -111,17 +139,16 @@ def make_lock(project: Project, phases: Phases) -> Lock:
     path = locks.path_beside(project.definition.path)
     known = locks.read(path) if path.exists() else None
     driver = choose_driver(project.definition, known, phases)
-    wanted = catalog.wanted(project.definition.kubernetes, driver)
-    images = image_cache.resolve(wanted, archives(), cache(), phases)
-    facts = dict(known.facts) if known else {}
-    lock = Lock(
-        kubernetes=project.definition.kubernetes,
-        driver=driver,
-        images=images,
-        base=project.provider.base(phases) or (known.base if known else None),
-        blocks=topology.blocks(project.definition, known.blocks if known else {}),
-        facts=facts | {project.provider.name: project.provider.facts(project.definition)},
-    )
+    version = project.definition.kubernetes
+    images = {
+        arch: image_cache.resolve(catalog.wanted(version, driver, arch), archives(), cache(), phases)
+        for arch in project.definition.architectures
+    }
+    others = {name: facts for name, facts in known.facts.items() if name != project.provider.name} if known else {}
+    base = project.provider.base(phases) or (known.base if known else None)
+    blocks = topology.blocks(project.definition, known.blocks if known else {})
+    kept = known.packages if known and not project.provider.stock else {}
+    lock = with_target(project, Lock(version, driver, images, base, blocks, others, kept), phases)
     locks.write(path, lock)
     return lock
 
@@ -162,7 +189,8 @@ def values(documents: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
 
 def terraform(project: Project, phases: Phases) -> Terraform:
     """Terraform in the project's folder."""
-    return Terraform(project.folder, cache(), phases, project.provider.environment())
+    environment = {**project.provider.environment(), "TF_VAR_cache": str(cache())}
+    return Terraform(project.folder, cache(), phases, environment)
 
 
 def kubeconfig(project: Project, runner: Terraform) -> Path:
@@ -185,5 +213,10 @@ def kubeconfig(project: Project, runner: Terraform) -> Path:
 
 
 def get_images(project: Project, lock: Lock, phases: Phases) -> None:
-    """Have every image of the lock in the cache."""
+    """Have every image of the lock in the cache, and the packages where machines are brought them."""
     image_cache.present(lock, archives(), cache(), phases)
+    if project.provider.stock:
+        from generator import packages
+
+        for arch in project.definition.architectures:
+            packages.present(arch, lock.packages[arch], archives(), cache(), phases)

@@ -30,7 +30,7 @@ def until_ready(
     failing: dict[str, float] = {}
     try:
         while True:
-            observed = project.provider.observe(project.name)
+            observed = project.provider.observe(project.definition)
             rows = status.table(topology, observed, nodes(client, observed), project.release)
             phases.board([line(row) for row in rows])
             if not status.unready(rows):

@@ -28,14 +28,18 @@ def resolve(wanted: Sequence[Wanted], folder: Path, cache: Path, progress: Progr
     return {each.name: _resolve(each, folder, cache, progress) for each in wanted}
 
 
-def present(lock: Lock, folder: Path, cache: Path, progress: Progress) -> dict[str, Path]:
-    """Have exactly the archives of `lock` in the cache; their paths by name.
+def present(lock: Lock, folder: Path, cache: Path, progress: Progress) -> dict[tuple[str, str], Path]:
+    """Have exactly the archives of `lock` in the cache; their paths by architecture and name.
 
     UserError where one can no longer be had with the digest that the lock gives.
     """
     _images(cache).mkdir(parents=True, exist_ok=True)
-    known = {each.name: each for each in catalog.wanted(lock.kubernetes, lock.driver)}
-    return {name: _present(image, known.get(name), folder, cache, progress) for name, image in lock.images.items()}
+    found = {}
+    for arch, images in lock.images.items():
+        known = {each.name: each for each in catalog.wanted(lock.kubernetes, lock.driver, arch)}
+        for name, image in images.items():
+            found[arch, name] = _present(image, known.get(name), folder, cache, progress)
+    return found
 
 
 def available(wanted: Wanted, folder: Path, cache: Path) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from generator import release
 from generator.errors import UserError
@@ -27,6 +27,7 @@ class Wanted:
     name: str
     ref: str
     source: str
+    arch: str = "amd64"
 
     @property
     def runtimes(self) -> tuple[str, ...]:
@@ -34,7 +35,7 @@ class Wanted:
         return release.runtimes(self.name)
 
 
-def wanted(kubernetes: str, driver: str) -> tuple[Wanted, ...]:
+def wanted(kubernetes: str, driver: str, arch: str = "amd64") -> tuple[Wanted, ...]:
     """Every image of a cluster of that version (`v1.35.4`) on that driver (`weave` or `flannel`)."""
     common = (
         Wanted("hyperkube", f"anywhere.local/hyperkube:{kubernetes}", "release"),
@@ -54,4 +55,4 @@ def wanted(kubernetes: str, driver: str) -> tuple[Wanted, ...]:
     }
     if driver not in drivers:
         raise UserError(f"There is no network driver {driver!r}.", f"Use one of: {', '.join(sorted(drivers))}.")
-    return common + drivers[driver]
+    return tuple(replace(each, arch=arch) for each in common + drivers[driver])

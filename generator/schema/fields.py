@@ -12,7 +12,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from generator.decode import nearest, wrong
-from generator.definition import ADDONS, DRIVERS, MINORS, SIZES, VERSION
+from generator.definition import ADDONS, ARCHITECTURES, DRIVERS, MINORS, SIZES, VERSION
 from generator.source import shown
 
 T = TypeVar("T")
@@ -193,13 +193,20 @@ def taint(value: str) -> str:
     return f"{key}={content}:{effect}"
 
 
+def free_key(key: str) -> str:
+    """A tag's or label's key that neither a cloud nor this program keeps for itself."""
+    if key.startswith(("aws:", "anywhere-", "kubernetes.io", "goog")):
+        raise wrong(f"{shown(key)} is a key that is kept for others", "take a prefix of your own")
+    return key
+
+
 ClusterName = Annotated[str, AfterValidator(label(30)), AfterValidator(cluster_name)]
 PoolName = Annotated[str, AfterValidator(label(20))]
 Driver = one_of(DRIVERS, "a network driver")
 Accel = one_of(("auto", "kvm", "tcg"), "an accelerator")
 SizeName = one_of(tuple(SIZES), "a size")
 Addon = one_of(ADDONS, "an add-on", later=("metrics", "storage", "dashboard", "ingress"))
-Arch = one_of(("amd64",), "an architecture", later=("arm64",))
+Arch = one_of(ARCHITECTURES, "an architecture")
 Version = Annotated[
     str, BeforeValidator(version), WithJsonSchema({"type": "string", "pattern": f"^{_VERSION.pattern}$"})
 ]
@@ -218,3 +225,16 @@ AwsRegion = Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")]
 GceRegion = Annotated[str, Field(pattern=r"^[a-z]+-[a-z]+[0-9]+$")]
 GceProject = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{4,28}[a-z0-9]$")]
 MachineType = Annotated[str, Field(pattern=r"^[a-z][a-z0-9.-]{1,62}$")]
+AwsZone = Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9][a-z]$")]
+VpcId = Annotated[str, Field(pattern=r"^vpc-[0-9a-f]{8,17}$")]
+SubnetId = Annotated[str, Field(pattern=r"^subnet-[0-9a-f]{8,17}$")]
+AmiId = Annotated[str, Field(pattern=r"^ami-[0-9a-f]{8,17}$")]
+TagKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9+=._:@-]{1,128}$"), AfterValidator(free_key)]
+TagValue = Annotated[str, Field(pattern=r"^[A-Za-z0-9 +=._:/@-]{0,256}$")]
+BucketName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
+GceZone = Annotated[str, Field(pattern=r"^[a-z]+-[a-z]+[0-9]+-[a-z]$")]
+GceName = Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$")]
+GceImage = Annotated[str, Field(pattern=r"^projects/[^/\s]+/global/images/[^/\s]+$")]
+GceLabel = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$"), AfterValidator(free_key)]
+GceLabelValue = Annotated[str, Field(pattern=r"^[a-z0-9_-]{0,63}$")]
+KmsKey = Annotated[str, Field(pattern=r"^projects/[^/\s]+/locations/[^/\s]+/keyRings/[^/\s]+/cryptoKeys/[^/\s]+$")]

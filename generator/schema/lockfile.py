@@ -34,12 +34,18 @@ class BaseEntry(Strict):
     sha256: Hex
 
 
+class PackagesEntry(Strict):
+    sha256: Hex
+    size: int = Field(ge=0)
+
+
 class LockFile(Strict):
     apiVersion: Literal["anywhere/v1"]  # noqa: N815 (the key in the file)
     kind: Literal["Lock"]
     kubernetes: fields.Version
     driver: fields.Driver
-    images: dict[str, ImageEntry]
+    images: dict[fields.Arch, dict[str, ImageEntry]]
+    packages: dict[fields.Arch, PackagesEntry] = {}
     base: BaseEntry | None = None
     blocks: Annotated[dict[fields.PoolName, Annotated[int, Field(ge=0)]], AfterValidator(_apart)]
     facts: dict[str, dict[str, Any]] = {}

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field
 
 from generator.decode import Strict, wrong
 from generator.definition import ADDONS, VERSION
-from generator.schema import fields
+from generator.schema import fields, targets
 from generator.source import shown
 from generator.topology import POOL_LIMIT
 
@@ -45,6 +45,7 @@ class Etcd(Strict):
         json_schema_extra={"enum": [0, 1, 3, 5, 7]},
     )
     size: fields.SizeName = "small"
+    arch: fields.Arch = "amd64"
 
 
 class Masters(Strict):
@@ -53,6 +54,7 @@ class Masters(Strict):
     count: int = Field(default=1, ge=1, le=9)
     size: fields.SizeName = "medium"
     schedulable: bool = Field(default=False, description="Whether masters also take ordinary pods.")
+    arch: fields.Arch = "amd64"
 
 
 class Pool(Strict):
@@ -117,32 +119,12 @@ class Spec(Strict):
     access: Access = Access()
 
 
-class Local(Strict):
-    """Virtual machines on this computer."""
-
-    egress: bool = Field(default=True, description="Whether machines reach the outside.")
-    accel: fields.Accel = "auto"
-
-
-class Aws(Strict):
-    region: fields.AwsRegion = Field(examples=["eu-west-1"])
-    admin_cidrs: Annotated[fields.Items[fields.Range], Field(min_length=1)] = Field(examples=[["203.0.113.0/24"]])
-    sizes: dict[fields.SizeName, fields.MachineType] = Field(default={}, examples=[{"medium": "t3.medium"}])
-
-
-class Gce(Strict):
-    project: fields.GceProject = Field(examples=["my-project"])
-    region: fields.GceRegion = Field(examples=["europe-west1"])
-    admin_cidrs: Annotated[fields.Items[fields.Range], Field(min_length=1)] = Field(examples=[["203.0.113.0/24"]])
-    sizes: dict[fields.SizeName, fields.MachineType] = Field(default={}, examples=[{"medium": "e2-medium"}])
-
-
 class Providers(Strict):
     """What cannot be portable, by target."""
 
-    local: Local = Local()
-    aws: Aws | None = None
-    gce: Gce | None = None
+    local: targets.Local = targets.Local()
+    aws: targets.AwsSection | None = None
+    gce: targets.GceSection | None = None
 
 
 class Cluster(Strict):

@@ -8,14 +8,14 @@ resource "anywhere_disk" "etcd" {
 }
 
 resource "anywhere_machine" "machine" {
-  for_each = var.machines
+  for_each = merge(var.machines, local.workers)
 
   name       = each.key
   role       = each.value.role
   cpus       = each.value.cpus
   memory     = each.value.memory
   disk       = each.value.disk
-  base_image = var.base_image
+  base_image = var.base_images[each.value.arch]
   user_data  = file("${path.module}/user-data/${each.value.group}.yaml")
   ssh_keys   = var.ssh_keys
   network    = anywhere_network.machines.id

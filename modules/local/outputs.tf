@@ -1,7 +1,3 @@
-locals {
-  api_machine = one([for name, machine in anywhere_machine.machine : machine if var.machines[name].api])
-}
-
 output "cluster" {
   description = "Whose state this is."
   value       = var.cluster
@@ -21,5 +17,5 @@ output "machines" {
 
 output "api" {
   description = "Where this host reaches the API server; null where no machine has one."
-  value       = try("https://127.0.0.1:${local.api_machine.forward_ports["api"]}", null)
+  value       = try("https://127.0.0.1:${local.api_port}", null)
 }

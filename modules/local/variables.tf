@@ -4,15 +4,22 @@ variable "cluster" {
 }
 
 variable "network" {
-  description = "machines: the addresses of the network between machines."
-  type        = object({ machines = string })
+  description = "machines: the addresses between machines; driver: weave or flannel; encryption: whether it encrypts."
+  type = object({
+    machines   = string
+    driver     = string
+    encryption = bool
+  })
 }
 
 variable "machines" {
-  description = "Every machine by name. memory in MiB, disk in GiB; etcd: has a data disk; api: this host reaches its API."
+  description = "Etcd machines and masters by name. memory in MiB, disk in GiB; etcd: has a data disk; api: the first master."
   type = map(object({
     role    = string
     group   = string
+    number  = number
+    size    = string
+    arch    = string
     cpus    = number
     memory  = number
     disk    = number
@@ -22,9 +29,26 @@ variable "machines" {
   }))
 }
 
-variable "base_image" {
-  description = "SHA-256 of the image that new machines start as."
-  type        = string
+variable "pools" {
+  description = "Workers by pool. offset: the address before the first, from the start of the machines' network."
+  type = map(object({
+    group  = string
+    count  = number
+    min    = number
+    max    = number
+    size   = string
+    arch   = string
+    spot   = bool
+    cpus   = number
+    memory = number
+    disk   = number
+    offset = number
+  }))
+}
+
+variable "base_images" {
+  description = "What new machines start as, by architecture."
+  type        = map(string)
 }
 
 variable "ssh_keys" {
@@ -48,6 +72,18 @@ variable "documents" {
     sha256 = string
     roles  = optional(set(string), ["etcd", "master", "worker"])
   }))
+}
+
+variable "archives" {
+  description = "Archives of images and packages that machines may fetch, by key, and the roles that may."
+  type        = map(object({ roles = set(string) }))
+  default     = {}
+}
+
+variable "cache" {
+  description = "The folder of this computer that holds the archives. Local machines are given them from there."
+  type        = string
+  default     = "~/.cache/anywhere"
 }
 
 variable "secret_documents" {

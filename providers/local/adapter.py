@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from providers.local.home import ClusterFolder, cluster_folder
 from providers.local.machine import record_of
 
 USER = "debian"
+ARCH = "amd64"
 
 
 def _base(lock: Lock) -> Base:
@@ -30,9 +32,10 @@ class Local:
     """The adapter of the target `local`."""
 
     name = "local"
+    stock = False
 
     def preflight(self, definition: Definition, topology: Topology) -> tuple[Check, ...]:
-        there = {machine.name for machine in self.observe(definition.name)}
+        there = {machine.name for machine in self.observe(definition)}
         return host.checks(tuple(machine for machine in topology.machines if machine.name not in there))
 
     def facts(self, definition: Definition) -> Mapping[str, Any]:
@@ -43,11 +46,31 @@ class Local:
 
         return base.ensure(progress)
 
-    def base_image(self, lock: Lock) -> str:
+    def base_images(self, lock: Lock) -> Mapping[str, str]:
         """The key of the base image with the lock's container images loaded."""
         from providers.local import bake
 
-        return bake.key(_base(lock), lock.images.values())
+        return {ARCH: bake.key(_base(lock), lock.images[ARCH].values())}
+
+    def settings(self, definition: Definition, lock: Lock) -> Mapping[str, Any]:
+        if other := [arch for arch in definition.architectures if arch != ARCH]:
+            raise UserError(
+                f"Cluster {definition.name} has machines of {', '.join(other)}; local machines are {ARCH}.",
+                f"Write arch: {ARCH} for every pool, or choose another --provider.",
+            )
+        return definition.providers["local"]
+
+    def subnets(self, lock: Lock) -> tuple[IPv4Network, ...]:
+        return ()
+
+    def backend(self, definition: Definition) -> Mapping[str, Any] | None:
+        return None
+
+    def create_backend(self, definition: Definition) -> str:
+        raise UserError(
+            "Local machines keep their state beside them, in the rendered folder.",
+            "A backend is for --provider aws or gce.",
+        )
 
     def prepare(self, topology: Topology, lock: Lock, archives: Path, progress: Progress) -> None:
         """Have the base image that the lock names, with its container images loaded, in the cache.
@@ -58,7 +81,7 @@ class Local:
         from providers.local import bake, base, cache
 
         wanted = _base(lock)
-        if cache.holds(self.base_image(lock)):
+        if cache.holds(self.base_images(lock)[ARCH]):
             return
         if not cache.holds(wanted.sha256):
             made = base.ensure(progress)
@@ -67,8 +90,8 @@ class Local:
                 raise UserError(message, "Bring that image into the cache, or lock this one: anywhere images lock")
         bake.ensure(
             wanted,
-            tuple(lock.images.values()),
-            {name: runtimes(name) for name in lock.images},
+            tuple(lock.images[ARCH].values()),
+            {name: runtimes(name) for name in lock.images[ARCH]},
             places.cache() / "images",
             progress,
         )
@@ -78,12 +101,15 @@ class Local:
         mirror.install()
         return {"ANYWHERE_TERRAFORM_PROVIDER": str(mirror.program())}
 
-    def observe(self, cluster: str) -> tuple[Observed, ...]:
-        folders = sorted(path for path in cluster_folder(cluster).machines.glob("*") if path.is_dir())
+    def observe(self, definition: Definition) -> tuple[Observed, ...]:
+        folders = sorted(path for path in cluster_folder(definition.name).machines.glob("*") if path.is_dir())
         return tuple(observed for folder in folders if (observed := _observed(folder)))
 
-    def leftovers(self, cluster: str) -> tuple[str, ...]:
-        return tuple(_left(cluster_folder(cluster)))
+    def release(self, definition: Definition, progress: Progress) -> None:
+        """A cluster of local machines has nothing made outside of them."""
+
+    def leftovers(self, definition: Definition) -> tuple[str, ...]:
+        return tuple(_left(cluster_folder(definition.name)))
 
 
 def _observed(folder: Path) -> Observed | None:

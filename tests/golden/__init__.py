@@ -37,9 +37,13 @@ def secrets(machines: Topology) -> dict[str, dict[str, object]]:
     return {name: {"roles": list(readers[name]), "version": "0123456789ab"} for name in COMPONENTS}
 
 
+def target(definition: Definition) -> render.Target:
+    return render.Target("local", definition.providers["local"], {"amd64": BASE_IMAGE})
+
+
 def tree(case: str) -> render.Tree:
     definition, lock, machines = load(case)
-    return render.tree(definition, lock, machines, "local", BASE_IMAGE, secrets(machines))
+    return render.tree(definition, lock, machines, target(definition), secrets(machines))
 
 
 def normalised(files: render.Tree) -> dict[str, str]:

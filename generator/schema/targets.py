@@ -1,0 +1,124 @@
+"""The keys of `providers` in `cluster.yaml`: what cannot be portable."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from generator.decode import Strict, wrong
+from generator.definition import ARCHITECTURES
+from generator.schema import fields
+
+
+def _by_arch(types: object) -> object:
+    """A type alone is that of the usual architecture."""
+    return {ARCHITECTURES[0]: types} if isinstance(types, str) else types
+
+
+AdminCidrs = Annotated[fields.Items[fields.Range], Field(min_length=1)]
+ByArch = dict[fields.Arch, fields.MachineType]
+Sizes = dict[fields.SizeName, Annotated[ByArch, BeforeValidator(_by_arch, json_schema_input_type=str | ByArch)]]
+LoadBalancer = Annotated[
+    bool | None,
+    Field(description="A public address for the API, for admin_cidrs alone; left out: where masters are several."),
+]
+
+
+class Local(Strict):
+    """Virtual machines on this computer."""
+
+    egress: bool = Field(default=True, description="Whether machines reach the outside.")
+    accel: fields.Accel = "auto"
+
+
+class S3(Strict):
+    bucket: fields.BucketName = Field(examples=["my-clusters-state"])
+    key: str | None = Field(default=None, min_length=1, description="CLUSTER/terraform.tfstate if left out.")
+    region: fields.AwsRegion | None = Field(default=None, description="The cluster's if left out.")
+
+
+class AwsBackend(Strict):
+    """Where Terraform keeps its state."""
+
+    s3: S3 = Field(examples=[{"bucket": "my-clusters-state"}])
+
+
+class Vpc(Strict):
+    """A network that is there already: machines go to its private subnets."""
+
+    id: fields.VpcId = Field(examples=["vpc-0123456789abcdef0"])
+    subnets: Annotated[fields.Items[fields.SubnetId], Field(min_length=1)] = Field(
+        examples=[["subnet-0123456789abcdef0"]]
+    )
+    public_subnets: fields.Items[fields.SubnetId] = Field(default=(), description="For the API's load balancer.")
+
+
+class Aws(Strict):
+    """Machines on AWS, in one account and region."""
+
+    region: fields.AwsRegion = Field(examples=["eu-west-1"])
+    admin_cidrs: AdminCidrs = Field(examples=[["203.0.113.0/24"]], description="Who may reach the API from outside.")
+    zones: fields.Items[fields.AwsZone] = Field(default=(), description="Left out: all that offer the machines' types.")
+    sizes: Sizes = Field(default={}, examples=[{"medium": "t3.medium"}])
+    nat: Literal["none", "one", "zone"] = Field(default="one", description="NAT gateways: none, one, or one a zone.")
+    load_balancer: LoadBalancer = None
+    vpc: Vpc | None = None
+    images: dict[fields.Arch, fields.AmiId] = Field(default={}, description="Machine images instead of Debian's own.")
+    tags: dict[fields.TagKey, fields.TagValue] = Field(default={}, examples=[{"team": "platform"}])
+    backend: AwsBackend | None = None
+
+
+class Gcs(Strict):
+    bucket: fields.BucketName = Field(examples=["my-clusters-state"])
+    prefix: str | None = Field(default=None, min_length=1, description="The cluster's name if left out.")
+
+
+class GceBackend(Strict):
+    """Where Terraform keeps its state."""
+
+    gcs: Gcs = Field(examples=[{"bucket": "my-clusters-state"}])
+
+
+class GceNetwork(Strict):
+    """A network that is there already."""
+
+    name: fields.GceName = Field(examples=["my-network"])
+    subnetwork: fields.GceName = Field(examples=["my-subnetwork"])
+
+
+def _in_region(gce: Gce) -> Gce:
+    for zone in gce.zones:
+        if zone.rpartition("-")[0] != gce.region:
+            raise wrong(f"zone {zone} is not in region {gce.region}", f"such as {gce.region}-b")
+    return gce
+
+
+class Gce(Strict):
+    """Machines on Google Compute Engine, in one project and region."""
+
+    project: fields.GceProject = Field(examples=["my-project"])
+    region: fields.GceRegion = Field(examples=["europe-west1"])
+    admin_cidrs: AdminCidrs = Field(examples=[["203.0.113.0/24"]], description="Who may reach the API from outside.")
+    zones: fields.Items[fields.GceZone] = Field(default=(), description="Left out: all that offer the machines' types.")
+    sizes: Sizes = Field(default={}, examples=[{"medium": "e2-medium"}])
+    nat: Literal["none", "one"] = Field(default="one", description="Cloud NAT: none, or one for the region.")
+    load_balancer: LoadBalancer = None
+    network: GceNetwork | None = None
+    images: dict[fields.Arch, fields.GceImage] = Field(
+        default={}, description="Machine images instead of Debian's own."
+    )
+    labels: dict[fields.GceLabel, fields.GceLabelValue] = Field(default={}, examples=[{"team": "platform"}])
+    kms_key: fields.KmsKey | None = Field(default=None, description="A key of your own for disks, instead of Google's.")
+    backend: GceBackend | None = None
+
+
+def _zones_of_aws(aws: Aws) -> Aws:
+    for zone in aws.zones:
+        if zone[:-1] != aws.region:
+            raise wrong(f"zone {zone} is not in region {aws.region}", f"such as {aws.region}a")
+    return aws
+
+
+AwsSection = Annotated[Aws, AfterValidator(_zones_of_aws)]
+GceSection = Annotated[Gce, AfterValidator(_in_region)]
