@@ -22,9 +22,9 @@ EXAMPLE = Path(__file__).parent.parent / "examples" / "quickstart" / "cluster.ya
 NAME = "bench"
 
 
-def stages() -> Iterator[str]:
+def stages(file: Path) -> Iterator[str]:
     """Seconds of uptime at which each machine had reached each stage."""
-    for machine in load("local").observe(NAME):
+    for machine in load("local").observe(schema.load(file)):
         marks = status.stages(machine.console).marks
         yield f"{machine.name}: " + ", ".join(f"{stage} {seconds:.0f}" for stage, seconds in marks)
 
@@ -43,7 +43,7 @@ def main() -> None:
             begin = time.perf_counter()
             anywhere("apply", file, "--yes")
             sys.stdout.write(f"anywhere apply, lock and images included: {time.perf_counter() - begin:.0f} s\n")
-            sys.stdout.writelines(f"{line}\n" for line in stages())
+            sys.stdout.writelines(f"{line}\n" for line in stages(file))
             plan = measure("plan, nothing to change", lambda: anywhere("plan", file), "2 machines; aim 1500")
             rows: list[Row] = [plan]
             sys.stdout.write(table(rows) + "\n")

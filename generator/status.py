@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -52,6 +52,10 @@ class Observation(Protocol):
     def running(self) -> bool: ...
     @property
     def console(self) -> str: ...
+    @property
+    def address(self) -> str: ...
+    @property
+    def group(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +130,36 @@ def table(topology: Topology, observed: Iterable[Observation], nodes: Iterable[N
     """
     seen = {o.name: o for o in observed}
     by_name = {n.name: n for n in nodes}
-    rows = [
-        _row(machine, seen.pop(machine.name, None), by_name.get(machine.name), release) for machine in topology.machines
-    ]
+    rows = []
+    for machine in _named(topology, seen):
+        rows.append(_row(machine, seen.pop(machine.name, None), by_name.get(machine.name), release))
     rows += [_extra(seen[name], by_name.get(name)) for name in sorted(seen)]
     return tuple(rows)
+
+
+def _named(topology: Topology, seen: Mapping[str, Observation]) -> Iterator[Machine]:
+    """The wanted machines; where the target makes workers by itself, under the names that it gave them.
+
+    A pool may have grown by itself, so all that are seen of its group count as wanted.
+    """
+    wanted = {machine.name for machine in topology.machines}
+    made = {
+        group: [o for _, o in sorted(seen.items()) if o.group == group and o.name not in wanted]
+        for group in {o.group for o in seen.values() if o.group}
+    }
+    last = {machine.group: machine for machine in topology.machines}
+    for machine in topology.machines:
+        others = made.get(machine.group, [])
+        if machine.name in seen or not others:
+            yield machine
+        else:
+            yield _as(machine, others.pop(0))
+    for group in sorted(made.keys() & last.keys()):
+        yield from (_as(last[group], other) for other in made[group])
+
+
+def _as(machine: Machine, observed: Observation) -> Machine:
+    return replace(machine, name=observed.name, address=observed.address)
 
 
 def diagnose(machine: Machine, observed: Observation | None, node: Node | None) -> str:

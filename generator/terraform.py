@@ -25,8 +25,12 @@ PLAN_FILE = "anywhere.tfplan"
 SECRETS = "TF_VAR_secrets"
 Event = Mapping[str, Any]
 _MEND = "Mend that and run the same command again: what was done is kept."
-_HINTS = {
-    "Error acquiring the state lock": "Another run is at work in this folder: wait until it has ended, then run again.",
+_HINTS = {  # by a pattern of what Terraform says
+    "Error acquiring the state lock": "Another run is at work on this cluster: wait until it has ended, then run again."
+    " A lock that a dead run left: terraform force-unlock ID, in the rendered folder.",
+    "Instance cannot be destroyed": "Nothing was changed. Say --may-destroy MACHINE for each that may go.",
+    "Backend configuration changed": "Run terraform init -migrate-state once in the rendered folder: it moves the state.",
+    "bucket.*(does not|doesn't) exist": "Make it: anywhere backend create",
 }
 
 # What a person's shell may set for their own Terraform, and what would change ours.
@@ -132,6 +136,17 @@ class Terraform:
             raise UserError(
                 f"{self.folder} holds the Terraform state of cluster {owner!r}, not of {cluster!r}.",
                 "Give this cluster a folder of its own with --out, or put back the definition of the other one.",
+            )
+
+    def check_remote_state(self, cluster: str) -> None:
+        """UserError where the backend, which `init` opened, holds the state of another cluster."""
+        if not (self.folder / "backend.tf.json").exists():
+            return
+        owner = self.outputs().get("cluster", cluster)
+        if owner != cluster:
+            raise UserError(
+                f"The backend holds the Terraform state of cluster {owner!r}, not of {cluster!r}.",
+                "Give each cluster a key or prefix of its own in the definition's backend.",
             )
 
     def _rendered_for(self) -> str:
@@ -378,7 +393,7 @@ def _raise_for(diagnostics: list[Event], status: int, text: str = "") -> None:
     if not diagnostics and status == 0:
         return
     said = "\n".join(explain(d) for d in diagnostics) or _plain(text) or f"it ended with status {status} and no word"
-    hints = (hint for summary, hint in _HINTS.items() if any(d["summary"] == summary for d in diagnostics))
+    hints = (hint for pattern, hint in _HINTS.items() if re.search(pattern, said))
     raise UserError(f"Terraform failed: {said}", next(hints, _MEND))
 
 

@@ -20,12 +20,16 @@ NAMES = ("local", "aws", "gce")
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One line of a preflight: `hint` says what to do where it is not `ok`."""
+    """One line of a preflight: `hint` says what to do where it is not `ok`.
+
+    Nothing can be applied while a check that is `needed` fails; others are but warnings.
+    """
 
     subject: str
     ok: bool
     detail: str
     hint: str = ""
+    needed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,7 @@ class Provider(Protocol):
 
     name: str
     stock: bool  # machines start as the distribution's own image, so that packages are brought to them
+    poll: float  # seconds between two looks at machines that are waited for
 
     def preflight(self, definition: Definition, topology: Topology) -> tuple[Check, ...]: ...
 

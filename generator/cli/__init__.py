@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from generator.cli import (
     apply,
+    backend,
     destroy,
     doctor,
     env,
@@ -57,6 +58,7 @@ app = typer.Typer(
 for verb in (init, validate, plan, apply, status, doctor, kubeconfig, ssh, logs, destroy, render, schema, env):
     app.command(verb.__name__.rpartition(".")[2])(verb.run)
 app.add_typer(images.app, name="images")
+app.add_typer(backend.app, name="backend")
 
 
 def main() -> None:

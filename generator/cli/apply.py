@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from generator.cli.loss import MayDestroy
 from generator.cli.options import DEFAULT_FILE, DEFAULT_PROVIDER, File, Out, ProviderName, Yes
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from generator.status import Row
-    from generator.terraform import Plan
 
-ETCD_DISK = re.compile(r"(disk|volume)\.etcd\b")
-
-LoseData = Annotated[bool, typer.Option("--lose-data", help="Allow a plan that destroys a disk of etcd.")]
 Timeout = Annotated[float, typer.Option("--timeout", help="Seconds to wait for every machine to be Ready.")]
 
 
@@ -26,12 +22,12 @@ def run(
     provider: ProviderName = DEFAULT_PROVIDER,
     out: Out = None,
     yes: Yes = False,
-    lose_data: LoseData = False,
+    may_destroy: MayDestroy = [],  # noqa: B006 (typer copies it)
     timeout: Timeout = 1800,
 ) -> int:
     """Make the cluster as defined; wait until Ready."""
     from generator import pki
-    from generator.cli import steps, wait
+    from generator.cli import loss, steps, wait
     from generator.cli.asking import confirm
     from generator.cli.phases import show
     from generator.cli.plan import summary
@@ -39,11 +35,12 @@ def run(
 
     phases = show()
     project = open_project(file, provider, out)
-    work, planned = steps.planned(project, phases, pki.TOKEN_LEFT)
+    work = steps.rendered(project, phases, pki.TOKEN_LEFT)
+    steps.refuse_unfit(steps.preflight(work, phases))
+    planned = steps.planned(work, phases, may_destroy)
     typer.echo(summary(planned))
+    loss.refuse(planned, may_destroy)
     if not planned.empty:
-        refuse_loss(planned, lose_data)
-        steps.preflight(work, phases)
         confirm(f"Apply this to cluster {project.name} on {provider}?", yes)
         steps.bring_about(work, phases)
         with phases.phase("apply"):
@@ -53,18 +50,6 @@ def run(
         rows = wait.until_ready(project, work.topology, path, phases, timeout)
     typer.echo(finished(rows, path))
     return 0
-
-
-def refuse_loss(plan: Plan, lose_data: bool) -> None:
-    """UserError where `plan` destroys a disk of etcd and nobody said that it may."""
-    from generator.errors import UserError
-
-    lost = [c.address for c in plan.changes if c.action in ("delete", "replace") and ETCD_DISK.search(c.address)]
-    if lost and not lose_data:
-        raise UserError(
-            f"This plan destroys what etcd holds: {', '.join(lost)}.",
-            "Nothing was changed. Say --lose-data if that is what you want.",
-        )
 
 
 def finished(rows: tuple[Row, ...], kubeconfig: Path) -> str:

@@ -22,13 +22,16 @@ def run(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER, ou
     project = open_project(file, provider, out)
     if any(project.folder.glob("*.tf")):
         terraform = steps.terraform(project, phases)
-        with phases.phase("plan what to destroy"):
-            terraform.check_state(project.definition.name)
+        with phases.phase("plan what to destroy"), steps.unprotected(project):
+            terraform.check_state(project.name)
             terraform.init()
+            terraform.check_remote_state(project.name)
             planned = terraform.plan_destroy({})
         if not planned.empty:
             typer.echo(summary(planned))
-            confirm(f"Destroy cluster {project.definition.name} on {provider}?", yes)
+            confirm(f"Destroy cluster {project.name} on {provider}?", yes)
+            with phases.phase("remove what the cluster had made"):
+                project.provider.release(project.definition, phases)
             with phases.phase("destroy"):
                 terraform.apply(planned, {})
         (project.folder / "kubeconfig").unlink(missing_ok=True)

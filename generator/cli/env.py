@@ -21,7 +21,7 @@ def run(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER) ->
 
     project = open_project(file, provider, None)
     values = steps.values(pki.documents(steps.ensure_secrets(project, show())))
-    variables = {**project.provider.environment(), terraform.SECRETS: terraform.secrets_value(values)}
+    variables = {**steps.environment(project), terraform.SECRETS: terraform.secrets_value(values)}
     for name, value in sorted(variables.items()):
         typer.echo(f"export {name}={shlex.quote(value)}")
     return 0

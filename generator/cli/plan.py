@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from generator.cli.loss import MayDestroy
 from generator.cli.options import DEFAULT_FILE, DEFAULT_PROVIDER, File, Json, Out, ProviderName
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def run(
     out: Out = None,
     as_json: Json = False,
     detailed_exitcode: DetailedExitcode = False,
+    may_destroy: MayDestroy = [],  # noqa: B006 (typer copies it)
 ) -> int:
     """Show what apply would change, dead machines too."""
     from generator import pki
@@ -35,7 +37,9 @@ def run(
 
     phases = show()
     project = open_project(file, provider, out)
-    _, planned = steps.planned(project, phases, pki.ANY_LEFT)  # a token that aged is no change
+    work = steps.rendered(project, phases, pki.ANY_LEFT)  # a token that aged is no change
+    steps.preflight(work, phases)
+    planned = steps.planned(work, phases, may_destroy)
     typer.echo(document(planned) if as_json else summary(planned))
     return CHANGES if detailed_exitcode and not planned.empty else 0
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,6 +24,7 @@ from generator.render import Target
 from generator.store import Secrets
 from generator.terraform import Plan, Terraform
 from generator.topology import Topology
+from providers import Check
 
 # A rendered folder may be committed, for review; what apply leaves there may not.
 UNTRACKED = b"""\
@@ -76,20 +77,43 @@ def target(project: Project, lock: Lock) -> Target:
     )
 
 
-def planned(project: Project, phases: Phases, token_left: timedelta) -> tuple[Work, Plan]:
-    """The rendered folder, and what differs from the definition."""
-    work = rendered(project, phases, token_left)
+def preflight(work: Work, phases: Phases) -> tuple[Check, ...]:
+    """What keeps the target from having the machines; what only may do so is a warning. Changes nothing."""
+    failed = [c for c in work.project.provider.preflight(work.project.definition, work.topology) if not c.ok]
+    for check in failed:
+        phases.note(f"warning: {check.subject}: {check.detail}. {check.hint}")
+    return tuple(check for check in failed if check.needed)
+
+
+def refuse_unfit(failed: Sequence[Check]) -> None:
+    """UserError with every check that failed, a line each."""
+    if len(failed) == 1:
+        raise UserError(f"{failed[0].subject}: {failed[0].detail}.", failed[0].hint)
+    if failed:
+        lines = "\n".join(f"  {check.subject}: {check.detail}. {check.hint}" for check in failed)
+        raise UserError(f"The target is not fit for this cluster:\n{lines}", "Nothing was changed.")
+
+
+def planned(work: Work, phases: Phases, may_destroy: Sequence[str] = ()) -> Plan:
+    """What differs from the definition; `may_destroy` names machines whose protection is lifted for this plan."""
     with phases.phase("initialise Terraform"):
         work.terraform.init()
-    with phases.phase("plan"):
-        return work, work.terraform.plan(work.values)
+        work.terraform.check_remote_state(work.project.name)
+    with phases.phase("plan"), unprotected(work.project) if may_destroy else nullcontext():
+        return work.terraform.plan(work.values)
 
 
-def preflight(work: Work, phases: Phases) -> None:
-    """Warn of what may keep the target from having the machines; the target itself is the judge."""
-    for check in work.project.provider.preflight(work.project.definition, work.topology):
-        if not check.ok:
-            phases.note(f"warning: {check.subject}: {check.detail}. {check.hint}")
+@contextmanager
+def unprotected(project: Project) -> Iterator[None]:
+    """The rendered folder, for a while, without what keeps Terraform from destroying the data of etcd."""
+    files = render.unprotected(project.provider.name)
+    try:
+        for name, data in files.items():
+            (project.folder / name).write_bytes(data)
+        yield
+    finally:
+        for name in files:
+            (project.folder / name).unlink(missing_ok=True)
 
 
 def bring_about(work: Work, phases: Phases) -> None:
@@ -189,8 +213,12 @@ def values(documents: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
 
 def terraform(project: Project, phases: Phases) -> Terraform:
     """Terraform in the project's folder."""
-    environment = {**project.provider.environment(), "TF_VAR_cache": str(cache())}
-    return Terraform(project.folder, cache(), phases, environment)
+    return Terraform(project.folder, cache(), phases, environment(project))
+
+
+def environment(project: Project) -> dict[str, str]:
+    """What Terraform is told by environment, but for the secrets."""
+    return {**project.provider.environment(), "TF_VAR_cache": str(cache())}
 
 
 def kubeconfig(project: Project, runner: Terraform) -> Path:

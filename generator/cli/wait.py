@@ -16,7 +16,6 @@ from generator.status import Row
 from generator.topology import Topology
 from providers import Observed
 
-POLL_SECONDS = 1.0
 # Nodes try a failed stage again by themselves; one that is still failing after this long will not mend.
 PATIENCE_SECONDS = 120.0
 
@@ -40,7 +39,7 @@ def until_ready(
             given_up = [name for name, since in failing.items() if now - since > PATIENCE_SECONDS]
             if given_up or now - begin > timeout:
                 raise not_ready(rows, f"after {now - begin:.0f} s")
-            time.sleep(POLL_SECONDS)
+            time.sleep(project.provider.poll)
     finally:
         client.close()
 

@@ -33,6 +33,7 @@ class Local:
 
     name = "local"
     stock = False
+    poll = 1.0
 
     def preflight(self, definition: Definition, topology: Topology) -> tuple[Check, ...]:
         there = {machine.name for machine in self.observe(definition)}

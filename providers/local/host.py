@@ -27,7 +27,9 @@ def checks(new: Sequence[Machine]) -> tuple[Check, ...]:
 
 def _tool(name: str) -> Check:
     path = shutil.which(name)
-    return Check(name, True, path) if path else Check(name, False, "is not installed", command.missing(name).hint)
+    if path:
+        return Check(name, True, path)
+    return Check(name, False, "is not installed", command.missing(name).hint, needed=True)
 
 
 def _accelerator() -> Check:
@@ -35,7 +37,7 @@ def _accelerator() -> Check:
     try:
         return Check("accelerator", True, f"{accelerator.choose()}: {accelerator.reason()}")
     except UserError as error:
-        return Check("accelerator", False, error.message, error.hint)
+        return Check("accelerator", False, error.message, error.hint, needed=True)
 
 
 def available_memory() -> int:
