@@ -1,0 +1,30 @@
+"""`anywhere backend`: where Terraform keeps the state of a cluster in a cloud."""
+
+from __future__ import annotations
+
+import typer
+
+from generator.cli.options import DEFAULT_FILE, File, ProviderName
+from generator.errors import UserError
+
+app = typer.Typer(help="Make what the definition's backend keeps Terraform's state in.", rich_markup_mode=None)
+
+
+@app.callback()
+def backend() -> None:
+    """A group of verbs, of which there is one so far."""
+
+
+@app.command("create")
+def create(provider: ProviderName, file: File = DEFAULT_FILE) -> int:
+    """Make the backend's bucket: versioned, encrypted, private. Nothing happens where it is there."""
+    from generator.cli.project import open_project
+
+    project = open_project(file, provider, None)
+    if project.provider.backend(project.definition) is None:
+        raise UserError(
+            f"{file} names no backend for {provider}, so state stays in the rendered folder.",
+            f"Write one in providers.{provider}.backend first.",
+        )
+    typer.echo(project.provider.create_backend(project.definition))
+    return 0
