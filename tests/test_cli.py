@@ -16,7 +16,7 @@ import pytest
 from test_kubernetes import Api, serve
 
 from generator import cli, lock, pki, render, store
-from generator.cli import apply, images, project, steps
+from generator.cli import apply, images, locking, project, steps
 from generator.cli.phases import Phases, show
 from generator.definition import Definition
 from generator.errors import UserError
@@ -584,23 +584,23 @@ def test_a_plan_that_destroys_what_etcd_holds_is_refused(address):
 
 def chosen(definition, known=None):
     stream = io.StringIO()
-    return steps.choose_driver(load(definition), known, show(stream)), stream.getvalue()
+    return locking.choose_driver(load(definition), known, show(stream)), stream.getvalue()
 
 
 def test_the_driver_is_weave_where_its_images_can_be_had(definition, monkeypatch):
-    monkeypatch.setattr(steps.image_cache, "available", lambda *args: True)
+    monkeypatch.setattr(locking.image_cache, "available", lambda *args: True)
     assert chosen(definition) == ("weave", "")
 
 
 def test_else_it_is_flannel_with_a_warning_that_says_how_to_have_weave(definition, monkeypatch):
-    monkeypatch.setattr(steps.image_cache, "available", lambda image, *rest: "npc" not in image.ref)
+    monkeypatch.setattr(locking.image_cache, "available", lambda image, *rest: "npc" not in image.ref)
     driver, said = chosen(definition)
     assert driver == "flannel"
     assert "warning: docker.io/rajchaudhuri/weave-npc" in said and "ANYWHERE_IMAGES" in said
 
 
 def test_the_driver_is_decided_once_and_the_definition_decides_first(definition, monkeypatch):
-    monkeypatch.setattr(steps.image_cache, "available", lambda *args: True)
+    monkeypatch.setattr(locking.image_cache, "available", lambda *args: True)
     known = Lock("v1.35.4", "flannel", {}, None, {}, {})
     assert chosen(definition, known)[0] == "flannel"
     definition.write_text(DEFINITION + "  network: {driver: weave}\n")
@@ -608,7 +608,7 @@ def test_the_driver_is_decided_once_and_the_definition_decides_first(definition,
 
 
 def test_images_lock_pins_images_base_and_addresses(nowhere, definition, monkeypatch, capsys):
-    monkeypatch.setattr(steps.image_cache, "resolve", lambda wanted, *rest: pinned(wanted))
+    monkeypatch.setattr(locking.image_cache, "resolve", lambda wanted, *rest: pinned(wanted))
     path = lock.path_beside(definition)
     path.unlink()
     assert run("plan") == 0  # makes it the first time

@@ -1,0 +1,83 @@
+"""The lock beside a definition: read, made, and completed with what a target needs in it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from generator import lock as locks
+from generator import topology
+from generator.cli.phases import Phases
+from generator.cli.project import Project
+from generator.definition import Definition
+from generator.images import cache as image_cache
+from generator.images import catalog
+from generator.lock import Lock
+from generator.places import archives, cache
+
+
+def locked(project: Project, phases: Phases) -> Lock:
+    """The lock, made where there is none, with a block of addresses for every pool."""
+    path = locks.path_beside(project.definition.path)
+    if not path.exists():
+        make_lock(project, phases)
+    lock = locks.read(path)
+    check_lock(lock, project.definition)
+    blocks = topology.blocks(project.definition, lock.blocks)
+    complete = with_target(project, replace(lock, blocks=blocks), phases)
+    if complete != lock:
+        locks.write(path, complete)
+    return complete
+
+
+def with_target(project: Project, lock: Lock, phases: Phases) -> Lock:
+    """`lock` with what it lacks of this target: a lock may have been made for another one."""
+    provider = project.provider
+    if provider.name not in lock.facts:
+        with phases.phase(f"look at {provider.name}"):
+            lock = replace(lock, facts={**lock.facts, provider.name: dict(provider.facts(project.definition))})
+    if provider.stock:
+        from generator import packages
+
+        absent = [arch for arch in project.definition.architectures if arch not in lock.packages]
+        made = {arch: packages.ensure(arch, cache(), phases) for arch in absent}
+        lock = replace(lock, packages={**lock.packages, **made})
+    if lock.base is None and (base := provider.base(phases)):
+        lock = replace(lock, base=base)
+    return lock
+
+
+def check_lock(lock: Lock, definition: Definition) -> None:
+    """UserError where the lock is not one of this definition's, or lacks an image."""
+    locks.check(lock, definition, [image.name for image in catalog.wanted(lock.kubernetes, lock.driver)])
+
+
+def make_lock(project: Project, phases: Phases) -> Lock:
+    """Choose and pin everything the cluster is made of; pools keep the addresses they have."""
+    path = locks.path_beside(project.definition.path)
+    known = locks.read(path) if path.exists() else None
+    driver = choose_driver(project.definition, known, phases)
+    version = project.definition.kubernetes
+    images = {
+        arch: image_cache.resolve(catalog.wanted(version, driver, arch), archives(), cache(), phases)
+        for arch in project.definition.architectures
+    }
+    others = {name: facts for name, facts in known.facts.items() if name != project.provider.name} if known else {}
+    base = project.provider.base(phases) or (known.base if known else None)
+    blocks = topology.blocks(project.definition, known.blocks if known else {})
+    kept = known.packages if known and not project.provider.stock else {}
+    lock = with_target(project, Lock(version, driver, images, base, blocks, others, kept), phases)
+    locks.write(path, lock)
+    return lock
+
+
+def choose_driver(definition: Definition, known: Lock | None, phases: Phases) -> str:
+    """What the definition says, else what the lock said; else weave where its images can be had, else flannel."""
+    if decided := definition.network.driver or (known and known.driver):
+        return decided
+    weave = [image for image in catalog.wanted(definition.kubernetes, "weave") if image.source == "registry"]
+    missing = [image.ref for image in weave if not image_cache.available(image, archives(), cache())]
+    if not missing:
+        return "weave"
+    phases.note(f"warning: {missing[0]} cannot be had here, so this cluster's network is flannel instead of weave;")
+    phases.note("  to have weave, put its archives in ANYWHERE_IMAGES, name it in spec.network.driver and lock again.")
+    return "flannel"
