@@ -75,16 +75,19 @@ def test_a_changed_recipe_is_another_image(builder, tmp_path, monkeypatch):
     base.ensure(Silent())
     copy = tmp_path / "modules"
     shutil.copytree(recipe.MODULES / "local", copy / "local")
-    shutil.copytree(recipe.HOST, copy / "node" / "host")
+    shutil.copytree(recipe.HOST.parent, copy / "node")
     monkeypatch.setattr(recipe, "MODULES", copy)
     monkeypatch.setattr(recipe, "FOLDER", copy / "local" / "base")
     monkeypatch.setattr(recipe, "HOST", copy / "node" / "host")
+    monkeypatch.setattr(recipe, "NODE", copy / "node" / "packages")
     base.ensure(Silent())
     assert builder.count == 1  # the same bytes elsewhere are the same recipe
-    with (copy / "local" / "base" / "packages").open("a") as packages:
-        packages.write("nano\n")
-    base.ensure(Silent())
-    assert builder.count == 2
+    for number, path in enumerate((recipe.FOLDER / "packages", recipe.NODE), 2):
+        with path.open("a") as packages:
+            packages.write("nano\n")
+        base.ensure(Silent())
+        assert builder.count == number
+    assert {"docker.io", "linux-image-cloud-amd64"} <= set(recipe.packages())
 
 
 def test_a_failed_build_leaves_nothing(monkeypatch):
@@ -254,7 +257,7 @@ def test_the_guest_gets_the_whole_recipe(tmp_path):
     with tarfile.open(tmp_path / "payload.tar") as tar:
         names = set(tar.getnames())
     recipe_files = {f"base/{name}" for name in ("packages", "customise.sh", "provision.sh", "init", "files/etc/fstab")}
-    wanted = recipe_files | {"host/etc/docker/daemon.json"}
+    wanted = recipe_files | {"host/etc/docker/daemon.json", "packages"}
     assert {f"provision/{name}" for name in wanted} <= names
 
 

@@ -165,3 +165,4 @@ def pack(target: Path) -> None:
     with tarfile.open(target, "w") as tar:
         tar.add(recipe.FOLDER, "provision/base")
         tar.add(recipe.HOST, "provision/host")
+        tar.add(recipe.NODE, "provision/packages")

@@ -1,6 +1,6 @@
 #!/bin/sh
 # The first process of a guest that makes the base image out of Debian's cloud image, and powers off.
-# /provision holds what this script stands among (`base`) and the settings of every node (`host`).
+# /provision holds what this script stands among (`base`), and the settings (`host`) and `packages` of every node.
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root DEBIAN_FRONTEND=noninteractive SYSTEMD_OFFLINE=1
 
 say() { echo "provision: $*" >/dev/console; }
@@ -39,8 +39,8 @@ say "reading the package lists"
 apt-get -q update >/run/provision.log 2>&1 || fail "apt-get update"
 say "installing the packages"
 # shellcheck disable=SC2046  # one word for each package
-apt-get -q -y -o Dpkg::Options::=--force-confold --no-install-recommends install $(grep -v '^#' /provision/base/packages) \
-    >/run/provision.log 2>&1 || fail "apt-get install"
+apt-get -q -y -o Dpkg::Options::=--force-confold --no-install-recommends install \
+    $(grep -hv '^#' /provision/base/packages /provision/packages) >/run/provision.log 2>&1 || fail "apt-get install"
 say "customising"
 sh /provision/base/customise.sh >/run/provision.log 2>&1 || fail "customise.sh"
 : >/etc/machine-id

@@ -1,0 +1,120 @@
+"""The packages that a node needs beyond a stock Debian, one archive an architecture: a tar that is an apt source.
+
+It holds the `.deb` files, their index `Packages`, and `install`: the names to install, one a line.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from generator import places
+from generator.errors import UserError
+from generator.lock import Packages
+from generator.packages import archive, closure
+from generator.packages.apt import Apt
+from generator.progress import Progress
+
+
+def ensure(arch: str, cache: Path, progress: Progress) -> Packages:
+    """What Debian's archive has now for `arch`, in the cache. What is there already is not downloaded again."""
+    with progress.phase(f"packages of nodes ({arch})"):
+        return _make(arch, cache, progress)
+
+
+def present(packages: Packages, arch: str, cache: Path, progress: Progress) -> Path:
+    """Have exactly the archive of the lock in the cache; its path. UserError where it can no longer be had."""
+    path = _path(packages, cache)
+    if _is(path, packages):
+        return path
+    path.unlink(missing_ok=True)  # if it is there, it is not what its name says
+    for file in _brought():
+        if _is(file, packages):
+            _duplicate(file, path)
+            return path
+    made = ensure(arch, cache, progress)
+    if made != packages:
+        raise UserError(
+            f"The packages of {arch} nodes: the lock says {packages.sha256}, but Debian's archive has moved on "
+            f"and now gives {made.sha256}.",
+            f"Put {packages.sha256}.tar, from the cache it was locked with, in {_shelves()[-1]}; "
+            "or take the newer packages: anywhere images lock.",
+        )
+    return path
+
+
+def _make(arch: str, cache: Path, progress: Progress) -> Packages:
+    folder = cache / "packages"
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".new-") as work:
+        apt = Apt(arch, Path(work) / "apt")
+        progress.note("reading the package lists")
+        apt.update()
+        found = closure.missing(apt)
+        index = archive.index(found)
+        memo = folder / f"{arch}-{hashlib.sha256(f'{index}{closure.wanted()}'.encode()).hexdigest()[:32]}.json"
+        if (known := _remembered(memo, cache)) is not None:
+            return known
+        total = sum(package.size for package in found)
+        progress.note(f"downloading {len(found)} packages, {total / 1e6:.0f} MB")
+        tar = Path(work) / "packages.tar"
+        archive.write(tar, index, apt.download(found))
+        made = Packages(_sha256(tar), tar.stat().st_size)
+        tar.replace(_path(made, cache))
+        memo.write_text(json.dumps({"sha256": made.sha256, "size": made.size}))
+    return made
+
+
+def _path(packages: Packages, cache: Path) -> Path:
+    return cache / "packages" / f"{packages.sha256}.tar"
+
+
+def _remembered(memo: Path, cache: Path) -> Packages | None:
+    """The archive that was made of the same index, where it is still whole."""
+    try:
+        known = Packages(**json.loads(memo.read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+    return known if _is(_path(known, cache), known) else None
+
+
+def _is(file: Path, packages: Packages) -> bool:
+    return file.is_file() and file.stat().st_size == packages.size and _sha256(file) == packages.sha256
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _shelves() -> tuple[Path, ...]:
+    """Where a user may have put archives: among those of images, or in the folder `packages` beside."""
+    images = places.archives()
+    return images, images.parent / "packages"
+
+
+def _brought() -> Iterator[Path]:
+    for shelf in _shelves():
+        yield from sorted(shelf.glob("*.tar"))
+
+
+def _duplicate(source: Path, target: Path) -> None:
+    """The same file in the cache: a hard link where that can be."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        try:
+            os.link(source.resolve(), temporary)
+        except OSError:
+            shutil.copyfile(source, temporary)
+        temporary.replace(target)
+    except OSError as error:
+        message = f"{source} cannot be copied to {target.parent}: {error.strerror}."
+        raise UserError(message, "Free space there, or let ANYWHERE_CACHE name another folder.") from None
+    finally:
+        temporary.unlink(missing_ok=True)
