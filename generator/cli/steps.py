@@ -177,4 +177,4 @@ def get_images(project: Project, lock: Lock, phases: Phases) -> None:
         from generator import packages
 
         for arch in project.definition.architectures:
-            packages.present(arch, lock.packages[arch], archives(), cache(), phases)
+            packages.present(lock.packages[arch], arch, cache(), phases)
