@@ -1,18 +1,23 @@
 """Converge, with a real engine's protocol beneath and the network and documents stood in for."""
 
 import json
+import os
+import re
+import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from agent import __main__ as converge
-from agent import addons, bundle, console, health, host, images, network, resolver, storage
+from agent import addons, bundle, console, health, host, images, kubectl, leave, network, resolver, service, storage
 from agent.docker import Docker
 from agent.host import Host, NodeError
 from releases import release
 
 from generator.status import stages
 
+FILES = ("ca.crt", "bootstrap-kubeconfig", "client.key", "bootstrap-token.yaml")
 MASTER = Host("master1", "master", "master", "10.20.1.1", "10.0.2.100")
 
 
@@ -44,8 +49,8 @@ def machine(tmp_path, monkeypatch, engine, programs):
     """A master whose system paths are in a folder; `steps` tells what was done beside containers."""
     steps = []
     for module, name in (
-        (converge, "UNIT"), (converge, "CA"), (converge, "READY"), (converge, "BOOTED"),
-        (addons, "KEYS"), (addons, "STATE"), (storage, "DISKS"), (resolver, "FOLDER"),
+        (converge, "CA"), (converge, "READY"), (converge, "BOOTED"), (service, "UNITS"), (leave, "LEFT"),
+        (kubectl, "KEYS"), (addons, "STATE"), (storage, "DISKS"), (resolver, "FOLDER"),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, tmp_path / "root" / name.lower())
     (tmp_path / "root").mkdir()
@@ -66,8 +71,7 @@ def machine(tmp_path, monkeypatch, engine, programs):
     monkeypatch.setattr(images, "ensure", lambda release, names: steps.append(("images", *names)))
     monkeypatch.setattr(health, "healthy", lambda spec, engine: True)
     monkeypatch.setattr(health, "api_ready", lambda ca, seconds: steps.append("api ready"))
-    files = "ca.crt bootstrap-kubeconfig client.key bootstrap-token.yaml"
-    monkeypatch.setattr(bundle, "secrets", lambda c: {name: f"{c} {name}\n" for name in files.split()})
+    monkeypatch.setattr(bundle, "secrets", lambda c: {name: f"{c} {name} expires @EXPIRATION@\n" for name in FILES})
     programs.put("docker", f"cat >>{tmp_path}/applied")
     programs.put("systemctl")
     programs.put("iptables")
@@ -170,10 +174,10 @@ def test_a_failure_after_ready_is_said_and_so_is_its_end(machine, monkeypatch):
 
 def test_keys_on_the_machine_are_for_root_alone(machine):
     converge.main()
-    private = [*addons.KEYS.iterdir(), machine.root / "bootstrap-kubeconfig"]
+    private = [*kubectl.KEYS.iterdir(), machine.root / "bootstrap-kubeconfig"]
     assert len(private) > 3
     assert {path.stat().st_mode & 0o777 for path in private} == {0o600}
-    assert addons.KEYS.stat().st_mode & 0o777 == 0o700
+    assert kubectl.KEYS.stat().st_mode & 0o777 == 0o700
 
 
 def test_addons_are_applied_by_group_and_only_when_they_change(machine):
@@ -198,16 +202,41 @@ def test_what_could_not_be_applied_is_tried_again(machine):
     assert addons.apply(release("ha"), "cluster") is True
 
 
-def test_the_approver_runs_from_this_archive(machine):
+def test_a_masters_services_run_from_this_archive(machine):
     converge.main()
-    text = converge.UNIT.read_text()
-    assert f"PYTHONPATH={converge.HOME}" in text and "@" not in text
-    assert "agent.approver 10.20.0.0/16 10.32.0.0/12" in text
+    for name, program in (("approver", "agent.approver 10.20.0.0/16 10.32.0.0/12"), ("drain", "agent.drain ")):
+        text = (service.UNITS / f"anywhere-{name}.service").read_text()
+        assert f"PYTHONPATH={service.HOME}" in text and "@" not in text
+        assert program in text
     assert [run for run in machine.programs.runs() if "systemctl" in run] == [
-        "systemctl daemon-reload",
-        "systemctl enable anywhere-approver.service",
-        "systemctl restart anywhere-approver.service",
+        f"systemctl {words}"
+        for name in ("anywhere-approver.service", "anywhere-drain.service")
+        for words in ("daemon-reload", f"enable {name}", f"restart {name}")
     ]
+
+
+def test_the_bootstrap_token_is_kept_alive_and_the_rest_left_alone(machine):
+    converge.main()
+    applied = machine.root.parent / "applied"
+    said = re.search(r"expires (\S+)", applied.read_text())[1]
+    left = datetime.strptime(said, "%Y-%m-%dT%H:%M:%S%z") - datetime.now(UTC)
+    assert timedelta(hours=23) < left <= timedelta(hours=24)
+    for hours, again in ((11, 0), (13, 1), (-1, 1)):  # -1: the clock was set back
+        applied.write_text("")
+        for group in ("bootstrap", "cluster"):
+            os.utime(addons.STATE / f"addons-{group}", (time.time() - 3600 * hours,) * 2)
+        assert converge.main() == 0
+        assert applied.read_text().count("expires") == again, hours
+        assert "kind: Deployment" not in applied.read_text()
+
+
+def test_a_token_that_another_replaced_is_not_applied_again(machine, monkeypatch):
+    converge.main()
+    monkeypatch.setattr(bundle, "secrets", lambda c: {name: f"{c} {name} anew\n" for name in FILES})
+    applied = machine.root.parent / "applied"
+    applied.write_text("")
+    assert converge.main() == 0
+    assert "addons bootstrap-token.yaml anew" in applied.read_text()
 
 
 @pytest.fixture

@@ -9,11 +9,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from agent import addons, bundle, console, containers, guard, health, host, images, network, resolver, storage
+from agent import (
+    addons,
+    bundle,
+    console,
+    containers,
+    guard,
+    health,
+    host,
+    images,
+    leave,
+    network,
+    resolver,
+    service,
+    storage,
+)  # fmt: skip
 from agent.host import Host, NodeError
 
-HOME = Path(__file__).resolve().parent.parent
-UNIT = Path("/etc/systemd/system/anywhere-approver.service")
 BOOTED, READY = Path("/run/anywhere/booted"), Path("/run/anywhere/ready")  # since this boot; READY holds a release
 CA = Path("/etc/anywhere/ca.crt")
 
@@ -24,7 +36,11 @@ def main() -> int:
     mark = Mark(hashlib.sha256(text.encode()).hexdigest())
     try:
         release = json.loads(text)
-        converge(release, host.read(release), mark)
+        me = host.read(release)
+        if leave.due(me):
+            leave.leave(release, me)
+        else:
+            converge(release, me, mark)
     except (NodeError, OSError) as error:
         mark.failed(str(error))
         return 1
@@ -79,6 +95,8 @@ def converge(release: Mapping[str, Any], me: Host, mark: Mark) -> None:
     if "kube-apiserver" in components(role):
         mark.done("addons")
         addons.apply(release, "cluster")
+    if me.role == "worker":
+        leave.prepare()
     mark.ready()
 
 
@@ -100,19 +118,14 @@ def start(release: Mapping[str, Any], me: Host, net: network.Network, spec: Mapp
     net.settle()
     if spec["component"] == "kube-apiserver":
         addons.install_keys()
-        approve_kubelets(release)
+        serve_nodes(release["network"])
         addons.apply(release, "bootstrap")
 
 
-def approve_kubelets(release: Mapping[str, Any]) -> None:
-    """Run the approver as a service, from the node archive in use."""
-    text = (HOME / "units/anywhere-approver.service").read_text()
-    networks = f"{release['network']['machines']} {release['network']['pods']}"
-    text = text.replace("@HOME@", str(HOME)).replace("@NETWORKS@", networks)
-    if host.put(UNIT, text):
-        host.run("systemctl", "daemon-reload")
-        host.run("systemctl", "enable", "anywhere-approver.service")
-        host.run("systemctl", "restart", "anywhere-approver.service")
+def serve_nodes(networks: Mapping[str, Any]) -> None:
+    """Run what every master does for the cluster's nodes: approve their certificates, drain those that leave."""
+    service.ensure("anywhere-approver.service", networks=f"{networks['machines']} {networks['pods']}")
+    service.ensure("anywhere-drain.service")
 
 
 if __name__ == "__main__":

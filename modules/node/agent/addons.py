@@ -3,42 +3,47 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from agent import bundle
-from agent.docker import Docker
-from agent.host import STATE, put, run
+from agent import bundle, kubectl
+from agent.host import STATE, put
 
-KEYS = Path("/etc/anywhere/addons")  # the only component whose keys are on the host: it also approves certificates
+TOKEN = "bootstrap-token.yaml"
+TOKEN_SECONDS = 24 * 3600  # what the bootstrap token is good for, from when it is applied
+# When a group is applied again although it is the same: the token must not lapse while the cluster wants it.
+LASTS = {"bootstrap": TOKEN_SECONDS / 2}
 
 
 def install_keys() -> None:
     """Write the add-on identity's files, for root alone."""
-    KEYS.mkdir(mode=0o700, parents=True, exist_ok=True)
+    kubectl.KEYS.mkdir(mode=0o700, parents=True, exist_ok=True)
     for name, text in bundle.secrets("addons").items():
-        put(KEYS / name, text, mode=0o600)
+        put(kubectl.KEYS / name, text, mode=0o600)
 
 
 def apply(release: Mapping[str, Any], group: str) -> bool:
     """Apply one group of manifests; True where something was applied."""
     manifests = dict(release["addons"][group])
     if group == "bootstrap":
-        manifests["bootstrap-token.yaml"] = (KEYS / "bootstrap-token.yaml").read_text()
+        manifests[TOKEN] = (kubectl.KEYS / TOKEN).read_text()
     content = hashlib.sha256(repr(sorted(manifests.items())).encode()).hexdigest()
     done = STATE / f"addons-{group}"
-    if not manifests or (done.exists() and done.read_text() == content):
+    if not manifests or _stands(done, content, LASTS.get(group, float("inf"))):
         return False
     text = "\n---\n".join(text for _, text in sorted(manifests.items()))
-    engine, name = Docker(), f"anywhere-apply-{group}"
-    engine.remove(name)
-    command = ["hyperkube", "kubectl", "--kubeconfig=/etc/anywhere/addons/kubeconfig"]
-    command += ["--server=https://127.0.0.1:6443", "--tls-server-name=kube-apiserver.weave.local"]
-    command += ["apply", "--server-side", "--force-conflicts", "--validate=false", "--filename=-"]
-    options = ["--rm", "--interactive", f"--name={name}", "--network=container:kube-apiserver"]
-    options += [f"--volume={KEYS}:{KEYS}:ro", f"--entrypoint={command[0]}", release["images"]["hyperkube"]["id"]]
-    run("docker", "run", *options, *command[1:], stdin=text.encode())
+    text = text.replace("@EXPIRATION@", time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + TOKEN_SECONDS)))
+    command = ["apply", "--server-side", "--force-conflicts", "--validate=false", "--filename=-"]
+    kubectl.run(release["images"]["hyperkube"]["id"], f"anywhere-apply-{group}", *command, stdin=text.encode())
     STATE.mkdir(parents=True, exist_ok=True)
     done.write_text(content)
     return True
+
+
+def _stands(done: Path, content: str, seconds: float) -> bool:
+    """Whether `content` was applied less than `seconds` ago; a clock that was set back makes that unknown."""
+    if not done.exists() or done.read_text() != content:
+        return False
+    return 0 <= time.time() - done.stat().st_mtime < seconds

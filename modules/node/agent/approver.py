@@ -9,18 +9,16 @@ from __future__ import annotations
 import base64
 import http.client
 import ipaddress
-import json
 import re
-import ssl
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from agent.addons import KEYS
+from agent import kubectl
+from agent.api import Api
 from agent.host import NodeError, run
 
-API = "kube-apiserver.weave.local"
 REQUESTS = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
 SIGNER = "kubernetes.io/kubelet-serving"
 USAGES = {"digital signature", "key encipherment", "server auth"}
@@ -56,41 +54,6 @@ def _within(entry: str, networks: list[ipaddress.IPv4Network]) -> bool:
     return entry.startswith("IP Address:") and any(address in network for network in networks)
 
 
-class Api:
-    """The API server, as the add-on identity."""
-
-    def __init__(self) -> None:
-        self._tls = ssl.create_default_context(cafile=str(KEYS / "ca.crt"))
-        self._tls.load_cert_chain(str(KEYS / "client.crt"), str(KEYS / "client.key"))
-
-    def call(self, method: str, path: str, body: Any = None, kind: str = "application/json") -> Any:
-        connection = http.client.HTTPSConnection(API, 6443, context=self._tls, timeout=30)
-        try:
-            connection.request(method, path, body and json.dumps(body), {"Content-Type": kind})
-            answer = connection.getresponse()
-            text = answer.read()
-        finally:
-            connection.close()
-        if answer.status >= 300:
-            raise NodeError(f"{method} {path}: {answer.status} {text[:200].decode(errors='replace')}")
-        return json.loads(text)
-
-    def watch(self, path: str) -> Iterator[dict[str, Any]]:
-        """Objects as they come and change; ends when the server closes the stream."""
-        connection = http.client.HTTPSConnection(API, 6443, context=self._tls, timeout=600)
-        try:
-            connection.request("GET", f"{path}?watch=true&timeoutSeconds=300")
-            answer = connection.getresponse()
-            if answer.status != 200:
-                raise NodeError(f"watch {path}: {answer.status}")
-            while line := answer.readline():
-                event = json.loads(line)
-                if event["type"] in ("ADDED", "MODIFIED"):
-                    yield event["object"]
-        finally:
-            connection.close()
-
-
 def approve(api: Api, request: dict[str, Any], networks: list[ipaddress.IPv4Network]) -> None:
     """Approve one pending request where it is acceptable."""
     if request.get("status", {}).get("conditions") or request["spec"]["signerName"] != SIGNER:
@@ -112,7 +75,7 @@ def main() -> None:
     networks = [ipaddress.IPv4Network(text) for text in sys.argv[1:]]
     while True:
         try:
-            api = Api()
+            api = kubectl.api()
             for request in api.watch(REQUESTS):
                 approve(api, request, networks)
         except (OSError, NodeError, http.client.HTTPException) as error:

@@ -31,6 +31,12 @@ class Network(Protocol):
     def node_address(self) -> str:
         """This machine's address as a Kubernetes node."""
 
+    def leave(self) -> None:
+        """Hand back what this machine was given for its pods; a later `up` begins afresh."""
+
+    def forget(self, name: str) -> None:
+        """Take back what machine `name`, which has gone, did not hand back itself; may wait for minutes."""
+
 
 def load(release: Mapping[str, Any], host: Host) -> Network:
     """The driver that the release names."""

@@ -68,6 +68,13 @@ class Flannel:
     def node_address(self) -> str:
         return self._host.address
 
+    def leave(self) -> None:
+        """The API takes the range of pods with the node; what is written of it would be wrong after another start."""
+        CONFLIST.unlink(missing_ok=True)
+
+    def forget(self, name: str) -> None:
+        """Nothing is left of a machine whose node is gone."""
+
     def _configure(self) -> None:
         backend = "wireguard" if self._network["encryption"] else "vxlan"
         text = json.dumps({"Network": self._network["pods"], "Backend": {"Type": backend}}) + "\n"

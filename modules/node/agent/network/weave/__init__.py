@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from agent.network.weave import client, router
 
 ROLES = "anywhere-roles"  # the set of this machine's role container addresses
 RESOLVED = Path("/etc/systemd/resolved.conf.d/weave.conf")
+GOSSIP_SECONDS = 30  # how often peers tell each other who owns which addresses, beside each change
+FORGET_SECONDS = 300
 
 
 def driver(release: Mapping[str, Any], host: Host) -> Weave:
@@ -56,6 +59,28 @@ class Weave:
     def node_address(self) -> str:
         found = json.loads(run("ip", "-j", "-4", "address", "show", "weave"))
         return str(found[0]["addr_info"][0]["local"])
+
+    def leave(self) -> None:
+        """Hand this machine's addresses to another peer, which the others hear of before the router ends."""
+        if client.answers():
+            client.call("DELETE", "/peer")
+            time.sleep(0.5)
+        router.remove()
+
+    def forget(self, name: str) -> None:
+        """Take over the addresses of a peer that was gone for a while without having handed them on.
+
+        Taking them from one that is there, or that just said whose they are now, would have two peers own them.
+        """
+        end, gone = time.monotonic() + FORGET_SECONDS, time.monotonic()
+        while (shares := client.shares(name)) and time.monotonic() < end:
+            if any(shares.values()):
+                gone = time.monotonic()
+            elif time.monotonic() - gone > GOSSIP_SECONDS:
+                for peer in shares:
+                    client.call("DELETE", f"/peer/{peer}")
+                return
+            time.sleep(1)
 
     def _expose(self) -> str:
         """Give the host an address on the network, the same one after every boot; CIDR form."""

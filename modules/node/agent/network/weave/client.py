@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import http.client
+import json
 
 from agent.host import NodeError
 
 ADDRESS = "127.0.0.1:6784"
 
 
-def call(method: str, path: str, body: str | None = None) -> str:
+def call(method: str, path: str, body: str | None = None, **headers: str) -> str:
     """One request; NodeError carries what weave answered."""
     connection = http.client.HTTPConnection(ADDRESS, timeout=60)
+    form = {"Content-Type": "application/x-www-form-urlencoded"} if body else {}
     try:
-        connection.request(method, path, body, {"Content-Type": "application/x-www-form-urlencoded"} if body else {})
+        connection.request(method, path, body, form | headers)
         answer = connection.getresponse()
         text = answer.read().decode()
     finally:
@@ -38,3 +40,9 @@ def addresses(container: str) -> list[str]:
         return [cidr.split("/")[0] for cidr in call("GET", f"/ip/{container}").split()]
     except NodeError:
         return []
+
+
+def shares(nickname: str) -> dict[str, bool]:
+    """Peers of that name that own a part of the address space, and whether each can be reached."""
+    entries = json.loads(call("GET", "/report", Accept="application/json"))["IPAM"]["Entries"] or []
+    return {entry["Peer"]: entry["IsKnownPeer"] for entry in entries if entry["Nickname"] == nickname}

@@ -34,6 +34,13 @@ def start(release: Mapping[str, Any], host: Host) -> None:
     engine.start(NAME)
 
 
+def remove() -> None:
+    """Stop the router and lose what it stored; what is left of it is made anew by `start`."""
+    engine = Docker()
+    engine.remove(NAME)
+    engine.remove(DATA)
+
+
 def peer_name(address: str) -> str:
     """A peer name in the form Weave wants, a locally administered MAC, unique by the machine's address."""
     return "02:00:" + ":".join(f"{byte:02x}" for byte in ipaddress.IPv4Address(address).packed)

@@ -1,0 +1,65 @@
+"""The API server, asked over HTTPS as whoever a certificate names."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import ssl
+import urllib.parse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from agent.host import NodeError
+
+NAME = "kube-apiserver.weave.local"
+MERGE = "application/merge-patch+json"
+
+
+class ApiError(NodeError):
+    """The API server answered, and it was no success; `status` is its HTTP status."""
+
+    def __init__(self, request: str, status: int, said: str) -> None:
+        super().__init__(f"{request}: {status} {said}")
+        self.status = status
+
+
+class Api:
+    """One identity at the API server: PEM files, the last two may be one. `seconds` bounds every wait for it."""
+
+    def __init__(self, ca: Path, certificate: Path, key: Path, seconds: float = 30) -> None:
+        self._tls = ssl.create_default_context(cafile=str(ca))
+        self._tls.load_cert_chain(str(certificate), str(key))
+        self._seconds = seconds
+
+    def call(self, method: str, path: str, body: Any = None, kind: str = "application/json") -> Any:
+        """One request; OSError and HTTPException where nobody answers, ApiError where the answer is no."""
+        connection = self._connect(self._seconds)
+        try:
+            connection.request(method, path, body and json.dumps(body), {"Content-Type": kind})
+            answer = connection.getresponse()
+            text = answer.read()
+        finally:
+            connection.close()
+        if answer.status >= 300:
+            raise ApiError(f"{method} {path}", answer.status, text[:200].decode(errors="replace"))
+        return json.loads(text)
+
+    def watch(self, path: str, **query: str) -> Iterator[dict[str, Any]]:
+        """Objects as they come and change; ends when the server closes the stream."""
+        asked = urllib.parse.urlencode({"watch": "true", "timeoutSeconds": "300", **query})
+        connection = self._connect(600)
+        try:
+            connection.request("GET", f"{path}?{asked}")
+            answer = connection.getresponse()
+            if answer.status != 200:
+                raise ApiError(f"watch {path}", answer.status, "")
+            while line := answer.readline():
+                event = json.loads(line)
+                if event["type"] in ("ADDED", "MODIFIED"):
+                    yield event["object"]
+        finally:
+            connection.close()
+
+    def _connect(self, seconds: float) -> http.client.HTTPSConnection:
+        return http.client.HTTPSConnection(NAME, 6443, context=self._tls, timeout=seconds)

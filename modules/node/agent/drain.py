@@ -1,0 +1,132 @@
+"""Drain and delete the nodes of workers that leave; runs on every master, and one of them takes each node.
+
+A worker says that it leaves by a label on its own node. The label holds the id of the boot that ends, so that a
+machine which came back before its node was gone is told from one that is still on its way out.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from agent import host, kubectl, network
+from agent.api import MERGE, Api, ApiError
+from agent.host import NodeError
+
+NODES = "/api/v1/nodes"
+LABEL = "anywhere/leaving"
+CLAIM = "anywhere/drained-by"
+CLAIM_SECONDS = 300  # a claim that is older is that of a master which did not come to an end
+OPTIONS = ("--ignore-daemonsets", "--delete-emptydir-data", "--force", "--timeout=40s")
+
+
+class Drainer:
+    """One master's part. `document` is the file of the release, `me` the name of this master."""
+
+    def __init__(self, document: Path, me: str) -> None:
+        self._document, self._me = document, me
+        self._under_way: set[str] = set()
+
+    def consider(self, api: Api, node: Mapping[str, Any]) -> threading.Thread | None:
+        """See to a node that has the label; the thread that does so where it falls to this master."""
+        name = node["metadata"]["name"]
+        if not name.startswith("worker-") or name in self._under_way:
+            return None
+        if returned(node):
+            keep(api, name)
+            return None
+        if not claim(api, node, self._me):
+            return None
+        self._under_way.add(name)
+        thread = threading.Thread(target=self._see_off, args=(api, name), daemon=True)
+        thread.start()
+        return thread
+
+    def _see_off(self, api: Api, name: str) -> None:
+        release = json.loads(self._document.read_text())
+        try:
+            drain(release["images"]["hyperkube"]["id"], name)
+            gone = delete(api, name)
+        except (NodeError, OSError, http.client.HTTPException) as error:
+            return print(f"{name}: {error}", flush=True)
+        finally:
+            self._under_way.discard(name)
+        if gone:
+            print(f"{name}: gone", flush=True)
+            network.load(release, host.read(release)).forget(name)
+
+
+def claim(api: Api, node: Mapping[str, Any], me: str) -> bool:
+    """Whether master `me` is the one to see to a node: two that took its addresses would both own them."""
+    metadata = node["metadata"]
+    master, _, since = metadata.get("annotations", {}).get(CLAIM, "").partition(" ")
+    if master not in ("", me) and time.time() - float(since) < CLAIM_SECONDS:
+        return False
+    claimed = {CLAIM: f"{me} {time.time():.0f}"}
+    change = {"metadata": {"resourceVersion": metadata["resourceVersion"], "annotations": claimed}}
+    try:
+        api.call("PATCH", f"{NODES}/{metadata['name']}", change, MERGE)
+    except ApiError as error:
+        if error.status in (404, 409):  # gone, or changed: then the watch brings it again
+            return False
+        raise
+    return True
+
+
+def drain(image: str, name: str) -> None:
+    """Move the pods of a node away, as far as that can be done in time: the machine goes all the same."""
+    try:
+        print(kubectl.run(image, f"anywhere-drain-{name}", "drain", name, *OPTIONS), flush=True)
+    except NodeError as error:
+        print(f"{name}: not wholly drained: {error}", flush=True)
+
+
+def delete(api: Api, name: str) -> bool:
+    """Delete a node whose machine has not come back meanwhile; whether it is gone."""
+    path = f"{NODES}/{name}"
+    try:
+        if returned(api.call("GET", path)):
+            keep(api, name)
+            return False
+        api.call("DELETE", path)
+    except ApiError as error:
+        if error.status != 404:
+            raise
+    return True
+
+
+def keep(api: Api, name: str) -> None:
+    """Let a node whose machine came back have pods again."""
+    metadata = {"labels": {LABEL: None}, "annotations": {CLAIM: None}}
+    api.call("PATCH", f"{NODES}/{name}", {"metadata": metadata, "spec": {"unschedulable": None}}, MERGE)
+    print(f"{name}: came back, and stays", flush=True)
+
+
+def returned(node: Mapping[str, Any]) -> bool:
+    """Whether the machine booted again after it said that it leaves."""
+    said = node["metadata"]["labels"].get(LABEL)
+    return said is None or said != node["status"]["nodeInfo"]["bootID"]
+
+
+def main() -> None:
+    """Watch for ever; the argument is the file of the release."""
+    document = Path(sys.argv[1])
+    drainer = Drainer(document, host.read(json.loads(document.read_text())).name)
+    while True:
+        try:
+            api = kubectl.api()
+            for node in api.watch(NODES, labelSelector=LABEL):
+                drainer.consider(api, node)
+        except (OSError, NodeError, http.client.HTTPException) as error:
+            print(f"waiting for the API: {error}", flush=True)
+            time.sleep(2)
+
+
+if __name__ == "__main__":
+    main()

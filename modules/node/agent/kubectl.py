@@ -1,0 +1,26 @@
+"""kubectl out of the image that the cluster runs, on a master, as the add-on identity."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from agent.api import Api
+from agent.docker import Docker
+from agent.host import run as execute
+
+KEYS = Path("/etc/anywhere/addons")  # the only component whose keys are on the host
+
+
+def run(image: str, name: str, *arguments: str, stdin: bytes = b"") -> str:
+    """Run one kubectl command in container `name`, towards this master's own API server."""
+    Docker().remove(name)
+    command = ["kubectl", "--kubeconfig=/etc/anywhere/addons/kubeconfig"]
+    command += ["--server=https://127.0.0.1:6443", "--tls-server-name=kube-apiserver.weave.local"]
+    options = ["--rm", "--interactive", f"--name={name}", "--network=container:kube-apiserver"]
+    options += [f"--volume={KEYS}:/etc/anywhere/addons:ro", "--entrypoint=hyperkube", image]
+    return execute("docker", "run", *options, *command, *arguments, stdin=stdin)
+
+
+def api() -> Api:
+    """The API as the same identity, for what is asked often."""
+    return Api(KEYS / "ca.crt", KEYS / "client.crt", KEYS / "client.key")

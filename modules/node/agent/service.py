@@ -1,0 +1,28 @@
+"""Services of this machine that run out of the node archive in use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from agent.host import put, run
+
+HOME = Path(__file__).resolve().parent.parent
+UNITS = Path("/etc/systemd/system")
+
+
+def install(name: str, **values: str) -> bool:
+    """Have unit `name`, with `values` for its @NAMES@, start at each boot; True where it is another than before."""
+    text = (HOME / "units" / name).read_text().replace("@HOME@", str(HOME))
+    for key, value in values.items():
+        text = text.replace(f"@{key.upper()}@", value)
+    if not put(UNITS / name, text):
+        return False
+    run("systemctl", "daemon-reload")
+    run("systemctl", "enable", name)
+    return True
+
+
+def ensure(name: str, **values: str) -> None:
+    """Have unit `name` run as it is in the archive; one that is another than before is started again."""
+    if install(name, **values):
+        run("systemctl", "restart", name)
