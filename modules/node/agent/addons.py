@@ -31,7 +31,7 @@ def apply(release: Mapping[str, Any], group: str) -> bool:
         manifests[TOKEN] = (kubectl.KEYS / TOKEN).read_text()
     content = hashlib.sha256(repr(sorted(manifests.items())).encode()).hexdigest()
     done = STATE / f"addons-{group}"
-    if not manifests or _stands(done, content, LASTS.get(group, float("inf"))):
+    if not manifests or _stands(done, content, LASTS.get(group)):
         return False
     text = "\n---\n".join(text for _, text in sorted(manifests.items()))
     text = text.replace("@EXPIRATION@", time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + TOKEN_SECONDS)))
@@ -42,8 +42,8 @@ def apply(release: Mapping[str, Any], group: str) -> bool:
     return True
 
 
-def _stands(done: Path, content: str, seconds: float) -> bool:
-    """Whether `content` was applied less than `seconds` ago; a clock that was set back makes that unknown."""
+def _stands(done: Path, content: str, seconds: float | None) -> bool:
+    """Whether `content` was applied, less than `seconds` ago; a clock that was set back makes that unknown."""
     if not done.exists() or done.read_text() != content:
         return False
-    return 0 <= time.time() - done.stat().st_mtime < seconds
+    return seconds is None or 0 <= time.time() - done.stat().st_mtime < seconds
