@@ -1,0 +1,81 @@
+"""The clouds' Terraform providers and AWS's API without a network, for tests and `make offline`."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+PROVIDERS = ("aws", "google")
+_REGISTRIES = ("registry.terraform.io", "registry.opentofu.org")
+
+
+@contextmanager
+def offline(apply: str = "refuse") -> Iterator[Mapping[str, str]]:
+    """The environment in which Terraform takes the stand-ins for providers, and boto3 takes moto for AWS.
+
+    `apply` says what the stand-ins do with it: `refuse`, or `invent` (resources in Terraform's state only).
+    """
+    with ExitStack() as stack:
+        programs = {name: stack.enter_context(_program("provider", name, apply)) for name in PROVIDERS}
+        cloud = stack.enter_context(_program("cloud"))
+        yield {**_reattach(programs), **_aws(cloud)}
+
+
+@contextmanager
+def cloud() -> Iterator[Mapping[str, str]]:
+    """The environment in which boto3 takes moto for AWS; Terraform's providers are the real ones."""
+    with _program("cloud") as program:
+        yield _aws(program)
+
+
+@contextmanager
+def _program(name: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """A program of this package; it ends with its standard input, so it cannot outlive us."""
+    command = [sys.executable, "-m", f"tests.offline.{name}", *arguments]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as program:
+        try:
+            yield program
+        finally:
+            program.stdin.close()
+
+
+def _first_line(program: subprocess.Popen[str]) -> str:
+    line = program.stdout.readline().strip()
+    if not line:
+        raise RuntimeError(f"{' '.join(program.args)} did not start (exit {program.wait()})")
+    return line
+
+
+def _reattach(programs: Mapping[str, subprocess.Popen[str]]) -> dict[str, str]:
+    """What tells Terraform, or OpenTofu, that a provider is running already."""
+    providers = {
+        f"{registry}/hashicorp/{name}": {
+            "Protocol": "grpc",
+            "ProtocolVersion": 6,
+            "Pid": program.pid,
+            "Test": True,  # it is not Terraform's to end
+            "Addr": {"Network": "unix", "String": socket},
+        }
+        for name, program in programs.items()
+        for socket in [_first_line(program)]
+        for registry in _REGISTRIES
+    }
+    return {"TF_REATTACH_PROVIDERS": json.dumps(providers)}
+
+
+def _aws(program: subprocess.Popen[str]) -> dict[str, str]:
+    """What points AWS clients at moto, and away from a person's own credentials."""
+    return {
+        "AWS_ENDPOINT_URL": _first_line(program),
+        "AWS_ACCESS_KEY_ID": "offline",
+        "AWS_SECRET_ACCESS_KEY": "offline",
+        "AWS_SESSION_TOKEN": "",
+        "AWS_CONFIG_FILE": "/dev/null",
+        "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }

@@ -1,0 +1,19 @@
+"""Fixtures for tests against the stand-ins: `from tests.offline.fixtures import offline_env`."""
+
+import pytest
+
+from tests.offline import offline
+
+
+@pytest.fixture(scope="session")
+def offline_env():
+    """The environment for Terraform and boto3 with every apply refused."""
+    with offline() as environment:
+        yield environment
+
+
+@pytest.fixture(scope="session")
+def inventing_env():
+    """The same, where an apply makes resources up in Terraform's state."""
+    with offline("invent") as environment:
+        yield environment

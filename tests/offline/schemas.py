@@ -1,0 +1,98 @@
+"""The schemas of hashicorp/aws and hashicorp/google, kept in the cache; `python -m tests.offline.schemas` fills it."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import re
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from generator import places
+from generator.errors import UserError
+from tests.offline import jsii
+
+Schemas = dict[str, Any]
+"""{"provider": block, "resource" | "data" | "ephemeral": {type name: block}}; blocks as in `jsii`."""
+
+PROVIDERS = ("aws", "google")
+_WHEELS = Path(__file__).with_name("wheels.txt")
+_SOURCE = re.compile(r"package/lib/([\w-]+)/index(?:-structs/\w+)?\.js")
+
+
+def load(provider: str) -> Schemas:
+    """The provider's schemas, from the cache or, the first time, out of its wheel."""
+    cached = _cache() / f"{provider}-{_version(provider)}.json.gz"
+    if not cached.exists():
+        with tempfile.TemporaryDirectory() as folder:
+            schemas = extract(_download(provider, Path(folder)))
+        cached.parent.mkdir(parents=True, exist_ok=True)
+        part = cached.with_suffix(f".{id(schemas)}")
+        part.write_bytes(gzip.compress(json.dumps(schemas, separators=(",", ":")).encode(), mtime=0))
+        part.replace(cached)
+    return json.loads(gzip.decompress(cached.read_bytes()))
+
+
+def extract(wheel: Path) -> Schemas:
+    """Read every schema out of a wheel."""
+    schemas: Schemas = {"provider": {}, "resource": {}, "data": {}, "ephemeral": {}}
+    for source in _sources(wheel):
+        for kind, name, block in jsii.Module(source).schemas():
+            if kind == "provider":
+                schemas["provider"] = block
+            elif jsii.expressible(block):
+                schemas[kind][name] = block
+    return schemas
+
+
+def _sources(wheel: Path) -> Iterator[str]:
+    """The JavaScript of each resource; the largest are in several files."""
+    with zipfile.ZipFile(wheel) as archive:
+        inner = next(name for name in archive.namelist() if name.endswith(".jsii.tgz"))
+        package = archive.read(inner)
+    parts = defaultdict(list)
+    with tarfile.open(fileobj=io.BytesIO(package)) as archive:
+        for member in archive:
+            if found := _SOURCE.fullmatch(member.name):
+                code = archive.extractfile(member).read().decode()
+                parts[found[1]].append(code.partition("//# sourceMappingURL=")[0])
+    yield from ("\n".join(codes) for codes in parts.values())
+
+
+def _cache() -> Path:
+    return places.cache() / "schemas"
+
+
+def _requirement(provider: str) -> str:
+    lines = _WHEELS.read_text().splitlines()
+    return next(line for line in lines if line.startswith(f"cdktn-provider-{provider}=="))
+
+
+def _version(provider: str) -> str:
+    return re.search(r"==(\S+)", _requirement(provider))[1]
+
+
+def _download(provider: str, folder: Path) -> Path:
+    """Fetch the wheel alone, checked against its hash; it runs nothing, so its dependencies are not needed."""
+    (folder / "wheel.txt").write_text(_requirement(provider))
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--require-hashes"]
+    command += ["--disable-pip-version-check", "--dest", str(folder), "--requirement", str(folder / "wheel.txt")]
+    try:
+        subprocess.run(command, check=True, capture_output=True, text=True)
+    except subprocess.CalledProcessError as error:
+        reason = error.stderr.strip().splitlines()[-1:] or ["pip failed"]
+        raise UserError(f"The schemas of {provider} could not be fetched: {reason[0]}", "Is a package index reachable?")
+    return next(folder.glob("*.whl"))
+
+
+if __name__ == "__main__":
+    for each in PROVIDERS:
+        load(each)
