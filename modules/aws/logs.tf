@@ -1,0 +1,60 @@
+# Who read which document, and who spoke with whom.
+locals {
+  # What AWS's own log writers may do in the bucket of logs, for this account's resources only.
+  log_deliveries = [
+    {
+      Sid       = "ReadersOfDocuments"
+      Effect    = "Allow"
+      Principal = { Service = "logging.s3.amazonaws.com" }
+      Action    = "s3:PutObject"
+      Resource  = "${aws_s3_bucket.bucket["logs"].arn}/s3/*"
+      Condition = {
+        ArnLike      = { "aws:SourceArn" = aws_s3_bucket.bucket["documents"].arn }
+        StringEquals = { "aws:SourceAccount" = var.settings.account }
+      }
+    },
+    {
+      Sid       = "FlowsOfTheNetwork"
+      Effect    = "Allow"
+      Principal = { Service = "delivery.logs.amazonaws.com" }
+      Action    = "s3:PutObject"
+      Resource  = "${aws_s3_bucket.bucket["logs"].arn}/AWSLogs/${var.settings.account}/*"
+      Condition = {
+        StringEquals = {
+          "aws:SourceAccount" = var.settings.account
+          "s3:x-amz-acl"      = "bucket-owner-full-control"
+        }
+      }
+    },
+    {
+      Sid       = "FlowsOfTheNetworkFindTheBucket"
+      Effect    = "Allow"
+      Principal = { Service = "delivery.logs.amazonaws.com" }
+      Action    = ["s3:GetBucketAcl", "s3:ListBucket"]
+      Resource  = aws_s3_bucket.bucket["logs"].arn
+      Condition = { StringEquals = { "aws:SourceAccount" = var.settings.account } }
+    },
+  ]
+}
+
+# The bucket of logs keeps none of itself: each would be the cause of the next.
+resource "aws_s3_bucket_logging" "bucket" {
+  for_each = { for purpose, bucket in aws_s3_bucket.bucket : purpose => bucket if purpose != "logs" }
+
+  bucket        = each.value.id
+  target_bucket = aws_s3_bucket.bucket["logs"].id
+  target_prefix = "s3/"
+
+  depends_on = [aws_s3_bucket_policy.bucket]
+}
+
+resource "aws_flow_log" "network" {
+  count = local.own_vpc ? 1 : 0
+
+  vpc_id               = local.vpc
+  traffic_type         = "ALL"
+  log_destination_type = "s3"
+  log_destination      = aws_s3_bucket.bucket["logs"].arn
+
+  depends_on = [aws_s3_bucket_policy.bucket]
+}

@@ -1,0 +1,31 @@
+output "cluster" {
+  description = "Whose state this is."
+  value       = var.cluster
+}
+
+output "machines" {
+  description = "Etcd machines and masters: the address in the VPC, the role, how ssh reaches it, how to see its console."
+  value = {
+    for name, machine in aws_instance.machine : name => {
+      address = machine.private_ip
+      role    = var.machines[name].role
+      ssh = !local.ssh ? null : join(" ", [
+        "ssh -o ProxyCommand='aws ec2-instance-connect open-tunnel --region ${var.settings.region} --instance-id %h'",
+        "admin@${machine.id}",
+      ])
+      console = join(" ", [
+        "aws ec2 get-console-output --region ${var.settings.region}",
+        "--instance-id ${machine.id} --latest --output text",
+      ])
+    }
+  }
+}
+
+output "api" {
+  description = "Where the API server is: the load balancer, or else the first master inside the VPC."
+  value = (
+    var.settings.load_balancer
+    ? "https://${aws_lb.api[0].dns_name}:6443"
+    : "https://${aws_instance.machine[local.api_machine].private_ip}:6443"
+  )
+}
