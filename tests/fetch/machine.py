@@ -1,0 +1,72 @@
+"""A machine that runs its target's `anywhere-fetch`, unmodified, in its namespace."""
+
+import ssl
+import subprocess
+from pathlib import Path
+
+from fetch.endpoint import Endpoint, Service
+from fetch.namespace import Namespace
+
+MODULES = Path(__file__).parent.parent.parent / "modules"
+
+
+class Machine:
+    """One machine of `target`; a context manager, in which its metadata and the target's services answer."""
+
+    def __init__(
+        self, target: str, namespace: Namespace, tls: tuple[ssl.SSLContext, Path], metadata: Service, services: Service
+    ) -> None:
+        self.target, self.namespace = target, namespace
+        self.context, self.authority = tls
+        self.metadata = Endpoint(namespace.listen("169.254.169.254", 80), metadata)
+        self.serve(services)
+
+    def serve(self, services: Service) -> None:
+        """Open the port of the target's services."""
+        self.services = Endpoint(self.namespace.listen("127.0.0.1", 443), services, self.context)
+
+    def __enter__(self) -> "Machine":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.metadata.close()
+        self.services.close()
+
+    def describe(self, role: str, group: str) -> None:
+        """Write node.env as user-data does."""
+        address = (MODULES / self.target / "metadata").read_text().strip()
+        text = f"ANYWHERE_ROLE={role}\nANYWHERE_GROUP={group}\nANYWHERE_METADATA={address}\n"
+        (self.namespace.etc / "anywhere" / "node.env").write_text(text)
+
+    def line(self, key: str, *before: str) -> list[str]:
+        """The command for `key`; `before` is put in front of it, e.g. a limit."""
+        script = str(MODULES / self.target / "anywhere-fetch")
+        env = ("env", "-i", "PATH=/usr/bin:/bin", f"CURL_CA_BUNDLE={self.authority}")
+        return self.namespace.command(*env, *before, "sh", script, key)
+
+    def fetch(self, key: str, *before: str) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(self.line(key, *before), capture_output=True, timeout=120)
+
+    def have(self, key: str) -> bytes:
+        """The document, which must come without a word on stderr."""
+        done = self.fetch(key)
+        assert (done.returncode, done.stderr) == (0, b"")
+        return done.stdout
+
+    def refused(self, key: str) -> str:
+        """The one line said where the document does not come; nothing of it is on stdout."""
+        done = self.fetch(key)
+        assert done.returncode != 0
+        assert done.stdout == b""
+        said = done.stderr.decode()
+        assert said.startswith(f"anywhere-fetch {key}: ")
+        assert said.count("\n") == 1 and said.endswith("\n")
+        return said
+
+    def recorder(self, folder: Path) -> tuple[Path, list[str]]:
+        """(the file in which curl's arguments are recorded, what to put before the script for that)."""
+        trace, curl = folder / "trace", folder / "bin" / "curl"
+        curl.parent.mkdir()
+        curl.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >>{trace}\nexec /usr/bin/curl "$@"\n')
+        curl.chmod(0o755)
+        return trace, ["env", f"PATH={curl.parent}:/usr/bin:/bin"]
