@@ -95,12 +95,10 @@ def explain(error: Exception, request: Request) -> AwsError:
 def _refused(response: Mapping[str, Any], request: Request) -> AwsError:
     code = str(response.get("Error", {}).get("Code", ""))
     said = _line(response.get("Error", {}).get("Message", ""))
-    if (off := _clock(response)) and code in UNKNOWN_KEYS | EXPIRED | DENIED:
-        return AwsError(
-            f"This computer's clock is {_minutes(off)} AWS's, so AWS refuses its requests.",
-            "Set the clock: `timedatectl set-ntp true`.",
-            code,
-        )
+    off = _clock(response) if code in UNKNOWN_KEYS | EXPIRED | DENIED else None
+    if off or code == "RequestTimeTooSkewed" or "Signature expired" in said or "Signature not yet current" in said:
+        message = f"This computer's clock is {_minutes(off) if off else 'not'} AWS's, so AWS refuses its requests."
+        return AwsError(message, "Set the clock: `timedatectl set-ntp true`.", code)
     if code in EXPIRED:
         return AwsError(f"The AWS credentials have expired (AWS was asked to {request.purpose}).", SIGN_IN, code)
     if code in UNKNOWN_KEYS:

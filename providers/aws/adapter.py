@@ -1,0 +1,92 @@
+"""What the CLI asks of AWS."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any
+
+from generator.definition import Definition
+from generator.lock import Base, Lock
+from generator.progress import Progress
+from generator.topology import Topology
+from providers import Check, Observed
+from providers.aws import section
+from providers.aws.machines import Consoles
+from providers.aws.session import Session
+
+
+class Aws:
+    """The adapter of the target `aws`. It keeps its clients and what consoles said between calls."""
+
+    name = "aws"
+    stock = True
+
+    def __init__(self) -> None:
+        self._sessions: dict[str, Session] = {}
+        self._consoles = Consoles()
+
+    def preflight(self, definition: Definition, topology: Topology) -> tuple[Check, ...]:
+        from providers.aws import preflight
+
+        return preflight.checks(self._session(definition), definition, topology)
+
+    def facts(self, definition: Definition) -> Mapping[str, Any]:
+        from providers.aws import facts
+
+        return facts.found(self._session(definition), definition)
+
+    def base(self, progress: Progress) -> Base | None:
+        return None
+
+    def base_images(self, lock: Lock) -> Mapping[str, str]:
+        from providers.aws import facts
+
+        return facts.base_images(lock)
+
+    def settings(self, definition: Definition, lock: Lock) -> Mapping[str, Any]:
+        from providers.aws import facts
+
+        return facts.settings(definition, lock)
+
+    def subnets(self, lock: Lock) -> tuple[IPv4Network, ...]:
+        from providers.aws import facts
+
+        return facts.networks(lock)
+
+    def backend(self, definition: Definition) -> Mapping[str, Any] | None:
+        from providers.aws import backend
+
+        return backend.arguments(definition)
+
+    def create_backend(self, definition: Definition) -> str:
+        from providers.aws import backend
+
+        return backend.create(self._session(definition), definition)
+
+    def prepare(self, topology: Topology, lock: Lock, archives: Path, progress: Progress) -> None:
+        """Nothing: Terraform makes all of it."""
+
+    def environment(self) -> Mapping[str, str]:
+        return {}
+
+    def observe(self, definition: Definition) -> tuple[Observed, ...]:
+        from providers.aws import machines
+
+        return machines.observe(self._session(definition), definition.name, self._consoles)
+
+    def release(self, definition: Definition, progress: Progress) -> None:
+        from providers.aws import owned
+
+        session = self._session(definition)
+        owned.release(session, owned.scope(session, definition.name, section.vpc(definition)), progress)
+
+    def leftovers(self, definition: Definition) -> tuple[str, ...]:
+        from providers.aws import leftovers
+
+        return leftovers.lines(self._session(definition), definition.name, section.vpc(definition))
+
+    def _session(self, definition: Definition) -> Session:
+        region = section.of(definition)["region"]
+        return self._sessions.setdefault(region, Session(region))

@@ -1,0 +1,78 @@
+"""Machine images: Debian's own, by owner and name, or those that the definition gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from generator.definition import Definition
+from generator.errors import UserError
+from providers.aws import section
+from providers.aws.refusal import AwsError
+from providers.aws.session import Session
+from providers.aws.sizes import ARCHITECTURES
+
+DEBIAN = "136693071363"  # the account that Debian publishes its images from
+NAME = "debian-13-{arch}-*"
+LOOK = "look for machine images"
+
+
+def chosen(session: Session, definition: Definition) -> dict[str, str]:
+    """Architecture -> image id: the definition's, checked, else the newest of Debian 13."""
+    given: Mapping[str, str] = section.of(definition).get("images", {})
+    return {
+        arch: check(session, given[arch], arch) if arch in given else _newest(session, arch)
+        for arch in definition.architectures
+    }
+
+
+def check(session: Session, image: str, arch: str) -> str:
+    """`image`, if it can be started here on `arch`; UserError where not."""
+    found = _image(session, image)
+    where = f"Give one of {session.region} in providers.aws.images, or leave that out for Debian's own"
+    if found is None or found.get("State") != "available":
+        state = found.get("State") if found else "not there, or not for this account"
+        raise UserError(f"The machine image {image} is {state} in {session.region}.", _anew(where))
+    if found.get("Architecture") != ARCHITECTURES[arch]:
+        message = f"The machine image {image} is for {found.get('Architecture')}, and machines of {arch} need another."
+        raise UserError(message, _anew(where))
+    return image
+
+
+def _anew(where: str) -> str:
+    return f"{where}; then `anywhere images lock FILE --provider aws`."
+
+
+def _image(session: Session, image: str) -> dict[str, Any] | None:
+    try:
+        found = session.items("ec2", "describe_images", "Images", LOOK, ImageIds=[image])
+    except AwsError as error:
+        if not error.code.startswith("InvalidAMIID"):
+            raise
+        return None
+    return found[0] if found else None
+
+
+def _newest(session: Session, arch: str) -> str:
+    name = NAME.format(arch=arch)
+    filters = {
+        "name": name,
+        "architecture": ARCHITECTURES[arch],
+        "state": "available",
+        "virtualization-type": "hvm",
+        "root-device-type": "ebs",
+    }
+    found = session.items(
+        "ec2",
+        "describe_images",
+        "Images",
+        LOOK,
+        Owners=[DEBIAN],
+        Filters=[{"Name": key, "Values": [value]} for key, value in filters.items()],
+    )
+    if not found:
+        raise UserError(
+            f"Debian ({DEBIAN}) has no image {name} in {session.region}.",
+            f"Give one of your own: providers.aws.images: {{{arch}: ami-...}}.",
+        )
+    return str(max(found, key=lambda image: (image["CreationDate"], image["ImageId"]))["ImageId"])

@@ -1,0 +1,99 @@
+"""Ranges and addresses of VPCs: what the cluster's would clash with.
+
+Each function says what it found, and raises UserError where that will not do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Network
+from typing import Any
+
+from generator.definition import Definition
+from generator.errors import UserError
+from providers.aws import section, subnets
+from providers.aws.machines import CLUSTER, instances, tags
+from providers.aws.session import Session
+
+LOOK = "see what its network would clash with"
+
+
+def others(session: Session, definition: Definition) -> str:
+    """Other VPCs of the region may have the same range: that is allowed, but the two can never be joined."""
+    machines = definition.network.machines
+    found = session.items("ec2", "describe_vpcs", "Vpcs", LOOK)
+    same = [
+        vpc["VpcId"]
+        for vpc in found
+        if tags(vpc).get(CLUSTER) != definition.name and any(machines.overlaps(cidr) for cidr in _ranges(vpc))
+    ]
+    if same:
+        return f"{', '.join(same)} overlaps with {machines}, which is allowed, but rules out peering with it"
+    return f"none has {machines}"
+
+
+def existing(session: Session, definition: Definition) -> str:
+    """The VPC and subnets that the definition names are fit for the cluster."""
+    name = section.vpc(definition)
+    found = subnets.chosen(session, definition)
+    for attribute in ("enableDnsSupport", "enableDnsHostnames"):
+        answer = session.call("ec2", "describe_vpc_attribute", LOOK, VpcId=name, Attribute=attribute)
+        if not answer[attribute[0].upper() + attribute[1:]]["Value"]:
+            option = {"enableDnsSupport": "--enable-dns-support", "enableDnsHostnames": "--enable-dns-hostnames"}
+            raise UserError(
+                f"The VPC {name} has {attribute} off, and machines could not find AWS's own endpoints in it.",
+                f"Turn it on: aws ec2 modify-vpc-attribute --vpc-id {name} {option[attribute]}",
+            )
+    return f"{name}: " + ", ".join(f"{subnet['id']} ({subnet['cidr']}, {subnet['zone']})" for subnet in found)
+
+
+def ranges(session: Session, definition: Definition) -> str:
+    """Neither pods nor Services have addresses that the VPC has, or has routes to."""
+    name = section.vpc(definition)
+    taken = [(cidr, f"a range of {name}") for cidr in _ranges(subnets.vpc(session, name))]
+    taken += list(_routes(session, name))
+    own = {"pods": definition.network.pods, "services": definition.network.services}
+    for what, network in own.items():
+        for cidr, owner in taken:
+            if network.overlaps(cidr):
+                message = f"spec.network.{what} {network} clashes with {cidr}, {owner}."
+                raise UserError(message, f"Give {what} another range: machines could not reach what has those now.")
+    return f"pods {own['pods']} and services {own['services']} are free in {name}"
+
+
+def free(session: Session, definition: Definition, fixed: Mapping[str, str]) -> str:
+    """Nobody else has the addresses (address -> machine) that the cluster's machines always have."""
+    ids = list(section.of(definition)["vpc"]["subnets"])
+    filters = [
+        {"Name": "subnet-id", "Values": ids},
+        {"Name": "addresses.private-ip-address", "Values": sorted(fixed)},
+    ]
+    own = {instance["InstanceId"] for instance in instances(session, definition.name, LOOK)}
+    for interface in session.items("ec2", "describe_network_interfaces", "NetworkInterfaces", LOOK, Filters=filters):
+        if interface.get("Attachment", {}).get("InstanceId") in own:
+            continue
+        held = {address["PrivateIpAddress"] for address in interface["PrivateIpAddresses"]} & fixed.keys()
+        if held:
+            address = min(held)
+            raise UserError(
+                f"{address}, which {fixed[address]} is to have, belongs to {interface['NetworkInterfaceId']} already.",
+                "Free that address, or name another subnet in providers.aws.vpc.subnets.",
+            )
+    return f"{', '.join(fixed)} are free"
+
+
+def _ranges(vpc: Mapping[str, Any]) -> Iterator[IPv4Network]:
+    yield IPv4Network(vpc["CidrBlock"])
+    for block in vpc.get("CidrBlockAssociationSet", ()):
+        if block["CidrBlock"] != vpc["CidrBlock"] and block.get("CidrBlockState", {}).get("State") == "associated":
+            yield IPv4Network(block["CidrBlock"])
+
+
+def _routes(session: Session, name: str) -> Iterator[tuple[IPv4Network, str]]:
+    """Where the VPC's routes lead outside of it, but for the default route."""
+    filters = [{"Name": "vpc-id", "Values": [name]}]
+    for table in session.items("ec2", "describe_route_tables", "RouteTables", LOOK, Filters=filters):
+        for route in table.get("Routes", ()):
+            cidr = route.get("DestinationCidrBlock", "0.0.0.0/0")
+            if cidr != "0.0.0.0/0" and route.get("GatewayId") != "local":
+                yield IPv4Network(cidr), f"where a route of {table['RouteTableId']} leads"

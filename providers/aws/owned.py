@@ -1,0 +1,205 @@
+"""What a running cluster had AWS make by itself: load balancers of Services, volumes of claims, security groups.
+
+Terraform knows nothing of these, and a VPC cannot go while they are there.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from generator.errors import UserError
+from generator.progress import Progress
+from providers.aws import balancers
+from providers.aws.balancers import Balancer
+from providers.aws.machines import CLUSTER, THERE, instances, tags
+from providers.aws.refusal import AwsError
+from providers.aws.session import Session
+
+LOOK = "look for what the cluster had AWS make"
+REMOVE = "remove what the cluster had AWS make"
+PATIENCE_SECONDS = 300.0
+POLL_SECONDS = 1.0
+
+# Tags that only controllers inside of a cluster set: the cloud controller manager, the AWS Load Balancer Controller
+# and the EBS CSI driver.
+MARKS = frozenset(
+    {
+        "kubernetes.io/service-name",
+        "kubernetes.io/created-for/pvc/name",
+        "ebs.csi.aws.com/cluster",
+        "CSIVolumeName",
+        "elbv2.k8s.aws/cluster",
+        "elbv2.k8s.aws/resource",
+        "service.k8s.aws/stack",
+        "ingress.k8s.aws/stack",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """What a cluster had AWS make, in the order in which it can be removed."""
+
+    balancers: tuple[Balancer, ...]
+    volumes: tuple[str, ...]
+    groups: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where a cluster's own things can be.
+
+    `namesakes` are instances of some other cluster that bears the same name, which AWS's tags do not tell apart.
+    """
+
+    cluster: str
+    vpcs: frozenset[str]
+    instances: frozenset[str]
+    namesakes: tuple[str, ...]
+
+    def claims(self, found: Mapping[str, str]) -> bool:
+        """Whether tags `found` say that it is this cluster's, and that no Terraform made it.
+
+        What Terraform made has the tag of this project and no mark of a controller.
+        """
+        if found.get(CLUSTER) == self.cluster:
+            return bool(found.keys() & MARKS)
+        return CLUSTER not in found and (
+            found.get(f"kubernetes.io/cluster/{self.cluster}") == "owned"
+            or self.cluster in (found.get("elbv2.k8s.aws/cluster"), found.get("KubernetesCluster"))
+        )
+
+    def has_volume(self, volume: Mapping[str, Any]) -> bool:
+        """Whether `volume` was made for a claim, and no machine outside of the cluster holds it."""
+        holders = {attachment["InstanceId"] for attachment in volume.get("Attachments", ())}
+        found = tags(volume)
+        here = holders <= self.instances if holders else not self.namesakes
+        return here and self.claims(found) and bool(found.keys() & MARKS)
+
+
+def scope(session: Session, cluster: str, vpc: str) -> Scope:
+    """`vpc` is the id of the one that was there before the cluster, "" where the cluster has its own."""
+    own = [{"Name": f"tag:{CLUSTER}", "Values": [cluster]}]
+    vpcs = {found["VpcId"] for found in session.items("ec2", "describe_vpcs", "Vpcs", LOOK, Filters=own)}
+    filters = [
+        {"Name": f"tag:kubernetes.io/cluster/{cluster}", "Values": ["owned"]},
+        {"Name": "instance-state-name", "Values": list(THERE)},
+    ]
+    reservations = session.items("ec2", "describe_instances", "Reservations", LOOK, Filters=filters)
+    named = [instance for reservation in reservations for instance in reservation["Instances"]]
+    return Scope(
+        cluster,
+        frozenset(vpcs | {vpc} - {""}),
+        frozenset(instance["InstanceId"] for instance in instances(session, cluster, LOOK)),
+        tuple(instance["InstanceId"] for instance in named if CLUSTER not in tags(instance)),
+    )
+
+
+def find(session: Session, where: Scope) -> Owned:
+    """What is there of it now."""
+    volumes = session.items("ec2", "describe_volumes", "Volumes", LOOK)
+    groups = session.items("ec2", "describe_security_groups", "SecurityGroups", LOOK)
+    return Owned(
+        tuple(b for b in balancers.all_of(session, LOOK) if b.vpc in where.vpcs and where.claims(b.tags)),
+        tuple(volume["VolumeId"] for volume in volumes if where.has_volume(volume)),
+        tuple(g["GroupId"] for g in groups if g.get("VpcId") in where.vpcs and where.claims(tags(g))),
+    )
+
+
+def release(session: Session, where: Scope, progress: Progress) -> None:
+    """Remove it all and wait until it is gone. UserError where something stays; nothing else is touched."""
+    owned = find(session, where)
+    if where.namesakes:
+        progress.note(f"warning: {where.namesakes[0]} is of another cluster {where.cluster}: loose volumes are kept")
+    for balancer in owned.balancers:
+        progress.note(f"remove {balancer.what} {balancer.name}")
+        _delete_balancer(session, balancer)
+    for volume in owned.volumes:
+        progress.note(f"remove volume {volume}")
+        _detach(session, volume)
+    for volume in owned.volumes:
+        _until(partial(_delete_volume, session, volume), f"volume {volume}")
+    for group in owned.groups:
+        progress.note(f"remove security group {group}")
+        _forget(session, group)
+    for group in owned.groups:
+        _until(partial(_delete_group, session, group), f"security group {group}")
+
+
+def lines(owned: Owned) -> Iterator[str]:
+    """What is there of it, a line each."""
+    yield from (f"{balancer.what} {balancer.id} {balancer.name}" for balancer in owned.balancers)
+    yield from (f"volume {volume} (of a claim)" for volume in owned.volumes)
+    yield from (f"security group {group} (of a Service)" for group in owned.groups)
+
+
+def _until(done: Callable[[], bool], what: str) -> None:
+    """Try `done` until it says so."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while not done():
+        if time.monotonic() > end:
+            raise UserError(
+                f"The {what}, which the cluster had AWS make, is still in use after {PATIENCE_SECONDS:.0f} s.",
+                "Run `anywhere destroy` again; nothing of the cluster itself was removed yet.",
+            )
+        time.sleep(POLL_SECONDS)
+
+
+def _delete_balancer(session: Session, balancer: Balancer) -> None:
+    """Target groups come after the load balancers that use them, and go at once then."""
+    if balancer.what == "target group":
+        _until(lambda: _delete_target_group(session, balancer.id), f"target group {balancer.name}")
+    elif balancer.service == "elb":
+        session.call("elb", "delete_load_balancer", REMOVE, LoadBalancerName=balancer.id)
+    else:
+        protection = [{"Key": "deletion_protection.enabled", "Value": "false"}]
+        arn = {"LoadBalancerArn": balancer.id}
+        session.call("elbv2", "modify_load_balancer_attributes", REMOVE, **arn, Attributes=protection)
+        session.call("elbv2", "delete_load_balancer", REMOVE, **arn)
+
+
+def _delete_target_group(session: Session, arn: str) -> bool:
+    return _gone_unless("ResourceInUse", session, "elbv2", "delete_target_group", TargetGroupArn=arn)
+
+
+def _detach(session: Session, volume: str) -> None:
+    """By force: the machine it is attached to goes as well, and what is on the volume with it."""
+    _gone_unless("IncorrectState", session, "ec2", "detach_volume", VolumeId=volume, Force=True)
+
+
+def _delete_volume(session: Session, volume: str) -> bool:
+    return _gone_unless("VolumeInUse", session, "ec2", "delete_volume", VolumeId=volume)
+
+
+def _delete_group(session: Session, group: str) -> bool:
+    """A load balancer's interfaces keep its group in use for some minutes."""
+    return _gone_unless("DependencyViolation", session, "ec2", "delete_security_group", GroupId=group)
+
+
+def _gone_unless(code: str, session: Session, service: str, operation: str, **arguments: Any) -> bool:
+    """Whether it is gone now, or was gone before; False where AWS answers `code`, "it is in use"."""
+    try:
+        session.call(service, operation, REMOVE, **arguments)
+    except AwsError as error:
+        if error.code != code and not error.code.endswith("NotFound"):
+            raise
+        return error.code != code
+    return True
+
+
+def _forget(session: Session, group: str) -> None:
+    """Take `group` out of the rules of others, such as the machines' own: it cannot go while one names it."""
+    filters = [{"Name": "ip-permission.group-id", "Values": [group]}]
+    for other in session.items("ec2", "describe_security_groups", "SecurityGroups", LOOK, Filters=filters):
+        rules = [
+            {**permission, "UserIdGroupPairs": pairs, "IpRanges": [], "Ipv6Ranges": [], "PrefixListIds": []}
+            for permission in other["IpPermissions"]
+            if (pairs := [pair for pair in permission["UserIdGroupPairs"] if pair["GroupId"] == group])
+        ]
+        if other["GroupId"] != group and rules:
+            arguments = {"GroupId": other["GroupId"], "IpPermissions": rules}
+            session.call("ec2", "revoke_security_group_ingress", REMOVE, **arguments)

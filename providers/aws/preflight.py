@@ -1,0 +1,168 @@
+"""Whether AWS will let the cluster come about, asked before anything is changed: a line for each thing looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from generator import lock as locks
+from generator.definition import Definition
+from generator.errors import UserError
+from generator.topology import Topology
+from providers import Check
+from providers.aws import backend, images, network, quotas, section, sizes, types, zones
+from providers.aws.facts import WHO
+from providers.aws.session import Session
+
+REGION = "see whether the region is enabled"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is asked about. `facts` are those of the lock, {} where it has none of AWS yet."""
+
+    session: Session
+    definition: Definition
+    topology: Topology
+    facts: Mapping[str, Any]
+
+
+# Says what there is, or raises UserError where that will not do.
+Look = Callable[[Plan], str]
+
+
+def checks(session: Session, definition: Definition, topology: Topology) -> tuple[Check, ...]:
+    """All of them; the first ones alone where there is nobody to ask. Read-only."""
+    plan = Plan(session, definition, topology, _facts(definition))
+    first: list[Check] = []
+    for subject, look in (("credentials", _credentials), ("region", _region)):
+        first.append(_check(subject, look, plan))
+        if not first[-1].ok:
+            return tuple(first)
+    return (*first, *(_check(subject, look, plan) for subject, look in _looks(plan)))
+
+
+def _check(subject: str, look: Look, plan: Plan) -> Check:
+    """A look that fails is that check's own failure, so that the others are still made."""
+    try:
+        return Check(subject, True, look(plan))
+    except UserError as error:
+        return Check(subject, False, error.message, error.hint)
+
+
+def _looks(plan: Plan) -> Iterator[tuple[str, Look]]:
+    """What there is to look at for this definition."""
+    yield from (("types", _types), ("zones", _zones), ("machine images", _images), ("vCPU quota", _cpus))
+    if any(pool.spot for pool in plan.definition.workers):
+        yield "spot vCPU quota", _spot_cpus
+    if section.vpc(plan.definition):
+        yield from (("VPC", _vpc), ("ranges", _ranges), ("fixed addresses", _addresses))
+    else:
+        yield from (("VPC quota", _vpcs), ("elastic address quota", _elastic), ("other VPCs", _others))
+    if backend.arguments(plan.definition):
+        yield from (("state bucket", _bucket), ("state lock", _lock))
+
+
+def _facts(definition: Definition) -> Mapping[str, Any]:
+    path = locks.path_beside(definition.path)
+    return locks.read(path).facts.get("aws", {}) if path.exists() else {}
+
+
+def _credentials(plan: Plan) -> str:
+    who = plan.session.call("sts", "get_caller_identity", WHO, plan.session.home())
+    wanted = plan.facts.get("account", who["Account"])
+    if who["Account"] != wanted:
+        raise UserError(
+            f"The credentials are of account {who['Account']} ({who['Arn']}), and the lock is of account {wanted}.",
+            f"Name a profile of {wanted} in AWS_PROFILE, or lock anew: anywhere images lock {plan.definition.path} "
+            "--provider aws",
+        )
+    return f"account {who['Account']}, {who['Arn']}"
+
+
+def _region(plan: Plan) -> str:
+    session = plan.session
+    found = session.items("ec2", "describe_regions", "Regions", REGION, session.home(), AllRegions=True)
+    regions = {region["RegionName"]: region["OptInStatus"] for region in found}
+    if session.region not in regions:
+        from generator.decode import nearest
+
+        message = f"AWS has no region {session.region}."
+        raise UserError(message, f"Mend providers.aws.region: {nearest(session.region, sorted(regions))}")
+    if regions[session.region] == "not-opted-in":
+        raise UserError(
+            f"Region {session.region} is not enabled in this account.",
+            f"Enable it (aws account enable-region --region-name {session.region}), or write another in "
+            "providers.aws.region.",
+        )
+    return f"{session.region} is enabled"
+
+
+def _types(plan: Plan) -> str:
+    described = types.described(plan.session, plan.definition)
+    return ", ".join(sorted(described))
+
+
+def _zones(plan: Plan) -> str:
+    session, definition = plan.session, plan.definition
+    names = plan.facts.get("zones") or zones.chosen(session, definition)
+    wanted = frozenset(sizes.types(definition).values())
+    zones.check(session.region, names, zones.offered(session, wanted), wanted)
+    return f"{', '.join(names)} offer {', '.join(sorted(wanted))}"
+
+
+def _images(plan: Plan) -> str:
+    locked: Mapping[str, str] = plan.facts.get("images") or images.chosen(plan.session, plan.definition)
+    if absent := [arch for arch in plan.definition.architectures if arch not in locked]:
+        raise UserError(
+            f"The lock has no machine image for {', '.join(absent)}.",
+            f"Refresh it: anywhere images lock {plan.definition.path} --provider aws",
+        )
+    found = [images.check(plan.session, locked[arch], arch) for arch in plan.definition.architectures]
+    return ", ".join(f"{arch} {image}" for arch, image in zip(plan.definition.architectures, found, strict=True))
+
+
+def _cpus(plan: Plan) -> str:
+    described = types.described(plan.session, plan.definition)
+    return quotas.cpus(plan.session, plan.definition.name, sizes.groups(plan.definition), described)
+
+
+def _spot_cpus(plan: Plan) -> str:
+    described = types.described(plan.session, plan.definition)
+    return quotas.spot_cpus(plan.session, plan.definition.name, sizes.groups(plan.definition), described)
+
+
+def _vpcs(plan: Plan) -> str:
+    return quotas.vpcs(plan.session, plan.definition.name)
+
+
+def _elastic(plan: Plan) -> str:
+    names = plan.facts.get("zones") or zones.chosen(plan.session, plan.definition)
+    wanted = {"none": 0, "one": 1, "zone": len(names)}[section.of(plan.definition).get("nat", "one")]
+    return quotas.addresses(plan.session, plan.definition.name, wanted)
+
+
+def _others(plan: Plan) -> str:
+    return network.others(plan.session, plan.definition)
+
+
+def _vpc(plan: Plan) -> str:
+    return network.existing(plan.session, plan.definition)
+
+
+def _ranges(plan: Plan) -> str:
+    return network.ranges(plan.session, plan.definition)
+
+
+def _addresses(plan: Plan) -> str:
+    fixed = {m.address.partition("/")[0]: m.name for m in plan.topology.machines if m.role != "worker"}
+    return network.free(plan.session, plan.definition, fixed)
+
+
+def _bucket(plan: Plan) -> str:
+    return backend.ready(plan.session, plan.definition)
+
+
+def _lock(plan: Plan) -> str:
+    return backend.unlocked(plan.session, plan.definition)

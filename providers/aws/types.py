@@ -1,0 +1,35 @@
+"""Instance types as EC2 describes them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from generator.definition import Definition
+from generator.errors import UserError
+from providers.aws import sizes
+from providers.aws.refusal import AwsError
+from providers.aws.session import Session
+
+LOOK = "look at the instance types"
+MEND = "Mend providers.aws.sizes."
+
+
+def described(session: Session, definition: Definition) -> dict[str, dict[str, Any]]:
+    """Every type that the cluster is made of; UserError where one is unknown, or of another architecture."""
+    groups = sizes.groups(definition)
+    wanted = sorted({group.type for group in groups})
+    try:
+        found = session.items("ec2", "describe_instance_types", "InstanceTypes", LOOK, InstanceTypes=wanted)
+    except AwsError as error:
+        if error.code != "InvalidInstanceType":
+            raise
+        raise UserError(f"{session.region} lacks one of the types {', '.join(wanted)}.", MEND) from None
+    types = {kind["InstanceType"]: kind for kind in found}
+    if unknown := [name for name in wanted if name not in types]:
+        raise UserError(f"{session.region} has no instance type {', '.join(unknown)}.", MEND)
+    for group in groups:
+        has = types[group.type]["ProcessorInfo"]["SupportedArchitectures"]
+        if sizes.ARCHITECTURES[group.arch] not in has:
+            message = f"{group.type} is for {', '.join(has)}, but machines of {group.name} are {group.arch}."
+            raise UserError(message, MEND)
+    return types
