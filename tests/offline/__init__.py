@@ -20,28 +20,32 @@ def offline(apply: str = "refuse") -> Iterator[Mapping[str, str]]:
 
     `apply` says what the stand-ins do with it: `refuse`, or `invent` (resources in Terraform's state only).
     """
-    with ExitStack() as stack:
-        programs = {name: stack.enter_context(_program("provider", name, apply)) for name in PROVIDERS}
-        cloud = stack.enter_context(_program("cloud"))
-        yield {**_reattach(programs), **_aws(cloud)}
+    with _programs(*(("provider", name, apply) for name in PROVIDERS), ("cloud",)) as (*providers, moto):
+        yield {**_reattach(dict(zip(PROVIDERS, providers, strict=True))), **_aws(moto)}
 
 
 @contextmanager
 def cloud() -> Iterator[Mapping[str, str]]:
     """The environment in which boto3 takes moto for AWS; Terraform's providers are the real ones."""
-    with _program("cloud") as program:
-        yield _aws(program)
+    with _programs(("cloud",)) as (moto,):
+        yield _aws(moto)
 
 
 @contextmanager
-def _program(name: str, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """A program of this package; it ends with its standard input, so it cannot outlive us."""
-    command = [sys.executable, "-m", f"tests.offline.{name}", *arguments]
-    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as program:
+def _programs(*commands: tuple[str, ...]) -> Iterator[list[subprocess.Popen[str]]]:
+    """Programs of this package; each ends with its standard input, so none can outlive us."""
+    with ExitStack() as stack:
+        programs = [stack.enter_context(_start(*command)) for command in commands]
         try:
-            yield program
+            yield programs
         finally:
-            program.stdin.close()
+            for program in programs:  # all told before the first is waited for
+                program.stdin.close()
+
+
+def _start(name: str, *arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", f"tests.offline.{name}", *arguments]
+    return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
 def _first_line(program: subprocess.Popen[str]) -> str:

@@ -1,4 +1,4 @@
-"""`python -m tests.offline COMMAND...`: runs a command without a cloud, and without a registry where none is reachable."""
+"""`python -m tests.offline COMMAND...`: runs a command without a cloud, and where it must be without a registry."""
 
 from __future__ import annotations
 

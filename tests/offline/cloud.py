@@ -51,7 +51,7 @@ def main() -> None:
         host, port = server.get_host_and_port()
         print(f"http://{host}:{port}", flush=True)
         sys.stdin.read()
-        server.stop()
+    os._exit(0)  # nothing of it is to be kept
 
 
 if __name__ == "__main__":

@@ -165,7 +165,7 @@ def main() -> None:
         server = serve(StandIn(provider, {"refuse": refuse, "invent": Invention()}[apply]), socket)
         print(socket, flush=True)
         sys.stdin.read()
-        server.stop(grace=0).wait()
+        server.stop(grace=None)
     os._exit(0)  # gRPC's threads need no farewell
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 import re
 import subprocess
 import sys
@@ -35,7 +36,7 @@ def load(provider: str) -> Schemas:
         with tempfile.TemporaryDirectory() as folder:
             schemas = extract(_download(provider, Path(folder)))
         cached.parent.mkdir(parents=True, exist_ok=True)
-        part = cached.with_suffix(f".{id(schemas)}")
+        part = cached.with_suffix(f".{os.getpid()}")  # others may be at it
         part.write_bytes(gzip.compress(json.dumps(schemas, separators=(",", ":")).encode(), mtime=0))
         part.replace(cached)
     return json.loads(gzip.decompress(cached.read_bytes()))
@@ -88,8 +89,8 @@ def _download(provider: str, folder: Path) -> Path:
     try:
         subprocess.run(command, check=True, capture_output=True, text=True)
     except subprocess.CalledProcessError as error:
-        reason = error.stderr.strip().splitlines()[-1:] or ["pip failed"]
-        raise UserError(f"The schemas of {provider} could not be fetched: {reason[0]}", "Is a package index reachable?")
+        *_, reason = ["pip failed", *error.stderr.strip().splitlines()]
+        raise UserError(f"{provider}'s schemas are not to be had: {reason}", "Is a package index reachable?") from None
     return next(folder.glob("*.whl"))
 
 
