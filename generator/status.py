@@ -14,6 +14,7 @@ from generator.topology import Machine, Topology
 STAGES = (
     "boot",
     "fetch",
+    "host",
     "images",
     "network",
     "etcd",
@@ -34,6 +35,7 @@ _REMEDIES = {
     "": "It has not begun to boot, or its console cannot be read: `anywhere logs MACHINE` shows what it says.",
     "boot": "It booted, but cloud-init has not started the node's unit: see `anywhere logs MACHINE`.",
     "fetch": "It cannot fetch its documents: `anywhere ssh MACHINE -- systemctl status anywhere-converge`.",
+    "host": "Its packages or its settings are not in place: see `anywhere logs MACHINE`.",
     "images": "It is loading images; if that lasts, its disk may be full: `anywhere ssh MACHINE -- df -h`.",
     "network": "Its network driver does not come up: `anywhere ssh MACHINE -- sudo docker ps -a`.",
     "etcd": "etcd is not healthy: `anywhere ssh MACHINE -- sudo docker logs etcd`.",

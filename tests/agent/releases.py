@@ -6,6 +6,12 @@ from pathlib import Path
 GOLDEN = Path(__file__).parent.parent / "golden"
 
 
+def text(case):
+    """The release of a golden tree, as a machine fetches it."""
+    return (GOLDEN / case / "documents" / "release.json").read_text()
+
+
 def release(case):
-    """The release of a golden tree, as a machine reads it."""
-    return json.loads((GOLDEN / case / "documents" / "release.json").read_text())
+    """The same as a machine of amd64 reads it."""
+    whole = json.loads(text(case))
+    return {**whole, "images": whole["images"]["amd64"], "packages": whole["packages"].get("amd64")}

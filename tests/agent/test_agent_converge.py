@@ -10,10 +10,25 @@ from types import SimpleNamespace
 
 import pytest
 from agent import __main__ as converge
-from agent import addons, bundle, console, health, host, images, kubectl, leave, network, resolver, service, storage
+from agent import (
+    addons,
+    bundle,
+    console,
+    health,
+    host,
+    images,
+    kubectl,
+    leave,
+    network,
+    packages,
+    resolver,
+    service,
+    settings,
+    storage,
+)
 from agent.docker import Docker
 from agent.host import Host, NodeError
-from releases import release
+from releases import release, text
 
 from generator.status import stages
 
@@ -50,7 +65,7 @@ def machine(tmp_path, monkeypatch, engine, programs):
     steps = []
     for module, name in (
         (converge, "CA"), (converge, "READY"), (converge, "BOOTED"), (service, "UNITS"), (leave, "LEFT"),
-        (kubectl, "KEYS"), (addons, "STATE"), (storage, "DISKS"), (resolver, "FOLDER"),
+        (kubectl, "KEYS"), (addons, "STATE"), (resolver, "FOLDER"),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, tmp_path / "root" / name.lower())
     (tmp_path / "root").mkdir()
@@ -62,10 +77,13 @@ def machine(tmp_path, monkeypatch, engine, programs):
         return path.open("a").write(text) if path == serial else real(path, text)
 
     monkeypatch.setattr(Path, "write_text", append)
-    found = json.loads(json.dumps(release("ha")).replace("/var/lib/kubelet/boot", f"{tmp_path}/root/boot"))
     document = tmp_path / "release.json"
-    document.write_text(json.dumps(found))
+    document.write_text(text("ha").replace("/var/lib/kubelet/boot", f"{tmp_path}/root/boot"))
     monkeypatch.setattr(converge.sys, "argv", ["agent", str(document)])
+    monkeypatch.setattr(host, "ARCHITECTURES", {os.uname().machine: "amd64"})
+    for module, name in ((host, "take_name"), (settings, "ensure"), (settings, "resolve_names"), (storage, "ensure")):
+        monkeypatch.setattr(module, name, lambda: None)
+    monkeypatch.setattr(packages, "ensure", lambda archive: steps.append(("packages", archive)))
     monkeypatch.setattr(host, "read", lambda release: MASTER)
     monkeypatch.setattr(network, "load", lambda release, me: Network(steps))
     monkeypatch.setattr(images, "ensure", lambda release, names: steps.append(("images", *names)))
@@ -88,7 +106,7 @@ def names(machine):
 
 
 STAGES = [
-    "boot", "fetch", "images", "network", "etcd", "kube-apiserver", "kube-controller-manager",
+    "boot", "fetch", "host", "images", "network", "etcd", "kube-apiserver", "kube-controller-manager",
     "kubelet", "kube-proxy", "kube-scheduler", "addons", "ready",
 ]  # fmt: skip
 
@@ -96,11 +114,12 @@ STAGES = [
 def test_a_master_from_nothing(machine):
     assert converge.main() == 0
     assert names(machine) == STAGES
-    kind, *wanted = machine.steps[0]
+    packages, (kind, *wanted), network = machine.steps[:3]
+    assert packages == ("packages", None)
     assert kind == "images" and {"cni", "etcd", "hyperkube", "pause"} <= set(wanted)
-    assert machine.steps[1] == "network up"
+    assert network == "network up"
     started = [step[1] for step in machine.engine.done if step[0] == "start"]
-    assert started == ["etcd1", *STAGES[5:10]]
+    assert started == ["etcd1", *STAGES[6:11]]
 
 
 def test_the_console_is_what_status_reads(machine):
@@ -237,40 +256,6 @@ def test_a_token_that_another_replaced_is_not_applied_again(machine, monkeypatch
     applied.write_text("")
     assert converge.main() == 0
     assert "addons bootstrap-token.yaml anew" in applied.read_text()
-
-
-@pytest.fixture
-def disk(tmp_path, monkeypatch, programs):
-    for name in ("DISKS", "FSTAB", "FOLDER"):
-        monkeypatch.setattr(storage, name, tmp_path / name.lower())
-    storage.DISKS.mkdir()
-    storage.FSTAB.write_text("/dev/vda / ext4\n")
-    for name in ("lsblk", "mkfs.ext4", "udevadm", "systemctl", "mount"):
-        programs.put(name)
-    return programs
-
-
-def test_without_a_disk_of_its_own_nothing_is_mounted(disk):
-    storage.ensure()
-    assert disk.runs() == []
-
-
-def test_an_empty_disk_is_formatted_once(disk):
-    (storage.DISKS / "virtio-etcd").touch()
-    storage.ensure()
-    assert f"mkfs.ext4 -q -L etcd {storage.DISKS}/virtio-etcd" in disk.runs()
-    assert disk.runs()[-1] == f"mount {storage.FOLDER}"
-    assert storage.FSTAB.read_text() == "/dev/vda / ext4\n" + storage.ENTRY
-
-
-@pytest.mark.parametrize("kind", ["ext4", "xfs", "crypto_LUKS"])
-def test_a_disk_with_something_on_it_is_never_formatted(disk, kind):
-    (storage.DISKS / "virtio-etcd").touch()
-    disk.put("lsblk", f"echo {kind}")
-    storage.ensure()
-    storage.ensure()
-    assert not any(run.startswith("mkfs") for run in disk.runs())
-    assert storage.FSTAB.read_text().count(storage.ENTRY) == 1
 
 
 def addresses(*found):

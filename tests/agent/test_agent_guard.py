@@ -12,4 +12,4 @@ def test_the_rule_is_put_once(programs, tmp_path):
     )
     guard.ensure("10.0.2.100")
     guard.ensure("10.0.2.100")
-    assert rules.read_text() == "PREROUTING ! -i lo -d 10.0.2.100/32 -j DROP\n"
+    assert rules.read_text() == "PREROUTING ! -i lo -d 10.0.2.100/32 -p tcp ! --dport 53 -j DROP\n"

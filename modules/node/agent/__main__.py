@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,8 +19,10 @@ from agent import (
     images,
     leave,
     network,
+    packages,
     resolver,
     service,
+    settings,
     storage,
 )  # fmt: skip
 from agent.host import Host, NodeError
@@ -35,8 +36,8 @@ def main() -> int:
     text = Path(sys.argv[1]).read_text()
     mark = Mark(hashlib.sha256(text.encode()).hexdigest())
     try:
-        release = json.loads(text)
-        me = host.read(release)
+        release = host.release(text)
+        me = prepare(release, mark)
         if leave.due(me):
             leave.leave(release, me)
         else:
@@ -78,6 +79,16 @@ class Mark:
     def _say(self) -> None:
         if not self._quiet:
             console.stage(self.stage)
+
+
+def prepare(release: Mapping[str, Any], mark: Mark) -> Host:
+    """Make of the Debian that this machine started as the host that the rest is built on."""
+    mark.done("host")
+    host.take_name()
+    settings.ensure()  # first, so that what is installed starts with its settings
+    packages.ensure(release["packages"])
+    settings.resolve_names()
+    return host.read(release)
 
 
 def converge(release: Mapping[str, Any], me: Host, mark: Mark) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import os
+import re
 import socket
 import subprocess
 import time
@@ -13,6 +15,9 @@ from pathlib import Path
 from typing import Any
 
 STATE = Path("/var/lib/anywhere")
+NAME = STATE / "name"
+CLOUD_INIT = Path("/etc/cloud/cloud.cfg.d/95-anywhere-name.cfg")
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}  # the kernel's names to Debian's
 
 
 class NodeError(Exception):
@@ -33,6 +38,28 @@ class Host:
     def member(self) -> str:
         """This machine's name as an etcd member: etcdN on etcdN or masterN."""
         return "etcd" + "".join(c for c in self.name if c.isdigit())
+
+
+def release(text: str) -> dict[str, Any]:
+    """The release as this machine reads it: images and packages are those of its own architecture."""
+    whole, machine = json.loads(text), os.uname().machine
+    arch = ARCHITECTURES.get(machine, machine)
+    if arch not in whole["images"]:
+        raise NodeError(f"the release has no images for {arch}")
+    return {**whole, "images": whole["images"][arch], "packages": whole.get("packages", {}).get(arch)}
+
+
+def take_name() -> None:
+    """Be called what the target calls this machine. It is asked once: a machine keeps its name as long as its disk."""
+    name = NAME.read_text().strip() if NAME.exists() else ""
+    if not name:
+        name = fetch("machine/name").decode(errors="replace").strip()
+        if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", name):
+            raise NodeError(f"the target calls this machine {name!r}, which is no host name")
+        put(NAME, f"{name}\n")
+    if socket.gethostname() != name:
+        put(CLOUD_INIT, "preserve_hostname: true\n")  # at each boot it would go back to the instance's own name
+        run("hostnamectl", "set-hostname", name)
 
 
 def read(release: Mapping[str, Any]) -> Host:
@@ -73,6 +100,14 @@ def fetch(key: str) -> bytes:
     if done.returncode != 0:
         raise NodeError(f"anywhere-fetch {key}: {done.stderr.decode(errors='replace').strip()[-300:]}")
     return done.stdout
+
+
+def fetch_file(key: str, path: Path) -> None:
+    """Like `fetch`, for what is too large to hold in memory."""
+    with path.open("wb") as file:
+        done = subprocess.run(["anywhere-fetch", key], stdout=file, stderr=subprocess.PIPE, check=False)
+    if done.returncode != 0:
+        raise NodeError(f"anywhere-fetch {key}: {done.stderr.decode(errors='replace').strip()[-300:]}")
 
 
 def put(path: Path, text: str, mode: int = 0o644) -> bool:

@@ -1,0 +1,60 @@
+"""The settings of every node: the files of the archive's `host` folder, and what has to read them again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+from agent.host import NodeError, put, run
+
+HOST = Path(__file__).resolve().parent.parent / "host"
+ROOT = Path("/")
+STUB = Path("/run/systemd/resolve/stub-resolv.conf")
+RESOLV = Path("/etc/resolv.conf")
+
+
+def _restart(unit: str) -> None:
+    """Restart a unit that runs; what is not installed yet starts with its settings."""
+    if run("systemctl", "show", "--property=ActiveState", "--value", unit).strip() == "active":
+        run("systemctl", "restart", unit)
+
+
+# In this order: br_netfilter is loaded before its sysctl is set.
+READERS: Mapping[str, Callable[[], object]] = {
+    "etc/systemd/system.conf.d": partial(run, "systemctl", "daemon-reload"),
+    "etc/modules-load.d": partial(_restart, "systemd-modules-load.service"),
+    "etc/sysctl.d": partial(_restart, "systemd-sysctl.service"),
+    "etc/tmpfiles.d": partial(run, "systemd-tmpfiles", "--create", "anywhere.conf"),
+    "etc/systemd/resolved.conf.d": partial(_restart, "systemd-resolved.service"),
+    "etc/containerd": partial(_restart, "containerd.service"),
+    "etc/docker": partial(_restart, "docker.service"),
+}
+
+
+def ensure() -> None:
+    """Have each file in its place. Where reading one fails it is taken away, so that the next run tries again."""
+    for folder, read in READERS.items():
+        changed = [path for path in _files(folder) if put(ROOT / path, (HOST / path).read_text())]
+        try:
+            if changed:
+                read()
+        except NodeError:
+            for path in changed:
+                (ROOT / path).unlink()
+            raise
+
+
+def resolve_names() -> None:
+    """Have systemd-resolved answer this machine's programs: the network tells it the cluster's names."""
+    if not STUB.exists():
+        run("systemctl", "enable", "--now", "systemd-resolved.service")
+    if RESOLV.resolve() != STUB.resolve():
+        unfinished = RESOLV.with_name("resolv.conf.new")
+        unfinished.unlink(missing_ok=True)
+        unfinished.symlink_to(STUB)
+        unfinished.replace(RESOLV)
+
+
+def _files(folder: str) -> list[Path]:
+    return sorted(path.relative_to(HOST) for path in (HOST / folder).rglob("*") if path.is_file())
