@@ -1,7 +1,6 @@
 """`anywhere-fetch` on GCE: run as it is, against a metadata server, Cloud Storage and Secret Manager of ours."""
 
 import hashlib
-import json
 import os
 import threading
 
