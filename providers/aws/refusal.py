@@ -169,9 +169,7 @@ def _signed_out(error: Exception, request: Request) -> AwsError:
 
 
 def _unreachable(error: Exception, request: Request) -> AwsError:
-    from botocore.session import Session
-
-    known = [region for partition in _partitions() for region in Session().get_available_regions("ec2", partition)]
+    known = _regions()
     if request.region not in known:
         return _no_region(request.region, known)
     return AwsError(
@@ -180,10 +178,16 @@ def _unreachable(error: Exception, request: Request) -> AwsError:
     )
 
 
-def _partitions() -> list[str]:
+def _regions() -> list[str]:
+    """Those that this botocore knows, of every partition."""
     from botocore.session import Session
 
-    return list(Session().get_available_partitions())
+    session = Session()
+    return [
+        region
+        for partition in session.get_available_partitions()
+        for region in session.get_available_regions("ec2", partition)
+    ]
 
 
 def _no_region(region: str, known: list[str]) -> AwsError:
