@@ -9,7 +9,7 @@ resource "aws_kms_key" "cluster" {
       {
         Sid       = "TheAccountDecidesByIAM"
         Effect    = "Allow"
-        Principal = { AWS = "arn:${local.partition}:iam::${var.settings.account}:root" }
+        Principal = { AWS = "arn:${local.partition}:iam::${local.account}:root" }
         Action    = "kms:*"
         Resource  = "*" # in a key's policy: this key
       },
@@ -40,9 +40,7 @@ resource "aws_kms_alias" "cluster" {
 # Two buckets alike: what machines fetch, and who fetched it and spoke with whom (logs.tf). A bucket's name is unique in
 # the world, so the account is in it.
 locals {
-  buckets = { for purpose in ["documents", "logs"] : purpose => "${var.cluster}-${purpose}-${var.settings.account}" }
-
-  partition = startswith(var.settings.region, "us-gov-") ? "aws-us-gov" : "aws"
+  buckets = { for purpose in ["documents", "logs"] : purpose => "${var.cluster}-${purpose}-${local.account}" }
 }
 
 resource "aws_s3_bucket" "bucket" {
@@ -50,7 +48,7 @@ resource "aws_s3_bucket" "bucket" {
   for_each = local.buckets
 
   bucket        = each.value
-  force_destroy = true # nothing in them is without its source elsewhere, and a destroy leaves nothing behind
+  force_destroy = true # a destroy leaves nothing behind; documents are rendered anew whenever there is a cluster
 }
 
 resource "aws_s3_bucket_public_access_block" "bucket" {
@@ -222,7 +220,7 @@ resource "aws_secretsmanager_secret_policy" "document" {
       Principal = { AWS = "*" }
       Action    = "secretsmanager:*"
       Resource  = "*"
-      Condition = { StringNotEquals = { "aws:PrincipalAccount" = var.settings.account } }
+      Condition = { StringNotEquals = { "aws:PrincipalAccount" = local.account } }
     }]
   })
 }

@@ -10,7 +10,7 @@ locals {
       Resource  = "${aws_s3_bucket.bucket["logs"].arn}/s3/*"
       Condition = {
         ArnLike      = { "aws:SourceArn" = aws_s3_bucket.bucket["documents"].arn }
-        StringEquals = { "aws:SourceAccount" = var.settings.account }
+        StringEquals = { "aws:SourceAccount" = local.account }
       }
     },
     {
@@ -18,10 +18,10 @@ locals {
       Effect    = "Allow"
       Principal = { Service = "delivery.logs.amazonaws.com" }
       Action    = "s3:PutObject"
-      Resource  = "${aws_s3_bucket.bucket["logs"].arn}/AWSLogs/${var.settings.account}/*"
+      Resource  = "${aws_s3_bucket.bucket["logs"].arn}/AWSLogs/${local.account}/*"
       Condition = {
         StringEquals = {
-          "aws:SourceAccount" = var.settings.account
+          "aws:SourceAccount" = local.account
           "s3:x-amz-acl"      = "bucket-owner-full-control"
         }
       }
@@ -32,7 +32,7 @@ locals {
       Principal = { Service = "delivery.logs.amazonaws.com" }
       Action    = ["s3:GetBucketAcl", "s3:ListBucket"]
       Resource  = aws_s3_bucket.bucket["logs"].arn
-      Condition = { StringEquals = { "aws:SourceAccount" = var.settings.account } }
+      Condition = { StringEquals = { "aws:SourceAccount" = local.account } }
     },
   ]
 }

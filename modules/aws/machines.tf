@@ -46,17 +46,13 @@ resource "aws_instance" "machine" {
     kms_key_id  = aws_kms_key.cluster.arn
   }
 
-  tags = merge(
-    {
-      Name               = "${var.cluster}-${each.key}"
-      anywhere-name      = each.key
-      anywhere-role      = each.value.role
-      anywhere-group     = each.value.group
-      anywhere-documents = aws_s3_bucket.bucket["documents"].id
-    },
-    # Attached only after the machine has started, so the machine is told to wait for it, and for which.
-    each.value.etcd ? { anywhere-etcd = aws_ebs_volume.etcd[each.key].id } : {},
-  )
+  tags = {
+    Name               = "${var.cluster}-${each.key}"
+    anywhere-name      = each.key
+    anywhere-role      = each.value.role
+    anywhere-group     = each.value.group
+    anywhere-documents = aws_s3_bucket.bucket["documents"].id
+  }
 
   # It finds its documents and a way to them from its first boot on.
   depends_on = [

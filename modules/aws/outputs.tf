@@ -10,8 +10,8 @@ output "machines" {
       address = machine.private_ip
       role    = var.machines[name].role
       ssh = !local.ssh ? null : join(" ", [
-        "ssh -o ProxyCommand='aws ec2-instance-connect open-tunnel --region ${var.settings.region} --instance-id %h'",
-        "admin@${machine.id}",
+        "ssh -o 'ProxyCommand=aws ec2-instance-connect open-tunnel --instance-id %h --region ${var.settings.region}'",
+        "-o StrictHostKeyChecking=accept-new admin@${machine.id}",
       ])
       console = join(" ", [
         "aws ec2 get-console-output --region ${var.settings.region}",

@@ -57,9 +57,8 @@ variable "ssh_keys" {
 }
 
 variable "settings" {
-  description = "Where on AWS. types: by size and architecture; vpc: an existing network, left as it is."
+  description = "Where on AWS. types: by size and architecture; vpc: a network that is there; account: the only one that will do."
   type = object({
-    account       = string
     region        = string
     zones         = list(string)
     types         = map(string)
@@ -71,7 +70,8 @@ variable "settings" {
       subnets        = list(object({ id = string, zone = string, cidr = string }))
       public_subnets = optional(list(string), [])
     }))
-    tags = optional(map(string), {})
+    tags    = optional(map(string), {})
+    account = optional(string)
   })
 }
 
