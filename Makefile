@@ -8,7 +8,7 @@ VENV     := .venv
 ANYWHERE := $(VENV)/bin/anywhere
 YES      := $(if $(filter yes,$(APPROVE)),--yes)
 
-.PHONY: setup validate render plan apply destroy status doctor test lint e2e bench clean
+.PHONY: setup setup-test validate render plan apply destroy status doctor offline test lint e2e bench clean
 
 setup: $(VENV)/ready
 
@@ -17,6 +17,14 @@ $(VENV)/ready: pyproject.toml $(wildcard setup/*)
 	./setup/packages
 	./setup/python $(VENV)
 	./setup/terraform $(VENV)/bin
+	@touch $@
+
+# What only tests need: checkov, and the schemas of the clouds' Terraform providers (kept in the cache).
+setup-test: setup $(VENV)/checkov/ready
+	$(VENV)/bin/python -m tests.offline.schemas
+
+$(VENV)/checkov/ready: setup/checkov | $(VENV)/ready
+	./setup/checkov $(VENV)
 	@touch $@
 
 validate: setup
@@ -28,7 +36,11 @@ render plan status doctor: setup
 apply destroy: setup
 	@$(ANYWHERE) $@ $(CLUSTER) --provider $(PROVIDER) $(YES)
 
-test: lint
+# A plan without the cloud, and without the registry where none is reachable. RUN is another command to run so.
+offline: setup-test
+	@$(VENV)/bin/python -m tests.offline $(or $(RUN),$(ANYWHERE) plan $(CLUSTER) --provider $(PROVIDER))
+
+test: lint setup-test
 	$(VENV)/bin/pytest -n auto -m "not e2e"
 
 lint: setup
