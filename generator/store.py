@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,11 +37,11 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """What lets a kubelet ask for its certificate, until `expires` (aware, whole seconds)."""
+    """What lets a kubelet ask for its certificate. `made` is aware, in whole seconds."""
 
     id: str
     secret: str = field(repr=False)
-    expires: datetime
+    made: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +158,7 @@ def _damaged(path: Path, reason: str) -> UserError:
 def _encode(secrets: Secrets) -> bytes:
     content: dict[str, Any] = {"apiVersion": API_VERSION, **asdict(secrets)}
     token = content.pop("token")
-    content["bootstrap_token"] = token and {**token, "expires": token["expires"].isoformat()}
+    content["bootstrap_token"] = token and {**token, "made": token["made"].isoformat()}
     return json.dumps(content, indent=1, sort_keys=True).encode() + b"\n"
 
 
@@ -170,17 +170,26 @@ def _decode(path: Path, plain: bytes) -> Secrets:
                 f"{path} has apiVersion {content['apiVersion']!r}; this version knows {API_VERSION!r}.",
                 "Use the version of anywhere that wrote it.",
             )
-        token = content["bootstrap_token"]
         return Secrets(
             cluster=content["cluster"],
             authorities={name: Pair(**pair) for name, pair in content["authorities"].items()},
             leaves={name: Pair(**pair) for name, pair in content["leaves"].items()},
             keys=dict(content["keys"]),
-            token=token and Token(**{**token, "expires": datetime.fromisoformat(token["expires"])}),
+            token=_decode_token(content["bootstrap_token"]),
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         # The reason would quote what it failed on, which is secret.
         raise _damaged(path, "it decrypts, but its content is not what anywhere writes") from None
+
+
+def _decode_token(content: Mapping[str, str] | None) -> Token | None:
+    if content is None:
+        return None
+    if "expires" in content:  # a store of an earlier version, whose tokens ended a day after they were made
+        made = datetime.fromisoformat(content["expires"]) - timedelta(days=1)
+    else:
+        made = datetime.fromisoformat(content["made"])
+    return Token(content["id"], content["secret"], made)
 
 
 def _write(path: Path, content: bytes) -> None:

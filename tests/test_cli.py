@@ -348,31 +348,31 @@ def test_the_age_key_that_is_made_is_told_once(definition, home):
     assert again.getvalue() == ""
 
 
-def aged(definition, **left):
-    """Give the bootstrap token of a cluster that much to live; the token."""
+def aged(definition, days):
+    """Have the bootstrap token of a cluster be that old; the token."""
 
     def change(secrets):
-        expires = (datetime.now(UTC) + timedelta(**left)).replace(microsecond=0)
-        return replace(secrets, token=replace(secrets.token, expires=expires))
+        made = (datetime.now(UTC) - timedelta(days=days)).replace(microsecond=0)
+        return replace(secrets, token=replace(secrets.token, made=made))
 
     return store.update(definition, "quickstart", change).token
 
 
 @pytest.mark.parametrize(
-    ("verb", "left", "kept"),
+    ("verb", "days", "kept"),
     [
-        (("plan",), {"hours": 1}, True),
-        (("plan",), {"hours": -1}, True),
-        (("render",), {"hours": 1}, True),
-        (("render",), {"hours": -1}, False),
-        (("env",), {"hours": 1}, True),
-        (("env",), {"hours": -1}, False),
-        (("apply", "--yes", "--timeout", "20"), {"hours": 13}, True),
-        (("apply", "--yes", "--timeout", "20"), {"hours": 11}, False),
+        (("plan",), 6, True),
+        (("plan",), 800, True),
+        (("render",), 6, True),
+        (("render",), 8, False),
+        (("env",), 6, True),
+        (("env",), 8, False),
+        (("apply", "--yes", "--timeout", "20"), 6, True),
+        (("apply", "--yes", "--timeout", "20"), 8, False),
     ],
 )
-def test_only_what_gives_machines_a_token_makes_one_anew(nowhere, definition, verb, left, kept):
-    token = aged(definition, **left)
+def test_only_what_gives_machines_a_token_makes_one_anew(nowhere, definition, verb, days, kept):
+    token = aged(definition, days)
     assert run(*verb) == 0
     assert (store.read(definition, "quickstart").token == token) is kept
 

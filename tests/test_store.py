@@ -98,8 +98,18 @@ def test_its_content_is_documented_json(saved, key):
         "authorities": {"etcd": {"crt": "crt of a CA", "key": "key of a CA"}},
         "leaves": {"admin": {"crt": "crt ü", "key": "key"}},
         "keys": {"weave": "password"},
-        "bootstrap_token": {"id": "abc123", "secret": "0123456789abcdef", "expires": "2026-03-02T12:00:00+00:00"},
+        "bootstrap_token": {"id": "abc123", "secret": "0123456789abcdef", "made": "2026-03-02T12:00:00+00:00"},
     }
+
+
+def test_a_token_of_an_earlier_version_is_read(definition, saved, key):
+    identity = pyrage.x25519.Identity.from_str(key.read_text().splitlines()[-1])
+    content = json.loads(pyrage.decrypt(saved.read_bytes(), [identity]))
+    content["bootstrap_token"]["expires"] = content["bootstrap_token"].pop("made")
+    saved.write_bytes(pyrage.encrypt(json.dumps(content).encode(), [identity.to_public()], armored=True))
+    assert store.read(definition, "star-wars").token == replace(
+        CONTENT.token, made=datetime(2026, 3, 1, 12, tzinfo=UTC)
+    )
 
 
 @pytest.mark.skipif(not shutil.which("age"), reason="age is not installed")

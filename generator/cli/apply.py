@@ -26,7 +26,6 @@ def run(
     timeout: Timeout = 1800,
 ) -> int:
     """Make the cluster as defined; wait until Ready."""
-    from generator import pki
     from generator.cli import loss, steps, wait
     from generator.cli.asking import confirm
     from generator.cli.phases import show
@@ -35,7 +34,7 @@ def run(
 
     phases = show()
     project = open_project(file, provider, out)
-    work = steps.rendered(project, phases, pki.TOKEN_LEFT)
+    work = steps.rendered(project, phases)
     steps.refuse_unfit(steps.preflight(work, phases))
     planned = steps.planned(work, phases, may_destroy)
     typer.echo(summary(planned))

@@ -37,7 +37,7 @@ def run(
 
     phases = show()
     project = open_project(file, provider, out)
-    work = steps.rendered(project, phases, pki.ANY_LEFT)  # a token that aged is no change
+    work = steps.rendered(project, phases, pki.ANY_AGE)  # a token that aged is no change
     steps.preflight(work, phases)
     planned = steps.planned(work, phases, may_destroy)
     typer.echo(document(planned) if as_json else summary(planned))

@@ -55,11 +55,12 @@ def expiries(project: Project) -> tuple[Expiry, ...]:
 def text(rows: tuple[Row, ...], certificates: tuple[Expiry, ...]) -> str:
     """For a person: the machines, then the certificates that end soon, else the first that will."""
     lines = [table(rows)]
-    ending = [c for c in certificates if c.days < SOON_DAYS and c.certificate != "bootstrap token"]
-    lasting = [c for c in certificates if c.certificate != "bootstrap token"]
+    ending = [c for c in certificates if c.days < SOON_DAYS]
     lines += [f"Certificate {c.certificate} ends in {c.days} days: run `anywhere apply`." for c in ending]
-    if lasting and not ending:
-        lines.append(f"Certificates: the first to end is {lasting[0].certificate}, in {lasting[0].days} days.")
+    if certificates and not ending:
+        lines.append(
+            f"Certificates: the first to end is {certificates[0].certificate}, in {certificates[0].days} days."
+        )
     return "\n".join(lines)
 
 

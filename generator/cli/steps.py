@@ -45,13 +45,13 @@ class Work:
     terraform: Terraform
 
 
-def rendered(project: Project, phases: Phases, token_left: timedelta = pki.UNEXPIRED) -> Work:
-    """All that stands in the folder: from lock, machines and secrets to files. `token_left` is as in `pki.ensure`."""
+def rendered(project: Project, phases: Phases, token_age: timedelta = pki.TOKEN_AGE) -> Work:
+    """All that stands in the folder: from lock, machines and secrets to files. `token_age` is as in `pki.ensure`."""
     runner = terraform(project, phases)
     runner.check_state(project.name)  # before anything of another cluster is written over
     lock = locking.locked(project, phases)
     machines = lay_out(project, lock)
-    documents = pki.documents(ensure_secrets(project, phases, token_left))
+    documents = pki.documents(ensure_secrets(project, phases, token_age))
     with phases.phase(f"render {project.folder}"):
         readers = pki.readers(machines)
         described = {
@@ -120,12 +120,12 @@ def bring_about(work: Work, phases: Phases) -> None:
     work.project.provider.prepare(work.topology, work.lock, archives(), phases)
 
 
-def ensure_secrets(project: Project, phases: Phases, token_left: timedelta = pki.UNEXPIRED) -> Secrets:
+def ensure_secrets(project: Project, phases: Phases, token_age: timedelta = pki.TOKEN_AGE) -> Secrets:
     """The cluster's secrets, made or renewed where needed; says so where an age key was made for them."""
     now, services = datetime.now(UTC), project.definition.network.services
 
     def change(known: Secrets) -> Secrets:
-        return pki.ensure(known, now, services, token_left=token_left)
+        return pki.ensure(known, now, services, token_age=token_age)
 
     key = agekey.default_path()
     there = key.exists()

@@ -17,11 +17,9 @@ from generator.store import Pair, Secrets, Token
 
 API_NAME = "kube-apiserver.weave.local"
 AUTHORITIES = ("kubernetes", "etcd", "front-proxy", "kubelet-client", "kubelet-serving")
-TOKEN_LIFE = timedelta(hours=24)
-# How much of its life a bootstrap token must have left not to be made anew.
-TOKEN_LEFT = timedelta(hours=12)  # a machine made now may be slow to ask
-UNEXPIRED = timedelta(0)
-ANY_LEFT = timedelta.min  # also one that has expired
+# How old a bootstrap token may be not to be made anew. Masters keep the one they are told of alive, so any works.
+TOKEN_AGE = timedelta(days=7)
+ANY_AGE = timedelta.max
 
 # etcd asks the DNS for these one by one until a peer's address is among them: those that exist come first.
 _ETCD_NAMES = (*(f"etcd{n}.weave.local" for n in range(1, 10)), "localhost", "127.0.0.1")
@@ -62,14 +60,14 @@ def ensure(
     now: datetime,
     services: IPv4Network,
     names: Collection[str] = (),
-    token_left: timedelta = TOKEN_LEFT,
+    token_age: timedelta = TOKEN_AGE,
 ) -> Secrets:
     """The same secrets, with what is missing made and what is near its end renewed.
 
     `names` are further names and addresses by which clients reach the API. Authorities are renewed with the
     key they have, so nothing that trusts them breaks; a certificate that no longer says what it should
-    (as when the services range changed) is issued anew. Fresh secrets come back equal. A bootstrap token with less
-    than `token_left` to live is made anew.
+    (as when the services range changed) is issued anew. Fresh secrets come back equal. A bootstrap token older
+    than `token_age` is made anew.
     """
     authorities = {name: _authority(secrets, name, now) for name in AUTHORITIES}
     issued = {
@@ -81,7 +79,7 @@ def ensure(
         authorities=authorities,
         leaves=issued,
         keys=_keys(secrets.keys),
-        token=_token(secrets.token, now, token_left),
+        token=_token(secrets.token, now, token_age),
     )
 
 
@@ -100,8 +98,6 @@ def expiries(secrets: Secrets) -> tuple[tuple[str, datetime], ...]:
     """What ends when, the soonest first."""
     found = [(f"{name} CA", certificate.expiry(pair.crt)) for name, pair in secrets.authorities.items()]
     found += [(name, certificate.expiry(pair.crt)) for name, pair in secrets.leaves.items()]
-    if secrets.token:
-        found.append(("bootstrap token", secrets.token.expires))
     return tuple(sorted(found, key=lambda item: (item[1], item[0])))
 
 
@@ -127,10 +123,10 @@ def _keys(keys: Mapping[str, str]) -> Mapping[str, str]:
     return {name: keys.get(name) or make() for name, make in makers.items()}
 
 
-def _token(token: Token | None, now: datetime, left: timedelta) -> Token:
-    if token and token.expires - now >= left:
+def _token(token: Token | None, now: datetime, age: timedelta) -> Token:
+    if token and now - token.made <= age:
         return token
-    return Token(_word(6), _word(16), (now + TOKEN_LIFE).replace(microsecond=0))
+    return Token(_word(6), _word(16), now.replace(microsecond=0))
 
 
 def _word(length: int) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from datetime import UTC
 
 from generator.errors import UserError
 from generator.pki import kubeconfig
@@ -154,8 +153,7 @@ resources:
 
 
 def _bootstrap_token(token: Token) -> str:
-    # quoted: an id of digits alone would be a number
-    expiration = token.expires.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    # Quoted: an id of digits alone would be a number. The master that applies it says until when, again and again.
     return f"""\
 apiVersion: v1
 kind: Secret
@@ -166,7 +164,7 @@ type: bootstrap.kubernetes.io/token
 stringData:
   token-id: "{token.id}"
   token-secret: "{token.secret}"
-  expiration: "{expiration}"
+  expiration: "@EXPIRATION@"
   usage-bootstrap-authentication: "true"
   usage-bootstrap-signing: "true"
   auth-extra-groups: "{BOOTSTRAP_GROUP}"
