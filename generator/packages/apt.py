@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -52,8 +53,11 @@ class Apt:
     """The archive of Debian 13 for one architecture, as apt sees it. `folder` is made, and holds all that apt keeps."""
 
     def __init__(self, arch: str, folder: Path) -> None:
-        for command in ("apt-get", "apt-cache", "apt-config"):
-            find(command)
+        if not shutil.which("apt-get"):
+            raise UserError(
+                "The packages of nodes cannot be had: apt is not installed.",
+                "Lock on a Debian or Ubuntu machine, and bring the archive that it puts in its cache: packages/*.tar.",
+            )
         self._folder = folder
         for name in ("lists/partial", "cache/archives/partial", "etc/apt.conf.d", "etc/preferences.d", "debs"):
             (folder / name).mkdir(parents=True)
