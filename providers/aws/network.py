@@ -79,7 +79,7 @@ def free(session: Session, definition: Definition, fixed: Mapping[str, str]) -> 
                 f"{address}, which {fixed[address]} is to have, belongs to {interface['NetworkInterfaceId']} already.",
                 "Free that address, or name another subnet in providers.aws.vpc.subnets.",
             )
-    return f"{', '.join(fixed)} are free"
+    return f"those of {', '.join(fixed.values())} are free"
 
 
 def _ranges(vpc: Mapping[str, Any]) -> Iterator[IPv4Network]:

@@ -1,0 +1,288 @@
+"""Each line of the preflight, where it is well and where it is not."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from generator import topology
+from providers import load
+
+IMAGE = "ami-0a000000000000010"
+ADMIN = "arn:aws:sts::123456789012:user/moto"
+
+
+@pytest.fixture
+def provider():
+    return load("aws")
+
+
+@pytest.fixture
+def checked(provider, defined):
+    """The checks of a definition, by subject."""
+
+    def check(definition=None):
+        definition = definition or defined()
+        machines = topology.lay_out(definition, topology.blocks(definition, {}))
+        return {check.subject: check for check in provider.preflight(definition, machines)}
+
+    return check
+
+
+def quota(aws, value):
+    aws.answer("servicequotas:GetServiceQuota", {"Quota": {"Value": float(value)}})
+
+
+def failing(checks):
+    return {subject: (check.detail, check.hint) for subject, check in checks.items() if not check.ok}
+
+
+def test_all_is_well(aws, checked):
+    assert {subject: (check.ok, check.detail) for subject, check in checked().items()} == {
+        "credentials": (True, f"account 123456789012, {ADMIN}"),
+        "region": (True, "eu-west-1 is enabled"),
+        "types": (True, "t3.medium, t3.small"),
+        "zones": (True, "eu-west-1a, eu-west-1b, eu-west-1c offer t3.medium, t3.small"),
+        "machine images": (True, f"amd64 {IMAGE}"),
+        "vCPU quota": (True, "14 more to take, 0 of 64 in use"),
+        "VPC quota": (True, "1 more to take, 1 of 64 in use"),
+        "elastic address quota": (True, "1 more to take, 0 of 64 in use"),
+        "other VPCs": (True, "none has 10.20.0.0/16"),
+    }
+
+
+def test_it_only_reads(aws, checked, defined):
+    checked(defined(backend={"s3": {"bucket": "states-of-wars"}}))
+    asked = {action.partition(":")[2] for action in aws.asked}
+    assert {word for word in asked if not word.startswith(("Describe", "Get", "List", "HEAD", "GET"))} == set()
+
+
+def test_without_credentials_nothing_else_is_said(environment, checked):
+    assert failing(checked()) == {
+        "credentials": (
+            "There are no AWS credentials.",
+            "Name a profile in AWS_PROFILE, or sign in: `aws configure sso`, then `aws sso login`.",
+        )
+    }
+
+
+def test_a_region_that_is_not_enabled(aws, checked, defined):
+    aws.answer("ec2:DescribeRegions", regions(**{"eu-south-1": "not-opted-in"}))
+    checks = checked(defined(region="eu-south-1", zones=["eu-south-1a"]))
+    assert list(checks) == ["credentials", "region"]
+    assert failing(checks) == {
+        "region": (
+            "Region eu-south-1 is not enabled in this account.",
+            "Enable it (aws account enable-region --region-name eu-south-1), or write another in providers.aws.region.",
+        )
+    }
+
+
+def test_a_region_that_there_is_not(aws, checked, defined):
+    checks = failing(checked(defined(region="eu-west-9")))
+    message, hint = checks["region"]
+    assert message == "AWS has no region eu-west-9."
+    assert hint.startswith("Mend providers.aws.region: did you mean eu-west-")
+
+
+def test_one_denial_does_not_hide_the_rest(aws, checked):
+    denied = "User: arn:aws:iam::123456789012:user/eve is not authorized to perform: servicequotas:GetServiceQuota"
+    aws.refuse("servicequotas:GetServiceQuota", "AccessDeniedException", denied)
+    checks = checked()
+    assert set(failing(checks)) == {"vCPU quota", "VPC quota", "elastic address quota"}
+    detail, hint = failing(checks)["vCPU quota"]
+    assert detail == (
+        "AWS denies servicequotas:GetServiceQuota, which is needed to see what the account's quotas leave."
+    )
+    assert hint.startswith("Have servicequotas:GetServiceQuota allowed")
+
+
+def test_quotas_that_are_too_low(aws, checked, defined):
+    quota(aws, 2)
+    checks = failing(checked(defined([{"name": "spot", "count": 2, "size": "large", "spot": True}], nat="zone")))
+    assert checks["vCPU quota"] == (
+        "eu-west-1 grants 2 vCPUs; 0 are in use, and the cluster takes 8 more.",
+        "Ask for more: aws service-quotas request-service-quota-increase --region eu-west-1 --service-code ec2 "
+        "--quota-code L-1216C47A --desired-value 8",
+    )
+    assert checks["spot vCPU quota"][0] == (
+        "eu-west-1 grants 2 vCPUs of spot machines; 0 are in use, and the cluster takes 8 more."
+    )
+    assert "L-34B43A08" in checks["spot vCPU quota"][1]
+    assert checks["elastic address quota"][0] == (
+        "eu-west-1 grants 2 elastic IP addresses; 0 are in use, and the cluster takes 3 more."
+    )
+
+
+def test_the_default_quota_where_the_account_has_none_of_its_own(aws, checked):
+    aws.refuse("servicequotas:GetServiceQuota", "NoSuchResourceException", "none")
+    aws.answer("servicequotas:GetAWSDefaultServiceQuota", {"Quota": {"Value": 13.0}})
+    assert "grants 13 vCPUs" in failing(checked())["vCPU quota"][0]
+
+
+def test_machines_that_are_there_take_no_more(aws, client, checked):
+    ec2 = client("ec2")
+    tags = {"anywhere-cluster": "wars", "anywhere-group": "etcd", "anywhere-name": "etcd1"}
+    specification = {"ResourceType": "instance", "Tags": [{"Key": k, "Value": v} for k, v in tags.items()]}
+    ec2.run_instances(ImageId=IMAGE, InstanceType="t3.small", MinCount=1, MaxCount=1, TagSpecifications=[specification])
+    ec2.run_instances(ImageId=IMAGE, InstanceType="t3.small", MinCount=1, MaxCount=1)
+    ec2.run_instances(ImageId=IMAGE, InstanceType="g4dn.xlarge", MinCount=1, MaxCount=1)
+    assert checked()["vCPU quota"].detail.startswith("12 more to take, ")
+
+
+def test_a_type_of_another_architecture(aws, checked, defined):
+    checks = failing(checked(defined(sizes={"small": "t4g.small"})))
+    assert checks["types"] == (
+        "t4g.small is for arm64, but machines of etcd are amd64.",
+        "Mend providers.aws.sizes.",
+    )
+
+
+def test_a_type_that_there_is_not(aws, checked, defined):
+    checks = failing(checked(defined(sizes={"small": "t3.smalll"})))
+    assert "t3.smalll" in checks["types"][0] and checks["types"][1] == "Mend providers.aws.sizes."
+
+
+def test_a_zone_of_the_lock_that_lost_a_type(aws, checked, defined, lock_file):
+    lock_file({"region": "eu-west-1", "zones": ["eu-west-1z"], "images": {"amd64": IMAGE}})
+    assert failing(checked())["zones"][0] == "eu-west-1 has no zone eu-west-1z for this account."
+
+
+def test_an_image_of_the_lock_that_is_gone(aws, checked, lock_file):
+    lock_file({"region": "eu-west-1", "zones": ["eu-west-1a"], "images": {"amd64": "ami-00000000000000000"}})
+    detail, hint = failing(checked())["machine images"]
+    assert detail == "The machine image ami-00000000000000000 is not there, or not for this account in eu-west-1."
+    assert "anywhere images lock FILE --provider aws" in hint
+
+
+def test_credentials_of_another_account_than_the_lock(aws, checked, lock_file):
+    lock_file({"region": "eu-west-1", "zones": ["eu-west-1a"], "images": {"amd64": IMAGE}, "account": "210987654321"})
+    detail, hint = failing(checked())["credentials"]
+    assert detail == f"The credentials are of account 123456789012 ({ADMIN}), and the lock is of account 210987654321."
+    assert hint.startswith("Name a profile of 210987654321 in AWS_PROFILE")
+
+
+def test_another_vpc_of_the_same_range(aws, client, checked):
+    other = client("ec2").create_vpc(CidrBlock="10.20.128.0/17")["Vpc"]["VpcId"]
+    check = checked()["other VPCs"]
+    assert check.ok
+    assert check.detail == f"{other} overlaps with 10.20.0.0/16, which is allowed, but rules out peering with it"
+
+
+@pytest.fixture
+def existing(client):
+    """A VPC of the user's, with one private subnet; `taken` is its id."""
+    ec2 = client("ec2")
+    name = ec2.create_vpc(CidrBlock="10.20.0.0/16")["Vpc"]["VpcId"]
+    ec2.modify_vpc_attribute(VpcId=name, EnableDnsHostnames={"Value": True})
+    subnet = ec2.create_subnet(VpcId=name, CidrBlock="10.20.0.0/24", AvailabilityZone="eu-west-1b")["Subnet"]
+    return {"id": name, "subnets": [subnet["SubnetId"]]}
+
+
+def test_an_existing_vpc(aws, checked, defined, existing):
+    checks = checked(defined(vpc=existing))
+    assert failing(checks) == {}
+    subnet = existing["subnets"][0]
+    assert checks["VPC"].detail == f"{existing['id']}: {subnet} (10.20.0.0/24, eu-west-1b)"
+    assert checks["ranges"].detail == f"pods 10.32.0.0/12 and services 10.96.0.0/16 are free in {existing['id']}"
+    assert checks["fixed addresses"].detail == "those of etcd1, etcd2, etcd3, master1 are free"
+    assert "elastic address quota" not in checks
+
+
+def test_an_existing_vpc_without_names(aws, client, checked, defined, existing):
+    client("ec2").modify_vpc_attribute(VpcId=existing["id"], EnableDnsHostnames={"Value": False})
+    detail, hint = failing(checked(defined(vpc=existing)))["VPC"]
+    assert detail.startswith(f"The VPC {existing['id']} has enableDnsHostnames off")
+    assert hint.endswith(f"modify-vpc-attribute --vpc-id {existing['id']} --enable-dns-hostnames")
+
+
+def test_a_range_that_clashes_with_the_vpc(aws, client, checked, defined, existing):
+    client("ec2").associate_vpc_cidr_block(VpcId=existing["id"], CidrBlock="10.40.0.0/16")
+    assert failing(checked(defined(vpc=existing)))["ranges"] == (
+        f"spec.network.pods 10.32.0.0/12 clashes with 10.40.0.0/16, a range of {existing['id']}.",
+        "Give pods another range: machines could not reach what has those now.",
+    )
+
+
+def test_a_range_that_clashes_with_a_route(aws, client, checked, defined, existing):
+    ec2 = client("ec2")
+    table = ec2.create_route_table(VpcId=existing["id"])["RouteTable"]["RouteTableId"]
+    peer = ec2.create_vpc(CidrBlock="10.96.0.0/24")["Vpc"]["VpcId"]
+    peering = ec2.create_vpc_peering_connection(VpcId=existing["id"], PeerVpcId=peer)["VpcPeeringConnection"]
+    identity = peering["VpcPeeringConnectionId"]
+    ec2.create_route(RouteTableId=table, DestinationCidrBlock="10.96.0.0/24", VpcPeeringConnectionId=identity)
+    detail = failing(checked(defined(vpc=existing)))["ranges"][0]
+    assert detail == f"spec.network.services 10.96.0.0/16 clashes with 10.96.0.0/24, where a route of {table} leads."
+
+
+def test_an_address_that_is_taken(aws, client, provider, defined, existing):
+    definition = defined(vpc=existing)
+    machines = topology.lay_out(definition, topology.blocks(definition, {}))
+    fixed = replace(machines.machines[0], address="10.20.0.11")
+    card = client("ec2").create_network_interface(SubnetId=existing["subnets"][0], PrivateIpAddress="10.20.0.11")
+    name = card["NetworkInterface"]["NetworkInterfaceId"]
+    found = provider.preflight(definition, replace(machines, machines=(fixed, *machines.machines[1:])))
+    assert failing({check.subject: check for check in found})["fixed addresses"] == (
+        f"10.20.0.11, which etcd1 is to have, belongs to {name} already.",
+        "Free that address, or name another subnet in providers.aws.vpc.subnets.",
+    )
+
+
+@pytest.fixture
+def backed(client, provider, defined):
+    """A definition whose bucket was made by us."""
+    definition = defined(backend={"s3": {"bucket": "states-of-wars"}})
+    provider.create_backend(definition)
+    client("s3").delete_bucket_policy(Bucket="states-of-wars")  # it refuses plain HTTP, which is all that moto has here
+    return definition
+
+
+def test_a_bucket_that_is_well(checked, backed):
+    checks = checked(backed)
+    assert checks["state bucket"].detail == "states-of-wars in eu-west-1, versioned, of account 123456789012"
+    assert checks["state lock"].detail == "nobody holds wars/terraform.tfstate"
+
+
+def test_a_bucket_that_is_not_there(aws, checked, defined):
+    detail, hint = failing(checked(defined(backend={"s3": {"bucket": "states-of-wars"}})))["state bucket"]
+    assert detail == "There is no bucket states-of-wars for Terraform's state."
+    assert hint.startswith("Make it: anywhere backend create ") and hint.endswith("cluster.yaml --provider aws")
+
+
+def test_a_bucket_without_versions(client, checked, backed):
+    client("s3").put_bucket_versioning(Bucket="states-of-wars", VersioningConfiguration={"Status": "Suspended"})
+    detail, hint = failing(checked(backed))["state bucket"]
+    assert detail == "The bucket states-of-wars keeps no versions: a state that is overwritten would be lost."
+    assert hint.startswith("aws s3api put-bucket-versioning --bucket states-of-wars")
+
+
+def test_a_bucket_of_another_owner(aws, checked, backed):
+    aws.refuse("s3:HEAD", "", status=403)
+    detail, hint = failing(checked(backed))["state bucket"]
+    assert detail.startswith("The bucket states-of-wars belongs to another account than 123456789012")
+    assert "providers.aws.backend.s3.bucket" in hint
+
+
+def test_a_state_that_another_run_holds(client, checked, backed):
+    lock = {"ID": "0f4a", "Operation": "OperationTypeApply", "Who": "ann@desk", "Created": "2026-11-24T08:00:00Z"}
+    client("s3").put_object(Bucket="states-of-wars", Key="wars/terraform.tfstate.tflock", Body=json.dumps(lock))
+    assert failing(checked(backed))["state lock"] == (
+        "The state is locked by ann@desk since 2026-11-24T08:00:00Z (OperationTypeApply).",
+        "Wait until that run ends. If it is dead: terraform force-unlock 0f4a in the rendered folder.",
+    )
+
+
+@pytest.fixture
+def lock_file(tmp_path, locked):
+    """Write the lock beside the definition."""
+    from generator import lock
+
+    return lambda facts: lock.write(tmp_path / "cluster.lock.yaml", locked(facts))
+
+
+def regions(**states):
+    items = "".join(
+        f"<item><regionName>{name}</regionName><optInStatus>{state}</optInStatus></item>"
+        for name, state in states.items()
+    )
+    return f"<DescribeRegionsResponse><regionInfo>{items}</regionInfo></DescribeRegionsResponse>"
