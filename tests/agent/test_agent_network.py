@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from releases import release
 
-MASTER = Host("master1", "master", "master", "10.20.1.1", "10.0.2.100")
+MASTER = Host("master1", "master", "master", "10.20.1.10", "10.0.2.100")
 WORKER = Host("worker-general-1", "worker", "worker-general", "10.20.4.1", "10.0.2.100")
-ETCD = Host("etcd2", "etcd", "etcd", "10.20.0.12", "10.0.2.100")
+ETCD = Host("etcd2", "etcd", "etcd", "10.20.0.42", "10.0.2.100")
 APISERVER = {"component": "kube-apiserver", "hostname": "kube-apiserver.weave.local", "network": "cluster"}
 APISERVER |= {"advertise": "--advertise-address", "command": ["hyperkube", "kube-apiserver"]}
 
@@ -56,7 +56,7 @@ def test_fixed_machines_agree_who_hands_out_addresses(monkeypatch):
     settings = launched(MASTER, monkeypatch)
     arguments = settings["Cmd"]
     assert "--ipalloc-init=consensus=4" in arguments
-    assert arguments[-3:] == ["10.20.0.11", "10.20.0.12", "10.20.0.13"]
+    assert arguments[-3:] == ["10.20.0.10", "10.20.0.42", "10.20.0.74"]
     assert "--expect-npc" in arguments
     assert "--dns-listen-address=172.17.0.1:53" in arguments
     assert "WEAVE_PASSWORD=secret-of-weave" in settings["Env"] and "IPTABLES_BACKEND=nft" in settings["Env"]
@@ -67,13 +67,13 @@ def test_fixed_machines_agree_who_hands_out_addresses(monkeypatch):
 def test_workers_only_watch(monkeypatch):
     arguments = launched(WORKER, monkeypatch)["Cmd"]
     assert "--ipalloc-init=observer" in arguments
-    assert arguments[-4:] == ["10.20.0.11", "10.20.0.12", "10.20.0.13", "10.20.1.1"]
+    assert arguments[-4:] == ["10.20.0.10", "10.20.0.42", "10.20.0.74", "10.20.1.10"]
 
 
 def test_machines_without_pods_wait_for_no_policies(monkeypatch):
     arguments = launched(ETCD, monkeypatch)["Cmd"]
     assert "--expect-npc" not in arguments
-    assert "10.20.0.12" not in arguments
+    assert "10.20.0.42" not in arguments
 
 
 def test_no_password_where_the_network_is_private(monkeypatch):
@@ -192,6 +192,77 @@ def test_names_are_resolved_by_weave_and_the_resolver_restarts_once(programs, mo
     assert programs.runs().count("systemctl restart systemd-resolved") == 1
 
 
+PEER = "02:00:0a:14:04:01"
+
+
+class Router:
+    """Weave's interface, where time goes by as somebody waits; `shares` is what it says at each second."""
+
+    def __init__(self, *shares):
+        self.shares, self.seconds, self.deleted = shares, 0, []
+
+    def call(self, method, path, body=None, **headers):
+        if method == "DELETE":
+            return self.deleted.append((path, self.seconds))
+        if path == "/status":
+            return "up"
+        assert (path, headers) == ("/report", {"Accept": "application/json"})
+        others = {"Peer": "02:00:0a:14:01:01", "Nickname": "master1", "IsKnownPeer": True}
+        now = self.shares[min(self.seconds, len(self.shares) - 1)]
+        mine = [] if now is None else [{"Peer": PEER, "Nickname": "worker-general-1", "IsKnownPeer": now}]
+        return json.dumps({"IPAM": {"Entries": [others, *mine, *mine]}})
+
+    def monotonic(self):
+        return float(self.seconds)
+
+    def sleep(self, seconds):
+        self.seconds += 1
+
+
+def told(monkeypatch, *shares):
+    found = Router(*shares)
+    monkeypatch.setattr(client, "call", found.call)
+    monkeypatch.setattr(weave, "time", found)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("shares", "taken"),
+    [
+        ([None], False),  # it gave its addresses away itself
+        ([True] * 5 + [None], False),
+        ([True] * 5 + [False] * 10 + [None], False),  # what it gave away was heard of late
+        ([True] * 5 + [False], True),
+        ([False], True),
+        ([True], False),  # it did not go
+    ],
+)
+def test_the_addresses_of_a_peer_are_taken_only_once_it_is_gone_for_good(monkeypatch, shares, taken):
+    found = told(monkeypatch, *shares)
+    weave.driver(release("star-wars"), MASTER).forget("worker-general-1")
+    assert [path for path, _ in found.deleted] == ([f"/peer/{PEER}"] if taken else [])
+    for _, second in found.deleted:
+        assert second - shares.count(True) >= weave.GOSSIP_SECONDS
+
+
+def test_a_machine_that_leaves_gives_its_addresses_away_and_begins_afresh(engine, monkeypatch):
+    for name in ("weave", "weavedb", "weavevolumes-2.9.0"):
+        engine.containers[name] = {"Id": name, "settings": {}, "running": True, "files": b""}
+    found = told(monkeypatch, True)
+    weave.driver(release("star-wars"), WORKER).leave()
+    assert [path for path, _ in found.deleted] == ["/peer"]
+    assert engine.names() == {"weavevolumes-2.9.0"}
+
+
+def test_a_machine_whose_router_is_gone_leaves_too(engine, monkeypatch):
+    def refuse(*_, **__):
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(client, "call", refuse)
+    weave.driver(release("star-wars"), WORKER).leave()
+    assert engine.done == []
+
+
 # Flannel
 
 
@@ -205,15 +276,15 @@ def network(tmp_path, monkeypatch):
 
 def test_the_control_plane_is_on_the_host(network):
     settings = joined(network)
-    assert settings["Entrypoint"] + settings["Cmd"] == ["hyperkube", "kube-apiserver", "--advertise-address=10.20.1.1"]
+    assert settings["Entrypoint"] + settings["Cmd"] == ["hyperkube", "kube-apiserver", "--advertise-address=10.20.1.10"]
     assert settings["HostConfig"]["NetworkMode"] == "host"
     assert settings["HostConfig"]["Binds"] == ["/a:/a", "/etc/hosts:/etc/hosts:ro"]
     assert settings["HostConfig"]["PortBindings"] == settings["ExposedPorts"] == {}
-    assert network.node_address() == "10.20.1.1"
+    assert network.node_address() == "10.20.1.10"
 
 
 BEFORE = "127.0.0.1 localhost\n10.9.9.9 mine # kept\n"
-BLOCK = f"{flannel.BEGIN}\n10.20.1.1 etcd1.weave.local\n10.20.1.1 kube-apiserver.weave.local\n{flannel.END}\n"
+BLOCK = f"{flannel.BEGIN}\n10.20.1.10 etcd1.weave.local\n10.20.1.10 kube-apiserver.weave.local\n{flannel.END}\n"
 
 
 @pytest.mark.parametrize("before", [BEFORE, BEFORE.rstrip("\n"), BEFORE + "\n\n"])
@@ -263,3 +334,10 @@ def test_encryption_chooses_the_backend(network):
 def test_every_image_a_driver_asks_for_is_in_the_release(case, driver, host):
     found = release(case)
     assert set(driver.driver(found, host).images()) <= found["images"].keys()
+
+
+def test_a_machine_that_leaves_forgets_its_range_of_pods(network):
+    flannel.CONFLIST.write_text("{}")
+    network.leave()
+    network.leave()
+    assert not flannel.CONFLIST.exists()

@@ -7,7 +7,6 @@ machine which came back before its node was gone is told from one that is still 
 from __future__ import annotations
 
 import http.client
-import json
 import sys
 import threading
 import time
@@ -49,8 +48,8 @@ class Drainer:
         return thread
 
     def _see_off(self, api: Api, name: str) -> None:
-        release = json.loads(self._document.read_text())
         try:
+            release = host.release(self._document.read_text())
             drain(release["images"]["hyperkube"]["id"], name)
             gone = delete(api, name)
         except (NodeError, OSError, http.client.HTTPException) as error:
@@ -117,7 +116,7 @@ def returned(node: Mapping[str, Any]) -> bool:
 def main() -> None:
     """Watch for ever; the argument is the file of the release."""
     document = Path(sys.argv[1])
-    drainer = Drainer(document, host.read(json.loads(document.read_text())).name)
+    drainer = Drainer(document, host.read(host.release(document.read_text())).name)
     while True:
         try:
             api = kubectl.api()

@@ -6,7 +6,6 @@ Everything may be done again, so what was cut short is done by the next to try. 
 from __future__ import annotations
 
 import http.client
-import json
 import sys
 import time
 from collections.abc import Mapping
@@ -93,7 +92,7 @@ def ask_masters(api: Api, name: str) -> None:
 def main() -> None:
     """What the unit of the same name does when it is stopped."""
     if powering_off():
-        release = json.loads(Path(sys.argv[1]).read_text())
+        release = host.release(Path(sys.argv[1]).read_text())
         leave(release, host.read(release))
 
 
