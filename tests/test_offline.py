@@ -9,6 +9,7 @@ import boto3
 import pytest
 
 from generator.terraform_binary import find
+from tests.offline import __main__ as program
 from tests.offline import schemas
 from tests.offline.cloud import DEBIAN
 from tests.offline.fixtures import inventing_env, offline_env  # noqa: F401
@@ -319,3 +320,11 @@ def test_a_command_runs_in_the_environment_and_keeps_its_exit_code():
     ran = subprocess.run(command, env={**os.environ, "AWS_PROFILE": "mine"}, capture_output=True, text=True)
     assert ran.returncode == 7
     assert ran.stderr.startswith("offline: Terraform providers: ")
+
+
+def test_the_registrys_own_providers_are_used_where_it_is_reachable(monkeypatch, capfd):
+    script = 'test -z "$TF_REATTACH_PROVIDERS" && test -n "$AWS_ENDPOINT_URL"'
+    monkeypatch.setattr(program, "registry_is_reachable", lambda: True)
+    monkeypatch.setattr(sys, "argv", ["offline", "sh", "-c", script])
+    assert program.main() == 0
+    assert "the registry's own" in capfd.readouterr().err

@@ -40,7 +40,8 @@ def _programs(*commands: tuple[str, ...]) -> Iterator[list[subprocess.Popen[str]
             yield programs
         finally:
             for program in programs:  # all told before the first is waited for
-                program.stdin.close()
+                if program.stdin:
+                    program.stdin.close()
 
 
 def _start(name: str, *arguments: str) -> subprocess.Popen[str]:
@@ -49,9 +50,9 @@ def _start(name: str, *arguments: str) -> subprocess.Popen[str]:
 
 
 def _first_line(program: subprocess.Popen[str]) -> str:
-    line = program.stdout.readline().strip()
+    line = program.stdout.readline().strip() if program.stdout else ""
     if not line:
-        raise RuntimeError(f"{' '.join(program.args)} did not start (exit {program.wait()})")
+        raise RuntimeError(f"{program.args!r} did not start (exit {program.wait()})")
     return line
 
 

@@ -9,6 +9,9 @@ from providers.local.terraform.schema import UNKNOWN, State
 from tests.offline import policy
 from tests.offline.jsii import Block
 
+Answer = Callable[[State, State], State]
+"""(the data source's configuration, the provider's) to the attributes that are known."""
+
 ACCOUNT = "123456789012"
 PROJECT_NUMBER = "123456789012"
 _USER = f"arn:aws:iam::{ACCOUNT}:user/offline"
@@ -51,7 +54,11 @@ def _storage_agent(config: State, settings: State) -> State:
     return {"email_address": email, "member": f"serviceAccount:{email}"}
 
 
-DATA: dict[str, Callable[[State, State], State]] = {
+def nothing(config: State, settings: State) -> State:
+    return {}
+
+
+DATA: dict[str, Answer] = {
     "aws_availability_zones": _zones,
     "aws_caller_identity": lambda config, settings: {
         "id": ACCOUNT, "account_id": ACCOUNT, "arn": _USER, "user_id": "AIDAOFFLINE",

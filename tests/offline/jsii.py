@@ -45,6 +45,14 @@ def wrapped(words: str, set_: bool = False) -> Any:
     return ["set", kind[1]] if set_ else kind
 
 
+def _captured(pattern: re.Pattern[str], text: str) -> str:
+    """What the pattern's group holds; the package is not as we know it where it is absent."""
+    match = pattern.search(text)
+    if match is None:
+        raise ValueError(f"no {pattern.pattern} in {text[:80]!r}")
+    return match[1]
+
+
 class Module:
     """The source of one resource, data source or provider."""
 
@@ -64,11 +72,12 @@ class Module:
 
     def schemas(self) -> list[tuple[str, str, Block]]:
         """(kind, type name, block) of everything that Terraform can name here."""
-        return [
-            (KINDS[base], _TYPE_NAME.search(body)[1], self.provider(name) if "Provider" in base else self.block(name))
-            for name, (base, body) in self.classes.items()
-            if base in KINDS
-        ]
+        found = []
+        for name, (base, body) in self.classes.items():
+            if kind := KINDS.get(base):
+                block = self.provider(name) if kind == "provider" else self.block(name)
+                found.append((kind, _captured(_TYPE_NAME, body), block))
+        return found
 
     def arguments(self, name: str) -> dict[str, tuple[str, bool, str, str]]:
         """What can be configured: {name: (how it is written, whether as a block, collection, storage)}."""
@@ -118,7 +127,7 @@ class Module:
         return {"nesting": nesting, "block": self.block(element), "min": least, "max": most}
 
     def element(self, name: str) -> str:
-        return _ELEMENT.search(self.classes[name][1])[1]
+        return _captured(_ELEMENT, self.classes[name][1])
 
     def type(self, holder: re.Match[str] | None, argument: tuple[str, bool, str, str] | None, code: str) -> Any:
         if holder and holder[1] in self.classes:

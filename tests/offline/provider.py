@@ -47,6 +47,9 @@ class Invention:
         return values.settled(block, planned, lambda attribute: special.get(attribute, mark))
 
 
+APPLY: dict[str, Apply] = {"refuse": refuse, "invent": Invention()}
+
+
 class StandIn:
     """The provider behind the RPCs; each takes its request and gives its reply."""
 
@@ -105,19 +108,19 @@ class StandIn:
         raise UserError("The stand-in for this provider imports nothing.", "Offline, plans and validation work.")
 
     def ReadDataSource(self, request: Any) -> Any:  # noqa: N802
-        return wire.MESSAGES["DataResponse"](state=wire.encode(self._read("data", request)))
+        answer = answers.DATA.get(request.type_name, answers.nothing)
+        return wire.MESSAGES["DataResponse"](state=wire.encode(self._read("data", request, answer)))
 
     def OpenEphemeralResource(self, request: Any) -> Any:  # noqa: N802
-        return wire.MESSAGES["OpenResponse"](result=wire.encode(self._read("ephemeral", request)))
+        return wire.MESSAGES["OpenResponse"](result=wire.encode(self._read("ephemeral", request, answers.nothing)))
 
     def CloseEphemeralResource(self, request: Any) -> Any:  # noqa: N802
         return wire.MESSAGES["Diagnostics"]()
 
-    def _read(self, kind: str, request: Any) -> State:
+    def _read(self, kind: str, request: Any, answer: answers.Answer) -> State:
         """What is known of it, and placeholders for the rest: Terraform takes no unknowns here."""
         name, block = request.type_name, self.schemas[kind][request.type_name]
         state = values.planned(block, decode(request.config))
-        answer = answers.DATA.get(name, lambda config, settings: {}) if kind == "data" else lambda c, s: {}
         state |= {key: value for key, value in answer(state, self.settings).items() if state[key] is UNKNOWN}
         return values.settled(block, state, lambda attribute: f"{name}-{attribute}")
 
@@ -162,7 +165,7 @@ def main() -> None:
     provider, apply = sys.argv[1:]
     with tempfile.TemporaryDirectory(prefix="anywhere-offline-") as folder:
         socket = Path(folder) / "socket"
-        server = serve(StandIn(provider, {"refuse": refuse, "invent": Invention()}[apply]), socket)
+        server = serve(StandIn(provider, APPLY[apply]), socket)
         print(socket, flush=True)
         sys.stdin.read()
         server.stop(grace=None)

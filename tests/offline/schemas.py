@@ -19,12 +19,11 @@ from typing import Any
 
 from generator import places
 from generator.errors import UserError
-from tests.offline import jsii
+from tests.offline import PROVIDERS, jsii
 
 Schemas = dict[str, Any]
 """{"provider": block, "resource" | "data" | "ephemeral": {type name: block}}; blocks as in `jsii`."""
 
-PROVIDERS = ("aws", "google")
 _WHEELS = Path(__file__).with_name("wheels.txt")
 _SOURCE = re.compile(r"package/lib/([\w-]+)/index(?:-structs/\w+)?\.js")
 
@@ -39,7 +38,8 @@ def load(provider: str) -> Schemas:
         part = cached.with_suffix(f".{os.getpid()}")  # others may be at it
         part.write_bytes(gzip.compress(json.dumps(schemas, separators=(",", ":")).encode(), mtime=0))
         part.replace(cached)
-    return json.loads(gzip.decompress(cached.read_bytes()))
+    schemas = json.loads(gzip.decompress(cached.read_bytes()))
+    return {kind: schemas[kind] for kind in ("provider", "resource", "data", "ephemeral")}
 
 
 def extract(wheel: Path) -> Schemas:
@@ -62,8 +62,9 @@ def _sources(wheel: Path) -> Iterator[str]:
     parts = defaultdict(list)
     with tarfile.open(fileobj=io.BytesIO(package)) as archive:
         for member in archive:
-            if found := _SOURCE.fullmatch(member.name):
-                code = archive.extractfile(member).read().decode()
+            found, content = _SOURCE.fullmatch(member.name), archive.extractfile(member)
+            if found and content:
+                code = content.read().decode()
                 parts[found[1]].append(code.partition("//# sourceMappingURL=")[0])
     yield from ("\n".join(codes) for codes in parts.values())
 
@@ -78,7 +79,7 @@ def _requirement(provider: str) -> str:
 
 
 def _version(provider: str) -> str:
-    return re.search(r"==(\S+)", _requirement(provider))[1]
+    return _requirement(provider).split()[0].partition("==")[2]
 
 
 def _download(provider: str, folder: Path) -> Path:
@@ -89,7 +90,7 @@ def _download(provider: str, folder: Path) -> Path:
     try:
         subprocess.run(command, check=True, capture_output=True, text=True)
     except subprocess.CalledProcessError as error:
-        *_, reason = ["pip failed", *error.stderr.strip().splitlines()]
+        *_, reason = ("pip failed", *str(error.stderr).strip().splitlines())
         raise UserError(f"{provider}'s schemas are not to be had: {reason}", "Is a package index reachable?") from None
     return next(folder.glob("*.whl"))
 
