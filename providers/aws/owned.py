@@ -41,11 +41,19 @@ MARKS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
+class Volume:
+    """`holders` are the instances that it is attached to."""
+
+    id: str
+    holders: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Owned:
     """What a cluster had AWS make, in the order in which it can be removed."""
 
     balancers: tuple[Balancer, ...]
-    volumes: tuple[str, ...]
+    volumes: tuple[Volume, ...]
     groups: tuple[str, ...]
 
 
@@ -75,7 +83,7 @@ class Scope:
 
     def has_volume(self, volume: Mapping[str, Any]) -> bool:
         """Whether `volume` was made for a claim, and no machine outside of the cluster holds it."""
-        holders = {attachment["InstanceId"] for attachment in volume.get("Attachments", ())}
+        holders = set(_holders(volume))
         found = tags(volume)
         here = holders <= self.instances if holders else not self.namesakes
         return here and self.claims(found) and bool(found.keys() & MARKS)
@@ -105,9 +113,13 @@ def find(session: Session, where: Scope) -> Owned:
     groups = session.items("ec2", "describe_security_groups", "SecurityGroups", LOOK)
     return Owned(
         tuple(b for b in balancers.all_of(session, LOOK) if b.vpc in where.vpcs and where.claims(b.tags)),
-        tuple(volume["VolumeId"] for volume in volumes if where.has_volume(volume)),
+        tuple(Volume(v["VolumeId"], _holders(v)) for v in volumes if where.has_volume(v)),
         tuple(g["GroupId"] for g in groups if g.get("VpcId") in where.vpcs and where.claims(tags(g))),
     )
+
+
+def _holders(volume: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(attachment["InstanceId"] for attachment in volume.get("Attachments", ()))
 
 
 def release(session: Session, where: Scope, progress: Progress) -> None:
@@ -119,10 +131,10 @@ def release(session: Session, where: Scope, progress: Progress) -> None:
         progress.note(f"remove {balancer.what} {balancer.name}")
         _delete_balancer(session, balancer)
     for volume in owned.volumes:
-        progress.note(f"remove volume {volume}")
+        progress.note(f"remove volume {volume.id}")
         _detach(session, volume)
     for volume in owned.volumes:
-        _until(partial(_delete_volume, session, volume), f"volume {volume}")
+        _until(partial(_delete_volume, session, volume.id), f"volume {volume.id}")
     for group in owned.groups:
         progress.note(f"remove security group {group}")
         _forget(session, group)
@@ -133,7 +145,7 @@ def release(session: Session, where: Scope, progress: Progress) -> None:
 def lines(owned: Owned) -> Iterator[str]:
     """What is there of it, a line each."""
     yield from (f"{balancer.what} {balancer.id} {balancer.name}" for balancer in owned.balancers)
-    yield from (f"volume {volume} (of a claim)" for volume in owned.volumes)
+    yield from (f"volume {volume.id} (of a claim)" for volume in owned.volumes)
     yield from (f"security group {group} (of a Service)" for group in owned.groups)
 
 
@@ -166,9 +178,11 @@ def _delete_target_group(session: Session, arn: str) -> bool:
     return _gone_unless("ResourceInUse", session, "elbv2", "delete_target_group", TargetGroupArn=arn)
 
 
-def _detach(session: Session, volume: str) -> None:
+def _detach(session: Session, volume: Volume) -> None:
     """By force: the machine it is attached to goes as well, and what is on the volume with it."""
-    _gone_unless("IncorrectState", session, "ec2", "detach_volume", VolumeId=volume, Force=True)
+    for holder in volume.holders:
+        arguments = {"VolumeId": volume.id, "InstanceId": holder}
+        _gone_unless("IncorrectState", session, "ec2", "detach_volume", **arguments, Force=True)
 
 
 def _delete_volume(session: Session, volume: str) -> bool:

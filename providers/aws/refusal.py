@@ -196,6 +196,13 @@ def _no_region(region: str, known: list[str]) -> AwsError:
     return AwsError(f"AWS has no region {region}.", f"Mend providers.aws.region: {nearest(region, sorted(known))}")
 
 
+def _no_answer_of_aws(error: Exception, request: Request) -> AwsError:
+    return AwsError(
+        f"Something that is not AWS answers in its place (asked to {request.purpose}).",
+        "See to HTTPS_PROXY and AWS_ENDPOINT_URL, and whether the network wants a sign-in first.",
+    )
+
+
 def _bad_region(error: Exception, request: Request) -> AwsError:
     return AwsError(f"{request.region} is no AWS region.", "Write one such as eu-west-1 in providers.aws.region.")
 
@@ -217,6 +224,7 @@ _CAUSES: Mapping[str, Callable[[Exception, Request], AwsError]] = {
     "LoginError": _signed_out,
     "TokenRetrievalError": _signed_out,
     "InvalidRegionError": _bad_region,
+    "ResponseParserError": _no_answer_of_aws,
     "HTTPClientError": _unreachable,
     "ConnectionError": _unreachable,
 }

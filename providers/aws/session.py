@@ -92,11 +92,12 @@ class Session:
     def _asking(self, service: str, operation: str, purpose: str, region: str) -> Iterator[None]:
         """Turn what botocore raises into an AwsError."""
         from botocore.exceptions import BotoCoreError, ClientError
+        from botocore.parsers import ResponseParserError
 
         from providers.aws import refusal
 
         try:
             yield
-        except (BotoCoreError, ClientError) as error:
+        except (BotoCoreError, ClientError, ResponseParserError) as error:
             request = refusal.Request(service, operation, purpose, region or self.region)
             raise refusal.explain(error, request) from error

@@ -147,7 +147,10 @@ def aws(served, environment):
     environment.setenv("AWS_ENDPOINT_URL", url)
     environment.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
     environment.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    # What moto does not have.
     faults.answer("servicequotas:GetServiceQuota", {"Quota": {"Value": 64.0}})
+    endpoints = "<instanceConnectEndpointSet/>"
+    faults.answer("ec2:DescribeInstanceConnectEndpoints", f"<Response>{endpoints}</Response>")
     return faults
 
 

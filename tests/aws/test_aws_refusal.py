@@ -154,3 +154,10 @@ def test_a_region_that_cannot_be_a_name(aws, environment):
     message, hint = asked("eu west")
     assert message == "eu west is no AWS region."
     assert "providers.aws.region" in hint
+
+
+def test_a_page_instead_of_an_answer(aws):
+    aws.answer("ec2:DescribeInstances", "<!doctype html><p>Sign in to this network", 200)
+    message, hint = asked()
+    assert message == f"Something that is not AWS answers in its place (asked to {PURPOSE})."
+    assert "HTTPS_PROXY" in hint
