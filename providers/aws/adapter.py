@@ -22,6 +22,7 @@ class Aws:
 
     name = "aws"
     stock = True
+    poll = 3.0  # a look may take some 25 requests for consoles, and EC2 grants about 20 a second
 
     def __init__(self) -> None:
         self._sessions: dict[str, Session] = {}

@@ -64,6 +64,7 @@ def settings(definition: Definition, lock: Lock) -> dict[str, Any]:
         "load_balancer": definition.masters.count > 1 if balanced is None else balanced,
         "vpc": _vpc(aws, facts),
         "tags": dict(aws.get("tags", {})),
+        **({"account": facts["account"]} if "account" in facts else {}),
     }
 
 

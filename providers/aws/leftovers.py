@@ -108,11 +108,11 @@ def _secrets(session: Session, cluster: str) -> Iterator[str]:
 
 
 def _roles(session: Session, cluster: str) -> Iterator[str]:
-    """IAM finds nothing by tag; the cluster's roles and profiles bear its name in front."""
+    """IAM finds nothing by tag; the cluster's roles and profiles bear its name, in front or as AWS's suffix."""
     for what, noun, key in (("role", "Role", "role"), ("instance profile", "InstanceProfile", "instance_profile")):
         for thing in session.items("iam", f"list_{key}s", f"{noun}s", LOOK):
             name = thing[f"{noun}Name"]
-            if name.startswith(f"{cluster}-"):
+            if name.startswith(f"{cluster}-") or name.endswith(f"_{cluster}"):
                 own = session.call("iam", f"list_{key}_tags", LOOK, **{f"{noun}Name": name})
                 if tags(own).get(CLUSTER) == cluster:
                     yield f"{what} {thing['Arn']} {name}"

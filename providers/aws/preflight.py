@@ -11,8 +11,9 @@ from generator.definition import Definition
 from generator.errors import UserError
 from generator.topology import Topology
 from providers import Check
-from providers.aws import backend, images, network, quotas, section, sizes, types, zones
+from providers.aws import backend, images, network, quotas, regions, section, sizes, types, zones
 from providers.aws.facts import WHO
+from providers.aws.refusal import AwsError
 from providers.aws.session import Session
 
 REGION = "see whether the region is enabled"
@@ -38,17 +39,21 @@ def checks(session: Session, definition: Definition, topology: Topology) -> tupl
     first: list[Check] = []
     for subject, look in (("credentials", _credentials), ("region", _region)):
         first.append(_check(subject, look, plan))
-        if not first[-1].ok:
+        if first[-1].needed:
             return tuple(first)
     return (*first, *(_check(subject, look, plan) for subject, look in _looks(plan)))
 
 
 def _check(subject: str, look: Look, plan: Plan) -> Check:
-    """A look that fails is that check's own failure, so that the others are still made."""
+    """A look that fails is that check's own failure, so that the others are still made.
+
+    What could not be looked at is but a warning: who may make machines need not be allowed to read quotas.
+    """
     try:
         return Check(subject, True, look(plan))
     except UserError as error:
-        return Check(subject, False, error.message, error.hint)
+        unseen = isinstance(error, AwsError) and (error.denied or error.throttled)
+        return Check(subject, False, error.message.rstrip("."), error.hint, needed=not unseen)
 
 
 def _looks(plan: Plan) -> Iterator[tuple[str, Look]]:
@@ -84,13 +89,10 @@ def _credentials(plan: Plan) -> str:
 def _region(plan: Plan) -> str:
     session = plan.session
     found = session.items("ec2", "describe_regions", "Regions", REGION, session.home(), AllRegions=True)
-    regions = {region["RegionName"]: region["OptInStatus"] for region in found}
-    if session.region not in regions:
-        from generator.decode import nearest
-
-        message = f"AWS has no region {session.region}."
-        raise UserError(message, f"Mend providers.aws.region: {nearest(session.region, sorted(regions))}")
-    if regions[session.region] == "not-opted-in":
+    states = {region["RegionName"]: region["OptInStatus"] for region in found}
+    if session.region not in states:
+        raise regions.refusal(session.region, states)
+    if states[session.region] == "not-opted-in":
         raise UserError(
             f"Region {session.region} is not enabled in this account.",
             f"Enable it (aws account enable-region --region-name {session.region}), or write another in "

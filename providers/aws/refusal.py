@@ -10,7 +10,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from generator.errors import UserError
-from providers.aws.session import ALWAYS_ON
+from providers.aws import regions
 
 TOLERATED = timedelta(minutes=5)  # how far off a clock may be before AWS refuses its signatures
 
@@ -130,7 +130,7 @@ def _minutes(off: timedelta) -> str:
 
 
 def _unknown_keys(code: str, request: Request) -> AwsError:
-    if request.region in ALWAYS_ON:
+    if request.region in regions.ALWAYS_ON:
         return AwsError(
             f"AWS does not know these credentials ({code}, asked to {request.purpose}).",
             "Name the profile in AWS_PROFILE, or see to the keys: `aws sts get-caller-identity` must work.",
@@ -169,31 +169,14 @@ def _signed_out(error: Exception, request: Request) -> AwsError:
 
 
 def _unreachable(error: Exception, request: Request) -> AwsError:
-    known = _regions()
-    if request.region not in known:
-        return _no_region(request.region, known)
+    there = regions.known()
+    if request.region not in there:
+        unknown = regions.refusal(request.region, there)
+        return AwsError(unknown.message, unknown.hint)
     return AwsError(
         f"AWS cannot be reached in {request.region} (asked to {request.purpose}): {_line(error).rstrip('.')}.",
         "See to the network, to HTTPS_PROXY and to AWS_ENDPOINT_URL.",
     )
-
-
-def _regions() -> list[str]:
-    """Those that this botocore knows, of every partition."""
-    from botocore.session import Session
-
-    session = Session()
-    return [
-        region
-        for partition in session.get_available_partitions()
-        for region in session.get_available_regions("ec2", partition)
-    ]
-
-
-def _no_region(region: str, known: list[str]) -> AwsError:
-    from generator.decode import nearest
-
-    return AwsError(f"AWS has no region {region}.", f"Mend providers.aws.region: {nearest(region, sorted(known))}")
 
 
 def _no_answer_of_aws(error: Exception, request: Request) -> AwsError:

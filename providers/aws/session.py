@@ -7,19 +7,10 @@ from contextlib import contextmanager
 from threading import Lock as Mutex
 from typing import Any
 
+from providers.aws import regions
+
 CONNECT_SECONDS = 5
 READ_SECONDS = 30
-
-# Regions that an account has without asking for them. Any later one is off until somebody turns it on.
-ALWAYS_ON = frozenset(
-    {
-        *("us-east-1", "us-east-2", "us-west-1", "us-west-2", "ca-central-1", "sa-east-1"),
-        *("eu-central-1", "eu-west-1", "eu-west-2", "eu-west-3", "eu-north-1"),
-        *("ap-south-1", "ap-southeast-1", "ap-southeast-2", "ap-northeast-1", "ap-northeast-2", "ap-northeast-3"),
-        *("cn-north-1", "cn-northwest-1", "us-gov-east-1", "us-gov-west-1"),
-    }
-)
-_HOME = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}  # by partition
 
 
 class Session:
@@ -53,18 +44,8 @@ class Session:
             return [item for page in pages for item in page.get(key, ())]
 
     def home(self) -> str:
-        """The region to ask about `region` itself, which may be off or not exist at all."""
-        return self.region if self.region in ALWAYS_ON else _HOME.get(self._partition(), "us-east-1")
-
-    def _partition(self) -> str:
-        with self._mutex:
-            boto = self._session()
-        try:
-            return str(boto.get_partition_for_region(self.region))
-        except Exception as error:  # a region that this botocore does not know
-            if type(error).__name__ != "UnknownRegionError":
-                raise
-            return "aws"
+        """Where to ask about `region` itself."""
+        return regions.home(self.region)
 
     def _session(self) -> Any:
         if self._boto is None:

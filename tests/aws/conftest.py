@@ -124,6 +124,17 @@ def served():
     server.shutdown()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def models():
+    """botocore's descriptions of AWS, read once for all sessions: each takes its own time to read them."""
+    import botocore.loaders
+
+    loader = botocore.loaders.create_loader()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("botocore.loaders.create_loader", lambda paths=None: loader)
+        yield
+
+
 @pytest.fixture
 def environment(monkeypatch, tmp_path):
     """No credentials and no configuration but what a test gives."""

@@ -64,7 +64,7 @@ def test_nothing_is_asked_where_zones_and_images_are_given(environment, provider
 
 def test_settings_are_those_of_the_definition_and_the_lock(environment, provider, defined, locked):
     definition = defined(nat="zone", tags={"team": "blue"}, sizes={"medium": "m7i.large"})
-    lock = locked({"region": "eu-west-1", "zones": ZONES, "images": {"amd64": AMD64}})
+    lock = locked({"region": "eu-west-1", "zones": ZONES, "images": {"amd64": AMD64}, "account": "1"})
     assert provider.settings(definition, lock) == {
         "region": "eu-west-1",
         "zones": ZONES,
@@ -74,6 +74,7 @@ def test_settings_are_those_of_the_definition_and_the_lock(environment, provider
         "load_balancer": False,
         "vpc": None,
         "tags": {"team": "blue"},
+        "account": "1",
     }
     assert provider.base_images(lock) == {"amd64": AMD64}
     assert provider.subnets(lock) == ()

@@ -183,6 +183,7 @@ def test_what_is_left_is_named(aws, client, provider, defined, ec2, vpc, volume)
     bucket(client, "wars-documents")
     client("logs").create_log_group(logGroupName="/wars/flow", tags=OURS)
     role = role_of(client, "wars-master")
+    role_of(client, "wars-2-master", {"anywhere-cluster": "wars-2"})
     lines = provider.leftovers(defined())
     assert set(lines) >= {
         f"machine {instance} wars-etcd1",
@@ -197,6 +198,7 @@ def test_what_is_left_is_named(aws, client, provider, defined, ec2, vpc, volume)
         f"role {role} wars-master",
         f"volume {claimed} (of a claim)",
     }
+    assert not any("wars-2" in line for line in lines)
     assert any(line.startswith("log group ") and "/wars/flow" in line for line in lines)
 
 
@@ -258,6 +260,6 @@ def bucket(client, name):
     s3.put_bucket_tagging(Bucket=name, Tagging={"TagSet": pairs(OURS)})
 
 
-def role_of(client, name):
+def role_of(client, name, tags=OURS):
     trust = json.dumps({"Version": "2012-10-17", "Statement": []})
-    return client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=trust, Tags=pairs(OURS))["Role"]["Arn"]
+    return client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=trust, Tags=pairs(tags))["Role"]["Arn"]

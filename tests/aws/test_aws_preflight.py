@@ -34,6 +34,9 @@ def quota(aws, value):
 
 
 def failing(checks):
+    """Those that failed. Nothing goes on with one that was seen to fail; what may not be seen is a warning."""
+    for check in checks.values():
+        assert check.needed == (not check.ok and not check.detail.startswith("AWS denies"))
     return {subject: (check.detail, check.hint) for subject, check in checks.items() if not check.ok}
 
 
@@ -60,7 +63,7 @@ def test_it_only_reads(aws, checked, defined):
 def test_without_credentials_nothing_else_is_said(environment, checked):
     assert failing(checked()) == {
         "credentials": (
-            "There are no AWS credentials.",
+            "There are no AWS credentials",
             "Name a profile in AWS_PROFILE, or sign in: `aws configure sso`, then `aws sso login`.",
         )
     }
@@ -72,7 +75,7 @@ def test_a_region_that_is_not_enabled(aws, checked, defined):
     assert list(checks) == ["credentials", "region"]
     assert failing(checks) == {
         "region": (
-            "Region eu-south-1 is not enabled in this account.",
+            "Region eu-south-1 is not enabled in this account",
             "Enable it (aws account enable-region --region-name eu-south-1), or write another in providers.aws.region.",
         )
     }
@@ -81,7 +84,7 @@ def test_a_region_that_is_not_enabled(aws, checked, defined):
 def test_a_region_that_there_is_not(aws, checked, defined):
     checks = failing(checked(defined(region="eu-west-9")))
     message, hint = checks["region"]
-    assert message == "AWS has no region eu-west-9."
+    assert message == "AWS has no region eu-west-9"
     assert hint.startswith("Mend providers.aws.region: did you mean eu-west-")
 
 
@@ -92,25 +95,32 @@ def test_one_denial_does_not_hide_the_rest(aws, checked):
     assert set(failing(checks)) == {"vCPU quota", "VPC quota", "elastic address quota"}
     detail, hint = failing(checks)["vCPU quota"]
     assert detail == (
-        "AWS denies servicequotas:GetServiceQuota, which is needed to see what the account's quotas leave."
+        "AWS denies servicequotas:GetServiceQuota, which is needed to see what the account's quotas leave"
     )
     assert hint.startswith("Have servicequotas:GetServiceQuota allowed")
+    assert not any(check.needed for check in checks.values())
+
+
+def test_a_region_that_may_not_be_asked_for_does_not_hide_the_rest(aws, checked):
+    aws.refuse("ec2:DescribeRegions", "UnauthorizedOperation", "You are not authorized to perform this operation.", 403)
+    checks = checked()
+    assert set(failing(checks)) == {"region"} and "vCPU quota" in checks
 
 
 def test_quotas_that_are_too_low(aws, checked, defined):
     quota(aws, 2)
     checks = failing(checked(defined([{"name": "spot", "count": 2, "size": "large", "spot": True}], nat="zone")))
     assert checks["vCPU quota"] == (
-        "eu-west-1 grants 2 vCPUs; 0 are in use, and the cluster takes 8 more.",
+        "eu-west-1 grants 2 vCPUs; 0 are in use, and the cluster takes 8 more",
         "Ask for more: aws service-quotas request-service-quota-increase --region eu-west-1 --service-code ec2 "
         "--quota-code L-1216C47A --desired-value 8",
     )
     assert checks["spot vCPU quota"][0] == (
-        "eu-west-1 grants 2 vCPUs of spot machines; 0 are in use, and the cluster takes 8 more."
+        "eu-west-1 grants 2 vCPUs of spot machines; 0 are in use, and the cluster takes 8 more"
     )
     assert "L-34B43A08" in checks["spot vCPU quota"][1]
     assert checks["elastic address quota"][0] == (
-        "eu-west-1 grants 2 elastic IP addresses; 0 are in use, and the cluster takes 3 more."
+        "eu-west-1 grants 2 elastic IP addresses; 0 are in use, and the cluster takes 3 more"
     )
 
 
@@ -133,7 +143,7 @@ def test_machines_that_are_there_take_no_more(aws, client, checked):
 def test_a_type_of_another_architecture(aws, checked, defined):
     checks = failing(checked(defined(sizes={"small": "t4g.small"})))
     assert checks["types"] == (
-        "t4g.small is for arm64, but machines of etcd are amd64.",
+        "t4g.small is for arm64, but machines of etcd are amd64",
         "Mend providers.aws.sizes.",
     )
 
@@ -145,20 +155,20 @@ def test_a_type_that_there_is_not(aws, checked, defined):
 
 def test_a_zone_of_the_lock_that_lost_a_type(aws, checked, defined, lock_file):
     lock_file({"region": "eu-west-1", "zones": ["eu-west-1z"], "images": {"amd64": IMAGE}})
-    assert failing(checked())["zones"][0] == "eu-west-1 has no zone eu-west-1z for this account."
+    assert failing(checked())["zones"][0] == "eu-west-1 has no zone eu-west-1z for this account"
 
 
 def test_an_image_of_the_lock_that_is_gone(aws, checked, lock_file):
     lock_file({"region": "eu-west-1", "zones": ["eu-west-1a"], "images": {"amd64": "ami-00000000000000000"}})
     detail, hint = failing(checked())["machine images"]
-    assert detail == "The machine image ami-00000000000000000 is not there, or not for this account in eu-west-1."
+    assert detail == "The machine image ami-00000000000000000 is not there, or not for this account in eu-west-1"
     assert "anywhere images lock FILE --provider aws" in hint
 
 
 def test_credentials_of_another_account_than_the_lock(aws, checked, lock_file):
     lock_file({"region": "eu-west-1", "zones": ["eu-west-1a"], "images": {"amd64": IMAGE}, "account": "210987654321"})
     detail, hint = failing(checked())["credentials"]
-    assert detail == f"The credentials are of account 123456789012 ({ADMIN}), and the lock is of account 210987654321."
+    assert detail == f"The credentials are of account 123456789012 ({ADMIN}), and the lock is of account 210987654321"
     assert hint.startswith("Name a profile of 210987654321 in AWS_PROFILE")
 
 
@@ -199,7 +209,7 @@ def test_an_existing_vpc_without_names(aws, client, checked, defined, existing):
 def test_a_range_that_clashes_with_the_vpc(aws, client, checked, defined, existing):
     client("ec2").associate_vpc_cidr_block(VpcId=existing["id"], CidrBlock="10.40.0.0/16")
     assert failing(checked(defined(vpc=existing)))["ranges"] == (
-        f"spec.network.pods 10.32.0.0/12 clashes with 10.40.0.0/16, a range of {existing['id']}.",
+        f"spec.network.pods 10.32.0.0/12 clashes with 10.40.0.0/16, a range of {existing['id']}",
         "Give pods another range: machines could not reach what has those now.",
     )
 
@@ -212,7 +222,7 @@ def test_a_range_that_clashes_with_a_route(aws, client, checked, defined, existi
     identity = peering["VpcPeeringConnectionId"]
     ec2.create_route(RouteTableId=table, DestinationCidrBlock="10.96.0.0/24", VpcPeeringConnectionId=identity)
     detail = failing(checked(defined(vpc=existing)))["ranges"][0]
-    assert detail == f"spec.network.services 10.96.0.0/16 clashes with 10.96.0.0/24, where a route of {table} leads."
+    assert detail == f"spec.network.services 10.96.0.0/16 clashes with 10.96.0.0/24, where a route of {table} leads"
 
 
 def test_an_address_that_is_taken(aws, client, provider, defined, existing):
@@ -223,7 +233,7 @@ def test_an_address_that_is_taken(aws, client, provider, defined, existing):
     name = card["NetworkInterface"]["NetworkInterfaceId"]
     found = provider.preflight(definition, replace(machines, machines=(fixed, *machines.machines[1:])))
     assert failing({check.subject: check for check in found})["fixed addresses"] == (
-        f"10.20.0.11, which etcd1 is to have, belongs to {name} already.",
+        f"10.20.0.11, which etcd1 is to have, belongs to {name} already",
         "Free that address, or name another subnet in providers.aws.vpc.subnets.",
     )
 
@@ -245,14 +255,14 @@ def test_a_bucket_that_is_well(checked, backed):
 
 def test_a_bucket_that_is_not_there(aws, checked, defined):
     detail, hint = failing(checked(defined(backend={"s3": {"bucket": "states-of-wars"}})))["state bucket"]
-    assert detail == "There is no bucket states-of-wars for Terraform's state."
+    assert detail == "There is no bucket states-of-wars for Terraform's state"
     assert hint.startswith("Make it: anywhere backend create ") and hint.endswith("cluster.yaml --provider aws")
 
 
 def test_a_bucket_without_versions(client, checked, backed):
     client("s3").put_bucket_versioning(Bucket="states-of-wars", VersioningConfiguration={"Status": "Suspended"})
     detail, hint = failing(checked(backed))["state bucket"]
-    assert detail == "The bucket states-of-wars keeps no versions: a state that is overwritten would be lost."
+    assert detail == "The bucket states-of-wars keeps no versions: a state that is overwritten would be lost"
     assert hint.startswith("aws s3api put-bucket-versioning --bucket states-of-wars")
 
 
@@ -267,7 +277,7 @@ def test_a_state_that_another_run_holds(client, checked, backed):
     lock = {"ID": "0f4a", "Operation": "OperationTypeApply", "Who": "ann@desk", "Created": "2026-11-24T08:00:00Z"}
     client("s3").put_object(Bucket="states-of-wars", Key="wars/terraform.tfstate.tflock", Body=json.dumps(lock))
     assert failing(checked(backed))["state lock"] == (
-        "The state is locked by ann@desk since 2026-11-24T08:00:00Z (OperationTypeApply).",
+        "The state is locked by ann@desk since 2026-11-24T08:00:00Z (OperationTypeApply)",
         "Wait until that run ends. If it is dead: terraform force-unlock 0f4a in the rendered folder.",
     )
 

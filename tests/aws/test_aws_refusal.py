@@ -161,3 +161,11 @@ def test_a_page_instead_of_an_answer(aws):
     message, hint = asked()
     assert message == f"Something that is not AWS answers in its place (asked to {PURPOSE})."
     assert "HTTPS_PROXY" in hint
+
+
+@pytest.mark.parametrize(
+    ("region", "home"),
+    [("eu-west-1", "eu-west-1"), ("eu-south-1", "us-east-1"), ("cn-north-1", "cn-north-1"), ("us-iso-east-1",) * 2],
+)
+def test_where_a_region_is_asked_about(region, home):
+    assert Session(region).home() == home
