@@ -199,10 +199,9 @@ def test_what_is_locked_is_taken_from_the_cache(debian):
     assert present(debian, made) == path(debian, made)
 
 
-@pytest.mark.parametrize("shelf", ["images", "packages"])
-def test_an_archive_that_was_brought_is_taken(debian, shelf):
+def test_an_archive_that_was_brought_is_taken(debian):
     made = ensure(debian)
-    folder = debian.brought / shelf
+    folder = debian.brought / "packages"
     folder.mkdir(parents=True)
     (folder / "other.tar").write_bytes(b"x" * made.size)
     path(debian, made).rename(folder / "nodes.tar")

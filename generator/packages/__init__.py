@@ -10,7 +10,6 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 from generator import places
@@ -33,7 +32,7 @@ def present(packages: Packages, arch: str, cache: Path, progress: Progress) -> P
     if _is(path, packages):
         return path
     path.unlink(missing_ok=True)  # if it is there, it is not what its name says
-    for file in _brought():
+    for file in sorted(_shelf().glob("*.tar")):
         if _is(file, packages):
             _duplicate(file, path)
             return path
@@ -42,7 +41,7 @@ def present(packages: Packages, arch: str, cache: Path, progress: Progress) -> P
         raise UserError(
             f"The packages of {arch} nodes: the lock says {packages.sha256}, but Debian's archive has moved on "
             f"and now gives {made.sha256}.",
-            f"Put {packages.sha256}.tar, from the cache it was locked with, in {_shelves()[-1]}; "
+            f"Put {packages.sha256}.tar, from the cache it was locked with, in {_shelf()}; "
             "or take the newer packages: anywhere images lock.",
         )
     return path
@@ -92,15 +91,9 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _shelves() -> tuple[Path, ...]:
-    """Where a user may have put archives: among those of images, or in the folder `packages` beside."""
-    images = places.archives()
-    return images, images.parent / "packages"
-
-
-def _brought() -> Iterator[Path]:
-    for shelf in _shelves():
-        yield from sorted(shelf.glob("*.tar"))
+def _shelf() -> Path:
+    """Where a user may have put archives: `packages`, beside the folder of image archives."""
+    return places.archives().parent / "packages"
 
 
 def _duplicate(source: Path, target: Path) -> None:
