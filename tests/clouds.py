@@ -1,7 +1,10 @@
-"""Clusters rendered for clouds, as `anywhere render` does it, with a lock that holds what a cloud would have said."""
+"""Clusters rendered for clouds, with a lock that holds what a cloud would have said, and applied to a stand-in."""
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +12,10 @@ from typing import Any
 
 import providers
 from generator import render, schema, topology
+from generator.terraform_binary import find
 from tests import golden
+
+TERRAFORM = str(find(os.environ).path)
 
 # What the lock holds of each target.
 FACTS: dict[str, dict[str, Any]] = {
@@ -59,3 +65,54 @@ def write(
     rendered = render.Target(target, settings, provider.base_images(lock))
     render.write(render.tree(definition, lock, machines, rendered, golden.secrets(machines)), folder)
     return folder
+
+
+class Cluster:
+    """A rendered folder, and what Terraform made of it."""
+
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        self.folder, self.environment = folder, environment
+
+    def terraform(self, *arguments: str, fails: bool = False) -> str:
+        command = [TERRAFORM, f"-chdir={self.folder}", *arguments]
+        done = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
+        assert bool(done.returncode) == fails, done.stdout + done.stderr
+        return done.stderr if fails else done.stdout
+
+    def show(self, *plan: str) -> dict[str, Any]:
+        return json.loads(self.terraform("show", "-json", *plan))
+
+    def changes(self) -> dict[str, list[str]]:
+        """What a plan would do now: address -> actions."""
+        self.terraform("plan", "-out=changes.tfplan")
+        found = self.show("changes.tfplan")["resource_changes"]
+        return {
+            c["address"]: c["change"]["actions"] for c in found if c["change"]["actions"] not in (["no-op"], ["read"])
+        }
+
+
+class Applied(Cluster):
+    def __init__(self, folder: Path, environment: dict[str, str]) -> None:
+        super().__init__(folder, environment)
+        self.terraform("init")
+        self.terraform("apply", "-auto-approve")
+        self.values = self.show()["values"]
+
+    def all(self, address: str) -> dict[Any, dict[str, Any]]:
+        """The resources `type.name`, by their key."""
+        resources = self.values["root_module"]["resources"]
+        found = [r for r in resources if f"{r['type']}.{r['name']}" == address and r["mode"] == "managed"]
+        return {r.get("index"): r["values"] for r in found}
+
+    def one(self, address: str) -> dict[str, Any]:
+        (found,) = self.all(address).values()
+        return found
+
+    def of_type(self, kind: str) -> list[dict[str, Any]]:
+        return [r["values"] for r in self.values["root_module"]["resources"] if r["type"] == kind]
+
+    def outputs(self) -> dict[str, Any]:
+        return {name: output["value"] for name, output in self.values["outputs"].items()}
+
+    def document(self, address: str, key: str) -> dict[str, Any]:
+        return json.loads(self.all(address)[key]["policy"])
