@@ -8,7 +8,7 @@ import json
 import socket
 import ssl
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +48,10 @@ class Client:
         """The JSON document at `path`."""
         return json.loads(self._read(path))
 
+    def delete(self, path: str) -> None:
+        """Ask for the object at `path` to be deleted; one that is gone is no error."""
+        self._read(path, "DELETE", (http.client.OK, http.client.ACCEPTED, http.client.NOT_FOUND))
+
     def readyz(self) -> bool:
         """Whether the API server calls itself ready."""
         with suppress(UnreachableError):
@@ -66,27 +70,27 @@ class Client:
             self._connection.close()
             self._connection = None
 
-    def _read(self, path: str) -> bytes:
-        """GET, over the connection that is open; a stale one is opened anew once."""
+    def _read(self, path: str, method: str = "GET", accepted: Sequence[int] = (http.client.OK,)) -> bytes:
+        """One request, over the connection that is open; a stale one is opened anew once."""
         try:
-            return self._ask(path)
+            return self._ask(path, method, accepted)
         except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
             self.close()
         except (OSError, http.client.HTTPException) as error:
             raise self._not_reached(error) from None
         try:
-            return self._ask(path)
+            return self._ask(path, method, accepted)
         except (OSError, http.client.HTTPException) as error:
             raise self._not_reached(error) from None
 
-    def _ask(self, path: str) -> bytes:
+    def _ask(self, path: str, method: str, accepted: Sequence[int]) -> bytes:
         if self._connection is None:
             self._connection = _Connection(self._server, self._name, self._context, self._timeout)
-        self._connection.request("GET", path, headers={"Accept": "application/json"})
+        self._connection.request(method, path, headers={"Accept": "application/json"})
         response = self._connection.getresponse()
         body = response.read()
-        if response.status != http.client.OK:
-            raise UnreachableError(f"The API answers {path} with {response.status} {response.reason}.")
+        if response.status not in accepted:
+            raise UnreachableError(f"The API answers {method} {path} with {response.status} {response.reason}.")
         return body
 
     def _not_reached(self, error: Exception) -> UnreachableError:

@@ -20,19 +20,10 @@ from typing import Any
 from generator.errors import UserError
 from generator.progress import Progress
 from generator.terraform_binary import Binary, find
+from generator.terraform_messages import Event, describe, plain, raise_for
 
 PLAN_FILE = "anywhere.tfplan"
 SECRETS = "TF_VAR_secrets"
-Event = Mapping[str, Any]
-_MEND = "Mend that and run the same command again: what was done is kept."
-_HINTS = {  # by a pattern of what Terraform says
-    "Error acquiring the state lock": "Another run is at work on this cluster: wait until it has ended, then run again."
-    " A lock that a dead run left: terraform force-unlock ID, in the rendered folder.",
-    "Instance cannot be destroyed": "Nothing was changed. Say --may-destroy MACHINE for each that may go.",
-    "Backend configuration changed": "Run terraform init -migrate-state once in the rendered folder: it moves state.",
-    "bucket.*(does not|doesn't) exist": "Make it: anywhere backend create",
-}
-
 # What a person's shell may set for their own Terraform, and what would change ours.
 _FOREIGN = ("TF_CLI_ARGS", "TF_WORKSPACE", "TF_DATA_DIR", "TF_CLI_CONFIG_FILE", "TF_INPUT")
 
@@ -105,7 +96,7 @@ class Terraform:
         """UserError with every diagnostic where the folder is not valid."""
         completed = self._capture(["validate"], _options(json=True))
         found = _json(completed.stdout, "validate").get("diagnostics", [])
-        _raise_for([d for d in found if d.get("severity") == "error"], completed.returncode)
+        raise_for([d for d in found if d.get("severity") == "error"], completed.returncode)
 
     def plan(self, secrets: Mapping[str, str]) -> Plan:
         """Plan the rendered folder and save the plan."""
@@ -125,7 +116,7 @@ class Terraform:
         """The root outputs, by name; empty before the first apply."""
         completed = self._capture(["output"], _options(json=True, no_color=True))
         if completed.returncode:
-            raise UserError(f"Terraform could not read its outputs:\n{_plain(completed.stderr)}")
+            raise UserError(f"Terraform could not read its outputs:\n{plain(completed.stderr)}")
         return {name: output["value"] for name, output in _json(completed.stdout, "output").items()}
 
     def check_state(self, cluster: str) -> None:
@@ -205,7 +196,7 @@ class Terraform:
             errors.seek(0)
             text = errors.read()
         if status not in accepted:
-            _raise_for(diagnostics, status, text or "".join(tail[-20:]))
+            raise_for(diagnostics, status, text or "".join(tail[-20:]))
 
     def _capture(self, words: list[str], options: Mapping[str, Any]) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -335,24 +326,6 @@ def secrets_value(secrets: Mapping[str, str]) -> str:
     return json.dumps(dict(secrets), sort_keys=True)
 
 
-def describe(event: Event) -> str:
-    """One line for a person about what Terraform does, "" where it is not worth one."""
-    hook = event.get("hook", {})
-    address = hook.get("resource", {}).get("addr", "")
-    match event.get("type"):
-        case "apply_start":
-            return f"{address}: {hook['action']}"
-        case "apply_complete":
-            return f"{address}: {hook['action']} done after {hook.get('elapsed_seconds', 0)} s"
-        case "apply_errored":
-            return f"{address}: {hook['action']} failed"
-        case "provision_progress":
-            return f"{address}: {hook.get('output', '')}"
-        case "diagnostic" if event["diagnostic"]["severity"] == "warning":
-            return f"warning: {event['diagnostic']['summary']}"
-    return ""
-
-
 def _sorted(changes: Iterable[Change]) -> tuple[Change, ...]:
     """By address, numbers as numbers: Terraform says them in whatever order it comes to them."""
 
@@ -386,27 +359,3 @@ def _json(text: str, command: str) -> dict[str, Any]:
     except ValueError:
         raise UserError(f"terraform {command} did not answer with JSON.", "See `anywhere doctor`.") from None
     return dict(document)
-
-
-def _raise_for(diagnostics: list[Event], status: int, text: str = "") -> None:
-    """UserError from Terraform's diagnostics, else from what it printed."""
-    if not diagnostics and status == 0:
-        return
-    said = "\n".join(explain(d) for d in diagnostics) or _plain(text) or f"it ended with status {status} and no word"
-    hints = (hint for pattern, hint in _HINTS.items() if re.search(pattern, said))
-    raise UserError(f"Terraform failed: {said}", next(hints, _MEND))
-
-
-def explain(diagnostic: Event) -> str:
-    """A diagnostic as one paragraph: where, what, why."""
-    place = diagnostic.get("range") or {}
-    where = f"{place['filename']}:{place['start']['line']}: " if place.get("filename") else ""
-    address = f"{diagnostic['address']}: " if diagnostic.get("address") else ""
-    detail = "".join(f"\n  {line}" for line in (diagnostic.get("detail") or "").splitlines())
-    return f"{where}{address}{diagnostic['summary']}{detail}"
-
-
-def _plain(text: str) -> str:
-    """Terraform's boxed messages without the box."""
-    lines = [line.strip("│╷╵ \n") for line in text.splitlines()]
-    return "\n".join(line for line in lines if line)

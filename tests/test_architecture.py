@@ -18,7 +18,7 @@ RANKS = (
     ("schema",),
     ("lock", "agekey", "store"),
     ("pki", "addons", "components", "release", "kubernetes", "node"),
-    ("render", "terraform", "terraform_binary", "status", "images", "packages"),
+    ("render", "terraform", "terraform_binary", "terraform_messages", "status", "images", "packages"),
     ("cli",),
 )
 RANK = {name: rank for rank, names in enumerate(RANKS) for name in names}

@@ -1,16 +1,19 @@
 """The API client, against a TLS server of the cluster's own PKI on loopback."""
 
+import io
 import json
 import ssl
 import threading
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import IPv4Network
+from types import SimpleNamespace
 
 import pytest
 
 from generator import pki
-from generator.cli import api
+from generator.cli import api, balancers
+from generator.cli.phases import Phases
 from generator.errors import UserError
 from generator.kubernetes import UnreachableError
 from generator.store import Secrets
@@ -97,3 +100,46 @@ def test_a_damaged_kubeconfig_is_named(tmp_path):
         api.client(tmp_path / "kubeconfig")
     with pytest.raises(UserError, match="There is no"):
         api.client(tmp_path / "absent")
+
+
+class Fleet(Api):
+    """An API whose Services go one look after they were asked to."""
+
+    services = ()
+    deleted = []
+
+    def do_GET(self):
+        left = [item for item in self.services if f"/{item['metadata']['name']}" not in "".join(self.deleted)]
+        type(self).answers = {"/api/v1/services": json.dumps({"items": left}).encode()}
+        super().do_GET()
+
+    def do_DELETE(self):
+        self.deleted.append(self.path)
+        self.send_response(404 if "gone" in self.path else 200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+
+def service(name, kind):
+    return {"metadata": {"name": name, "namespace": "web"}, "spec": {"type": kind}}
+
+
+def test_load_balancer_services_are_deleted_and_waited_for(secrets, server, tmp_path):
+    Fleet.services = (service("front", "LoadBalancer"), service("inner", "ClusterIP"), service("gone", "LoadBalancer"))
+    Fleet.deleted = []
+    server.RequestHandlerClass = Fleet
+    file = tmp_path / "kubeconfig"
+    file.write_text(pki.admin_kubeconfig(secrets, f"https://127.0.0.1:{server.server_port}"))
+    said = io.StringIO()
+    balancers.remove(SimpleNamespace(kubeconfig=file), Phases(said))
+    assert Fleet.deleted == ["/api/v1/namespaces/web/services/front", "/api/v1/namespaces/web/services/gone"]
+    assert "deleting namespaces/web/services/front" in said.getvalue()
+
+
+def test_an_api_that_is_gone_asks_for_no_load_balancers(secrets, server, tmp_path):
+    file = tmp_path / "kubeconfig"
+    file.write_text(pki.admin_kubeconfig(secrets, "https://127.0.0.1:9"))
+    said = io.StringIO()
+    balancers.remove(SimpleNamespace(kubeconfig=file), Phases(said))
+    assert "does not answer" in said.getvalue()

@@ -13,7 +13,8 @@ import pytest
 
 from generator import terraform_binary
 from generator.errors import UserError
-from generator.terraform import PLAN_FILE, Change, Terraform, explain, read_state
+from generator.terraform import PLAN_FILE, Change, Terraform, read_state
+from generator.terraform_messages import explain
 
 CONFIGURATION = """\
 variable "secrets" {

@@ -12,7 +12,7 @@ def run(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER, ou
 
     Secrets and lock stay beside the definition.
     """
-    from generator.cli import steps
+    from generator.cli import balancers, steps
     from generator.cli.asking import confirm
     from generator.cli.phases import show
     from generator.cli.plan import summary
@@ -29,8 +29,9 @@ def run(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER, ou
             planned = terraform.plan_destroy({})
         if not planned.empty:
             typer.echo(summary(planned))
-            confirm(f"Destroy cluster {project.name} on {provider}?", yes)
+            confirm(f"Destroy cluster {project.name} on {provider}, with all volumes that its pods had?", yes)
             with phases.phase("remove what the cluster had made"):
+                balancers.remove(project, phases)
                 project.provider.release(project.definition, phases)
             with phases.phase("destroy"):
                 terraform.apply(planned, {})

@@ -22,7 +22,9 @@ def run(
 
     project = projects.open_project(file, provider, out)
     wanted = projects.wanted(project)
-    checks = (_terraform(), *project.provider.preflight(project.definition, wanted), *_machines(project, wanted))
+    target = project.provider.preflight(project.definition, wanted)
+    fit = not any(check.needed and not check.ok for check in target)
+    checks = (_terraform(), *target, *(_machines(project, wanted) if fit else ()))
     typer.echo(_document(checks) if as_json else _text(checks))
     return 0 if all(check.ok for check in checks) else 1
 

@@ -1,0 +1,61 @@
+"""What Terraform says, for a person: its progress, its diagnostics and what to do about them. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from generator.errors import UserError
+
+Event = Mapping[str, Any]
+_MEND = "Mend that and run the same command again: what was done is kept."
+_HINTS = {  # by a pattern of what Terraform says
+    "Error acquiring the state lock": "Another run is at work on this cluster: wait until it has ended, then run again."
+    " A lock that a dead run left: terraform force-unlock ID, in the rendered folder.",
+    "Instance cannot be destroyed": "Nothing was changed. Say --may-destroy MACHINE for each that may go.",
+    "Backend configuration changed": "Run terraform init -migrate-state once in the rendered folder: it moves state.",
+    "bucket.*(does not|doesn't) exist": "Make it: anywhere backend create",
+}
+
+
+def describe(event: Event) -> str:
+    """One line for a person about what Terraform does, "" where it is not worth one."""
+    hook = event.get("hook", {})
+    address = hook.get("resource", {}).get("addr", "")
+    match event.get("type"):
+        case "apply_start":
+            return f"{address}: {hook['action']}"
+        case "apply_complete":
+            return f"{address}: {hook['action']} done after {hook.get('elapsed_seconds', 0)} s"
+        case "apply_errored":
+            return f"{address}: {hook['action']} failed"
+        case "provision_progress":
+            return f"{address}: {hook.get('output', '')}"
+        case "diagnostic" if event["diagnostic"]["severity"] == "warning":
+            return f"warning: {event['diagnostic']['summary']}"
+    return ""
+
+
+def raise_for(diagnostics: list[Event], status: int, text: str = "") -> None:
+    """UserError from Terraform's diagnostics, else from what it printed."""
+    if not diagnostics and status == 0:
+        return
+    said = "\n".join(explain(d) for d in diagnostics) or plain(text) or f"it ended with status {status} and no word"
+    hints = (hint for pattern, hint in _HINTS.items() if re.search(pattern, said))
+    raise UserError(f"Terraform failed: {said}", next(hints, _MEND))
+
+
+def explain(diagnostic: Event) -> str:
+    """A diagnostic as one paragraph: where, what, why."""
+    place = diagnostic.get("range") or {}
+    where = f"{place['filename']}:{place['start']['line']}: " if place.get("filename") else ""
+    address = f"{diagnostic['address']}: " if diagnostic.get("address") else ""
+    detail = "".join(f"\n  {line}" for line in (diagnostic.get("detail") or "").splitlines())
+    return f"{where}{address}{diagnostic['summary']}{detail}"
+
+
+def plain(text: str) -> str:
+    """Terraform's boxed messages without the box."""
+    lines = [line.strip("│╷╵ \n") for line in text.splitlines()]
+    return "\n".join(line for line in lines if line)
