@@ -26,24 +26,24 @@ PLAIN = Config(cmd=("a",))
 TINY = Wanted("pause", "anywhere.local/pause:3.10", "build")
 
 
-def image(path, ref, text=b"hello", config=PLAIN):
+def image(path, ref, text=b"hello", config=PLAIN, arch="amd64"):
     """A small archive; gives its path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     top = path.parent / ".top"
     layer.write(top, {"bin/a": layer.File(text)})
-    archive.write(path, ref, [top], config)
+    archive.write(path, ref, [top], config, arch)
     return path
 
 
 def locked(images):
-    return Lock(catalog.KUBERNETES, "weave", images, None, {}, {})
+    return Lock(catalog.KUBERNETES, "weave", {"amd64": images}, None, {}, {})
 
 
 def test_an_archive_tells_what_was_written(tmp_path):
     path = tmp_path / "a.tar"
     top = tmp_path / "layer"
     layer.write(top, {"bin/a": layer.File(b"hello"), "bin/b": layer.Link("a"), "tmp": layer.Folder(0o1777)})
-    written = archive.write(path, "example.org/a:1", [top], Config(cmd=("a",), user="1:1", labels={"k": "v"}))
+    written = archive.write(path, "example.org/a:1", [top], Config(cmd=("a",), user="1:1", labels={"k": "v"}), "amd64")
     assert archive.read(path) == written
     with tarfile.open(path) as tar:
         (entry,) = json.load(tar.extractfile("manifest.json"))
@@ -66,7 +66,7 @@ def test_the_same_contents_give_the_same_archive(tmp_path):
         os.utime(source, (second, second))
         source.chmod(0o600 if second == 1 else 0o755)
         layer.write(tmp_path / "layer", {"b": layer.File(source), "a": layer.File(b"")})
-        archive.write(tmp_path / "a.tar", "a:1", [tmp_path / "layer"], Config())
+        archive.write(tmp_path / "a.tar", "a:1", [tmp_path / "layer"], Config(), "amd64")
         digests.add(layer.sha256(tmp_path / "a.tar"))
     assert len(digests) == 1
 
@@ -202,7 +202,7 @@ def test_a_folder_that_is_the_cache(tmp_path):
 
 
 def test_what_was_built_is_not_built_again(tmp_path, monkeypatch):
-    monkeypatch.setattr(build, "build", fake_build(recipe.recipe(TINY).key()))
+    monkeypatch.setattr(build, "build", fake_build(recipe.recipe(TINY).key("amd64")))
     folder = tmp_path / "images"
     first = cache.resolve([TINY], folder, tmp_path, Silent())
     monkeypatch.setattr(build, "build", lambda *_: pytest.fail("built again"))
@@ -214,7 +214,7 @@ def test_another_recipe_builds_again(tmp_path, monkeypatch):
     monkeypatch.setattr(build, "build", fake_build("an earlier recipe"))
     folder = tmp_path / "images"
     first = cache.resolve([TINY], folder, tmp_path, Silent())
-    monkeypatch.setattr(build, "build", fake_build(recipe.recipe(TINY).key()))
+    monkeypatch.setattr(build, "build", fake_build(recipe.recipe(TINY).key("amd64")))
     assert cache.resolve([TINY], folder, tmp_path, Silent()) != first
 
 
@@ -232,7 +232,7 @@ def test_a_recipe_key_changes_with_its_sources(tmp_path, monkeypatch):
     keys = []
     for text in ("one", "two", "one"):
         source.write_text(text)
-        keys.append(recipe.recipe(TINY).key())
+        keys.append(recipe.recipe(TINY).key("amd64"))
     assert keys[0] == keys[2] != keys[1]
 
 
@@ -372,6 +372,6 @@ def test_a_registry_that_does_not_answer(tmp_path):
 def test_skopeo_missing_names_its_package(monkeypatch):
     monkeypatch.setenv("PATH", "/nonexistent")
     with pytest.raises(UserError, match="skopeo is not installed") as caught:
-        registry.digest(WEAVE.ref)
+        registry.digest(WEAVE)
     assert "apt-get install skopeo" in caught.value.hint
     assert "ANYWHERE_IMAGES" in caught.value.hint

@@ -48,7 +48,7 @@ def released(tmp_path, serve, monkeypatch):
         (folder / role).write_text(f'#!/bin/sh\necho "{role} $@"\n')
         (folder / f"{role}.sha256").write_text(layer.sha256(folder / role))
 
-    def root(root, _progress):
+    def root(_arch, root, _progress):
         path = root / "root.tar"
         layer.write(path, {"etc/os-release": layer.File(b"ID=debian\n", 0o644)})
         return path
@@ -123,7 +123,7 @@ def test_without_the_release_site_hyperkube_is_built(tmp_path, monkeypatch):
 
     def built(wanted, _recipe, path, _cache, _progress):
         layer.write(tmp_path / "top", {"a": layer.File(b"")})
-        archive.write(path, wanted.ref, [tmp_path / "top"], build.labelled(recipe.HYPERKUBE, "build", "key"))
+        archive.write(path, wanted.ref, [tmp_path / "top"], build.labelled(recipe.HYPERKUBE, "build", "key"), "amd64")
 
     monkeypatch.setattr(build, "build", built)
     (hyperkube, *_) = catalog.wanted(catalog.KUBERNETES, "flannel")
@@ -145,7 +145,8 @@ FAKE_GO = """#!/bin/sh
 [ "$1 $2" != "env GOVERSION" ] || { echo go0.0.1; exit; }
 [ -z "$FAIL" ] || { echo "main.go:1:1: it does not compile" >&2; exit 1; }
 while [ "$1" != -o ]; do flags="$flags $1"; shift; done
-echo "$flags $3 $CGO_ENABLED $GOTOOLCHAIN $GOFLAGS ${GOEXPERIMENT:-none}" >"$2"
+echo "$flags $GOARCH ${GOAMD64:-none} ${GOARM64:-none}" >"$2"
+echo "$3 $CGO_ENABLED $GOTOOLCHAIN $GOFLAGS ${GOEXPERIMENT:-none}" >>"$2"
 """
 
 
@@ -154,11 +155,11 @@ def go_proxy(tmp_path, serve, monkeypatch):
     """A Go module proxy that has only a toolchain, made of FAKE_GO; no Go on PATH counts."""
     folder = tmp_path / "site" / "golang.org" / "toolchain" / "@v"
     folder.mkdir(parents=True)
-    packed = folder / f"v0.0.1-go{toolchain.VERSION}.linux-amd64.zip"
+    packed = folder / f"{toolchain.version()}.zip"
     with zipfile.ZipFile(packed, "w") as file:
-        file.writestr(f"{toolchain.PREFIX}bin/go", FAKE_GO)
-        file.writestr(f"{toolchain.PREFIX}VERSION", "go")
-    monkeypatch.setattr(toolchain, "SHA256", layer.sha256(packed))
+        file.writestr(f"{toolchain.MODULE}@{toolchain.version()}/bin/go", FAKE_GO)
+        file.writestr(f"{toolchain.MODULE}@{toolchain.version()}/VERSION", "go")
+    monkeypatch.setattr(toolchain, "SHA256", dict.fromkeys(toolchain.SHA256, layer.sha256(packed)))
     monkeypatch.setattr(toolchain.shutil, "which", lambda _: None)
     monkeypatch.setenv("GOPROXY", f"{serve},direct")
     return packed
@@ -173,7 +174,7 @@ def test_the_toolchain_comes_from_the_proxy_once(tmp_path, go_proxy):
 
 
 def test_a_toolchain_with_another_checksum_is_refused(tmp_path, go_proxy, monkeypatch):
-    monkeypatch.setattr(toolchain, "SHA256", "0" * 64)
+    monkeypatch.setattr(toolchain, "SHA256", dict.fromkeys(toolchain.SHA256, "0" * 64))
     with pytest.raises(UserError, match="has SHA-256"):
         toolchain.go(tmp_path / "cache", Silent())
     assert not (tmp_path / "cache" / "go" / f"go{toolchain.VERSION}").exists()
@@ -229,7 +230,7 @@ def test_a_root_file_system_that_cannot_be_made(tmp_path, monkeypatch):
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     with pytest.raises(UserError, match="cannot download packages") as caught:
-        rootfs.make(tmp_path / "cache", Silent())
+        rootfs.make("amd64", tmp_path / "cache", Silent())
     assert "ANYWHERE_DEBIAN_MIRROR" in caught.value.hint
     assert not list((tmp_path / "cache" / "layers").glob("*"))
 

@@ -15,6 +15,7 @@ from typing import Any
 from generator.errors import UserError
 from generator.images import layer
 
+VARIANTS = {"arm64": {"variant": "v8"}}  # the only one of its architecture
 CREATED = "1970-01-01T00:00:00Z"  # a date of its own would give each build another digest
 
 
@@ -31,10 +32,11 @@ class Config:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What an archive says of the one image in it: `id` is `sha256:...`."""
+    """What an archive says of the one image in it: `id` is `sha256:...`, `arch` as in `amd64`."""
 
     refs: tuple[str, ...]
     id: str
+    arch: str
     labels: Mapping[str, str]
 
 
@@ -44,6 +46,7 @@ class ArchiveFile:
 
     path: Path
     id: str
+    arch: str
     sha256: str
     size: int
     labels: Mapping[str, str]
@@ -59,10 +62,10 @@ def canonical(ref: str) -> str:
     return ref if ":" in ref.rsplit("/", 1)[1] else f"{ref}:latest"
 
 
-def write(path: Path, ref: str, layers: Sequence[Path], config: Config) -> Contents:
-    """Write the image `ref` of tar `layers` (lowest first) to `path`, atomically and always the same."""
+def write(path: Path, ref: str, layers: Sequence[Path], config: Config, arch: str) -> Contents:
+    """Write the image `ref` of `arch`, of tar `layers` (lowest first), to `path`, atomically and always the same."""
     digests = [layer.sha256(each) for each in layers]
-    document = _encoded(_configuration(config, digests))
+    document = _encoded(_configuration(config, arch, digests))
     name = hashlib.sha256(document).hexdigest()
     manifest = [{"Config": f"{name}.json", "RepoTags": [ref], "Layers": [f"{d}.tar" for d in digests]}]
     entries: dict[str, layer.File | layer.Link | layer.Folder] = {
@@ -78,10 +81,10 @@ def write(path: Path, ref: str, layers: Sequence[Path], config: Config) -> Conte
         Path(temporary).replace(path)
     finally:
         Path(temporary).unlink(missing_ok=True)
-    return Contents((ref,), f"sha256:{name}", config.labels)
+    return Contents((ref,), f"sha256:{name}", arch, config.labels)
 
 
-def _configuration(config: Config, digests: Sequence[str]) -> dict[str, Any]:
+def _configuration(config: Config, arch: str, digests: Sequence[str]) -> dict[str, Any]:
     options = {
         "Cmd": list(config.cmd),
         "Entrypoint": list(config.entrypoint),
@@ -90,7 +93,8 @@ def _configuration(config: Config, digests: Sequence[str]) -> dict[str, Any]:
         "User": config.user,
     }
     return {
-        "architecture": "amd64",
+        "architecture": arch,
+        **VARIANTS.get(arch, {}),
         "os": "linux",
         "created": CREATED,
         "config": {key: value for key, value in options.items() if value},
@@ -112,12 +116,13 @@ def read(path: Path) -> Contents:
             (entry,) = manifest
             document = _member(tar, entry["Config"])
             refs = tuple(entry["RepoTags"] or ())
-        labels = json.loads(document).get("config", {}).get("Labels") or {}
+        image = json.loads(document)
+        arch, labels = image.get("architecture") or "amd64", image.get("config", {}).get("Labels") or {}
     except OSError as error:
         raise UserError(f"The image archive {path} cannot be read: {error.strerror}.", hint) from None
     except (tarfile.TarError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise UserError(f"{path} is not an image archive: {error}.", hint) from None
-    return Contents(refs, f"sha256:{hashlib.sha256(document).hexdigest()}", labels)
+    return Contents(refs, f"sha256:{hashlib.sha256(document).hexdigest()}", arch, labels)
 
 
 def _member(tar: tarfile.TarFile, name: str) -> bytes:

@@ -10,7 +10,7 @@ from generator import command
 from generator.errors import UserError
 from generator.images import archive, layer, rootfs, toolchain
 from generator.images.archive import Config
-from generator.images.catalog import Wanted
+from generator.images.catalog import Wanted, titled
 from generator.images.recipe import Recipe
 from generator.progress import Progress
 
@@ -27,12 +27,13 @@ def labelled(config: Config, source: str, key: str) -> Config:
 def build(wanted: Wanted, recipe: Recipe, path: Path, cache: Path, progress: Progress) -> None:
     """Build `wanted` to a docker-archive at `path`."""
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".build-") as work:
-        programs = compile_programs(recipe, Path(work), cache, progress)
+        programs = compile_programs(recipe, wanted.arch, Path(work), cache, progress)
         entries = {**recipe.entries, **{name: layer.File(file) for name, file in programs.items()}}
-        layers = [rootfs.make(cache, progress)] if recipe.debian else []
+        layers = [rootfs.make(wanted.arch, cache, progress)] if recipe.debian else []
         top = Path(work) / "layer.tar"
         layer.write(top, entries)
-        archive.write(path, wanted.ref, [*layers, top], labelled(recipe.config, "build", recipe.key()))
+        config = labelled(recipe.config, "build", recipe.key(wanted.arch))
+        archive.write(path, wanted.ref, [*layers, top], config, wanted.arch)
 
 
 def possible(recipe: Recipe) -> bool:
@@ -45,20 +46,20 @@ def possible(recipe: Recipe) -> bool:
     return bool(toolchain.proxies())
 
 
-def compile_programs(recipe: Recipe, work: Path, cache: Path, progress: Progress) -> dict[str, Path]:
-    """Compile the programs of a recipe in the folder `work`; their files by path in the image."""
+def compile_programs(recipe: Recipe, arch: str, work: Path, cache: Path, progress: Progress) -> dict[str, Path]:
+    """Compile the programs of a recipe for `arch` in the folder `work`; their files by path in the image."""
     go = toolchain.go(cache, progress)
     stamps = [f"-X {name}={value}" for name, value in recipe.stamps.items()]
     flags = ["-buildvcs=false", "-trimpath", "-ldflags", " ".join(["-s -w -buildid=", *stamps])]
     files = {}
     for name, package in recipe.programs.items():
-        progress.note(f"compiling {name.rpartition('/')[2]}")
+        progress.note(titled(f"compiling {name.rpartition('/')[2]}", arch))
         files[name] = work / name.replace("/", "_")
         command.run(
             [go, "build", *flags, "-o", files[name], package],
-            f"Compiling {package} in {recipe.folder}",
+            titled(f"Compiling {package} in {recipe.folder}", arch),
             HINT,
-            environment=toolchain.environment(go),
+            environment=toolchain.environment(go, arch),
             folder=recipe.folder,
             seen=progress.note,
         )

@@ -11,12 +11,13 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from generator.errors import UserError
 from generator.images import archive, build, catalog, download, layer, registry, release, shelf
 from generator.images.archive import ArchiveFile, canonical
-from generator.images.catalog import Wanted
+from generator.images.catalog import Wanted, titled
 from generator.images.recipe import recipe
 from generator.lock import Image, Lock
 from generator.progress import Progress
@@ -38,7 +39,10 @@ def present(lock: Lock, folder: Path, cache: Path, progress: Progress) -> dict[t
     for arch, images in lock.images.items():
         known = {each.name: each for each in catalog.wanted(lock.kubernetes, lock.driver, arch)}
         for name, image in images.items():
-            found[arch, name] = _present(image, known.get(name), folder, cache, progress)
+            wanted = known.get(name)
+            if wanted is None or canonical(wanted.ref) != canonical(image.ref):
+                wanted = Wanted(name, image.ref, UNKNOWN, arch)
+            found[arch, name] = _present(image, wanted, folder, cache, progress)
     return found
 
 
@@ -47,7 +51,7 @@ def available(wanted: Wanted, folder: Path, cache: Path) -> bool:
     if _brought(wanted, folder, cache) or _kept(wanted, cache):
         return True
     if wanted.source == "registry":
-        return registry.has(wanted.ref)
+        return registry.has(wanted)
     try:
         return build.possible(recipe(wanted)) or (wanted.source == "release" and release.has(wanted))
     except UserError:  # only the default Kubernetes version has a recipe
@@ -62,12 +66,17 @@ def _holdings(folder: Path, cache: Path) -> Mapping[str, tuple[ArchiveFile, ...]
     return shelf.holdings(folder, memory=_images(cache))
 
 
+def _held(wanted: Wanted, folder: Path, cache: Path) -> list[ArchiveFile]:
+    """The archives of it in `folder`, newest last: of its reference and its architecture."""
+    return [file for file in _holdings(folder, cache).get(canonical(wanted.ref), ()) if file.arch == wanted.arch]
+
+
 def _resolve(wanted: Wanted, folder: Path, cache: Path, progress: Progress) -> Image:
     if file := _brought(wanted, folder, cache):
         return _image(wanted, _keep(file, cache), "folder")
     if file := _kept(wanted, cache):
         return _image(wanted, file, file.labels.get(build.SOURCE, "registry"))
-    with progress.phase(f"image {wanted.name}"):
+    with progress.phase(titled(f"image {wanted.name}", wanted.arch)):
         for source in _sources(wanted):
             try:
                 return _image(wanted, _make(wanted, source, cache, progress), source)
@@ -89,15 +98,14 @@ def _sources(wanted: Wanted) -> tuple[str, ...]:
 def _brought(wanted: Wanted, folder: Path, cache: Path) -> ArchiveFile | None:
     """The newest archive of it that the user put in `folder`."""
     own = folder.absolute() == _images(cache).absolute()
-    files = _holdings(folder, cache).get(canonical(wanted.ref), ())
-    theirs = [file for file in files if not (own and _is_ours(file))]
+    theirs = [file for file in _held(wanted, folder, cache) if not (own and _is_ours(file))]
     return theirs[-1] if theirs else None
 
 
 def _kept(wanted: Wanted, cache: Path) -> ArchiveFile | None:
     """What an earlier run left in the cache, where making it again would give the same."""
     keys = list(_keys(wanted))
-    files = [f for f in _holdings(_images(cache), cache).get(canonical(wanted.ref), ()) if _is_ours(f)]
+    files = [file for file in _held(wanted, _images(cache), cache) if _is_ours(file)]
     for key in keys:
         for file in files:
             if file.labels.get(build.KEY) == key:
@@ -111,10 +119,10 @@ def _keys(wanted: Wanted) -> Iterator[str]:
         return
     if wanted.source == "release":
         version = wanted.ref.rpartition(":")[2]
-        yield release.key(version)
+        yield release.key(version, wanted.arch)
         if version != catalog.KUBERNETES:
             return
-    yield recipe(wanted).key()
+    yield recipe(wanted).key(wanted.arch)
 
 
 def _is_ours(file: ArchiveFile) -> bool:
@@ -128,11 +136,11 @@ def _make(wanted: Wanted, source: str, cache: Path, progress: Progress) -> Archi
         if source == "release":
             release.make(wanted, path, cache, progress)
         elif source == "registry":
-            registry.copy(wanted.ref, path, progress)
+            registry.copy(wanted, path, progress)
         else:
             build.build(wanted, recipe(wanted), path, cache, progress)
         contents = archive.read(path)
-        made = ArchiveFile(path, contents.id, layer.sha256(path), path.stat().st_size, contents.labels)
+        made = ArchiveFile(path, contents.id, contents.arch, layer.sha256(path), path.stat().st_size, contents.labels)
         return _keep(made, cache)
 
 
@@ -146,7 +154,7 @@ def _keep(file: ArchiveFile, cache: Path) -> ArchiveFile:
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
-    return ArchiveFile(path, file.id, file.sha256, file.size, file.labels)
+    return replace(file, path=path)
 
 
 def _duplicate(source: Path, target: Path) -> None:
@@ -161,7 +169,7 @@ def _duplicate(source: Path, target: Path) -> None:
             raise UserError(message, "Free space there, or let ANYWHERE_CACHE name another folder.") from None
 
 
-def _present(image: Image, wanted: Wanted | None, folder: Path, cache: Path, progress: Progress) -> Path:
+def _present(image: Image, wanted: Wanted, folder: Path, cache: Path, progress: Progress) -> Path:
     path = _images(cache) / f"{image.archive}.tar"
     ref = canonical(image.ref)
     held = [*_holdings(_images(cache), cache).get(ref, ()), *_holdings(folder, cache).get(ref, ())]
@@ -171,21 +179,22 @@ def _present(image: Image, wanted: Wanted | None, folder: Path, cache: Path, pro
     path.unlink(missing_ok=True)  # if it is there, it is not what its name says
     if same:
         return _keep(same[0], cache).path
-    if wanted is None or canonical(wanted.ref) != ref:
-        raise UserError(f"The lock wants the image {image.ref}, which this version does not know.", RELOCK)
+    if wanted.source == UNKNOWN:
+        raise UserError(f"The lock wants the image {wanted.title}, which this version does not know.", RELOCK)
     if image.source == "folder":
-        others = ", ".join(f"{file.path} is {file.sha256}" for file in held)
-        raise UserError(_differs(image, others or f"{folder} has no archive of it"), f"{BRING} {RELOCK}")
-    with progress.phase(f"image {image.name}"):
+        others = ", ".join(f"{file.path} is {file.sha256}" for file in held if file.arch == wanted.arch)
+        raise UserError(_differs(image, wanted, others or f"{folder} has no archive of it"), f"{BRING} {RELOCK}")
+    with progress.phase(titled(f"image {image.name}", wanted.arch)):
         made = _make(wanted, image.source, cache, progress)
     if made.sha256 != image.archive:
-        raise UserError(_differs(image, f"got {made.sha256}"), RELOCK)
+        raise UserError(_differs(image, wanted, f"got {made.sha256}"), RELOCK)
     return made.path
 
 
+UNKNOWN = ""  # the source of an image that only the lock knows
 BRING = "Put the archive that the lock was made with in the folder that ANYWHERE_IMAGES names."
 RELOCK = "Run `anywhere images lock` to choose the images anew."
 
 
-def _differs(image: Image, got: str) -> str:
-    return f"Image {image.ref}: the lock says archive {image.archive} (from a {image.source}), but {got}."
+def _differs(image: Image, wanted: Wanted, got: str) -> str:
+    return f"Image {wanted.title}: the lock says archive {image.archive} (from a {image.source}), but {got}."

@@ -30,9 +30,19 @@ class Wanted:
     arch: str = "amd64"
 
     @property
+    def title(self) -> str:
+        """What messages call it."""
+        return titled(self.ref, self.arch)
+
+    @property
     def runtimes(self) -> tuple[str, ...]:
         """Those that load it on a node (docker, containerd)."""
         return release.runtimes(self.name)
+
+
+def titled(thing: str, arch: str) -> str:
+    """`thing` with its architecture, where that is not the usual one."""
+    return thing if arch == "amd64" else f"{thing} ({arch})"
 
 
 def wanted(kubernetes: str, driver: str, arch: str = "amd64") -> tuple[Wanted, ...]:

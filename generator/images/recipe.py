@@ -39,9 +39,11 @@ class Recipe:
     def folder(self) -> Path:
         return MODULES / self.module
 
-    def key(self) -> str:
-        """A digest of everything the image is made from: sources, checksums, toolchain, root file system."""
-        digest = hashlib.sha256(repr((self, toolchain.VERSION, rootfs.key() if self.debian else "")).encode())
+    def key(self, arch: str) -> str:
+        """A digest of everything the image of `arch` is made from: sources, checksums, toolchain, root file system."""
+        root = rootfs.key(arch) if self.debian else ""
+        made = (self, toolchain.VERSION, root)
+        digest = hashlib.sha256(repr(made if arch == "amd64" else (*made, arch)).encode())
         for path in sorted(p for p in self.folder.rglob("*") if p.is_file()):
             digest.update(f"{path.relative_to(self.folder)}\0{layer.sha256(path)}\n".encode())
         return digest.hexdigest()

@@ -32,9 +32,9 @@ def site() -> str:
     return (os.environ.get("ANYWHERE_RELEASES") or SITE).rstrip("/")
 
 
-def key(version: str) -> str:
+def key(version: str, arch: str) -> str:
     """A digest of what the image of `version` (`v1.35.4`) is made from: a version's binaries never change."""
-    return hashlib.sha256(repr((version, ROLES, DISPATCH, HYPERKUBE, rootfs.key())).encode()).hexdigest()
+    return hashlib.sha256(repr((version, ROLES, DISPATCH, HYPERKUBE, rootfs.key(arch))).encode()).hexdigest()
 
 
 def make(wanted: Wanted, path: Path, cache: Path, progress: Progress, base: str | None = None) -> None:
@@ -44,19 +44,20 @@ def make(wanted: Wanted, path: Path, cache: Path, progress: Progress, base: str 
     """
     version = wanted.ref.rpartition(":")[2]
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".release-") as work:
-        binaries = _fetch(f"{base or site()}/{version}/bin/linux/amd64", Path(work), progress)
+        binaries = _fetch(f"{base or site()}/{version}/bin/linux/{wanted.arch}", Path(work), progress)
         entries = {f"{BIN}/{role}": layer.File(file) for role, file in binaries.items()}
         top = Path(work) / "layer.tar"
         layer.write(top, {**entries, f"{BIN}/hyperkube": layer.File(DISPATCH)})
-        layers = [rootfs.make(cache, progress), top]
-        archive.write(path, wanted.ref, layers, labelled(HYPERKUBE, "release", key(version)))
+        layers = [rootfs.make(wanted.arch, cache, progress), top]
+        config = labelled(HYPERKUBE, "release", key(version, wanted.arch))
+        archive.write(path, wanted.ref, layers, config, wanted.arch)
 
 
 def has(wanted: Wanted) -> bool:
     """Whether the site answers and has the binaries of that version, and their root file system can be made."""
     try:
         command.find("mmdebstrap")
-        return bool(_checksum(f"{site()}/{wanted.ref.rpartition(':')[2]}/bin/linux/amd64/kubelet.sha256"))
+        return bool(_checksum(f"{site()}/{wanted.ref.rpartition(':')[2]}/bin/linux/{wanted.arch}/kubelet.sha256"))
     except UserError:
         return False
 

@@ -1,14 +1,21 @@
-"""The small Debian root file system below hyperkube and flannel: one layer, shared by both."""
+"""The small Debian root file system below hyperkube and flannel: one layer of an architecture, shared by both.
+
+amd64's is installed, packages' own scripts and all, which takes a computer that runs its programs. Any other's is
+only unpacked, and settled by a script of ours, on every computer alike: it needs no emulator, and a lock made on one
+machine holds on the next.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from generator import command
 from generator.images import layer
+from generator.images.catalog import titled
 from generator.progress import Progress
 
 MIRROR = "http://deb.debian.org"
@@ -30,47 +37,56 @@ PACKAGES = (
 )
 UNWANTED = ("bash-completion", "doc", "doc-base", "info", "lintian", "locale", "man")  # folders of /usr/share
 CLEAN = 'rm -rf "$1"/var/cache/* "$1"/var/log/* "$1"/var/lib/apt/* "$1"/var/backups/* "$1"/etc/machine-id'
+SETTLE = Path(__file__).resolve().parents[2] / "modules" / "images" / "debian" / "settle"
+VOLATILE = ("dev/", "proc/", "sys/", "run/")
+HOST = ("etc/hostname", "etc/resolv.conf", "etc/apt/sources.list")  # mmdebstrap has them of this computer
 HINT = "Is the Debian archive reachable? ANYWHERE_DEBIAN_MIRROR names another one."
 
 
-def key() -> str:
+def key(arch: str) -> str:
     """A digest of what the layer is made from."""
-    return hashlib.sha256(repr((SUITE, EPOCH, PACKAGES, UNWANTED, CLEAN)).encode()).hexdigest()
+    made = (SUITE, EPOCH, PACKAGES, UNWANTED, CLEAN)
+    described = repr(made if arch == "amd64" else (*made, arch, SETTLE.read_text()))
+    return hashlib.sha256(described.encode()).hexdigest()
 
 
-def make(cache: Path, progress: Progress) -> Path:
-    """The layer as a tar in the cache, made by mmdebstrap where it is not there yet."""
-    path = cache / "layers" / f"debian-{key()[:16]}.tar"
+def make(arch: str, cache: Path, progress: Progress) -> Path:
+    """The layer of `arch` as a tar in the cache, made by mmdebstrap where it is not there yet."""
+    path = cache / "layers" / f"debian-{key(arch)[:16]}.tar"
     if path.exists():
         return path
     path.parent.mkdir(parents=True, exist_ok=True)
-    progress.note("making a Debian root file system")
+    progress.note(titled("making a Debian root file system", arch))
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         raw, done = Path(folder) / "raw.tar", Path(folder) / "layer.tar"
         command.run(
-            _bootstrap(raw),
-            "Making a Debian root file system",
+            [*_bootstrap(arch), SUITE, raw, *_sources()],
+            titled("Making a Debian root file system", arch),
             HINT,
             environment={**os.environ, "SOURCE_DATE_EPOCH": EPOCH},
         )
-        layer.rewrite(raw, done, keep=lambda name: not name.startswith(("dev/", "proc/", "sys/", "run/")))
+        layer.rewrite(raw, done, keep=lambda name: not name.startswith(VOLATILE) and name not in HOST)
         done.replace(path)
     return path
 
 
-def _bootstrap(tar: Path) -> list[str | Path]:
-    mirror = os.environ.get("ANYWHERE_DEBIAN_MIRROR", MIRROR).rstrip("/")
+def _bootstrap(arch: str) -> list[str]:
+    """mmdebstrap and its options; the suite, the tar and the sources follow."""
     return [
         command.find("mmdebstrap"),
-        "--variant=essential",
-        "--architectures=amd64",
+        f"--architectures={arch}",
         '--aptopt=Apt::Install-Recommends "false"',
         *(f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in UNWANTED),
+        *(INSTALLED if arch == "amd64" else UNPACKED),
         f"--include={','.join(PACKAGES)}",
-        f"--customize-hook={CLEAN}",
-        SUITE,
-        tar,
-        f"deb {mirror}/debian {SUITE} main",
-        f"deb {mirror}/debian {SUITE}-updates main",
-        f"deb {mirror}/debian-security {SUITE}-security main",
     ]
+
+
+INSTALLED = ("--variant=essential", f"--customize-hook={CLEAN}")
+UNPACKED = ("--variant=extract", "--include=?essential", f"--extract-hook={SETTLE}", f"--extract-hook={CLEAN}")
+
+
+def _sources() -> Iterator[str]:
+    mirror = os.environ.get("ANYWHERE_DEBIAN_MIRROR", MIRROR).rstrip("/")
+    for folder, suite in (("debian", SUITE), ("debian", f"{SUITE}-updates"), ("debian-security", f"{SUITE}-security")):
+        yield f"deb {mirror}/{folder} {suite} main"

@@ -31,7 +31,7 @@ def holdings(folder: Path, memory: Path | None = None) -> Mapping[str, tuple[Arc
     for path in _tars(folder):
         key = _key(path)
         facts = known[key] = remembered.get(key) or _facts(path)
-        file = ArchiveFile(path, facts["id"], facts["sha256"], path.stat().st_size, facts["labels"])
+        file = ArchiveFile(path, facts["id"], facts["arch"], facts["sha256"], path.stat().st_size, facts["labels"])
         for ref in facts["refs"]:
             found.setdefault(canonical(ref), []).append(file)
     if known.keys() - remembered.keys():
@@ -59,6 +59,7 @@ def _facts(path: Path) -> dict[str, Any]:
     return {
         "refs": list(contents.refs),
         "id": contents.id,
+        "arch": contents.arch,
         "labels": dict(contents.labels),
         "sha256": layer.sha256(path),
     }
@@ -69,7 +70,9 @@ def _recall(folder: Path) -> dict[str, Any]:
         remembered = json.loads((folder / MEMORY).read_text())
     except (OSError, ValueError):
         return {}
-    return remembered if isinstance(remembered, dict) else {}
+    if not isinstance(remembered, dict):
+        return {}
+    return {key: facts for key, facts in remembered.items() if "arch" in facts}  # earlier versions left it out
 
 
 def _remember(folder: Path, facts: Mapping[str, Any]) -> None:

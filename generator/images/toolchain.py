@@ -7,6 +7,7 @@ machine must hold on the next.
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import subprocess
 import tempfile
@@ -18,9 +19,13 @@ from generator.images import download
 from generator.progress import Progress
 
 VERSION = "1.25.14"  # Kubernetes 1.35 asks for 1.25
-SHA256 = "1bb543a7745d4c6e045a1bfdb4c4d5a0b05b71ee8b8ff72c0a351598b26991a4"
+SHA256 = {  # of the toolchain's module zip, by the computer that builds
+    "amd64": "1bb543a7745d4c6e045a1bfdb4c4d5a0b05b71ee8b8ff72c0a351598b26991a4",
+    "arm64": "eee0803776a2a3d42f0620d7b0156277350debb5d39c99a9b61c8b12108fd92c",
+}
+MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
+BASELINES = {"amd64": {"GOAMD64": "v1"}, "arm64": {"GOARM64": "v8.0"}}  # the oldest processors that programs run on
 MODULE = "golang.org/toolchain"
-PREFIX = f"{MODULE}@v0.0.1-go{VERSION}.linux-amd64/"
 PROXY = "https://proxy.golang.org"
 PROGRAMS = ("bin/", "pkg/tool/")  # a module zip carries no modes
 HINT = f"Install Go {VERSION}, or let GOPROXY name a Go module proxy that this machine reaches."
@@ -38,15 +43,15 @@ def go(cache: Path, progress: Progress) -> Path:
     return folder / "bin" / "go"
 
 
-def environment(command: Path) -> dict[str, str]:
-    """What a build sees: the user's proxy and caches, and nothing that could change its bytes."""
+def environment(command: Path, arch: str) -> dict[str, str]:
+    """What a build for `arch` sees: the user's proxy and caches, and nothing that could change its bytes."""
     kept = {
         key: value
         for key, value in os.environ.items()
         if not key.startswith("GO") or key in {"GOPROXY", "GOMODCACHE", "GOCACHE", "GOPATH", "GONOPROXY", "GONOSUMDB"}
     }
     fixed = {"GOTOOLCHAIN": "local", "GOENV": "off", "GOWORK": "off", "CGO_ENABLED": "0"}
-    fixed |= {"GOOS": "linux", "GOARCH": "amd64", "GOAMD64": "v1", "GOFLAGS": "-mod=readonly"}
+    fixed |= {"GOOS": "linux", "GOARCH": arch, "GOFLAGS": "-mod=readonly", **BASELINES[arch]}
     return kept | fixed | {"GOPROXY": _proxy(), "PATH": f"{command.parent}:{os.environ.get('PATH', os.defpath)}"}
 
 
@@ -65,11 +70,24 @@ def _version(command: str) -> str:
     return done.stdout.strip()
 
 
+def version() -> str:
+    """The toolchain of this computer as a version of its module."""
+    return f"v0.0.1-go{VERSION}.linux-{_host()}"
+
+
+def _host() -> str:
+    """The architecture of this computer; UserError where there is no toolchain for it."""
+    machine = platform.machine()
+    if machine not in MACHINES:
+        raise UserError(f"There is no Go {VERSION} here, and none that is checked for {machine} computers.", HINT)
+    return MACHINES[machine]
+
+
 def _install(cache: Path, folder: Path) -> None:
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache) as temporary:
         packed = Path(temporary) / "toolchain.zip"
-        download.file(_url(), packed, SHA256, HINT)
+        download.file(_url(), packed, SHA256[_host()], HINT)
         _unpack(packed, Path(temporary) / "go")
         try:
             (Path(temporary) / "go").rename(folder)
@@ -81,14 +99,14 @@ def _install(cache: Path, folder: Path) -> None:
 def _url() -> str:
     """Where the first proxy of GOPROXY that is one has the toolchain."""
     for proxy in proxies():
-        return f"{proxy.rstrip('/')}/{MODULE}/@v/v0.0.1-go{VERSION}.linux-amd64.zip"
+        return f"{proxy.rstrip('/')}/{MODULE}/@v/{version()}.zip"
     raise UserError(f"There is no Go {VERSION} here, and GOPROXY names no proxy to get it from.", HINT)
 
 
 def _unpack(packed: Path, folder: Path) -> None:
     with zipfile.ZipFile(packed) as archive:
         for member in archive.infolist():
-            name = member.filename.removeprefix(PREFIX)
+            name = member.filename.removeprefix(f"{MODULE}@{version()}/")
             if not name or name.endswith("/"):
                 continue
             path = folder / name
