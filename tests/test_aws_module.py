@@ -4,6 +4,7 @@ The stand-in makes resources up in Terraform's state, so that what refers to wha
 """
 
 import json
+import re
 import subprocess
 from collections import Counter
 from ipaddress import IPv4Address, IPv4Network
@@ -32,9 +33,35 @@ def test_is_formatted():
     subprocess.run([TERRAFORM, "fmt", "-check", "-diff", str(MODULES / "aws")], check=True)
 
 
+def declared(module: str, kind: str) -> dict[str, str]:
+    """The variables or outputs of a module: name -> type."""
+    text = "".join(file.read_text() for file in (MODULES / module).glob("*.tf"))
+    blocks = re.findall(rf'^{kind} "(\w+)" {{\n(.*?)^}}$', text, re.MULTILINE | re.DOTALL)
+    types = {name: re.search(r"^  type\s*=(.*?)(?=^  \w|\Z)", body, re.MULTILINE | re.DOTALL) for name, body in blocks}
+    return {name: found.group(1).strip() if found else "" for name, found in types.items()}
+
+
+def test_takes_and_gives_what_the_local_module_does():
+    here, there = declared("aws", "variable"), declared("local", "variable")
+    assert here.pop("settings") != there.pop("settings")
+    assert "object({" in here["machines"]
+    assert here == there
+    assert declared("aws", "output") == declared("local", "output")
+    own = {"identities.tf", "logs.tf", "unprotect_override.tf"}
+    files = {module: {file.name for file in (MODULES / module).glob("*.tf")} for module in ("aws", "local")}
+    assert files["aws"] - own == files["local"]
+
+
 @pytest.mark.parametrize("name", ["star-wars", "spot"])
 def test_is_valid(aws, name):
     assert json.loads(aws(name).terraform("validate", "-json"))["diagnostics"] == []
+
+
+def test_a_network_without_room_for_zones_is_refused(aws_environment, tmp_path):
+    folder = clouds.write(tmp_path / "c", "aws", "star-wars", spec={"network": {"machines": "10.20.0.0/20"}})
+    cluster = Cluster(folder, aws_environment)
+    cluster.terraform("init")
+    assert "must be /19 or larger" in cluster.terraform("plan", fails=True)
 
 
 # Machines

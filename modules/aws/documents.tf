@@ -88,7 +88,7 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "bucket" {
   bucket = each.value.id
 
   rule {
-    bucket_key_enabled = true
+    bucket_key_enabled = each.key != "logs"
 
     apply_server_side_encryption_by_default {
       sse_algorithm     = each.key == "logs" ? "AES256" : "aws:kms"
@@ -158,7 +158,7 @@ resource "aws_s3_bucket_policy" "bucket" {
   depends_on = [aws_s3_bucket_public_access_block.bucket]
 }
 
-# What machines fetch from S3. A running machine ignores changes here until its next round, then converges to them.
+# What machines fetch from S3. A running machine converges to a change here at its next round.
 resource "aws_s3_object" "document" {
   for_each = var.documents
 
@@ -168,7 +168,20 @@ resource "aws_s3_object" "document" {
   source_hash = each.value.sha256
   kms_key_id  = aws_kms_key.cluster.arn
 
-  depends_on = [aws_s3_bucket_versioning.bucket]
+  # The cluster's tags are on the bucket; an object can have ten.
+  override_provider {
+    default_tags {
+      tags = {}
+    }
+  }
+
+  # Published last: whoever reads of an image or a secret can have it.
+  depends_on = [
+    aws_s3_bucket_versioning.bucket,
+    aws_s3_object.archive,
+    aws_secretsmanager_secret_version.document,
+    aws_iam_role_policy.documents,
+  ]
 }
 
 resource "aws_s3_object" "archive" {
@@ -179,6 +192,12 @@ resource "aws_s3_object" "archive" {
   source      = "${pathexpand(var.cache)}/${each.key}"
   source_hash = each.key # named by its content
   kms_key_id  = aws_kms_key.cluster.arn
+
+  override_provider {
+    default_tags {
+      tags = {}
+    }
+  }
 
   depends_on = [aws_s3_bucket_versioning.bucket]
 

@@ -24,8 +24,9 @@ locals {
     weave-data    = { from = "machine", to = "machine", protocol = "udp", ports = [6783, 6784] }
     weave-esp     = { from = "machine", to = "machine", protocol = "50", ports = [null, null] }
   }
+  flannel_ports = var.network.encryption ? [51820, 51821] : [8472, 8472] # WireGuard's, or VXLAN's
   flannel = {
-    flannel        = { from = "machine", to = "machine", protocol = "udp", ports = var.network.encryption ? [51820, 51821] : [8472, 8472] }
+    flannel        = { from = "machine", to = "machine", protocol = "udp", ports = local.flannel_ports }
     etcd-clients   = { from = "master", to = "etcd", protocol = "tcp", ports = [2379, 2379] }
     etcd-members   = { from = "etcd", to = "etcd", protocol = "tcp", ports = [2379, 2380] }
     api-server     = { from = "machine", to = "master", protocol = "tcp", ports = [6443, 6443] }

@@ -10,6 +10,11 @@ variable "network" {
     driver     = string
     encryption = bool
   })
+
+  validation {
+    condition     = var.settings.vpc != null || tonumber(split("/", var.network.machines)[1]) <= 19
+    error_message = "spec.network.machines must be /19 or larger, so that each zone's workers have a subnet."
+  }
 }
 
 variable "machines" {
