@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import http.server
 import json
 import os
+import shutil
 import tarfile
 import threading
 import zipfile
@@ -112,6 +114,19 @@ def test_a_release_binary_with_another_checksum_is_refused(tmp_path, released):
     assert not list((tmp_path / "cache" / "images").glob("*"))
 
 
+def test_release_binaries_are_those_of_the_architecture(tmp_path, released):
+    wanted = dataclasses.replace(HYPERKUBE, arch="arm64")
+    with pytest.raises(UserError, match=r"v1\.35\.9"):  # only amd64's are there
+        cache.resolve([wanted], tmp_path / "none", tmp_path / "cache", Silent())
+    other = released.with_name("arm64")
+    shutil.copytree(released, other)
+    (other / "kubelet").write_text("arm64's")
+    (other / "kubelet.sha256").write_text(layer.sha256(other / "kubelet"))
+    image = cache.resolve([wanted], tmp_path / "none", tmp_path / "cache", Silent())["hyperkube"]
+    assert (unpacked(tmp_path, image) / recipe.BIN / "kubelet").read_text() == "arm64's"
+    assert get(tmp_path).archive != image.archive
+
+
 def test_a_page_instead_of_a_checksum_is_refused(tmp_path, released):
     (released / "kubelet.sha256").write_text("<html>sign in</html>")
     with pytest.raises(UserError, match=r"kubelet\.sha256 holds no SHA-256"):
@@ -178,6 +193,32 @@ def test_a_toolchain_with_another_checksum_is_refused(tmp_path, go_proxy, monkey
     with pytest.raises(UserError, match="has SHA-256"):
         toolchain.go(tmp_path / "cache", Silent())
     assert not (tmp_path / "cache" / "go" / f"go{toolchain.VERSION}").exists()
+
+
+@pytest.mark.parametrize(("machine", "arch"), [("x86_64", "amd64"), ("aarch64", "arm64")])
+def test_the_toolchain_is_the_building_computers_own(tmp_path, go_proxy, monkeypatch, machine, arch):
+    other = "arm64" if toolchain.version().endswith("amd64") else "amd64"
+    monkeypatch.setattr(toolchain.platform, "machine", lambda: machine)
+    assert toolchain.version() == f"v0.0.1-go{toolchain.VERSION}.linux-{arch}"
+    if arch == other:  # which the proxy has not
+        with pytest.raises(UserError, match=f"linux-{arch}"):
+            toolchain.go(tmp_path / "cache", Silent())
+
+
+def test_a_computer_without_a_checked_toolchain(tmp_path, go_proxy, monkeypatch):
+    monkeypatch.setattr(toolchain.platform, "machine", lambda: "riscv64")
+    with pytest.raises(UserError, match="riscv64") as caught:
+        toolchain.go(tmp_path / "cache", Silent())
+    assert f"Install Go {toolchain.VERSION}" in caught.value.hint
+
+
+@pytest.mark.parametrize(("arch", "target"), [("amd64", ["amd64", "v1", "none"]), ("arm64", ["arm64", "none", "v8.0"])])
+def test_programs_are_compiled_for_the_architecture(tmp_path, go_proxy, monkeypatch, arch, target):
+    for name in ("GOARCH", "GOAMD64", "GOARM64"):
+        monkeypatch.setenv(name, "the user's own")
+    found = recipe.recipe(PAUSE)
+    (file,) = build.compile_programs(found, arch, tmp_path, tmp_path / "cache", Silent()).values()
+    assert file.read_text().split("\n")[0].split()[-3:] == target
 
 
 def test_no_proxy_to_get_a_toolchain_from(tmp_path, go_proxy, monkeypatch):
