@@ -265,7 +265,9 @@ def test_a_build_that_fails_says_why_and_leaves_nothing(tmp_path, go_proxy, monk
     assert not list((tmp_path / "cache" / "images").glob("*"))
 
 
-def test_a_root_file_system_that_cannot_be_made(tmp_path, monkeypatch):
+@pytest.mark.parametrize(("machine", "named"), [("x86_64", False), ("aarch64", True)])
+def test_a_root_file_system_that_cannot_be_made(tmp_path, monkeypatch, machine, named):
+    monkeypatch.setattr(rootfs.platform, "machine", lambda: machine)
     fake = tmp_path / "mmdebstrap"
     fake.write_text('#!/bin/sh\necho "E: cannot download packages" >&2\nexit 25\n')
     fake.chmod(0o755)
@@ -273,6 +275,7 @@ def test_a_root_file_system_that_cannot_be_made(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="cannot download packages") as caught:
         rootfs.make("amd64", tmp_path / "cache", Silent())
     assert "ANYWHERE_DEBIAN_MIRROR" in caught.value.hint
+    assert ("qemu-user-binfmt" in caught.value.hint) == named
     assert not list((tmp_path / "cache" / "layers").glob("*"))
 
 

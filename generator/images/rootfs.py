@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import platform
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -62,12 +63,18 @@ def make(arch: str, cache: Path, progress: Progress) -> Path:
         command.run(
             [*_bootstrap(arch), SUITE, raw, *_sources()],
             titled("Making a Debian root file system", arch),
-            HINT,
+            _hint(arch),
             environment={**os.environ, "SOURCE_DATE_EPOCH": EPOCH},
         )
         layer.rewrite(raw, done, keep=lambda name: not name.startswith(VOLATILE) and name not in HOST)
         done.replace(path)
     return path
+
+
+def _hint(arch: str) -> str:
+    if arch != "amd64" or platform.machine() == "x86_64":
+        return HINT
+    return f"{HINT} Does this computer run programs of amd64 (apt-get install qemu-user-binfmt)?"
 
 
 def _bootstrap(arch: str) -> list[str]:
