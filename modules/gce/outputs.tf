@@ -1,0 +1,31 @@
+output "cluster" {
+  description = "Whose state this is."
+  value       = var.cluster
+}
+
+output "machines" {
+  description = "Etcd machines and masters: the address in the network, the role, how ssh reaches it, how to see its console."
+  value = {
+    for name, machine in google_compute_instance.machine : name => {
+      address = machine.network_interface[0].network_ip
+      role    = var.machines[name].role
+      ssh = !local.ssh ? null : join(" ", [
+        "gcloud compute ssh ${machine.name} --tunnel-through-iap",
+        "--project ${var.settings.project} --zone ${machine.zone}",
+      ])
+      console = join(" ", [
+        "gcloud compute instances get-serial-port-output ${machine.name}",
+        "--project ${var.settings.project} --zone ${machine.zone}",
+      ])
+    }
+  }
+}
+
+output "api" {
+  description = "Where the API server is: the load balancer, or else the first master inside the network."
+  value = (
+    var.settings.load_balancer
+    ? "https://${google_compute_address.api[0].address}:6443"
+    : "https://${google_compute_instance.machine[local.api_machine].network_interface[0].network_ip}:6443"
+  )
+}

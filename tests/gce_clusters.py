@@ -1,0 +1,22 @@
+"""Clusters on GCE for tests, by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+NETWORK = {"name": "shared", "subnetwork": "kubernetes"}
+SUBNETS = [{"id": "kubernetes", "zone": "", "cidr": "10.20.64.0/20"}]
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEXdwlv7TC0DgiSmxj8Jj5SJmIRTmIWVCFXwPoBZWRmO somebody"
+KMS_KEY = "projects/galaxy-1138/locations/europe-west1/keyRings/empire/cryptoKeys/death-star"
+SPOT = {"workers": [{"name": "cheap", "count": 2, "size": "medium", "arch": "arm64", "spot": True, "min": 1, "max": 5}]}
+# The example of each, and what differs from it.
+CLUSTERS: dict[str, dict[str, Any]] = {
+    "star-wars": {"case": "star-wars"},
+    "ha": {"case": "ha"},
+    "closed": {"case": "star-wars", "section": {"nat": "none"}},
+    "own-key": {"case": "ha", "section": {"kms_key": KMS_KEY, "load_balancer": False, "labels": {"team": "a-b"}}},
+    "existing": {"case": "ha", "section": {"network": NETWORK}, "facts": {"subnets": SUBNETS}},
+    "spot": {"case": "star-wars", "spec": {**SPOT, "access": {"ssh_keys": [KEY]}}},
+    "flannel": {"case": "star-wars", "spec": {"network": {"driver": "flannel"}}},
+    "open": {"case": "star-wars", "section": {"admin_cidrs": ["0.0.0.0/0"], "load_balancer": True}},
+}
