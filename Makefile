@@ -54,6 +54,7 @@ e2e: setup
 
 bench: setup
 	$(VENV)/bin/python -m benchmarks
+	$(VENV)/bin/python -m benchmarks.clouds
 	$(VENV)/bin/python -m benchmarks.boot
 
 clean:

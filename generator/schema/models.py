@@ -61,7 +61,9 @@ class Pool(Strict):
     """Workers alike."""
 
     name: fields.PoolName = Field(default="general", description="What its machines are called after: worker-NAME-1.")
-    count: int = Field(ge=0, le=POOL_LIMIT, examples=[3])
+    count: int = Field(
+        ge=0, le=POOL_LIMIT, examples=[3], description="How many; where min and max differ, how many to begin with."
+    )
     size: fields.SizeName = "medium"
     labels: dict[fields.LabelKey, fields.LabelValue] = {}
     taints: fields.Items[fields.Taint] = Field(default=(), examples=[["dedicated=gpu:NoSchedule"]])
