@@ -52,7 +52,7 @@ lint: setup
 e2e: setup
 	$(VENV)/bin/pytest -m e2e tests/e2e
 
-bench: setup
+bench: setup-test
 	$(VENV)/bin/python -m benchmarks
 	$(VENV)/bin/python -m benchmarks.clouds
 	$(VENV)/bin/python -m benchmarks.boot

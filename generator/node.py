@@ -14,6 +14,7 @@ from generator.errors import UserError
 
 USER_DATA_LIMIT = 16_384  # bytes, raw; AWS refuses more
 FOLDERS = ("agent", "host", "units")
+TARGET_PARTS = ("metadata", "anywhere-fetch")  # what user-data holds of the target
 
 
 @cache

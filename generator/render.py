@@ -129,8 +129,9 @@ def _json(value: Any) -> bytes:
 
 
 def _module(provider: str) -> Iterator[tuple[str, bytes]]:
+    """The files of the target's module, but for those that become part of user-data and those of `unprotected`."""
     for entry in resources.files("modules").joinpath(provider).iterdir():
-        if entry.name.endswith(".tf") and not entry.name.endswith("_override.tf"):
+        if entry.is_file() and entry.name not in node.TARGET_PARTS and not entry.name.endswith("_override.tf"):
             yield entry.name, entry.read_bytes()
 
 
