@@ -50,10 +50,13 @@ resource "google_compute_region_backend_service" "api" {
 resource "google_compute_instance_group" "api" {
   for_each = local.master_zones
 
-  name      = "${var.cluster}-api-${each.key}"
-  zone      = each.key
-  network   = local.network
-  instances = [for name in keys(local.masters) : google_compute_instance.machine[name].self_link if local.machine_zones[name] == each.key]
+  name    = "${var.cluster}-api-${each.key}"
+  zone    = each.key
+  network = local.network
+  instances = [
+    for name in keys(local.masters) : google_compute_instance.machine[name].self_link
+    if local.machine_zones[name] == each.key
+  ]
 }
 
 resource "google_compute_region_health_check" "api" {

@@ -5,14 +5,16 @@ locals {
   ssh        = length(var.ssh_keys) > 0
 
   # An account's name has 30 characters at most, and a cluster's may have as many.
-  account_prefix = length(var.cluster) <= 23 ? var.cluster : "${substr(var.cluster, 0, 14)}-${substr(sha256(var.cluster), 0, 8)}"
+  account_prefix = (
+    length(var.cluster) <= 23 ? var.cluster : "${substr(var.cluster, 0, 14)}-${substr(sha256(var.cluster), 0, 8)}"
+  )
 
   # Who may begin a connection to whom. Under weave the control plane talks inside the overlay, so only weave shows.
   weave = {
     weave = { from = local.roles, to = local.roles, allow = { tcp = ["6783"], udp = ["6783-6784"], esp = null } }
   }
   flannel = {
-    flannel      = { from = local.roles, to = local.roles, allow = { udp = var.network.encryption ? ["51820-51821"] : ["8472"] } }
+    flannel      = { from = local.roles, to = local.roles, allow = { udp = [var.network.encryption ? "51820-51821" : "8472"] } }
     etcd-clients = { from = ["master"], to = local.etcd_roles, allow = { tcp = ["2379"] } }
     etcd-members = { from = local.etcd_roles, to = local.etcd_roles, allow = { tcp = ["2379-2380"] } }
     api-server   = { from = local.roles, to = ["master"], allow = { tcp = ["6443"] } }
@@ -51,6 +53,7 @@ resource "google_compute_firewall" "traffic" {
   name                    = "${var.cluster}-${each.key}"
   description             = "${each.key} from ${join(", ", each.value.from)}"
   network                 = local.network
+  direction               = "INGRESS"
   source_service_accounts = [for role in each.value.from : local.accounts[role]]
   target_service_accounts = [for role in each.value.to : local.accounts[role]]
 
@@ -99,6 +102,7 @@ resource "google_compute_firewall" "outside" {
   name                    = "${var.cluster}-${each.key}"
   description             = "${each.key} from outside"
   network                 = local.network
+  direction               = "INGRESS"
   source_ranges           = each.value.from
   target_service_accounts = [for role in each.value.to : local.accounts[role]]
 
@@ -157,16 +161,21 @@ resource "google_compute_firewall" "nothing" {
 # A role reads its own documents, by name, and nothing else of the project. A condition takes up to 12 operators, and a
 # role up to 20 conditions.
 locals {
+  readable = {
+    for role in local.roles : role => sort([
+      for key, document in merge(var.documents, var.archives) : key if contains(document.roles, role)
+    ])
+  }
   readings = merge([
-    for role in local.roles : {
-      for number, keys in chunklist(sort([for key, document in merge(var.documents, var.archives) : key if contains(document.roles, role)]), 12) :
-      "${role}-${number + 1}" => { role = role, keys = keys }
+    for role, keys in local.readable : {
+      for number, some in chunklist(keys, 12) : "${role}-${number + 1}" => { role = role, keys = some }
     }
   ]...)
 
   secret_readings = merge([
     for component, document in var.secret_documents : {
-      for role in setintersection(document.roles, local.roles) : "${role}-${component}" => { role = role, component = component }
+      for role in setintersection(document.roles, local.roles) :
+      "${role}-${component}" => { role = role, component = component }
     }
   ]...)
 }
@@ -181,7 +190,8 @@ resource "google_storage_bucket_iam_member" "documents" {
   condition {
     title = each.key
     expression = join(" || ", [
-      for key in each.value.keys : "resource.name == \"projects/_/buckets/${google_storage_bucket.documents.name}/objects/${key}\""
+      for key in each.value.keys :
+      "resource.name == \"projects/_/buckets/${google_storage_bucket.documents.name}/objects/${key}\""
     ])
   }
 

@@ -6,20 +6,11 @@ locals {
     )
   }
 
-  groups = toset(concat(values(var.machines)[*].group, values(var.pools)[*].group))
-
-  # By group: what a machine boots, and where it learns what its documents are. JSON is YAML too, so cloud-init takes it;
-  # Debian's own image for GCE has none, and there the startup script does the same by Python's JSON alone.
-  metadata = {
-    for group in local.groups : group => {
-      user-data                  = "#cloud-config\n${jsonencode(yamldecode(file("${path.module}/user-data/${group}.yaml")))}"
-      startup-script             = file("${path.module}/startup-script")
-      enable-oslogin             = "TRUE"
-      block-project-ssh-keys     = "TRUE"
-      serial-port-logging-enable = "TRUE"
-      anywhere-cluster           = var.cluster
-      anywhere-documents         = google_storage_bucket.documents.name
-    }
+  # JSON is YAML too, so cloud-init takes it; Debian's own image for GCE has none, and there the startup script does the
+  # same, by Python's JSON alone.
+  user_data = {
+    for group in toset(concat(values(var.machines)[*].group, values(var.pools)[*].group)) :
+    group => "#cloud-config\n${jsonencode(yamldecode(file("${path.module}/user-data/${group}.yaml")))}"
   }
 }
 
@@ -65,7 +56,17 @@ resource "google_compute_instance" "machine" {
   zone                      = local.machine_zones[each.key]
   machine_type              = var.settings.types["${each.value.size}-${each.value.arch}"]
   allow_stopping_for_update = true
-  metadata                  = merge(local.metadata[each.value.group], { anywhere-name = each.key })
+
+  metadata = {
+    user-data                  = local.user_data[each.value.group]
+    startup-script             = file("${path.module}/startup-script")
+    enable-oslogin             = "TRUE"
+    block-project-ssh-keys     = "TRUE"
+    serial-port-logging-enable = "TRUE"
+    anywhere-cluster           = var.cluster
+    anywhere-documents         = google_storage_bucket.documents.name
+    anywhere-name              = each.key
+  }
 
   labels = {
     anywhere-name  = each.key

@@ -2,7 +2,11 @@
 # owner's.
 locals {
   own_network = var.settings.network == null
-  network     = local.own_network ? google_compute_network.cluster[0].id : "projects/${var.settings.project}/global/networks/${var.settings.network.name}"
+  network = (
+    local.own_network
+    ? google_compute_network.cluster[0].id
+    : "projects/${var.settings.project}/global/networks/${var.settings.network.name}"
+  )
 
   # By who stands in it.
   subnetworks = {

@@ -5,8 +5,17 @@ resource "google_compute_region_instance_template" "pool" {
   # A prefix may have 37 characters; what comes after it makes the name unique.
   name_prefix  = "${substr("${var.cluster}-${each.value.group}", 0, 36)}-"
   machine_type = var.settings.types["${each.value.size}-${each.value.arch}"]
-  metadata     = local.metadata[each.value.group]
   labels       = { anywhere-role = "worker", anywhere-group = each.value.group }
+
+  metadata = {
+    user-data                  = local.user_data[each.value.group]
+    startup-script             = file("${path.module}/startup-script")
+    enable-oslogin             = "TRUE"
+    block-project-ssh-keys     = "TRUE"
+    serial-port-logging-enable = "TRUE"
+    anywhere-cluster           = var.cluster
+    anywhere-documents         = google_storage_bucket.documents.name
+  }
 
   disk {
     boot         = true
