@@ -8,7 +8,7 @@ from typing import Any
 from unittest import mock
 
 import providers
-from tests import clouds, golden
+from tests import clouds
 
 NETWORK = {"name": "shared", "subnetwork": "kubernetes"}
 SUBNETS = [{"id": "kubernetes", "zone": "", "cidr": "10.20.64.0/20"}]
@@ -27,7 +27,6 @@ CLUSTERS: dict[str, dict[str, Any]] = {
     "open": {"case": "star-wars", "section": {"admin_cidrs": ["0.0.0.0/0"], "load_balancer": True}},
 }
 
-MODULE = golden.HERE.parent.parent / "modules" / "gce"
 FACTS = {
     "project_number": "123456789012",
     "zones": ["europe-west1-b", "europe-west1-c", "europe-west1-d"],
@@ -41,7 +40,7 @@ TYPES |= {kind.replace("amd64", "arm64"): f"c4a-standard-{cpus}" for kind, cpus 
 
 
 class Adapter:
-    """What of a provider's adapter rendering needs."""
+    """What rendering needs of an adapter."""
 
     def settings(self, definition, lock):
         section, facts = definition.providers["gce"], lock.facts["gce"]
@@ -62,9 +61,7 @@ def write(folder: Path, case: str, **changes) -> Path:
         mock.patch.dict(clouds.SECTIONS, gce=SECTION),
         mock.patch.object(providers, "load", lambda name: Adapter()),
     ):
-        clouds.write(folder, "gce", case, **changes)
-    (folder / "startup-script").write_bytes((MODULE / "startup-script").read_bytes())
-    return folder
+        return clouds.write(folder, "gce", case, **changes)
 
 
 def started(cluster: clouds.Applied) -> list[dict[str, Any]]:
