@@ -39,6 +39,7 @@ def write(
     spec: Mapping[str, Any] = {},
     section: Mapping[str, Any] = {},
     facts: Mapping[str, Any] = {},
+    name: str = "",
 ) -> Path:
     """The golden case, its spec and the target's section and facts changed by key, rendered to `folder`."""
     from ruamel.yaml import YAML
@@ -46,6 +47,7 @@ def write(
     yaml = YAML()
     document = yaml.load((golden.EXAMPLES / golden.CASES[case] / "cluster.yaml").read_text())
     document["spec"] |= spec
+    document["metadata"]["name"] = name or document["metadata"]["name"]
     document["providers"] = {target: SECTIONS[target] | section}
     source = folder.parent / f"{folder.name}.yaml"
     with source.open("w") as file:
@@ -97,6 +99,11 @@ class Applied(Cluster):
         self.terraform("init")
         self.terraform("apply", "-auto-approve")
         self.values = self.show()["values"]
+
+    def configuration(self) -> list[dict[str, Any]]:
+        """The resources as they are written, with what each says that it depends on."""
+        self.terraform("plan", "-out=configuration.tfplan")
+        return self.show("configuration.tfplan")["configuration"]["root_module"]["resources"]
 
     def all(self, address: str) -> dict[Any, dict[str, Any]]:
         """The resources `type.name`, by their key."""

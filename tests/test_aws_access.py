@@ -109,9 +109,10 @@ def test_logs_come_from_this_account_only(aws):
     s3, flows = {"Service": "logging.s3.amazonaws.com"}, {"Service": "delivery.logs.amazonaws.com"}
     assert iam.allowed([policy], "s3:PutObject", f"{target}/s3/x", context, s3)
     assert not iam.allowed([policy], "s3:PutObject", f"{target}/s3/x", {**context, "aws:SourceAccount": "2"}, s3)
-    owned = {**context, "s3:x-amz-acl": "bucket-owner-full-control"}
+    logs = f"arn:aws:logs:eu-west-1:{ACCOUNT}:*"
+    owned = {**context, "aws:SourceArn": logs, "s3:x-amz-acl": "bucket-owner-full-control"}
     assert iam.allowed([policy], "s3:PutObject", f"{target}/AWSLogs/{ACCOUNT}/x", owned, flows)
-    assert iam.allowed([policy], "s3:GetBucketAcl", target, context, flows)
+    assert iam.allowed([policy], "s3:GetBucketAcl", target, owned, flows)
     assert not iam.allowed(
         [policy], "s3:PutObject", f"{target}/AWSLogs/{ACCOUNT}/x", {**owned, "aws:SourceAccount": "2"}, flows
     )

@@ -1,8 +1,8 @@
 locals {
   api_machine = one([for name, machine in var.machines : name if machine.api])
 
-  # Load balancers may have names of 32 characters, and a cluster's has up to 30.
-  api_name = "${substr(var.cluster, 0, 28)}-api"
+  # Load balancers may have names of 32 characters, and a cluster's has up to 30. Two of one region have different ones.
+  api_name = length(var.cluster) <= 28 ? "${var.cluster}-api" : "api-${substr(sha256(var.cluster), 0, 16)}"
 }
 
 # The way to the API from outside, for those whom the definition names. Without public subnets it is one inside the VPC.
@@ -17,6 +17,10 @@ resource "aws_lb" "api" {
   subnets                          = length(local.public_subnets) == 0 ? local.worker_subnets : local.public_subnets
   security_groups                  = [aws_security_group.group["api"].id]
   enable_cross_zone_load_balancing = true
+
+  # AWS refuses one that faces the internet before the VPC does. Where there are no public subnets it takes addresses
+  # among machines, whose own are fixed: so machines come first.
+  depends_on = [aws_route.internet, aws_instance.machine]
 }
 
 resource "aws_lb_listener" "api" {

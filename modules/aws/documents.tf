@@ -155,7 +155,8 @@ resource "aws_s3_bucket_policy" "bucket" {
     )
   })
 
-  depends_on = [aws_s3_bucket_public_access_block.bucket]
+  # Making a flow log has AWS write to the policy, of which this then is the last word.
+  depends_on = [aws_s3_bucket_public_access_block.bucket, aws_flow_log.network]
 }
 
 # What machines fetch from S3. A running machine converges to a change here at its next round.

@@ -29,7 +29,8 @@ locals {
     flannel        = { from = "machine", to = "machine", protocol = "udp", ports = local.flannel_ports }
     etcd-clients   = { from = "master", to = "etcd", protocol = "tcp", ports = [2379, 2379] }
     etcd-members   = { from = "etcd", to = "etcd", protocol = "tcp", ports = [2379, 2380] }
-    api-server     = { from = "machine", to = "master", protocol = "tcp", ports = [6443, 6443] }
+    api-master     = { from = "master", to = "master", protocol = "tcp", ports = [6443, 6443] }
+    api-worker     = { from = "worker", to = "master", protocol = "tcp", ports = [6443, 6443] }
     kubelet-master = { from = "master", to = "master", protocol = "tcp", ports = [10250, 10250] }
     kubelet-worker = { from = "master", to = "worker", protocol = "tcp", ports = [10250, 10250] }
   }

@@ -1,5 +1,7 @@
 # Who read which document, and who spoke with whom.
 locals {
+  log_senders = "arn:${local.partition}:logs:${var.settings.region}:${local.account}:*"
+
   # What AWS's own log writers may do in the bucket of logs, for this account's resources only.
   log_deliveries = [
     {
@@ -13,26 +15,28 @@ locals {
         StringEquals = { "aws:SourceAccount" = local.account }
       }
     },
+    # Word for word what AWS adds to a policy that lacks it when a flow log is made.
     {
-      Sid       = "FlowsOfTheNetwork"
+      Sid       = "AWSLogDeliveryWrite"
       Effect    = "Allow"
       Principal = { Service = "delivery.logs.amazonaws.com" }
       Action    = "s3:PutObject"
       Resource  = "${aws_s3_bucket.bucket["logs"].arn}/AWSLogs/${local.account}/*"
       Condition = {
-        StringEquals = {
-          "aws:SourceAccount" = local.account
-          "s3:x-amz-acl"      = "bucket-owner-full-control"
-        }
+        ArnLike      = { "aws:SourceArn" = local.log_senders }
+        StringEquals = { "aws:SourceAccount" = local.account, "s3:x-amz-acl" = "bucket-owner-full-control" }
       }
     },
     {
-      Sid       = "FlowsOfTheNetworkFindTheBucket"
+      Sid       = "AWSLogDeliveryAclCheck"
       Effect    = "Allow"
       Principal = { Service = "delivery.logs.amazonaws.com" }
-      Action    = ["s3:GetBucketAcl", "s3:ListBucket"]
+      Action    = "s3:GetBucketAcl"
       Resource  = aws_s3_bucket.bucket["logs"].arn
-      Condition = { StringEquals = { "aws:SourceAccount" = local.account } }
+      Condition = {
+        ArnLike      = { "aws:SourceArn" = local.log_senders }
+        StringEquals = { "aws:SourceAccount" = local.account }
+      }
     },
   ]
 }
@@ -56,5 +60,5 @@ resource "aws_flow_log" "network" {
   log_destination_type = "s3"
   log_destination      = aws_s3_bucket.bucket["logs"].arn
 
-  depends_on = [aws_s3_bucket_policy.bucket]
+  depends_on = [aws_s3_bucket_ownership_controls.bucket]
 }

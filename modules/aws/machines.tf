@@ -54,12 +54,12 @@ resource "aws_instance" "machine" {
     anywhere-documents = aws_s3_bucket.bucket["documents"].id
   }
 
-  # It finds its documents and a way to them from its first boot on.
+  # It finds its documents and a way to them from its first boot on. A NAT gateway takes minutes, and a machine is as long
+  # about what it has from S3 before it asks for a secret: it tries again until there is a way.
   depends_on = [
     aws_s3_object.document,
     aws_s3_object.archive,
     aws_secretsmanager_secret_version.document,
-    aws_route.nat,
     aws_route_table_association.machine,
     aws_vpc_endpoint.s3,
     aws_vpc_endpoint.secrets,
@@ -82,12 +82,22 @@ resource "aws_volume_attachment" "etcd" {
   stop_instance_before_detaching = true
 }
 
+# One that was stopped shows as a difference, and is started again with its data.
+resource "aws_ec2_instance_state" "running" {
+  for_each = aws_instance.machine
+
+  instance_id = each.value.id
+  state       = "running"
+}
+
 # How ssh comes in, where there are keys for it: by AWS's own tunnel, since no machine has a public address.
 resource "aws_ec2_instance_connect_endpoint" "ssh" {
   count = local.ssh ? 1 : 0
 
-  subnet_id          = local.machine_subnets[local.api_machine]
+  subnet_id          = local.worker_subnets[0] # AWS chooses its address, which must be no fixed machine's
   security_group_ids = [aws_security_group.group["ssh"].id]
   preserve_client_ip = false # machines know it by its group
   tags               = { Name = "${var.cluster}-ssh" }
+
+  depends_on = [aws_instance.machine]
 }

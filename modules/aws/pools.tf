@@ -75,6 +75,9 @@ resource "aws_autoscaling_group" "pool" {
   health_check_type       = "EC2"
   capacity_rebalance      = each.value.spot
 
+  # Nobody takes workers away only to have as many in each zone.
+  suspended_processes = ["AZRebalance"]
+
   # `anywhere apply` waits until workers are Ready, and says which are not and why.
   wait_for_capacity_timeout = "0"
 
@@ -117,11 +120,12 @@ resource "aws_autoscaling_group" "pool" {
     }
   }
 
+  # In a VPC that was there, AWS could give a worker the fixed address of a machine that is not there yet.
   depends_on = [
+    aws_instance.machine,
     aws_s3_object.document,
     aws_s3_object.archive,
     aws_secretsmanager_secret_version.document,
-    aws_route.nat,
     aws_route_table_association.worker,
     aws_vpc_endpoint.s3,
     aws_vpc_endpoint.secrets,

@@ -45,7 +45,7 @@ def image(arch: str, architecture: str) -> dict[str, Any]:
 
 
 class Answers:
-    """A WSGI application before moto that answers what moto does not know: quotas, and SSH endpoints (there are none)."""
+    """A WSGI application before moto that answers what moto does not know: quotas, and SSH endpoints (none)."""
 
     def __init__(self, moto: Any) -> None:
         self._moto = moto
