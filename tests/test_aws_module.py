@@ -58,7 +58,11 @@ def test_is_valid(aws, name):
 
 
 def test_a_network_without_room_for_zones_is_refused(aws_environment, tmp_path):
-    folder = clouds.write(tmp_path / "c", "aws", "star-wars", spec={"network": {"machines": "10.20.0.0/20"}})
+    folder = clouds.write(tmp_path / "c", "aws", "star-wars")
+    variables = folder / "terraform.tfvars.json"
+    values = json.loads(variables.read_text())
+    values["network"]["machines"] = "10.20.0.0/20"
+    variables.write_text(json.dumps(values))
     cluster = Cluster(folder, aws_environment)
     cluster.terraform("init")
     assert "must be /19 or larger" in cluster.terraform("plan", fails=True)

@@ -58,10 +58,11 @@ def label(limit: int) -> Callable[[str], str]:
 
 
 def cluster_name(name: str) -> str:
-    """A name that no cloud refuses: Google's own words and the beginnings that S3 reserves are out."""
-    if "google" in name or name.startswith(("goog", "xn--", "sthree-", "amzn-", "aws")):
+    """A name that no cloud refuses: Google's own words are out, and beginnings that AWS reserves in some service."""
+    if "google" in name or name.startswith(("goog", "xn--", "sthree-", "amzn-", "aws", "sg-", "internal-")):
         raise wrong(
-            f"{shown(name)} is a name that a cloud keeps to itself", "avoid google, and aws, amzn-, xn-- at the start"
+            f"{shown(name)} is a name that a cloud keeps to itself",
+            "avoid google, and aws, amzn-, xn--, sg-, internal- at the start",
         )
     return name
 
@@ -195,7 +196,7 @@ def taint(value: str) -> str:
 
 def free_key(key: str) -> str:
     """A tag's or label's key that neither a cloud nor this program keeps for itself."""
-    if key.startswith(("aws:", "anywhere-", "kubernetes.io", "goog")):
+    if key.startswith(("aws:", "anywhere-", "kubernetes.io", "goog")) or key in (".", "..", "_index"):
         raise wrong(f"{shown(key)} is a key that is kept for others", "take a prefix of your own")
     return key
 
@@ -221,6 +222,7 @@ SshKey = Annotated[str, AfterValidator(ssh_key)]
 LabelKey = Annotated[str, AfterValidator(node_label_key)]
 LabelValue = Annotated[str, AfterValidator(label_value)]
 Taint = Annotated[str, AfterValidator(taint)]
+AwsAccount = Annotated[str, Field(pattern=r"^[0-9]{12}$")]
 AwsRegion = Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")]
 GceRegion = Annotated[str, Field(pattern=r"^[a-z]+-[a-z]+[0-9]+$")]
 GceProject = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{4,28}[a-z0-9]$")]

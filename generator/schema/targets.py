@@ -58,6 +58,9 @@ class Aws(Strict):
     """Machines on AWS, in one account and region."""
 
     region: fields.AwsRegion = Field(examples=["eu-west-1"])
+    account: fields.AwsAccount | None = Field(
+        default=None, description="In quotes: the only account that will do.", examples=["123456789012"]
+    )
     admin_cidrs: AdminCidrs = Field(examples=[["203.0.113.0/24"]], description="Who may reach the API from outside.")
     zones: fields.Items[fields.AwsZone] = Field(default=(), description="Left out: all that offer the machines' types.")
     sizes: Sizes = Field(default={}, examples=[{"medium": "t3.medium"}])

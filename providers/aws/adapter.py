@@ -75,12 +75,14 @@ class Aws:
     def observe(self, definition: Definition) -> tuple[Observed, ...]:
         from providers.aws import machines
 
-        return machines.observe(self._session(definition), definition.name, self._consoles)
+        session, ssh = self._session(definition), bool(definition.ssh_keys)
+        return machines.observe(session, definition.name, self._consoles, ssh=ssh)
 
     def release(self, definition: Definition, progress: Progress) -> None:
-        from providers.aws import owned
+        from providers.aws import owned, pools
 
         session = self._session(definition)
+        pools.hasten(session, definition.name)
         owned.release(session, owned.scope(session, definition.name, section.vpc(definition)), progress)
 
     def leftovers(self, definition: Definition) -> tuple[str, ...]:

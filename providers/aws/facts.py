@@ -13,6 +13,7 @@ from providers.aws import images, section, sizes, subnets, zones
 from providers.aws.session import Session
 
 WHO = "see whose credentials these are"
+LEAST = 19  # prefix length of a machines network that is cut into subnets by zone
 
 
 def found(session: Session, definition: Definition) -> dict[str, Any]:
@@ -25,8 +26,14 @@ def found(session: Session, definition: Definition) -> dict[str, Any]:
         return facts | {
             "zones": list(aws["zones"]),
             "images": {arch: given_images[arch] for arch in definition.architectures},
+            **({"account": aws["account"]} if "account" in aws else {}),
         }
     facts["account"] = account(session)
+    if facts["account"] != aws.get("account", facts["account"]):
+        raise UserError(
+            f"The credentials are of account {facts['account']}, and the definition is for {aws['account']}.",
+            f"Name a profile of {aws['account']} in AWS_PROFILE, or mend providers.aws.account.",
+        )
     facts["images"] = images.chosen(session, definition)
     if "vpc" not in aws:
         return facts | {"zones": list(zones.chosen(session, definition))}
@@ -54,6 +61,7 @@ def settings(definition: Definition, lock: Lock) -> dict[str, Any]:
     """Terraform's `settings` of AWS. Pure."""
     aws, facts = section.of(definition), locked(lock)
     _agree(definition, facts)
+    _fit(definition)
     balanced = aws.get("load_balancer")
     return {
         "region": aws["region"],
@@ -66,6 +74,16 @@ def settings(definition: Definition, lock: Lock) -> dict[str, Any]:
         "tags": dict(aws.get("tags", {})),
         **({"account": facts["account"]} if "account" in facts else {}),
     }
+
+
+def _fit(definition: Definition) -> None:
+    """UserError where a VPC of the cluster's own would not hold its subnets."""
+    machines = definition.network.machines
+    if "vpc" not in section.of(definition) and machines.prefixlen > LEAST:
+        raise UserError(
+            f"spec.network.machines {machines} is too small for AWS: each zone's workers have an eighth of it.",
+            f"Make it a /{LEAST} or larger, or name a VPC that is there already in providers.aws.vpc.",
+        )
 
 
 def base_images(lock: Lock) -> dict[str, str]:
@@ -96,6 +114,8 @@ def _agree(definition: Definition, facts: Mapping[str, Any]) -> None:
     wrong = []
     if facts["region"] != aws["region"]:
         wrong.append(f"is of region {facts['region']}, the definition of {aws['region']}")
+    if "account" in aws and facts.get("account") != aws["account"]:
+        wrong.append(f"is of account {facts.get('account', 'unknown')}, the definition of {aws['account']}")
     if absent := [arch for arch in definition.architectures if arch not in facts["images"]]:
         wrong.append(f"has no machine image for {', '.join(absent)}")
     if any(facts["images"].get(arch) != image for arch, image in given.items() if arch in definition.architectures):

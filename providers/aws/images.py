@@ -15,6 +15,7 @@ from providers.aws.sizes import ARCHITECTURES
 DEBIAN = "136693071363"  # the account that Debian publishes its images from
 NAME = "debian-13-{arch}-*"
 LOOK = "look for machine images"
+ROOT = "/dev/xvda"  # launch templates name it, to have it encrypted and as large as its size says
 
 
 def chosen(session: Session, definition: Definition) -> dict[str, str]:
@@ -36,6 +37,9 @@ def check(session: Session, image: str, arch: str) -> str:
     if found.get("Architecture") != ARCHITECTURES[arch]:
         message = f"The machine image {image} is for {found.get('Architecture')}, and machines of {arch} need another."
         raise UserError(message, _anew(where))
+    if found.get("RootDeviceName") != ROOT:
+        message = f"The root device of machine image {image} is {found.get('RootDeviceName')}, and must be {ROOT}."
+        raise UserError(message, _anew("Take one that is made from Debian's own"))
     return image
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from generator.errors import UserError
-from providers.aws import balancers, owned
+from providers.aws import balancers, owned, pools
 from providers.aws.machines import CLUSTER, instances, tags
 from providers.aws.refusal import AwsError
 from providers.aws.session import Session
@@ -87,10 +87,7 @@ def _ec2(what: str, noun: str, key: str, identity: str) -> Finder:
 
 
 def _scaling_groups(session: Session, cluster: str) -> Iterator[str]:
-    filters = [{"Name": f"tag:{CLUSTER}", "Values": [cluster]}]
-    for group in session.items(
-        "autoscaling", "describe_auto_scaling_groups", "AutoScalingGroups", LOOK, Filters=filters
-    ):
+    for group in pools.groups(session, cluster, LOOK):
         yield f"auto scaling group {group['AutoScalingGroupName']}"
 
 

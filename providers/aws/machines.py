@@ -35,11 +35,11 @@ def instances(session: Session, cluster: str, purpose: str) -> list[dict[str, An
     return [instance for reservation in reservations for instance in reservation["Instances"]]
 
 
-def observe(session: Session, cluster: str, consoles: Consoles) -> tuple[Observed, ...]:
-    """The cluster's machines, by name."""
+def observe(session: Session, cluster: str, consoles: Consoles, *, ssh: bool) -> tuple[Observed, ...]:
+    """The cluster's machines, by name. `ssh` says whether they let anybody in."""
     found = instances(session, cluster, "see which machines there are")
     texts = consoles.read(session, [i["InstanceId"] for i in found if i["State"]["Name"] in GOING_ON])
-    seen = [_observed(session.region, instance, texts.get(instance["InstanceId"], "")) for instance in found]
+    seen = [_observed(session.region, instance, texts.get(instance["InstanceId"], ""), ssh) for instance in found]
     return tuple(sorted(seen, key=lambda machine: (machine.name, machine.running)))
 
 
@@ -92,7 +92,7 @@ def _output(session: Session, instance: str, **arguments: Any) -> str:
     return str(answer.get("Output", ""))  # botocore has decoded it
 
 
-def _observed(region: str, instance: Mapping[str, Any], console: str) -> Observed:
+def _observed(region: str, instance: Mapping[str, Any], console: str, ssh: bool) -> Observed:
     own = tags(instance)
     name, group = own.get(NAME, ""), own.get(GROUP, "")
     number = instance["InstanceId"].removeprefix("i-")
@@ -101,7 +101,7 @@ def _observed(region: str, instance: Mapping[str, Any], console: str) -> Observe
         running=instance["State"]["Name"] in GOING_ON,
         address=instance.get("PrivateIpAddress", ""),
         console=console,
-        ssh=ssh_command(region, instance["InstanceId"]),
+        ssh=ssh_command(region, instance["InstanceId"]) if ssh else (),
         group="" if name else group,
     )
 

@@ -1,4 +1,4 @@
-"""Ranges and addresses of VPCs: what the cluster's would clash with.
+"""Names, ranges and addresses: what the cluster's would clash with.
 
 Each function says what it found, and raises UserError where that will not do.
 """
@@ -12,7 +12,9 @@ from typing import Any
 from generator.definition import Definition
 from generator.errors import UserError
 from providers.aws import section, subnets
+from providers.aws.facts import account
 from providers.aws.machines import CLUSTER, instances, tags
+from providers.aws.refusal import AwsError
 from providers.aws.session import Session
 
 LOOK = "see what its network would clash with"
@@ -30,6 +32,39 @@ def others(session: Session, definition: Definition) -> str:
     if same:
         return f"{', '.join(same)} overlaps with {machines}, which is allowed, but rules out peering with it"
     return f"none has {machines}"
+
+
+def namesake(session: Session, name: str) -> str:
+    """No cluster of the account bears the name in another region: roles and buckets are named for all regions."""
+    try:
+        found = session.call("s3", "head_bucket", LOOK, Bucket=f"{name}-documents-{account(session)}")
+    except AwsError as error:
+        if error.code != "404":
+            raise
+        return f"no other region has a cluster {name}"
+    region = found.get("BucketRegion", session.region)
+    if region != session.region:
+        raise UserError(
+            f"There is a cluster {name} in {region}, and IAM's roles and the names of buckets are the same everywhere.",
+            "Give this one another metadata.name.",
+        )
+    return f"no other region has a cluster {name}"
+
+
+def endpoint(session: Session, definition: Definition) -> str:
+    """A VPC that was there has room for the cluster's endpoint for ssh: AWS grants one a VPC."""
+    name = section.vpc(definition)
+    filters = [{"Name": "vpc-id", "Values": [name]}]
+    found = session.items(
+        "ec2", "describe_instance_connect_endpoints", "InstanceConnectEndpoints", LOOK, Filters=filters
+    )
+    others = [end["InstanceConnectEndpointId"] for end in found if tags(end).get(CLUSTER) != definition.name]
+    if others:
+        raise UserError(
+            f"{name} has an EC2 Instance Connect Endpoint already, {others[0]}, and AWS grants one a VPC.",
+            "Leave spec.access.ssh_keys out, or delete that endpoint.",
+        )
+    return f"{name} has none yet" if not found else f"{name} has the cluster's own"
 
 
 def existing(session: Session, definition: Definition) -> str:

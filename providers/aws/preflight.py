@@ -52,17 +52,20 @@ def _check(subject: str, look: Look, plan: Plan) -> Check:
     try:
         return Check(subject, True, look(plan))
     except UserError as error:
-        unseen = isinstance(error, AwsError) and (error.denied or error.throttled)
+        unseen = isinstance(error, AwsError) and (error.denied or error.throttled or error.broken)
         return Check(subject, False, error.message.rstrip("."), error.hint, needed=not unseen)
 
 
 def _looks(plan: Plan) -> Iterator[tuple[str, Look]]:
     """What there is to look at for this definition."""
+    yield "name", _name
     yield from (("types", _types), ("zones", _zones), ("machine images", _images), ("vCPU quota", _cpus))
     if any(pool.spot for pool in plan.definition.workers):
         yield "spot vCPU quota", _spot_cpus
     if section.vpc(plan.definition):
         yield from (("VPC", _vpc), ("ranges", _ranges), ("fixed addresses", _addresses))
+        if plan.definition.ssh_keys:
+            yield "SSH endpoint", _endpoint
     else:
         yield from (("VPC quota", _vpcs), ("elastic address quota", _elastic), ("other VPCs", _others))
     if backend.arguments(plan.definition):
@@ -76,10 +79,12 @@ def _facts(definition: Definition) -> Mapping[str, Any]:
 
 def _credentials(plan: Plan) -> str:
     who = plan.session.call("sts", "get_caller_identity", WHO, plan.session.home())
-    wanted = plan.facts.get("account", who["Account"])
+    given = section.of(plan.definition).get("account")
+    wanted = given or plan.facts.get("account", who["Account"])
     if who["Account"] != wanted:
+        file = "definition" if given else "lock"
         raise UserError(
-            f"The credentials are of account {who['Account']} ({who['Arn']}), and the lock is of account {wanted}.",
+            f"The credentials are of account {who['Account']} ({who['Arn']}), and the {file} is of account {wanted}.",
             f"Name a profile of {wanted} in AWS_PROFILE, or lock anew: anywhere images lock {plan.definition.path} "
             "--provider aws",
         )
@@ -99,6 +104,10 @@ def _region(plan: Plan) -> str:
             "providers.aws.region.",
         )
     return f"{session.region} is enabled"
+
+
+def _name(plan: Plan) -> str:
+    return network.namesake(plan.session, plan.definition.name)
 
 
 def _types(plan: Plan) -> str:
@@ -155,6 +164,10 @@ def _vpc(plan: Plan) -> str:
 
 def _ranges(plan: Plan) -> str:
     return network.ranges(plan.session, plan.definition)
+
+
+def _endpoint(plan: Plan) -> str:
+    return network.endpoint(plan.session, plan.definition)
 
 
 def _addresses(plan: Plan) -> str:

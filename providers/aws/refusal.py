@@ -61,6 +61,11 @@ class AwsError(UserError):
         return self.code in DENIED
 
     @property
+    def broken(self) -> bool:
+        """Whether the fault is AWS's own."""
+        return self.code in BROKEN
+
+    @property
     def throttled(self) -> bool:
         return self.code in THROTTLED
 

@@ -1,5 +1,6 @@
 """What is written to the lock, and what is rendered from it."""
 
+from dataclasses import replace
 from ipaddress import IPv4Network
 
 import pytest
@@ -60,6 +61,28 @@ def test_nothing_is_asked_where_zones_and_images_are_given(environment, provider
     facts = provider.facts(definition)
     assert facts == {"region": "eu-west-1", "zones": ZONES[:2], "images": {"amd64": "ami-0123456789abcdef0"}}
     assert provider.settings(definition, locked(facts))["zones"] == ZONES[:2]
+
+
+def test_an_account_that_is_given_is_not_asked_for(environment, provider, defined, locked):
+    definition = defined(zones=ZONES[:2], images={"amd64": "ami-0123456789abcdef0"}, account="210987654321")
+    facts = provider.facts(definition)
+    assert provider.settings(definition, locked(facts))["account"] == facts["account"] == "210987654321"
+
+
+def test_credentials_of_another_account_than_is_given(aws, provider, defined, locked):
+    message, hint = refused(provider.facts, defined(account="210987654321"))
+    assert message == "The credentials are of account 123456789012, and the definition is for 210987654321."
+    assert "AWS_PROFILE" in hint
+    message, hint = refused(provider.settings, defined(account="210987654321"), locked(provider.facts(defined())))
+    assert message == "The lock is of account 123456789012, the definition of 210987654321."
+
+
+def test_a_machines_network_that_cannot_be_cut_by_zone(aws, provider, defined, locked):
+    definition = defined()
+    small = replace(definition, network=replace(definition.network, machines=IPv4Network("10.20.0.0/20")))
+    message, hint = refused(provider.settings, small, locked(provider.facts(definition)))
+    assert message.startswith("spec.network.machines 10.20.0.0/20 is too small for AWS")
+    assert hint.startswith("Make it a /19 or larger, or name a VPC")
 
 
 def test_settings_are_those_of_the_definition_and_the_lock(environment, provider, defined, locked):
@@ -163,6 +186,13 @@ def test_an_image_of_another_architecture(aws, provider, defined):
     message, hint = refused(provider.facts, defined(images={"amd64": ARM64}))
     assert message == f"The machine image {ARM64} is for arm64, and machines of amd64 need another."
     assert "providers.aws.images" in hint
+
+
+def test_an_image_that_launch_templates_do_not_fit(aws, provider, defined, monkeypatch):
+    monkeypatch.setattr("providers.aws.images.ROOT", "/dev/sda1")
+    message, hint = refused(provider.facts, defined(images={"amd64": AMD64}))
+    assert message == f"The root device of machine image {AMD64} is /dev/xvda, and must be /dev/sda1."
+    assert "Debian's own" in hint
 
 
 def test_subnets_that_will_not_do(aws, client, provider, defined, vpc):

@@ -263,3 +263,27 @@ def bucket(client, name):
 def role_of(client, name, tags=OURS):
     trust = json.dumps({"Version": "2012-10-17", "Statement": []})
     return client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=trust, Tags=pairs(tags))["Role"]["Arn"]
+
+
+def test_workers_of_a_cluster_that_goes_need_not_leave(aws, client, provider, defined, told, vpc):
+    scaling = client("autoscaling")
+    client("ec2").create_launch_template(LaunchTemplateName="any", LaunchTemplateData={"InstanceType": "t3.small"})
+    for name, cluster in (("wars-worker-general", "wars"), ("other", "other")):
+        scaling.create_auto_scaling_group(
+            AutoScalingGroupName=name,
+            MinSize=0,
+            MaxSize=1,
+            LaunchTemplate={"LaunchTemplateName": "any"},
+            VPCZoneIdentifier=vpc[1][0],
+            Tags=[{"Key": "anywhere-cluster", "Value": cluster, "PropagateAtLaunch": True}],
+        )
+        hook = {"LifecycleHookName": "leave", "LifecycleTransition": "autoscaling:EC2_INSTANCE_TERMINATING"}
+        scaling.put_lifecycle_hook(AutoScalingGroupName=name, **hook)
+    aws.refuse("autoscaling:DeleteLifecycleHook", "AccessDenied", status=403, times=1)
+    provider.release(defined(), told)  # it takes longer then, and is no error
+    provider.release(defined(), told)
+    hooks = {
+        name: scaling.describe_lifecycle_hooks(AutoScalingGroupName=name)["LifecycleHooks"]
+        for name in ("wars-worker-general", "other")
+    }
+    assert hooks["wars-worker-general"] == [] and len(hooks["other"]) == 1

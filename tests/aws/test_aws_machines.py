@@ -1,6 +1,7 @@
 """What is seen of machines: instances by tag, and their consoles."""
 
 import base64
+from dataclasses import replace
 
 import pytest
 
@@ -42,7 +43,9 @@ def test_machines_by_name_and_workers_by_group(aws, provider, defined, start):
     worker = start(role="worker", group="worker-general")
     start("another", name="etcd1", role="etcd", group="etcd")
     number = worker["InstanceId"].removeprefix("i-")
-    first, second = provider.observe(defined())
+    definition = defined()
+    assert [machine.ssh for machine in provider.observe(definition)] == [(), ()]
+    first, second = provider.observe(replace(definition, ssh_keys=("ssh-ed25519 AAAA somebody",)))
     assert (first.name, first.group, first.running, first.address) == ("etcd1", "", True, etcd["PrivateIpAddress"])
     assert (second.name, second.group) == (f"worker-general-{number}", "worker-general")
     assert first.console == second.console == "anywhere: stage=ready t=42 release=0123\n"

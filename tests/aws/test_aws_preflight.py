@@ -44,6 +44,7 @@ def test_all_is_well(aws, checked):
     assert {subject: (check.ok, check.detail) for subject, check in checked().items()} == {
         "credentials": (True, f"account 123456789012, {ADMIN}"),
         "region": (True, "eu-west-1 is enabled"),
+        "name": (True, "no other region has a cluster wars"),
         "types": (True, "t3.medium, t3.small"),
         "zones": (True, "eu-west-1a, eu-west-1b, eu-west-1c offer t3.medium, t3.small"),
         "machine images": (True, f"amd64 {IMAGE}"),
@@ -172,6 +173,30 @@ def test_credentials_of_another_account_than_the_lock(aws, checked, lock_file):
     assert hint.startswith("Name a profile of 210987654321 in AWS_PROFILE")
 
 
+def test_credentials_of_another_account_than_is_given(aws, checked, defined):
+    (check,) = failing(checked(defined(account="210987654321"))).values()
+    assert "and the definition is of account 210987654321" in check[0]
+
+
+def test_a_fault_of_aws_is_no_refusal(aws, checked):
+    aws.refuse("servicequotas:GetServiceQuota", "InternalError", status=500)
+    checks = checked()
+    assert not checks["vCPU quota"].ok and not checks["vCPU quota"].needed
+
+
+def test_a_cluster_of_the_name_in_another_region(aws, client, checked):
+    bucket = "wars-documents-123456789012"
+    where = {"LocationConstraint": "eu-central-1"}
+    client("s3", "eu-central-1").create_bucket(Bucket=bucket, CreateBucketConfiguration=where)
+    message, hint = failing(checked())["name"]
+    assert message.startswith("There is a cluster wars in eu-central-1")
+    assert "metadata.name" in hint
+    client("s3", "eu-central-1").delete_bucket(Bucket=bucket)
+    where = {"LocationConstraint": "eu-west-1"}
+    client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration=where)
+    assert failing(checked()) == {}
+
+
 def test_another_vpc_of_the_same_range(aws, client, checked):
     other = client("ec2").create_vpc(CidrBlock="10.20.128.0/17")["Vpc"]["VpcId"]
     check = checked()["other VPCs"]
@@ -223,6 +248,20 @@ def test_a_range_that_clashes_with_a_route(aws, client, checked, defined, existi
     ec2.create_route(RouteTableId=table, DestinationCidrBlock="10.96.0.0/24", VpcPeeringConnectionId=identity)
     detail = failing(checked(defined(vpc=existing)))["ranges"][0]
     assert detail == f"spec.network.services 10.96.0.0/16 clashes with 10.96.0.0/24, where a route of {table} leads"
+
+
+def test_an_ssh_endpoint_that_is_there_already(aws, checked, defined, existing):
+    definition = replace(defined(vpc=existing), ssh_keys=("ssh-ed25519 AAAA somebody",))
+    assert checked(definition)["SSH endpoint"].detail == f"{existing['id']} has none yet"
+    endpoint = "<instanceConnectEndpointId>eice-0123456789abcdef0</instanceConnectEndpointId>"
+    found = "<Response><instanceConnectEndpointSet><item>{}</item></instanceConnectEndpointSet></Response>"
+    aws.answer("ec2:DescribeInstanceConnectEndpoints", found.format(endpoint))
+    message, hint = failing(checked(definition))["SSH endpoint"]
+    assert message.startswith(f"{existing['id']} has an EC2 Instance Connect Endpoint already, eice-0123456789abcdef0")
+    assert "ssh_keys" in hint
+    own = "<tagSet><item><key>anywhere-cluster</key><value>wars</value></item></tagSet>"
+    aws.answer("ec2:DescribeInstanceConnectEndpoints", found.format(endpoint + own))
+    assert checked(definition)["SSH endpoint"].ok
 
 
 def test_an_address_that_is_taken(aws, client, provider, defined, existing):
