@@ -1,0 +1,160 @@
+"""Secrets are in no state, plan, user-data, rendered file or printed word, whatever the command line is asked to do.
+
+Every secret of the store is looked for, raw, by line and in base64, also inside of plan files, which are archives.
+"""
+
+import base64
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from generator import cli, lock, schema, store, topology
+from generator.cli import steps
+from generator.lock import Packages
+from generator.store import Secrets
+from tests import clouds, golden
+from tests.clouds import Cluster
+
+pytest_plugins = ["tests.offline.fixtures"]
+
+KUBECONFIG = "kubeconfig"  # the administrator's own key, which stays with whoever applies
+
+
+def values(secrets: Secrets) -> dict[str, str]:
+    """Every secret text of a store, by what it is."""
+    pairs = {**secrets.authorities, **{f"leaf {name}": pair for name, pair in secrets.leaves.items()}}
+    found = {f"key of {name}": pair.key for name, pair in pairs.items()}
+    token = {"bootstrap token": secrets.token.secret} if secrets.token else {}
+    return {**found, **secrets.keys, **token}
+
+
+def forms(secret: str) -> Iterator[bytes]:
+    """How a secret may show: a line of it, or the whole in base64 wherever that begins."""
+    yield from (line.encode() for line in secret.splitlines() if len(line) > 15 and "-----" not in line)
+    for skipped in range(3):
+        middle = base64.b64encode(secret.encode()[skipped:])
+        yield middle[: len(middle) // 4 * 4 - 4]
+
+
+def shown(secrets: Secrets, places: dict[str, bytes]) -> set[tuple[str, str]]:
+    """(secret, place) wherever one is seen."""
+    wanted = [(name, form) for name, secret in values(secrets).items() for form in forms(secret)]
+    return {(name, place) for place, data in places.items() for name, form in wanted if form in data}
+
+
+def opened(name: str, data: bytes) -> dict[str, bytes]:
+    """A file, and what is in it where it is an archive."""
+    if not zipfile.is_zipfile(io.BytesIO(data)):
+        return {name: data}
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        return {f"{name}/{member}": archive.read(member) for member in archive.namelist()}
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """Everything in a rendered folder, Terraform's own files too."""
+    found = {}
+    for path in folder.rglob("*"):
+        if path.is_file() and path.name != KUBECONFIG:
+            found |= opened(str(path.relative_to(folder)), path.read_bytes())
+    return found
+
+
+class Session:
+    """A definition in a folder of its own, and the command line beside it."""
+
+    def __init__(self, folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+        self.definition, self.folder, self._capfd = folder / "cluster.yaml", folder / "rendered", capfd
+        self.said = b""
+
+    def run(self, *words: str) -> int:
+        status = cli.run([*words, str(self.definition), "--provider", "aws", "--out", str(self.folder)])
+        captured = self._capfd.readouterr()
+        self.said += (captured.out + captured.err).encode()
+        return status
+
+    def secrets(self) -> Secrets:
+        return store.read(self.definition, "star-wars")
+
+    def places(self) -> dict[str, bytes]:
+        return {**files(self.folder), "what was printed": self.said}
+
+
+@pytest.fixture
+def session(tmp_path, monkeypatch, capfd):
+    """star-wars with a lock that needs nobody, and images that nobody has to bring."""
+    for name in ("CONFIG", "DATA"):
+        monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name.lower()))
+    monkeypatch.setenv("ANYWHERE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("ANYWHERE_AGE_KEY", raising=False)
+    monkeypatch.setattr(steps, "get_images", lambda *_: None)
+    made = Session(tmp_path, capfd)
+    document = YAML().load((golden.EXAMPLES / "star-wars" / "cluster.yaml").read_text())
+    document["providers"] = {"aws": dict(clouds.SECTIONS["aws"])}
+    with made.definition.open("w") as file:
+        YAML().dump(document, file)
+    definition = schema.load(made.definition)
+    known = golden.load("star-wars")[1]
+    facts = {"aws": clouds.FACTS["aws"]}
+    packages = {"amd64": Packages("a" * 64, 1)}
+    blocks = topology.blocks(definition, known.blocks)
+    complete = replace(known, driver="weave", blocks=blocks, facts=facts, packages=packages)
+    lock.write(lock.path_beside(made.definition), complete)
+    return made
+
+
+@pytest.fixture
+def amazon(monkeypatch):
+    """Point this process at the stand-ins; their machine images are not those of the lock."""
+
+    def use(environment):
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr("providers.aws.preflight.checks", lambda *_: ())
+
+    return use
+
+
+def test_nothing_shows_a_secret(session, amazon, inventing_env):
+    amazon(inventing_env)
+    assert session.run("apply", "--yes", "--timeout", "0") == 1  # what is only in a state is never Ready
+    assert "is not Ready" in session.said.decode()
+    assert (session.folder / "terraform.tfstate").exists() and (session.folder / KUBECONFIG).exists()
+    session.definition.write_text(
+        session.definition.read_text().replace("count: 3, size: medium", "count: 4, size: large")
+    )
+    assert session.run("plan", "--json") == 0
+    secrets = session.secrets()
+    plan = Cluster(session.folder, dict(inventing_env)).show("anywhere.tfplan")
+    places = session.places() | {"plan": json.dumps(plan).encode()}
+    assert len(values(secrets)) > 15
+    assert any(name.startswith("anywhere.tfplan/") for name in places)
+    assert any(name.startswith("user-data/") for name in places)
+    assert shown(secrets, places) == set()
+    assert session.run("destroy", "--yes") in (0, 1)
+    assert shown(secrets, session.places()) == set()
+
+
+def test_a_failure_shows_no_secret(session, amazon, offline_env):
+    amazon(offline_env)
+    assert session.run("apply", "--yes", "--timeout", "0") == 1
+    assert "Terraform failed" in session.said.decode()
+    assert shown(session.secrets(), session.places()) == set()
+
+
+def test_a_secret_that_is_there_is_found(session, amazon, inventing_env):
+    amazon(inventing_env)
+    assert session.run("render") == 0
+    secrets = session.secrets()
+    for name, secret in values(secrets).items():
+        archive = io.BytesIO()
+        with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as plan:
+            plan.writestr("tfplan", json.dumps({"secret": secret}))
+        wrapped = base64.b64encode(f"- {secret}\n".encode())
+        planted = opened("plan", archive.getvalue()) | {"state": json.dumps([secret]).encode(), "kubeconfig": wrapped}
+        assert shown(secrets, planted) >= {(name, "plan/tfplan"), (name, "state"), (name, "kubeconfig")}
