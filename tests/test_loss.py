@@ -37,6 +37,8 @@ def test_etcd_data_goes_only_by_name(address, action):
 
 def test_one_machine_of_the_control_plane_may_be_made_anew():
     loss.refuse(plan((machine("master1"), "replace")), [])
+    parts = [(f'aws_{kind}.machine["master1"]', "delete") for kind in ("subnet", "route_table_association")]
+    loss.refuse(plan((machine("master1"), "delete"), *parts), [])
 
 
 @pytest.mark.parametrize("second", ["master2", "etcd1"])

@@ -12,6 +12,7 @@ def run(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER, ou
 
     Secrets and lock stay beside the definition.
     """
+    from generator import pki
     from generator.cli import balancers, steps
     from generator.cli.asking import confirm
     from generator.cli.phases import show
@@ -20,6 +21,8 @@ def run(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER, ou
 
     phases = show()
     project = open_project(file, provider, out)
+    if not any(project.folder.glob("*.tf")) and project.provider.backend(project.definition):
+        steps.rendered(project, phases, pki.ANY_AGE)  # the state is elsewhere: another computer may have applied
     if any(project.folder.glob("*.tf")):
         terraform = steps.terraform(project, phases)
         with phases.phase("plan what to destroy"), steps.unprotected(project):

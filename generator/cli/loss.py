@@ -36,7 +36,8 @@ def refuse(plan: Plan, named: Sequence[str]) -> None:
 
 def _destroyed(plan: Plan, kind: re.Pattern[str]) -> list[str]:
     gone = (change.address for change in plan.changes if change.action in ("delete", "replace"))
-    return [found["machine"] for address in gone if (found := kind.search(address))]
+    found = (kind.search(address) for address in gone)
+    return list(dict.fromkeys(match["machine"] for match in found if match))  # its subnet may go with a machine
 
 
 def _remedy(names: Sequence[str]) -> str:

@@ -18,6 +18,8 @@ from providers import Observed
 
 # Nodes try a failed stage again by themselves; one that is still failing after this long will not mend.
 PATIENCE_SECONDS = 120.0
+# A new load balancer is known by its name and sends to its machines only after some minutes.
+REACH_SECONDS = 300.0
 
 
 def until_ready(
@@ -27,10 +29,12 @@ def until_ready(
     begin = time.monotonic()
     client = api.client(kubeconfig)
     failing: dict[str, float] = {}
+    silent: float | None = None
     try:
         while True:
             observed = project.provider.observe(project.definition)
-            rows = status.table(topology, observed, nodes(client, observed), project.release)
+            found, unheard = nodes(client, observed)
+            rows = status.table(topology, observed, found, project.release)
             phases.board([line(row) for row in rows])
             if not status.unready(rows):
                 return rows
@@ -39,19 +43,25 @@ def until_ready(
             given_up = [name for name, since in failing.items() if now - since > PATIENCE_SECONDS]
             if given_up or now - begin > timeout:
                 raise not_ready(rows, f"after {now - begin:.0f} s")
+            silent = (now if silent is None else silent) if unheard and all(map(_content, rows)) else None
+            if silent is not None and now - silent > REACH_SECONDS:
+                raise out_of_reach(unheard, project.provider.name)
             time.sleep(project.provider.poll)
     finally:
         client.close()
 
 
-def nodes(client: Client, observed: Iterable[Observed]) -> tuple[Node, ...]:
-    """The API's nodes, none while it cannot be up yet: asking an API that starts makes it start later."""
+def nodes(client: Client, observed: Iterable[Observed]) -> tuple[tuple[Node, ...], str]:
+    """The API's nodes, and why it was not heard.
+
+    It is not asked while it cannot be up yet: asking an API that starts makes it start later.
+    """
     if not any(_api_may_be_up(machine) for machine in observed):
-        return ()
+        return (), ""
     try:
-        return client.nodes()
-    except UnreachableError:
-        return ()
+        return client.nodes(), ""
+    except UnreachableError as error:
+        return (), error.message
 
 
 def failed(observed: Iterable[Observed]) -> list[str]:
@@ -74,6 +84,20 @@ def not_ready(rows: tuple[Row, ...], when: str) -> UserError:
         f"The cluster is not Ready {when}:\n" + "\n".join(lines),
         "The machines are kept. `anywhere doctor` looks again; `anywhere apply` goes on.",
     )
+
+
+def out_of_reach(unheard: str, provider: str) -> UserError:
+    """That the machines are well, and this computer does not reach their API."""
+    return UserError(
+        f"Every machine says that it is ready, but this computer does not reach the API. {unheard}",
+        f"Reach its network by a VPN, or have providers.{provider}.load_balancer: true and this computer's public "
+        "address among admin_cidrs; then apply again.",
+    )
+
+
+def _content(row: Row) -> bool:
+    """Whether a machine says itself that it is what was asked for."""
+    return row.presence == "present" and row.running and row.converged and row.stage == "ready"
 
 
 def _api_may_be_up(machine: Observed) -> bool:
