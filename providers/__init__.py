@@ -99,10 +99,4 @@ def load(name: str) -> Provider:
     """The adapter called `name`, imported now."""
     if name not in NAMES:
         raise UserError(f"There is no provider {name!r}.", f"Use one of: {', '.join(NAMES)}.")
-    try:
-        module = importlib.import_module(f"providers.{name}")
-    except ModuleNotFoundError as error:
-        if error.name != f"providers.{name}":
-            raise
-        raise UserError(f"Provider {name!r} is not in this version.", "Use --provider local.") from None
-    return cast(Provider, module.provider())
+    return cast(Provider, importlib.import_module(f"providers.{name}").provider())

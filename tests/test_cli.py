@@ -253,10 +253,10 @@ def test_init_refuses_what_no_definition_may_have(home, capsys):
 @pytest.mark.parametrize(
     "verb", ["validate", "render", "plan", "apply", "status", "doctor", "kubeconfig", "destroy", "env"]
 )
-def test_a_target_of_a_later_version_is_named(definition, home, verb, capsys):
+def test_a_target_that_there_is_not_is_named(definition, home, verb, capsys):
     before = sorted(home.iterdir())
-    assert run(verb, "--provider", "aws") == 1
-    assert capsys.readouterr().err == "error: Provider 'aws' is not in this version.\nhint: Use --provider local.\n"
+    assert run(verb, "--provider", "azure") == 1
+    assert capsys.readouterr().err == "error: There is no provider 'azure'.\nhint: Use one of: local, aws, gce.\n"
     assert sorted(home.iterdir()) == before
 
 
