@@ -55,6 +55,7 @@ def worker(tmp_path, monkeypatch, clock, engine, programs):
     monkeypatch.setattr(leave, "LEFT", tmp_path / "run" / "left")
     monkeypatch.setattr(leave, "Api", lambda *_: found.api)
     monkeypatch.setattr(service, "UNITS", tmp_path / "units")
+    monkeypatch.setattr(leave, "PODS", tmp_path / "units" / "cri-containerd-.scope.d" / "anywhere-leave.conf")
     net = SimpleNamespace(leave=lambda: found.done.append("network" if "kubelet" not in engine.names() else "early"))
     monkeypatch.setattr(network, "load", lambda release, me: net)
     engine.containers["kubelet"] = {"Id": "id1", "settings": {}, "running": True, "files": b""}
@@ -161,6 +162,12 @@ def test_it_leaves_when_it_is_powered_off_and_only_then(worker, tmp_path, monkey
     monkeypatch.setattr(host, "read", lambda release: WORKER)
     leave.main()
     assert leave.LEFT.exists() is leaves
+
+
+def test_pods_are_ended_after_it_left(worker):
+    worker.programs.put("systemctl")
+    leave.prepare()
+    assert "Before=anywhere-leave.service" in leave.PODS.read_text()
 
 
 def test_its_unit_is_started_and_never_stopped_for_a_new_one(worker):

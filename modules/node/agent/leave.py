@@ -25,6 +25,9 @@ LEFT = Path("/run/anywhere/left")  # since this boot
 DRAIN_SECONDS = 60
 CLAIM_SECONDS = 10  # a master that can see to it says so in a moment
 SILENCE_SECONDS = 5
+# systemd ends the containers of pods at once when a machine is powered off; these are to be drained before.
+PODS = Path("/etc/systemd/system/cri-containerd-.scope.d/anywhere-leave.conf")
+PODS_LAST = "[Unit]\nBefore=anywhere-leave.service\n"
 POWER_OFF = ("poweroff.target", "halt.target")
 
 
@@ -35,6 +38,7 @@ def due(me: Host) -> bool:
 
 def prepare() -> None:
     """Have this machine leave when it is powered off. The unit is never stopped for being another than before."""
+    host.put(PODS, PODS_LAST)
     if service.install("anywhere-leave.service"):
         host.run("systemctl", "start", "anywhere-leave.service")
 
