@@ -8,20 +8,12 @@ import io
 import json
 import zipfile
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
-import pytest
-from ruamel.yaml import YAML
-
-from generator import cli, lock, schema, store, topology
-from generator.cli import steps
-from generator.lock import Packages
 from generator.store import Secrets
-from tests import clouds, golden
 from tests.clouds import Cluster
 
-pytest_plugins = ["tests.offline.fixtures"]
+pytest_plugins = ["tests.aws_session"]
 
 KUBECONFIG = "kubeconfig"  # the administrator's own key, which stays with whoever applies
 
@@ -65,59 +57,9 @@ def files(folder: Path) -> dict[str, bytes]:
     return found
 
 
-class Session:
-    """A definition in a folder of its own, and the command line beside it."""
-
-    def __init__(self, folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
-        self.definition, self.folder, self._capfd = folder / "cluster.yaml", folder / "rendered", capfd
-        self.said = b""
-
-    def run(self, *words: str) -> int:
-        status = cli.run([*words, str(self.definition), "--provider", "aws", "--out", str(self.folder)])
-        captured = self._capfd.readouterr()
-        self.said += (captured.out + captured.err).encode()
-        return status
-
-    def secrets(self) -> Secrets:
-        return store.read(self.definition, "star-wars")
-
-    def places(self) -> dict[str, bytes]:
-        return {**files(self.folder), "what was printed": self.said}
-
-
-@pytest.fixture
-def session(tmp_path, monkeypatch, capfd):
-    """star-wars with a lock that needs nobody, and images that nobody has to bring."""
-    for name in ("CONFIG", "DATA"):
-        monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name.lower()))
-    monkeypatch.setenv("ANYWHERE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv("ANYWHERE_AGE_KEY", raising=False)
-    monkeypatch.setattr(steps, "get_images", lambda *_: None)
-    made = Session(tmp_path, capfd)
-    document = YAML().load((golden.EXAMPLES / "star-wars" / "cluster.yaml").read_text())
-    document["providers"] = {"aws": dict(clouds.SECTIONS["aws"])}
-    with made.definition.open("w") as file:
-        YAML().dump(document, file)
-    definition = schema.load(made.definition)
-    known = golden.load("star-wars")[1]
-    facts = {"aws": clouds.FACTS["aws"]}
-    packages = {"amd64": Packages("a" * 64, 1)}
-    blocks = topology.blocks(definition, known.blocks)
-    complete = replace(known, driver="weave", blocks=blocks, facts=facts, packages=packages)
-    lock.write(lock.path_beside(made.definition), complete)
-    return made
-
-
-@pytest.fixture
-def amazon(monkeypatch):
-    """Point this process at the stand-ins; their machine images are not those of the lock."""
-
-    def use(environment):
-        for name, value in environment.items():
-            monkeypatch.setenv(name, value)
-        monkeypatch.setattr("providers.aws.preflight.checks", lambda *_: ())
-
-    return use
+def places(session) -> dict[str, bytes]:
+    """All that a session of the command line left and said."""
+    return {**files(session.folder), "what was printed": session.said}
 
 
 def test_nothing_shows_a_secret(session, amazon, inventing_env):
@@ -131,20 +73,20 @@ def test_nothing_shows_a_secret(session, amazon, inventing_env):
     assert session.run("plan", "--json") == 0
     secrets = session.secrets()
     plan = Cluster(session.folder, dict(inventing_env)).show("anywhere.tfplan")
-    places = session.places() | {"plan": json.dumps(plan).encode()}
+    seen = places(session) | {"plan": json.dumps(plan).encode()}
     assert len(values(secrets)) > 15
-    assert any(name.startswith("anywhere.tfplan/") for name in places)
-    assert any(name.startswith("user-data/") for name in places)
-    assert shown(secrets, places) == set()
+    assert any(name.startswith("anywhere.tfplan/") for name in seen)
+    assert any(name.startswith("user-data/") for name in seen)
+    assert shown(secrets, seen) == set()
     assert session.run("destroy", "--yes") in (0, 1)
-    assert shown(secrets, session.places()) == set()
+    assert shown(secrets, places(session)) == set()
 
 
 def test_a_failure_shows_no_secret(session, amazon, offline_env):
     amazon(offline_env)
     assert session.run("apply", "--yes", "--timeout", "0") == 1
     assert "Terraform failed" in session.said.decode()
-    assert shown(session.secrets(), session.places()) == set()
+    assert shown(session.secrets(), places(session)) == set()
 
 
 def test_a_secret_that_is_there_is_found(session, amazon, inventing_env):

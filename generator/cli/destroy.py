@@ -12,7 +12,6 @@ def run(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER, ou
 
     Secrets and lock stay beside the definition.
     """
-    from generator import pki
     from generator.cli import balancers, steps
     from generator.cli.asking import confirm
     from generator.cli.phases import show
@@ -21,10 +20,8 @@ def run(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER, ou
 
     phases = show()
     project = open_project(file, provider, out)
-    if not any(project.folder.glob("*.tf")) and project.provider.backend(project.definition):
-        steps.rendered(project, phases, pki.ANY_AGE)  # the state is elsewhere: another computer may have applied
+    terraform = steps.rendered_here(project, phases)
     if any(project.folder.glob("*.tf")):
-        terraform = steps.terraform(project, phases)
         with phases.phase("plan what to destroy"), steps.unprotected(project):
             terraform.check_state(project.name)
             terraform.init()

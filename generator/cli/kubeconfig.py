@@ -16,6 +16,6 @@ def run(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER, ou
     from generator.cli.project import open_project
 
     project = open_project(file, provider, out)
-    path = steps.kubeconfig(project, steps.terraform(project, show()))
+    path = steps.kubeconfig(project, steps.rendered_here(project, show()))
     typer.echo(f"export KUBECONFIG={shlex.quote(str(path))}")
     return 0

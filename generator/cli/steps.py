@@ -64,6 +64,16 @@ def rendered(project: Project, phases: Phases, token_age: timedelta = pki.TOKEN_
     return Work(project, lock, machines, values(documents), runner)
 
 
+def rendered_here(project: Project, phases: Phases) -> Terraform:
+    """Terraform in the folder, rendered first where its state is elsewhere: another computer may have applied."""
+    remote = project.provider.backend(project.definition) is not None
+    if remote and not any(project.folder.glob("*.tf")):
+        work = rendered(project, phases, pki.ANY_AGE)
+        work.terraform.init()
+        return work.terraform
+    return terraform(project, phases)
+
+
 def target(project: Project, lock: Lock) -> Target:
     """What rendering is told of the target."""
     definition, provider = project.definition, project.provider
