@@ -244,7 +244,8 @@ class Terraform:
     def _fingerprint(self) -> str:
         """A digest of all that `init` depends on."""
         digest = hashlib.sha256(self.binary.identity.encode())
-        ours = [f for f in self.folder.rglob("*.tf") if ".terraform" not in f.relative_to(self.folder).parts]
+        found = (f for pattern in ("*.tf", "*.tf.json") for f in self.folder.rglob(pattern))
+        ours = [f for f in found if ".terraform" not in f.relative_to(self.folder).parts]
         for file in [*sorted(ours), self.folder / ".terraform.lock.hcl", self._configuration()]:
             content = file.read_bytes() if file.is_file() else b""
             digest.update(f"{file}:{len(content)}\n".encode() + content)

@@ -14,7 +14,8 @@ _HINTS = {  # by a pattern of what Terraform says
     "Error acquiring the state lock": "Another run is at work on this cluster: wait until it has ended, then run again."
     " A lock that a dead run left: terraform force-unlock ID, in the rendered folder.",
     "Instance cannot be destroyed": "Nothing was changed. Say --may-destroy MACHINE for each that may go.",
-    "Backend configuration changed": "Run terraform init -migrate-state once in the rendered folder: it moves state.",
+    "Backend configuration changed|state migration|Unsetting the previously set backend": "Run"
+    " terraform init -migrate-state once in the rendered folder: it moves state.",
     "bucket.*(does not|doesn't) exist": "Make it: anywhere backend create",
 }
 

@@ -22,6 +22,7 @@ class Session:
     def __init__(self, folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
         self.definition, self.folder, self._capfd = folder / "cluster.yaml", folder / "rendered", capfd
         self.said = b""
+        self.brought: list[bool] = []  # once for each time that images were to be had
 
     def run(self, *words: str) -> int:
         status = cli.run([*words, str(self.definition), "--provider", "aws", "--out", str(self.folder)])
@@ -52,8 +53,8 @@ def session(tmp_path, monkeypatch, capfd):
         monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name.lower()))
     monkeypatch.setenv("ANYWHERE_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("ANYWHERE_AGE_KEY", raising=False)
-    monkeypatch.setattr(steps, "get_images", lambda *_: None)
     made = Session(tmp_path, capfd)
+    monkeypatch.setattr(steps, "get_images", lambda *_: made.brought.append(True))
     made.define()
     return made
 

@@ -22,6 +22,16 @@ def bucket(tmp_path):
 def remote(session, bucket, amazon, inventing_env, monkeypatch):
     """A cluster that was applied, with its state in a bucket of moto's, which has no host names for buckets."""
     amazon(inventing_env)
+    make(session, bucket, monkeypatch)
+    assert session.run("apply", "--yes", "--timeout", "0") == 1
+    assert "is not Ready" in session.said.decode()
+    shutil.rmtree(session.folder)  # as another computer has it
+    session.said = b""
+    return session
+
+
+def make(session, bucket, monkeypatch):
+    """Have state in a bucket from now on."""
     arguments = backend.arguments
 
     def by_path(definition):
@@ -33,11 +43,6 @@ def remote(session, bucket, amazon, inventing_env, monkeypatch):
         Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"}
     )
     monkeypatch.setattr(backend, "arguments", by_path)
-    assert session.run("apply", "--yes", "--timeout", "0") == 1
-    assert "is not Ready" in session.said.decode()
-    shutil.rmtree(session.folder)  # as another computer has it
-    session.said = b""
-    return session
 
 
 def test_another_computer_goes_on_where_the_first_one_was(remote):
@@ -46,6 +51,15 @@ def test_another_computer_goes_on_where_the_first_one_was(remote):
     assert remote.run("plan", "--detailed-exitcode") == 0
     assert "No changes" in remote.said.decode()
     assert not (remote.folder / "terraform.tfstate").exists()
+
+
+def test_another_computer_needs_no_images_that_are_uploaded(remote):
+    assert remote.brought == [True]
+    text = remote.definition.read_text()
+    remote.definition.write_text(text.replace("workers: {count: 3", "workers: {count: 4"))
+    assert remote.run("apply", "--yes", "--timeout", "0") == 1
+    assert "1 to update" in remote.said.decode() and "is not Ready" in remote.said.decode()
+    assert remote.brought == [True]
 
 
 def test_another_computer_destroys(remote, bucket):
@@ -64,3 +78,14 @@ def test_a_state_that_another_run_holds_is_left_alone(remote, bucket):
         assert remote.run(verb, "--yes") == 1
     assert "Error acquiring the state lock" in remote.said.decode()
     assert s3.get_object(Bucket=bucket, Key=KEY)["Body"].read() == before
+
+
+def test_state_that_is_to_move_to_a_bucket_is_moved_by_hand(session, bucket, amazon, inventing_env, monkeypatch):
+    amazon(inventing_env)
+    session.run("apply", "--yes", "--timeout", "0")
+    before = (session.folder / "terraform.tfstate").read_text()
+    make(session, bucket, monkeypatch)
+    session.said = b""
+    assert session.run("apply", "--yes", "--timeout", "0") == 1
+    assert "terraform init -migrate-state" in session.said.decode()
+    assert (session.folder / "terraform.tfstate").read_text() == before

@@ -41,7 +41,7 @@ def run(
     loss.refuse(planned, may_destroy)
     if not planned.empty:
         confirm(f"Apply this to cluster {project.name} on {provider}?", yes)
-        steps.bring_about(work, phases)
+        steps.bring_about(work, planned, phases)
         with phases.phase("apply"):
             work.terraform.apply(planned, work.values)
     path = steps.kubeconfig(project, work.terraform)

@@ -24,6 +24,8 @@ from generator.terraform import Plan, Terraform
 from generator.topology import Topology
 from providers import Check
 
+UPLOAD = ".archive["  # in the addresses of what clouds keep of images and packages
+
 # A rendered folder may be committed, for review; what apply leaves there may not.
 UNTRACKED = b"""\
 # The kubeconfig is a key to the whole cluster.
@@ -124,9 +126,13 @@ def unprotected(project: Project) -> Iterator[None]:
             (project.folder / name).unlink(missing_ok=True)
 
 
-def bring_about(work: Work, phases: Phases) -> None:
-    """What must be there before machines are made: images in the cache, a base image."""
-    get_images(work.project, work.lock, phases)
+def bring_about(work: Work, plan: Plan, phases: Phases) -> None:
+    """What must be there before machines are made: images in the cache, a base image.
+
+    A cloud keeps what was uploaded: images are brought only where the plan uploads one.
+    """
+    if not work.project.provider.stock or any(UPLOAD in change.address for change in plan.changes):
+        get_images(work.project, work.lock, phases)
     work.project.provider.prepare(work.topology, work.lock, archives(), phases)
 
 
