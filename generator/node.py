@@ -56,7 +56,7 @@ def user_data(provider: str, role: str, group: str, ssh_keys: Sequence[str]) -> 
         "converge": boot.joinpath("anywhere-converge").read_text(),
         "service": boot.joinpath("anywhere-converge.service").read_text(),
         "timer": boot.joinpath("anywhere-converge.timer").read_text(),
-        "ssh_keys": json.dumps(list(ssh_keys)),
+        "ssh_keys": json.dumps(list(ssh_keys)) if ssh_keys else "",
     }
     template = modules.joinpath("node", "user-data.yaml.j2").read_text()
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)

@@ -43,7 +43,7 @@ def test_every_object_says_what_it_is(case):
 @pytest.mark.parametrize("case", golden.CASES)
 def test_images_are_the_locks_and_loaded_where_pods_run(case):
     lock = golden.load(case)[1]
-    refs = {image.ref for image in lock.images.values()}
+    refs = {image.ref for image in lock.images["amd64"].values()}
     found = set(images(objects(case)["cluster"]))
     assert found and found <= refs
 
@@ -84,5 +84,6 @@ def test_dns_is_an_add_on_that_can_be_left_out():
 )
 def test_a_hostile_reference_stays_one_text(ref):
     lock = golden.load("quickstart")[1]
-    lock = replace(lock, images={name: replace(image, ref=ref) for name, image in lock.images.items()})
+    same = {name: replace(image, ref=ref) for name, image in lock.images["amd64"].items()}
+    lock = replace(lock, images={"amd64": same})
     assert set(images(objects("quickstart", lock)["cluster"])) == {ref}

@@ -16,14 +16,13 @@ import pytest
 from test_kubernetes import Api, serve
 
 from generator import cli, lock, pki, render, store
-from generator.cli import apply, images, locking, project, steps
+from generator.cli import images, locking, project, steps
 from generator.cli.phases import Phases, show
 from generator.definition import Definition
 from generator.errors import UserError
 from generator.images import catalog
 from generator.lock import Base, Lock
 from generator.schema import load
-from generator.terraform import Change, Plan
 from providers import Check, Observed
 
 VERBS = {
@@ -478,6 +477,26 @@ def test_env_is_what_plain_terraform_needs(nowhere, home, capsys):
     assert set(json.loads(value)) >= {"etcd", "kube-apiserver", "kubelet", "weave"}
 
 
+def test_a_target_that_is_not_fit_refuses_apply_and_says_all_of_it(nowhere, home, capsys, monkeypatch):
+    unfit = (
+        Check("credentials", False, "There are none", "Sign in.", needed=True),
+        Check("quota", False, "2 vCPUs are missing", "Ask for more.", needed=True),
+        Check("bucket", False, "It may be slow", "Wait."),
+    )
+    monkeypatch.setattr(nowhere, "preflight", lambda *args: unfit, raising=False)
+    assert run("apply", "--yes") == 1
+    err = capsys.readouterr().err
+    assert "  credentials: There are none. Sign in.\n  quota: 2 vCPUs are missing. Ask for more.\n" in err
+    assert "bucket" not in err.split("error:")[1] and "hint: Nothing was changed." in err
+    assert not (home / ".anywhere" / "quickstart-local" / "terraform.tfstate").exists()
+    assert run("plan") == 0  # which only says so
+
+
+def test_a_definition_without_backend_has_none_to_make(nowhere, capsys):
+    assert run("backend", "create", "--provider", "local") == 1
+    assert "names no backend for local" in capsys.readouterr().err
+
+
 def test_logs_and_ssh_name_a_machine(nowhere, capsys):
     assert run("logs", "master1") == 0
     assert "stage=ready" in capsys.readouterr().out
@@ -514,7 +533,8 @@ def test_images_of_a_mirror_are_listed_as_machines_pull_them(nowhere, definition
 def test_a_lock_without_an_image_is_refused(nowhere, definition, verb, capsys):
     path = lock.path_beside(definition)
     whole = lock.read(path)
-    lock.write(path, replace(whole, images={n: i for n, i in whole.images.items() if n not in ("etcd", "pause")}))
+    left = {n: i for n, i in whole.images["amd64"].items() if n not in ("etcd", "pause")}
+    lock.write(path, replace(whole, images={"amd64": left}))
     assert run(*([verb] if isinstance(verb, str) else verb)) == 1
     err = capsys.readouterr().err
     assert "the lock has no image called etcd, pause" in err and "anywhere images lock" in err
@@ -570,18 +590,6 @@ def test_what_programs_get_is_documented(nowhere, definition, capsys):
     assert documented == {}
 
 
-@pytest.mark.parametrize(
-    "address",
-    ['anywhere_disk.etcd["etcd1"]', 'aws_ebs_volume.etcd["master1"]', 'google_compute_disk.etcd["etcd1"]'],
-)
-def test_a_plan_that_destroys_what_etcd_holds_is_refused(address):
-    plan = Plan(Path("plan"), (Change(address, "replace"),), (), False)
-    with pytest.raises(UserError, match="destroys what etcd holds"):
-        apply.refuse_loss(plan, False)
-    apply.refuse_loss(plan, True)
-    apply.refuse_loss(replace(plan, changes=(Change(address, "create"),)), False)
-
-
 def chosen(definition, known=None):
     stream = io.StringIO()
     return locking.choose_driver(load(definition), known, show(stream)), stream.getvalue()
@@ -613,7 +621,7 @@ def test_images_lock_pins_images_base_and_addresses(nowhere, definition, monkeyp
     path.unlink()
     assert run("plan") == 0  # makes it the first time
     made = lock.read(path)
-    assert {"hyperkube", "etcd", "pause"} <= made.images.keys()
+    assert {"hyperkube", "etcd", "pause"} <= made.images["amd64"].keys()
     assert made.base == Base("debian-archive", "c" * 64) and made.blocks == {"general": 0}
     assert made.facts == {"local": {"zones": ["a"]}}
     assert run("images", "lock") == 0

@@ -7,9 +7,11 @@ import socket
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from test_topology import STAR_WARS
 
 from generator.definition import Size
 from generator.errors import UserError
@@ -151,21 +153,21 @@ def test_another_process_in_the_folder_is_no_machine(tmp_path: Path) -> None:
 
 
 def test_nothing_is_observed_and_nothing_left_of_no_cluster() -> None:
-    assert Local().observe("absent") == ()
-    assert Local().leftovers("absent") == ()
+    assert Local().observe(replace(STAR_WARS, name="absent")) == ()
+    assert Local().leftovers(replace(STAR_WARS, name="absent")) == ()
 
 
 def test_leftovers_are_named(home: Path) -> None:
     write_json(home / "clusters/c/disks/d.json", {})
     (home / "clusters/c/machines/m").mkdir(parents=True)
-    left = Local().leftovers("c")
+    left = Local().leftovers(replace(STAR_WARS, name="c"))
     assert len(left) == 2
     assert any("machine m" in line for line in left)
 
 
 def test_checks_of_the_host_say_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    size = Size(cpus=1, memory=4096, disk=10)
-    machine = Machine("m", "worker", "w", size, "10.20.4.1", {}, (), ())
+    size = Size("m", cpus=1, memory=4096, disk=10)
+    machine = Machine("m", "worker", 1, "w", size, "amd64", "10.20.4.1", {}, (), ())
     monkeypatch.setattr(host, "available_memory", lambda: 2000)
     monkeypatch.setattr(shutil, "which", lambda name: None)
     checks = {check.subject: check for check in host.checks([machine])}

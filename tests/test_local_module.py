@@ -24,8 +24,14 @@ SECRETS = {"TF_VAR_secrets": json.dumps({"etcd": "etcd's key"})}
 
 
 def shape(number: int, **other: Any) -> dict[str, Any]:
-    sizes = {"cpus": 1, "memory": 64, "disk": 1, "address": f"10.20.1.{number}/16"}
-    return {"role": "master", "group": "master", "etcd": True, "api": number == 1, **sizes, **other}
+    sizes = {"size": "tiny", "arch": "amd64", "cpus": 1, "memory": 64, "disk": 1}
+    place = {"number": number, "address": f"10.20.1.{number}/16", "etcd": True, "api": number == 1}
+    return {"role": "master", "group": "master", **place, **sizes, **other}
+
+
+def pool(count: int) -> dict[str, Any]:
+    sizes = {"size": "tiny", "arch": "amd64", "cpus": 1, "memory": 64, "disk": 1}
+    return {"group": "worker-gpu", "count": count, "min": count, "max": count, "spot": False, "offset": 1024, **sizes}
 
 
 @pytest.fixture
@@ -47,8 +53,9 @@ def write(stack: Stack, release: str = "1", **other: Any) -> None:
     digest = hashlib.sha256(release.encode()).hexdigest()
     values = {
         "cluster": "c",
-        "network": {"machines": "10.20.0.0/16"},
-        "base_image": BASE,
+        "network": {"machines": "10.20.0.0/16", "driver": "weave", "encryption": True},
+        "base_images": {"amd64": BASE},
+        "pools": {},
         "ssh_keys": [],
         "settings": {"egress": False, "accel": "tcg"},
         "documents": {"release.json": {"file": "documents/release.json", "sha256": digest}},
@@ -68,8 +75,7 @@ def test_is_formatted() -> None:
 
 
 def test_makes_a_cluster(stack: Stack, tmp_path: Path) -> None:
-    worker = shape(1, role="worker", group="worker-gpu", etcd=False, api=False, address="10.20.4.1/16")
-    write(stack, machines={"master1": shape(1), "worker-gpu-1": worker})
+    write(stack, pools={"gpu": pool(1)})
     stack.init()
     stack.apply(**SECRETS)
     stack.settled()
@@ -84,7 +90,7 @@ def test_makes_a_cluster(stack: Stack, tmp_path: Path) -> None:
     runner = Terraform(stack.folder, tmp_path / "cache", Silent())
     with pytest.raises(UserError, match="the Terraform state of cluster 'c', not of 'other'"):
         runner.check_state("other")
-    write(stack, machines={"master1": shape(1), "worker-gpu-1": worker})
+    write(stack, pools={"gpu": pool(1)})
 
 
 def test_a_new_release_changes_one_document_and_no_machine(stack: Stack) -> None:
@@ -93,7 +99,7 @@ def test_a_new_release_changes_one_document_and_no_machine(stack: Stack) -> None
     stack.apply(**SECRETS)
     pid = stack.pid("master1")
     (stack.folder / "user-data" / "master.yaml").write_text("#cloud-config\n# newer\n")
-    write(stack, release="2", base_image="b" * 64, ssh_keys=["ssh-ed25519 AAAA someone"])
+    write(stack, release="2", base_images={"amd64": "b" * 64}, ssh_keys=["ssh-ed25519 AAAA someone"])
     assert "0 added, 1 changed, 0 destroyed" in stack.apply(**SECRETS)
     assert (stack.cluster / "documents" / "release.json").read_text() == "2"
     assert stack.pid("master1") == pid

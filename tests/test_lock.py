@@ -10,17 +10,18 @@ from test_topology import STAR_WARS
 
 from generator import lock
 from generator.errors import InvalidFile, UserError
-from generator.lock import Base, Image, Lock
+from generator.lock import Base, Image, Lock, Packages
 
 ETCD = Image("etcd", "anywhere.local/etcd:v3.6.6", f"sha256:{'a' * 64}", "b" * 64, 123, "build")
 PAUSE = Image("pause", "anywhere.local/pause:3.10", f"sha256:{'c' * 64}", "d" * 64, 45, "folder")
 LOCK = Lock(
     kubernetes="v1.35.4",
     driver="weave",
-    images={"pause": PAUSE, "etcd": ETCD},
+    images={"amd64": {"pause": PAUSE, "etcd": ETCD}, "arm64": {"pause": replace(PAUSE, size=46)}},
     base=Base("cloud-image", "e" * 64),
     blocks={"general": 0, "batch": 1},
     facts={"aws": {"zones": ["a", "b"], "number": 1.5, "none": None, "text": list(HOSTILE)}, "local": {"x": "1.35"}},
+    packages={"arm64": Packages("f" * 64, 7)},
 )
 
 facts = st.dictionaries(
@@ -60,7 +61,8 @@ def test_facts_are_read_as_they_were_written(tmp_path_factory, found):
 def test_the_order_of_images_makes_no_difference(path):
     lock.write(path, LOCK)
     text = path.read_text()
-    lock.write(path, replace(LOCK, images={"etcd": ETCD, "pause": PAUSE}, blocks={"batch": 1, "general": 0}))
+    reordered = {"arm64": LOCK.images["arm64"], "amd64": {"etcd": ETCD, "pause": PAUSE}}
+    lock.write(path, replace(LOCK, images=reordered, blocks={"batch": 1, "general": 0}))
     assert path.read_text() == text
     assert text.startswith("# What cluster.yaml is made of")
 
@@ -89,8 +91,8 @@ def test_an_absent_lock_says_how_to_make_it(path):
     [
         ("driver: weave", "driver: weeve", "driver", "did you mean weave"),
         ("driver: weave", "diver: weave", "diver", "did you mean driver"),
-        ("size: 123", "size: '123'", "images.etcd.size", "whole number"),
-        ("a" * 64, "a" * 63, "images.etcd.id", "right form"),
+        ("size: 123", "size: '123'", "images.amd64.etcd.size", "whole number"),
+        ("a" * 64, "a" * 63, "images.amd64.etcd.id", "right form"),
         ("batch: 1", "batch: 0", "blocks", "same block"),
         ("kubernetes: v1.35.4", "kubernetes: v1.12.0", "kubernetes", "not supported"),
         ("kind: Lock", "kind: Cluster", "kind", "should be Lock"),
@@ -120,15 +122,21 @@ def test_a_lock_cut_short_is_no_lock(tmp_path_factory, length):
 
 
 def test_a_lock_that_matches():
-    lock.check(LOCK, STAR_WARS, LOCK.images)
-    lock.check(LOCK, replace(STAR_WARS, network=replace(STAR_WARS.network, driver="weave")), LOCK.images)
+    lock.check(LOCK, STAR_WARS, LOCK.images["amd64"])
+    lock.check(LOCK, replace(STAR_WARS, network=replace(STAR_WARS.network, driver="weave")), LOCK.images["amd64"])
 
 
 def test_a_lock_that_does_not_match_says_all_that_differs():
     other = replace(STAR_WARS, kubernetes="v1.34.0", network=replace(STAR_WARS.network, driver="flannel"))
     with pytest.raises(UserError) as caught:
-        lock.check(LOCK, other, [*LOCK.images, "ghost"])
+        lock.check(LOCK, other, [*LOCK.images["amd64"], "ghost"])
     assert "v1.34.0" in caught.value.message
     assert "flannel" in caught.value.message
-    assert "no image called ghost" in caught.value.message
+    assert "no image called ghost for amd64" in caught.value.message
     assert caught.value.hint == "Refresh the lock: anywhere images lock cluster.yaml"
+
+
+def test_a_lock_without_an_architecture_says_so():
+    arm = replace(STAR_WARS, masters=replace(STAR_WARS.masters, arch="arm64"))
+    with pytest.raises(UserError, match="no images for arm64"):
+        lock.check(replace(LOCK, images={"amd64": LOCK.images["amd64"]}), arm, ["etcd", "pause"])

@@ -59,7 +59,7 @@ def test_the_agent_in_the_archive_runs(tmp_path):
 
 
 def test_user_data_carries_its_parts_unchanged():
-    text = node.user_data("local", "worker", "worker-general")
+    text = node.user_data("local", "worker", "worker-general", [])
     assert text.startswith(b"#cloud-config\n")
     found = YAML(typ="safe").load(text)
     files = {file["path"]: file for file in found["write_files"]}
@@ -77,6 +77,12 @@ def test_user_data_carries_its_parts_unchanged():
         "ANYWHERE_GROUP=worker-general",
         "ANYWHERE_METADATA=10.0.2.100",
     ]
+    assert "ssh_authorized_keys" not in found  # cloud-init wants no empty list
+
+
+def test_user_data_holds_the_ssh_keys():
+    keys = ["ssh-ed25519 AAAA quote \" ' # and more", "ssh-rsa BBBB"]
+    assert YAML(typ="safe").load(node.user_data("aws", "etcd", "etcd", keys))["ssh_authorized_keys"] == keys
 
 
 def test_the_boot_script_compiles():
@@ -88,11 +94,11 @@ def test_the_boot_script_compiles():
 def test_user_data_past_the_limit_says_what_is_large(monkeypatch):
     monkeypatch.setattr(node, "USER_DATA_LIMIT", 1000)
     with pytest.raises(UserError) as caught:
-        node.user_data("local", "worker", "worker-general")
+        node.user_data("local", "worker", "worker-general", [])
     for part in ("worker-general", "fetch ", "converge ", "service ", "timer ", "1000"):
         assert part in caught.value.message
 
 
 @pytest.mark.parametrize("provider", sorted(path.parent.name for path in MODULES.glob("*/anywhere-fetch")))
 def test_user_data_is_far_from_the_limit(provider):
-    assert len(node.user_data(provider, "worker", "worker-" + "x" * 20)) < node.USER_DATA_LIMIT * 3 // 4
+    assert len(node.user_data(provider, "worker", "worker-" + "x" * 20, [])) < node.USER_DATA_LIMIT * 3 // 4

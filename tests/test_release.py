@@ -46,7 +46,7 @@ def test_no_secret_is_in_the_tree(case, secrets):
     definition, lock, machines = golden.load(case)
     documents, readers = pki.documents(secrets), pki.readers(machines)
     described = {name: {"roles": list(readers[name]), "version": pki.version(text)} for name, text in documents.items()}
-    tree = render.tree(definition, lock, machines, "local", golden.BASE_IMAGE, described)
+    tree = render.tree(definition, lock, machines, golden.target(definition), described)
     values = set(confidential(secrets))
     assert len(values) > 50
     for name, data in tree.items():
@@ -66,16 +66,16 @@ def test_the_search_for_secrets_would_find_one(secrets):
 def test_every_image_of_a_role_is_described(case):
     found = loaded(case)
     for role in found["roles"].values():
-        assert set(role["images"]) <= found["images"].keys()
+        assert set(role["images"]) <= found["images"]["amd64"].keys()
         assert {container["image"] for container in role["containers"]} <= set(role["images"])
         for name in role["images"]:
-            assert set(found["images"][name]["runtimes"]) <= {"docker", "containerd"}
+            assert set(found["images"]["amd64"][name]["runtimes"]) <= {"docker", "containerd"}
 
 
 @pytest.mark.parametrize("case", golden.CASES)
 def test_only_nodes_load_what_pods_run(case):
     found = loaded(case)
-    pods = {name for name, image in found["images"].items() if "containerd" in image["runtimes"]}
+    pods = {name for name, image in found["images"]["amd64"].items() if "containerd" in image["runtimes"]}
     assert {"pause", "coredns"} <= pods
     for role in found["roles"].values():
         runs_pods = "kubelet" in {container["component"] for container in role["containers"]}
@@ -94,10 +94,10 @@ def test_a_role_lists_its_components_in_start_order():
 
 def test_names_lead_to_the_machines_behind_them():
     assert loaded("ha")["network"]["names"] == {
-        "kube-apiserver.weave.local": ["10.20.1.1", "10.20.1.2", "10.20.1.3"],
-        "etcd1.weave.local": ["10.20.1.1"],
-        "etcd2.weave.local": ["10.20.1.2"],
-        "etcd3.weave.local": ["10.20.1.3"],
+        "kube-apiserver.weave.local": ["10.20.1.10", "10.20.1.42", "10.20.1.74"],
+        "etcd1.weave.local": ["10.20.1.10"],
+        "etcd2.weave.local": ["10.20.1.42"],
+        "etcd3.weave.local": ["10.20.1.74"],
     }
 
 

@@ -16,10 +16,13 @@ class Seen:
     name: str
     running: bool = True
     console: str = ""
+    address: str = "10.20.32.7"
+    group: str = ""
 
 
 def machine(name, role, components):
-    return Machine(name, role, "", SIZES["small"], "10.20.1.1", {}, (), components)
+    pool = "general" if role == "worker" else ""
+    return Machine(name, role, 1, pool, SIZES["small"], "amd64", "10.20.1.1", {}, (), components)
 
 
 ETCD = machine("etcd1", "etcd", ("etcd",))
@@ -130,3 +133,26 @@ def test_a_node_is_read_from_its_object():
     }
     assert node_of(item) == Node("master1", False, "no CNI", "v1.35.4", "10.32.0.2")
     assert node_of({"metadata": {"name": "new"}}).reason == "the kubelet has not reported yet"
+
+
+def test_workers_that_a_cloud_named_stand_for_those_of_their_pool():
+    made = [Seen("worker-general-0abc", console=READY, group="worker-general")]
+    found = rows(made, [node("worker-general-0abc")])
+    assert "worker-1" not in found
+    row = found["worker-general-0abc"]
+    assert (row.presence, row.role, row.healthy, row.address) == ("present", "worker", True, "10.20.32.7")
+
+
+def test_a_pool_that_grew_by_itself_has_no_extra_machines():
+    made = [Seen(f"worker-general-{n}", console=READY, group="worker-general") for n in "ab"]
+    found = rows(made, [node("worker-general-a"), node("worker-general-b")])
+    assert [found[f"worker-general-{n}"].presence for n in "ab"] == ["present", "present"]
+
+
+def test_a_worker_that_a_cloud_has_not_made_yet_is_missing():
+    assert rows([], [])["worker-1"].presence == "missing"
+
+
+def test_a_worker_of_a_pool_that_is_gone_is_extra():
+    made = [Seen("worker-old-a", console=READY, group="worker-old")]
+    assert rows(made, [])["worker-old-a"].presence == "extra"

@@ -9,7 +9,7 @@ from strategies import definitions, pools
 
 from generator.definition import Definition, Etcd, Masters, Network, Pool
 from generator.errors import UserError
-from generator.topology import blocks, lay_out
+from generator.topology import NODE, blocks, lay_out, offset, role_components
 
 STAR_WARS = Definition(
     path=Path("cluster.yaml"),
@@ -32,10 +32,10 @@ def machines(definition, known=None):
 
 def test_names_and_addresses():
     assert {name: machine.address for name, machine in machines(STAR_WARS).items()} == {
-        "etcd1": "10.20.0.11",
-        "etcd2": "10.20.0.12",
-        "etcd3": "10.20.0.13",
-        "master1": "10.20.1.1",
+        "etcd1": "10.20.0.10",
+        "etcd2": "10.20.0.42",
+        "etcd3": "10.20.0.74",
+        "master1": "10.20.1.10",
         "worker-general-1": "10.20.4.1",
         "worker-general-2": "10.20.4.2",
         "worker-batch-1": "10.20.8.1",
@@ -46,7 +46,7 @@ def test_etcd_machines_run_nothing_else():
     topology = lay_out(STAR_WARS, blocks(STAR_WARS, {}))
     assert [machine.name for machine in topology.having("etcd")] == ["etcd1", "etcd2", "etcd3"]
     assert all(machine.components == ("etcd",) for machine in topology.having("etcd"))
-    assert topology.peers == ("10.20.0.11", "10.20.0.12", "10.20.0.13", "10.20.1.1")
+    assert topology.peers == ("10.20.0.10", "10.20.0.42", "10.20.0.74", "10.20.1.10")
 
 
 def test_etcd_starts_first_on_masters_without_etcd_machines():
@@ -83,6 +83,38 @@ def test_a_block_outside_of_the_network():
 
 def test_a_new_pool_gets_the_lowest_free_block():
     assert blocks(STAR_WARS, {"old": 0, "general": 2}) == {"old": 0, "general": 2, "batch": 1}
+
+
+def test_every_fixed_machine_has_a_27_of_its_own():
+    """A cloud with subnets by zone gives each its subnet; the fourth /24 stays free for public ones."""
+    definition = replace(STAR_WARS, etcd=Etcd(7, "small"), masters=Masters(9, "medium", False))
+    fixed = [IPv4Address(m.address) for m in lay_out(definition, blocks(definition, {})).machines if m.role != "worker"]
+    slots = {IPv4Network((int(address) & ~31, 27)) for address in fixed}
+    assert len(slots) == 16
+    assert not any(slot.overlaps(IPv4Network("10.20.3.0/24")) for slot in slots)
+
+
+def test_in_subnets_that_were_there_machines_of_a_role_take_turns():
+    subnets = (IPv4Network("10.20.64.0/20"), IPv4Network("10.20.96.0/20"))
+    found = lay_out(STAR_WARS, blocks(STAR_WARS, {}), subnets).machines
+    assert {m.name: m.address for m in found if m.role != "worker"} == {
+        "etcd1": "10.20.64.11",
+        "etcd2": "10.20.96.12",
+        "etcd3": "10.20.64.13",
+        "master1": "10.20.64.21",
+    }
+
+
+def test_a_pool_begins_after_its_offset():
+    known = blocks(STAR_WARS, {})
+    first = STAR_WARS.network.machines[offset(STAR_WARS, STAR_WARS.workers[1], known) + 1]
+    assert str(first) == machines(STAR_WARS)["worker-batch-1"].address
+
+
+def test_a_pool_without_machines_yet_has_its_role():
+    empty = replace(STAR_WARS, workers=(Pool("later", 0, "small", max=5),))
+    assert role_components(empty)["worker"] == NODE
+    assert "worker" not in role_components(replace(STAR_WARS, workers=()))
 
 
 @given(definitions())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -9,11 +10,16 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from generator.decode import Strict, wrong
 from generator.definition import ARCHITECTURES
 from generator.schema import fields
+from generator.source import shown
 
 
 def _by_arch(types: object) -> object:
     """A type alone is that of the usual architecture."""
-    return {ARCHITECTURES[0]: types} if isinstance(types, str) else types
+    if not isinstance(types, str):
+        return types
+    if not re.fullmatch(fields.MACHINE_TYPE, types):
+        raise wrong(f"has not the right form: {shown(types)}", "such as medium: t3.medium")
+    return {ARCHITECTURES[0]: types}
 
 
 AdminCidrs = Annotated[fields.Items[fields.Range], Field(min_length=1)]
