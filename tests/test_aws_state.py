@@ -6,6 +6,7 @@ import shutil
 import boto3
 import pytest
 
+from generator.cli import project
 from providers.aws import backend
 
 pytest_plugins = ["tests.aws_session"]
@@ -60,6 +61,17 @@ def test_another_computer_needs_no_images_that_are_uploaded(remote):
     assert remote.run("apply", "--yes", "--timeout", "0") == 1
     assert "1 to update" in remote.said.decode() and "is not Ready" in remote.said.decode()
     assert remote.brought == [True]
+
+
+def test_an_autoscaler_may_have_taken_workers_away(session):
+    text = session.definition.read_text()
+    session.definition.write_text(text.replace("workers: {count: 3,", "workers: {count: 3, min: 1, max: 5,"))
+    opened = project.open_project(session.definition, "aws", None)
+    names = [machine.name for machine in project.wanted(opened).having("kubelet")]
+    assert names == ["master1", "worker-general-1"]
+    assert session.run("render") == 0
+    pool = json.loads((session.folder / "terraform.tfvars.json").read_text())["pools"]["general"]
+    assert (pool["min"], pool["count"], pool["max"]) == (1, 3, 5)
 
 
 def test_another_computer_destroys(remote, bucket):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from generator import lock as locks
@@ -48,11 +48,20 @@ def wanted(project: Project) -> Topology:
     """The machines of the definition, with the addresses of its lock where there is one. Writes nothing."""
     path = locks.path_beside(project.definition.path)
     if not path.exists():
-        return topology.lay_out(project.definition, topology.blocks(project.definition, {}))
+        return topology.lay_out(_certain(project), topology.blocks(project.definition, {}))
     return lay_out(project, locks.read(path))
 
 
 def lay_out(project: Project, lock: Lock) -> Topology:
     """The machines of the definition, addressed by the lock; pools that it does not know get blocks for now."""
     blocks = topology.blocks(project.definition, lock.blocks)
-    return topology.lay_out(project.definition, blocks, project.provider.subnets(lock))
+    return topology.lay_out(_certain(project), blocks, project.provider.subnets(lock))
+
+
+def _certain(project: Project) -> Definition:
+    """The definition with the workers that must be there: where machines come and go by themselves, a pool's least."""
+    definition = project.definition
+    if not project.provider.stock:
+        return definition
+    pools = (replace(pool, count=pool.count if pool.min is None else pool.min) for pool in definition.workers)
+    return replace(definition, workers=tuple(pools))
