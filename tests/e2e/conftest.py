@@ -90,7 +90,7 @@ def extract_hyperkube(lock: Path, cache: Path, to: Path) -> None:
     """kubectl as the cluster itself has it: the multi-call binary out of its image archive."""
     from generator import lock as locks
 
-    archive = cache / "images" / f"{locks.read(lock).images['hyperkube'].archive}.tar"
+    archive = cache / "images" / f"{locks.read(lock).images['amd64']['hyperkube'].archive}.tar"
     with tarfile.open(archive) as outer:
         for layer in json.load(outer.extractfile("manifest.json"))[0]["Layers"]:
             with tarfile.open(fileobj=outer.extractfile(layer)) as inner:
