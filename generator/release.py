@@ -21,8 +21,10 @@ RUNTIMES: Mapping[str, tuple[str, ...]] = {  # where an image is needed, if not 
 }
 
 
-def document(definition: Definition, lock: Lock, topology: Topology, node: str) -> bytes:
-    """The release as JSON; `node` is the SHA-256 of the node archive."""
+def document(
+    definition: Definition, lock: Lock, topology: Topology, node: str, secrets: Mapping[str, Mapping[str, Any]]
+) -> bytes:
+    """The release as JSON; `node` is the SHA-256 of the node archive, `secrets` is {component: {roles, version}}."""
     network = definition.network
     content = {
         "apiVersion": "anywhere/v1",
@@ -31,6 +33,7 @@ def document(definition: Definition, lock: Lock, topology: Topology, node: str) 
         "kubernetes": lock.kubernetes,
         "node": node,
         "registry": definition.registry,
+        "secrets": {component: described["version"] for component, described in secrets.items()},
         "images": {arch: images(found) for arch, found in lock.images.items()},
         "packages": {arch: packages.sha256 for arch, packages in lock.packages.items()},
         "network": {

@@ -44,7 +44,7 @@ def tree(
     archive = node.archive()
     checksum = hashlib.sha256(archive).hexdigest()
     documents = {
-        "release.json": release.document(definition, lock, topology, checksum),
+        "release.json": release.document(definition, lock, topology, checksum, secrets),
         f"node/{checksum}.tar": archive,
     }
     files = dict(_module(target.name))

@@ -19,7 +19,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def document(definition, lock, machines):
-    return json.loads(release.document(definition, lock, machines, "0" * 64))
+    return json.loads(release.document(definition, lock, machines, "0" * 64, golden.secrets(machines)))
 
 
 def loaded(case):

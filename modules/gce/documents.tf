@@ -62,6 +62,14 @@ resource "google_storage_bucket_object" "document" {
   name           = each.key
   source         = "${path.module}/${each.value.file}"
   source_md5hash = filemd5("${path.module}/${each.value.file}")
+
+  # A release is published after all that it names, and after the right to read it.
+  depends_on = [
+    google_storage_bucket_object.archive,
+    google_storage_bucket_iam_member.documents,
+    google_secret_manager_secret_version.document,
+    google_secret_manager_secret_iam_member.documents,
+  ]
 }
 
 resource "google_storage_bucket_object" "archive" {

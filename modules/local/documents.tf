@@ -5,6 +5,9 @@ resource "anywhere_document" "release" {
   roles  = each.value.roles
   source = "${path.module}/${each.value.file}"
   sha256 = each.value.sha256
+
+  # A release names the versions of the secrets.
+  depends_on = [anywhere_document.secret]
 }
 
 resource "anywhere_document" "secret" {

@@ -45,7 +45,7 @@ def sick(monkeypatch, tmp_path):
 @pytest.fixture
 def secrets(monkeypatch):
     files = dict(SECRETS)
-    monkeypatch.setattr(bundle, "secrets", lambda component: dict(files))
+    monkeypatch.setattr(bundle, "secrets", lambda release, component: dict(files))
     return files
 
 

@@ -45,7 +45,7 @@ def test_peer_names_are_unique_by_address(one, other):
 
 def launched(host, monkeypatch, **network):
     """The router's Docker settings."""
-    monkeypatch.setattr(bundle, "secrets", lambda component: {"password": f"secret-of-{component}"})
+    monkeypatch.setattr(bundle, "secrets", lambda release, component: {"password": f"secret-of-{component}"})
     monkeypatch.setattr(router, "docker_bridge", lambda: "172.17.0.1")
     found = release("star-wars")
     found["network"] |= network
@@ -84,7 +84,7 @@ def test_the_router_is_made_once_with_its_volumes_and_plugin(engine, programs, m
     monkeypatch.setattr(router, "PLUGINS", tmp_path / "bin")
     monkeypatch.setattr(router, "CONFLIST", tmp_path / "net.d" / "10-weave.conflist")
     monkeypatch.setattr(router, "docker_bridge", lambda: "172.17.0.1")
-    monkeypatch.setattr(bundle, "secrets", lambda component: {"password": "secret"})
+    monkeypatch.setattr(bundle, "secrets", lambda release, component: {"password": "secret"})
     (tmp_path / "bin").mkdir()
     programs.put("docker")
     found = release("star-wars")

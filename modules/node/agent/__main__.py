@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from agent.host import Host, NodeError
 
 BOOTED, READY = Path("/run/anywhere/booted"), Path("/run/anywhere/ready")  # since this boot; READY holds a release
 CA = Path("/etc/anywhere/ca.crt")
+AGAIN_SECONDS = 600
 
 
 def main() -> int:
@@ -67,10 +69,11 @@ class Mark:
         self.stage = then
 
     def ready(self) -> None:
+        """Said again now and then: clouds keep only the end of a console, and the kernel writes there too."""
         self.done("ready")
-        if not self._quiet:
+        if not self._quiet or time.time() - READY.stat().st_mtime > AGAIN_SECONDS:
             console.stage(self.stage, release=self._release[:12])
-        READY.write_text(self._release)
+            READY.write_text(self._release)
 
     def failed(self, reason: str) -> None:
         READY.unlink(missing_ok=True)
@@ -121,14 +124,14 @@ def start(release: Mapping[str, Any], me: Host, net: network.Network, spec: Mapp
     if spec["component"] == "etcd":
         storage.ensure()
     for name, path in spec["handed"].items():
-        host.put(Path(path), bundle.secrets(spec["secrets"])[name], mode=0o600)
+        host.put(Path(path), bundle.secrets(release, spec["secrets"])[name], mode=0o600)
     if spec["needs_api"]:
-        host.put(CA, bundle.secrets(spec["secrets"])["ca.crt"], mode=0o600)
+        host.put(CA, bundle.secrets(release, spec["secrets"])["ca.crt"], mode=0o600)
         health.api_ready(str(CA), 900)
     containers.ensure(release, containers.filled(spec, me, group, net), net)
     net.settle()
     if spec["component"] == "kube-apiserver":
-        addons.install_keys()
+        addons.install_keys(release)
         serve_nodes(release["network"])
         addons.apply(release, "bootstrap")
 

@@ -17,10 +17,10 @@ TOKEN_SECONDS = 24 * 3600  # what the bootstrap token is good for, from when it 
 LASTS = {"bootstrap": TOKEN_SECONDS / 2}
 
 
-def install_keys() -> None:
+def install_keys(release: Mapping[str, Any]) -> None:
     """Write the add-on identity's files, for root alone."""
     kubectl.KEYS.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for name, text in bundle.secrets("addons").items():
+    for name, text in bundle.secrets(release, "addons").items():
         put(kubectl.KEYS / name, text, mode=0o600)
 
 

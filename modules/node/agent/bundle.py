@@ -7,10 +7,13 @@ import io
 import json
 import tarfile
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from agent.docker import Docker
-from agent.host import fetch
+from agent.host import NodeError, fetch, put
+
+KEPT = Path("/run/anywhere/secrets")
 
 
 def folder(component: str) -> str:
@@ -18,9 +21,21 @@ def folder(component: str) -> str:
     return f"/etc/kubernetes/{component}"
 
 
-def secrets(component: str) -> dict[str, str]:
-    """The component's secret files, {name: text}."""
-    files: dict[str, str] = json.loads(fetch(f"secrets/{component}"))
+def secrets(release: Mapping[str, Any], component: str) -> dict[str, str]:
+    """The component's secret files, {name: text}, of the version that the release names.
+
+    Kept in memory until the next boot: clouds are paid for each time they are asked.
+    """
+    version = release["secrets"][component]
+    kept = KEPT / f"{component}-{version}"
+    if not kept.exists():
+        data = fetch(f"secrets/{component}")
+        if hashlib.sha256(data).hexdigest()[:12] != version:
+            raise NodeError(f"secrets/{component} is not of version {version} yet")
+        for other in KEPT.glob(f"{component}-{'?' * len(version)}"):
+            other.unlink()
+        put(kept, data.decode(), mode=0o600)
+    files: dict[str, str] = json.loads(kept.read_text())
     return files
 
 

@@ -64,7 +64,7 @@ def ensure(release: Mapping[str, Any], spec: Mapping[str, Any], network: Network
     engine, name = Docker(), spec["name"]
     files = dict(spec["files"])
     if spec["secrets"]:
-        files |= {n: text for n, text in bundle.secrets(spec["secrets"]).items() if n not in spec["handed"]}
+        files |= {n: text for n, text in bundle.secrets(release, spec["secrets"]).items() if n not in spec["handed"]}
     image = release["images"][spec["image"]]
     data = bundle.ensure(engine, spec["component"], image["id"], files) if files else None
     wanted = settings(spec, image, data, network)

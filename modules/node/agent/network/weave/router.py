@@ -51,7 +51,7 @@ def container(release: Mapping[str, Any], host: Host, waits: str) -> dict[str, A
     network, images = release["network"], release["images"]
     environment = [f"EXEC_IMAGE={images['weaveexec']['ref']}", "CHECKPOINT_DISABLE=1", "IPTABLES_BACKEND=nft"]
     if network["encryption"]:
-        environment.append(f"WEAVE_PASSWORD={bundle.secrets('weave')['password']}")
+        environment.append(f"WEAVE_PASSWORD={bundle.secrets(release, 'weave')['password']}")
     resolver = Path("/etc/resolv.conf").resolve()
     binds = ["/var/run/docker.sock:/var/run/docker.sock", "/var/run/weave:/var/run/weave", "/etc:/host/etc"]
     binds += [f"{resolver.parent}:/var/run/weave/etc", "/var/lib/dbus:/host/var/lib/dbus"]
