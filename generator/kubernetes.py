@@ -24,13 +24,14 @@ class UnreachableError(UserError):
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A node as the API shows it. `reason` says why it is not `ready`."""
+    """A node as the API shows it. `reason` says why it is not `ready`; `boot` is the id of its machine's last boot."""
 
     name: str
     ready: bool
     reason: str
     version: str
     address: str
+    boot: str = ""
 
 
 class Client:
@@ -52,6 +53,10 @@ class Client:
         """Ask for the object at `path` to be deleted; one that is gone is no error."""
         self._read(path, "DELETE", (http.client.OK, http.client.ACCEPTED, http.client.NOT_FOUND))
 
+    def patch(self, path: str, change: Mapping[str, Any]) -> None:
+        """Merge `change` into the object at `path`; one that is gone is no error."""
+        self._read(path, "PATCH", (http.client.OK, http.client.NOT_FOUND), json.dumps(change))
+
     def readyz(self) -> bool:
         """Whether the API server calls itself ready."""
         with suppress(UnreachableError):
@@ -70,28 +75,31 @@ class Client:
             self._connection.close()
             self._connection = None
 
-    def _read(self, path: str, method: str = "GET", accepted: Sequence[int] = (http.client.OK,)) -> bytes:
+    def _read(
+        self, path: str, method: str = "GET", accepted: Sequence[int] = (http.client.OK,), body: str | None = None
+    ) -> bytes:
         """One request, over the connection that is open; a stale one is opened anew once."""
         try:
-            return self._ask(path, method, accepted)
+            return self._ask(path, method, accepted, body)
         except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
             self.close()
         except (OSError, http.client.HTTPException) as error:
             raise self._not_reached(error) from None
         try:
-            return self._ask(path, method, accepted)
+            return self._ask(path, method, accepted, body)
         except (OSError, http.client.HTTPException) as error:
             raise self._not_reached(error) from None
 
-    def _ask(self, path: str, method: str, accepted: Sequence[int]) -> bytes:
+    def _ask(self, path: str, method: str, accepted: Sequence[int], body: str | None) -> bytes:
         if self._connection is None:
             self._connection = _Connection(self._server, self._name, self._context, self._timeout)
-        self._connection.request(method, path, headers={"Accept": "application/json"})
+        headers = {"Accept": "application/json", "Content-Type": "application/merge-patch+json"}
+        self._connection.request(method, path, body, headers if body else {"Accept": "application/json"})
         response = self._connection.getresponse()
-        body = response.read()
+        answer = response.read()
         if response.status not in accepted:
             raise UnreachableError(f"The API answers {method} {path} with {response.status} {response.reason}.")
-        return body
+        return answer
 
     def _not_reached(self, error: Exception) -> UnreachableError:
         self.close()
@@ -128,6 +136,7 @@ def node_of(item: Mapping[str, Any]) -> Node:
         reason="" if ready.get("status") == "True" else ready.get("message", "the kubelet has not reported yet"),
         version=status.get("nodeInfo", {}).get("kubeletVersion", ""),
         address=addresses.get("InternalIP", ""),
+        boot=status.get("nodeInfo", {}).get("bootID", ""),
     )
 
 

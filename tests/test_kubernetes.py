@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from generator import pki
-from generator.cli import api, balancers
+from generator.cli import api, balancers, gone
 from generator.cli.phases import Phases
 from generator.errors import UserError
 from generator.kubernetes import UnreachableError
@@ -143,3 +143,48 @@ def test_an_api_that_is_gone_asks_for_no_load_balancers(secrets, server, tmp_pat
     said = io.StringIO()
     balancers.remove(SimpleNamespace(kubeconfig=file), Phases(said))
     assert "does not answer" in said.getvalue()
+
+
+def a_node(name, ready):
+    conditions = [{"type": "Ready", "status": "True" if ready else "Unknown", "message": "it stopped reporting"}]
+    return {"metadata": {"name": name}, "status": {"conditions": conditions, "nodeInfo": {"bootID": f"boot-of-{name}"}}}
+
+
+class Nodes(Api):
+    """An API that remembers what is asked to change."""
+
+    changed = {}
+    answers = {
+        "/api/v1/nodes?resourceVersion=0": json.dumps(
+            {
+                "items": [
+                    a_node("worker-a-dead", False),
+                    a_node("worker-a-late", False),
+                    a_node("worker-a-new", True),
+                    a_node("master1", False),
+                ]
+            }
+        ).encode()
+    }
+
+    def do_PATCH(self):
+        assert self.headers["Content-Type"] == "application/merge-patch+json"
+        self.changed[self.path] = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+
+def test_the_masters_are_told_of_workers_whose_machine_is_gone(secrets, server, tmp_path):
+    """Not of masters, nor of workers that only are late: their machines are there."""
+    Nodes.changed = {}
+    server.RequestHandlerClass = Nodes
+    file = tmp_path / "kubeconfig"
+    file.write_text(pki.admin_kubeconfig(secrets, f"https://127.0.0.1:{server.server_port}"))
+    target = SimpleNamespace(observe=lambda definition: (SimpleNamespace(name="worker-a-late"),))
+    said = io.StringIO()
+    gone.see_off(SimpleNamespace(kubeconfig=file, provider=target, definition=None), Phases(said))
+    wanted = {"metadata": {"labels": {"anywhere/leaving": "boot-of-worker-a-dead"}}}
+    assert Nodes.changed == {"/api/v1/nodes/worker-a-dead": wanted}
+    assert "worker-a-dead has no machine any more" in said.getvalue()

@@ -26,7 +26,7 @@ def run(
     timeout: Timeout = 1800,
 ) -> int:
     """Make the cluster as defined; wait until Ready."""
-    from generator.cli import loss, steps, wait
+    from generator.cli import gone, loss, steps, wait
     from generator.cli.asking import confirm
     from generator.cli.phases import show
     from generator.cli.plan import summary
@@ -47,6 +47,7 @@ def run(
     path = steps.kubeconfig(project, work.terraform)
     with phases.phase("wait for every machine to be Ready"):
         rows = wait.until_ready(project, work.topology, path, phases, timeout)
+    gone.see_off(project, phases)
     typer.echo(finished(rows, path))
     return 0
 

@@ -183,3 +183,9 @@ def test_a_claim_that_the_api_refuses_for_another_reason_is_an_error(master):
     api.call = refuse
     with pytest.raises(ApiError):
         drain.claim(api, seen, "master1")
+
+
+def test_the_command_line_says_it_in_the_same_words():
+    from generator.cli import gone
+
+    assert gone.LEAVING == drain.LABEL
