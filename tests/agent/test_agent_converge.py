@@ -64,7 +64,8 @@ def machine(tmp_path, monkeypatch, engine, programs):
     """A master whose system paths are in a folder; `steps` tells what was done beside containers."""
     steps = []
     for module, name in (
-        (converge, "CA"), (converge, "READY"), (converge, "BOOTED"), (service, "UNITS"), (leave, "LEFT"),
+        (converge, "CA"), (converge, "READY"), (converge, "BOOTED"), (service, "UNITS"),
+        (leave, "LEFT"), (leave, "BEGUN"),
         (kubectl, "KEYS"), (addons, "STATE"), (resolver, "FOLDER"),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, tmp_path / "root" / name.lower())

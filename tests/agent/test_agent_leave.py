@@ -53,6 +53,7 @@ def worker(tmp_path, monkeypatch, clock, engine, programs):
     """A worker with a kubelet and a network that notes what is done to it; `api` is what it asks."""
     found = SimpleNamespace(api=Api(CLAIMED, GONE), done=[], programs=programs)
     monkeypatch.setattr(leave, "LEFT", tmp_path / "run" / "left")
+    monkeypatch.setattr(leave, "BEGUN", tmp_path / "state" / "leaving")
     monkeypatch.setattr(leave, "Api", lambda *_: found.api)
     monkeypatch.setattr(service, "UNITS", tmp_path / "units")
     monkeypatch.setattr(leave, "PODS", tmp_path / "units" / "cri-containerd-.scope.d" / "anywhere-leave.conf")
@@ -109,6 +110,25 @@ def test_without_masters_it_does_what_it_can_alone(worker, engine, answer):
 def test_a_machine_that_never_joined_leaves_too(worker, monkeypatch):
     monkeypatch.setattr(leave, "Api", lambda *_: Path("/nowhere/certificate").read_text())
     leave.leave({}, WORKER)
+    assert worker.done == ["network"]
+
+
+def test_a_machine_that_was_cut_off_joins_with_nothing_of_what_it_had(worker):
+    def cut_off(*_):
+        raise KeyboardInterrupt
+
+    worker.api.call = cut_off
+    with pytest.raises(KeyboardInterrupt):
+        leave.leave({}, WORKER)
+    assert worker.done == []
+    leave.clear({}, WORKER)
+    leave.clear({}, WORKER)
+    assert len(worker.done) == 1
+
+
+def test_a_machine_that_left_has_nothing_to_clear(worker):
+    leave.leave({}, WORKER)
+    leave.clear({}, WORKER)
     assert worker.done == ["network"]
 
 

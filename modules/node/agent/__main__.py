@@ -43,6 +43,7 @@ def main() -> int:
         if leave.due(me):
             leave.leave(release, me)
         else:
+            leave.clear(release, me)
             converge(release, me, mark)
     except (NodeError, OSError) as error:
         mark.failed(str(error))

@@ -1,11 +1,13 @@
 """Leave the cluster: ask the masters to move this worker's pods and delete its node, then hand its addresses back.
 
-Everything may be done again, so what was cut short is done by the next to try. A machine that boots again joins again.
+Everything may be done again, so what was cut short is done by the next to try. A machine that boots again joins again,
+with nothing of what it had: the masters may have given it to others.
 """
 
 from __future__ import annotations
 
 import http.client
+import os
 import sys
 import time
 from collections.abc import Mapping
@@ -22,6 +24,7 @@ CA = Path("/etc/anywhere/ca.crt")
 CERTIFICATE = Path("/var/lib/kubelet/pki/kubelet-client-current.pem")  # the key is in it too
 BOOT = Path("/proc/sys/kernel/random/boot_id")
 LEFT = Path("/run/anywhere/left")  # since this boot
+BEGUN = host.STATE / "leaving"  # and not ended
 DRAIN_SECONDS = 60
 CLAIM_SECONDS = 10  # a master that can see to it says so in a moment
 SILENCE_SECONDS = 5
@@ -60,6 +63,8 @@ def leave(release: Mapping[str, Any], me: Host) -> None:
     """Leave once; where the API cannot be asked, only what this machine can do alone is done."""
     if LEFT.exists():
         return
+    host.put(BEGUN, "")
+    os.sync()  # a machine that takes too long is cut off
     try:
         ask_masters(Api(CA, CERTIFICATE, CERTIFICATE, SILENCE_SECONDS), me.name)
         print("the cluster has let this node go", flush=True)
@@ -67,9 +72,17 @@ def leave(release: Mapping[str, Any], me: Host) -> None:
         print(f"leaving without the masters: {error}", flush=True)
     Docker().remove("kubelet")
     network.load(release, me).leave()
+    BEGUN.unlink()
     LEFT.parent.mkdir(exist_ok=True)
     LEFT.touch()
     print("this machine has left its cluster", flush=True)
+
+
+def clear(release: Mapping[str, Any], me: Host) -> None:
+    """Before this machine joins: get rid of what a leave that was cut short left behind."""
+    if BEGUN.exists():
+        network.load(release, me).leave()
+        BEGUN.unlink()
 
 
 def ask_masters(api: Api, name: str) -> None:
