@@ -224,6 +224,7 @@ LabelValue = Annotated[str, AfterValidator(label_value)]
 Taint = Annotated[str, AfterValidator(taint)]
 AwsAccount = Annotated[str, Field(pattern=r"^[0-9]{12}$")]
 AwsRegion = Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")]
+ProjectNumber = Annotated[str, Field(pattern=r"^[0-9]{6,20}$")]
 GceRegion = Annotated[str, Field(pattern=r"^[a-z]+-[a-z]+[0-9]+$")]
 GceProject = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{4,28}[a-z0-9]$")]
 MACHINE_TYPE = r"[a-z][a-z0-9.-]{1,62}"

@@ -107,6 +107,7 @@ class Gce(Strict):
     """Machines on Google Compute Engine, in one project and region."""
 
     project: fields.GceProject = Field(examples=["my-project"])
+    project_number: fields.ProjectNumber | None = Field(default=None, description="Asked for if left out.")
     region: fields.GceRegion = Field(examples=["europe-west1"])
     admin_cidrs: AdminCidrs = Field(examples=[["203.0.113.0/24"]], description="Who may reach the API from outside.")
     zones: fields.Items[fields.GceZone] = Field(default=(), description="Left out: all that offer the machines' types.")

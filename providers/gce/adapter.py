@@ -1,0 +1,94 @@
+"""What the CLI asks of Google Compute Engine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Any
+
+from generator.definition import Definition
+from generator.lock import Base, Lock
+from generator.progress import Progress
+from generator.topology import Topology
+from providers import Check, Observed
+from providers.gce import section
+from providers.gce.machines import Consoles
+from providers.gce.session import Session
+
+
+class Gce:
+    """The adapter of the target `gce`. It keeps its clients and what consoles said between calls."""
+
+    name = "gce"
+    stock = True
+    poll = 5.0
+
+    def __init__(self) -> None:
+        self._sessions: dict[tuple[str, str], Session] = {}
+        self._consoles = Consoles()
+
+    def preflight(self, definition: Definition, topology: Topology) -> tuple[Check, ...]:
+        from providers.gce import preflight
+
+        return preflight.checks(self._session(definition), definition, topology)
+
+    def facts(self, definition: Definition) -> Mapping[str, Any]:
+        from providers.gce import facts
+
+        return facts.found(self._session(definition), definition)
+
+    def base(self, progress: Progress) -> Base | None:
+        return None
+
+    def base_images(self, lock: Lock) -> Mapping[str, str]:
+        from providers.gce import facts
+
+        return facts.base_images(lock)
+
+    def settings(self, definition: Definition, lock: Lock) -> Mapping[str, Any]:
+        from providers.gce import facts
+
+        return facts.settings(definition, lock)
+
+    def subnets(self, lock: Lock) -> tuple[IPv4Network, ...]:
+        from providers.gce import facts
+
+        return facts.networks(lock)
+
+    def backend(self, definition: Definition) -> Mapping[str, Any] | None:
+        from providers.gce import backend
+
+        return backend.arguments(definition)
+
+    def create_backend(self, definition: Definition) -> str:
+        from providers.gce import backend
+
+        return backend.create(self._session(definition), definition)
+
+    def prepare(self, topology: Topology, lock: Lock, archives: Path, progress: Progress) -> None:
+        """Nothing: Terraform makes all of it."""
+
+    def environment(self) -> Mapping[str, str]:
+        return {}
+
+    def observe(self, definition: Definition) -> tuple[Observed, ...]:
+        from providers.gce import machines
+
+        session, ssh = self._session(definition), bool(definition.ssh_keys)
+        return machines.observe(session, definition.name, self._consoles, ssh=ssh)
+
+    def release(self, definition: Definition, progress: Progress) -> None:
+        from providers.gce import owned
+
+        owned.release(self._session(definition), definition.name, section.network(definition), progress)
+
+    def leftovers(self, definition: Definition) -> tuple[str, ...]:
+        from providers.gce import leftovers
+
+        return leftovers.lines(self._session(definition), definition.name)
+
+    def _session(self, definition: Definition) -> Session:
+        gce = section.of(definition)
+        where = (gce["project"], gce["region"])
+        return self._sessions.setdefault(where, Session(*where))

@@ -1,0 +1,48 @@
+"""The images that machines start as: Debian 13's own, or those that the definition gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from generator.definition import Definition
+from generator.errors import UserError
+from providers.gce import section
+from providers.gce.refusal import GoogleError
+from providers.gce.session import Session
+
+LOOK = "look at the machines' image"
+DEBIAN = "debian-cloud"
+FAMILIES = {"amd64": "debian-13", "arm64": "debian-13-arm64"}
+ARCHITECTURES = {"amd64": "X86_64", "arm64": "ARM64"}  # as Google names them
+
+
+def chosen(session: Session, definition: Definition) -> dict[str, str]:
+    """Architecture -> image: the definition's, checked, else the newest of Debian 13."""
+    given: Mapping[str, str] = section.of(definition).get("images", {})
+    return {
+        arch: check(session, given[arch], arch) if arch in given else _newest(session, arch)
+        for arch in definition.architectures
+    }
+
+
+def check(session: Session, image: str, arch: str) -> str:
+    """`image`, if it can be started on `arch`; UserError where not."""
+    project, name = image.split("/")[1], image.split("/")[4]
+    where = "Give another in providers.gce.images, or leave that out for Debian's own; then `anywhere images lock`."
+    try:
+        found = session.call("ImagesClient", "get", LOOK, project=project, image=name)
+    except GoogleError as error:
+        if error.gone:
+            raise UserError(f"The machine image {image} is not there.", where) from None
+        raise
+    if (found.status and found.status != "READY") or found.deprecated.state in ("OBSOLETE", "DELETED"):
+        raise UserError(f"The machine image {image} is {found.deprecated.state or found.status}.", where)
+    if found.architecture and found.architecture != ARCHITECTURES[arch]:
+        raise UserError(f"The machine image {image} is for {found.architecture}, not for {arch}.", where)
+    return image
+
+
+def _newest(session: Session, arch: str) -> str:
+    found: Any = session.call("ImagesClient", "get_from_family", LOOK, project=DEBIAN, family=FAMILIES[arch])
+    return f"projects/{DEBIAN}/global/images/{found.name}"
