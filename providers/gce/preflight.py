@@ -87,7 +87,7 @@ def _project(plan: Plan) -> str:
     try:
         found = number(plan.session)
     except GoogleError as error:
-        if error.gone or (error.denied and "not enabled" not in error.message):
+        if error.gone or error.denied:
             raise UserError(
                 f"There is no project {plan.session.project}, or these credentials may not see it.",
                 "Mend providers.gce.project, or sign in as somebody who may: gcloud auth application-default login",

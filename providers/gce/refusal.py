@@ -17,13 +17,14 @@ _THROTTLED = ("rateLimitExceeded", "userRateLimitExceeded", "RATE_LIMIT_EXCEEDED
 class GoogleError(UserError):
     """A request that Google refused, or that did not reach it (`status` is 0 then). `status` is HTTP's."""
 
-    def __init__(self, message: str, hint: str, status: int = 0) -> None:
+    def __init__(self, message: str, hint: str, status: int = 0, *, disabled: bool = False) -> None:
         super().__init__(message, hint)
         self.status = status
+        self.disabled = disabled  # the API is not enabled, so nobody may ask anything of it
 
     @property
     def denied(self) -> bool:
-        return self.status == 403
+        return self.status == 403 and not self.disabled
 
     @property
     def gone(self) -> bool:
@@ -37,6 +38,8 @@ class GoogleError(UserError):
 
 def explain(error: Exception, purpose: str, project: str) -> GoogleError:
     """The error to raise for `error`; `purpose` ends the sentence "Google was asked to ..."."""
+    if type(error).__name__ == "RetryError" and isinstance(cause := getattr(error, "cause", None), Exception):
+        return explain(cause, purpose, project)
     names = {kind.__name__ for kind in type(error).__mro__}
     if "DefaultCredentialsError" in names:
         return GoogleError("There are no Google credentials.", SIGN_IN)
@@ -46,6 +49,8 @@ def explain(error: Exception, purpose: str, project: str) -> GoogleError:
         details = [d for d in getattr(error, "details", ()) or () if isinstance(d, Mapping)]
         errors = [e for e in getattr(error, "errors", ()) or () if isinstance(e, Mapping)]
         return refused(int(getattr(error, "code", 0) or 0), _said(error), [*errors, *details], purpose, project)
+    if "GoogleAuthError" in names and "TransportError" not in names:
+        return GoogleError(f"Google does not know these credentials: {_line(error)}", SIGN_IN, 401)
     message = f"Google was asked to {purpose}, and could not be reached: {_line(error)}"
     return GoogleError(message, "See to this computer's way to the internet, and to its proxy.")
 
@@ -69,6 +74,7 @@ def refused(status: int, said: str, found: list[Mapping[str, Any]], purpose: str
             f"The API {service} is not enabled in project {project} ({asked}).",
             f"Enable it: gcloud services enable {service} --project {project}",
             status,
+            disabled=True,
         )
     if reasons & set(_THROTTLED) or status == 429:
         return GoogleError(f"{asked}, and has had enough requests for now.", "Run the same command again.", 429)

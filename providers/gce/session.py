@@ -46,7 +46,7 @@ class Session:
         self._asking(purpose, lambda: self._invoke(client, method, fields).result(timeout=seconds))
 
     def rest(self, purpose: str, method: str, url: str, body: Any = None, accepted: Iterable[int] = ()) -> Any:
-        """The JSON answer of another Google API at `url`; None for one without content, or with an `accepted` status."""
+        """The JSON answer of another Google API at `url`; None without content, or for an `accepted` status."""
 
         def ask() -> Any:
             response = self._session().request(method, self._address(url), json=body, timeout=SECONDS)

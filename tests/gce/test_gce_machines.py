@@ -1,0 +1,86 @@
+"""Machines by label, and their consoles."""
+
+import pytest
+
+from generator.errors import UserError
+from providers.gce import machines
+from providers.gce.machines import Consoles
+from tests.gce.cloud import ZONES
+
+
+@pytest.fixture
+def fleet(cloud):
+    """Three of the cluster's machines, and one of another whose name begins alike."""
+    own = {"anywhere-cluster": "star-wars"}
+    add(cloud, "star-wars-etcd1", 0, {**own, "anywhere-name": "etcd1", "anywhere-group": "etcd"}, "10.20.0.10")
+    add(cloud, "star-wars-master1", 1, {**own, "anywhere-name": "master1", "anywhere-group": "master"}, "10.20.1.10")
+    add(cloud, "star-wars-worker-general-x7f2", 2, {**own, "anywhere-group": "worker-general"}, "10.20.128.2")
+    add(cloud, "star-wars-ii-master1", 1, {"anywhere-cluster": "star-wars-ii"}, "10.20.1.10")
+    return cloud
+
+
+def add(cloud, name, zone, labels, address):
+    interface = {"networkIP": address}
+    cloud.add("instances", name, ZONES[zone], labels=labels, status="RUNNING", networkInterfaces=[interface])
+
+
+def observed(session, consoles=None, ssh=True):
+    seen = machines.observe(session, "star-wars", consoles or Consoles(), ssh=ssh)
+    return {machine.name: machine for machine in seen}
+
+
+def test_machines_have_the_names_that_they_call_themselves(session, fleet):
+    found = observed(session)
+    assert {name: (m.address, m.running, m.group) for name, m in found.items()} == {
+        "etcd1": ("10.20.0.10", True, ""),
+        "master1": ("10.20.1.10", True, ""),
+        "worker-general-x7f2": ("10.20.128.2", True, "worker-general"),
+    }
+    assert found["etcd1"].ssh[-2:] == ("star-wars-etcd1", "--") and "--tunnel-through-iap" in found["etcd1"].ssh
+    assert observed(session, ssh=False)["etcd1"].ssh == ()
+
+
+def test_a_stopped_machine_is_there_and_does_not_run(session, fleet):
+    fleet.things["instances"][0]["status"] = "TERMINATED"
+    assert observed(session)["etcd1"].running is False
+
+
+def test_a_console_is_read_on_from_where_it_ended(session, fleet):
+    consoles = Consoles()
+    fleet.consoles["star-wars-etcd1"] = "anywhere: stage=boot t=9\n"
+    assert observed(session, consoles)["etcd1"].console == "anywhere: stage=boot t=9\n"
+    fleet.consoles["star-wars-etcd1"] += "anywhere: stage=ready t=99\n"
+    assert observed(session, consoles)["etcd1"].console.endswith("t=9\nanywhere: stage=ready t=99\n")
+
+
+def test_a_machine_made_anew_has_a_new_console(session, fleet):
+    consoles = Consoles()
+    fleet.consoles["star-wars-etcd1"] = "old " * 50
+    observed(session, consoles)
+    fleet.things["instances"] = fleet.things["instances"][1:]
+    observed(session, consoles)
+    add(fleet, "star-wars-etcd1", 0, {"anywhere-cluster": "star-wars", "anywhere-name": "etcd1"}, "10.20.0.10")
+    fleet.consoles["star-wars-etcd1"] = "new"
+    assert observed(session, consoles)["etcd1"].console == "new"
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 503])
+def test_a_console_that_may_not_be_read_stops_nobody(session, fleet, status):
+    fleet.refuse("GET .*/serialPort", status, "forbidden")
+    assert observed(session)["etcd1"].console == ""
+
+
+def test_machines_that_may_not_be_listed_are_an_error(session, fleet):
+    fleet.refuse("GET .*/aggregated/instances", 403, "forbidden", "Required 'compute.instances.list' permission")
+    with pytest.raises(UserError, match="asked to see which machines there are, and does not allow it") as caught:
+        observed(session)
+    assert "compute.instances.list" in caught.value.hint
+
+
+def test_a_passing_fault_is_tried_again(session, fleet):
+    fleet.refuse("GET .*/aggregated/instances", 429, "rateLimitExceeded", times=1)
+    assert len(observed(session)) == 3
+
+
+def test_no_machines(session, cloud):
+    assert observed(session) == {} and cloud.asked[-1].endswith("/aggregated/instances")
