@@ -25,10 +25,21 @@ FACTS: dict[str, dict[str, Any]] = {
         "zones": ["eu-west-1a", "eu-west-1b", "eu-west-1c"],
         "images": {"amd64": "ami-0123456789abcdef0", "arm64": "ami-0123456789abcdef1"},
     },
+    "gce": {
+        "project": "galaxy-1138",
+        "project_number": "123456789012",
+        "region": "europe-west1",
+        "zones": ["europe-west1-b", "europe-west1-c", "europe-west1-d"],
+        "images": {
+            "amd64": "projects/debian-cloud/global/images/debian-13-trixie-v20251111",
+            "arm64": "projects/debian-cloud/global/images/debian-13-trixie-arm64-v20251111",
+        },
+    },
 }
 # The least that `providers` must say of each.
 SECTIONS: dict[str, dict[str, Any]] = {
     "aws": {"region": "eu-west-1", "admin_cidrs": ["203.0.113.0/24"]},
+    "gce": {"project": "galaxy-1138", "region": "europe-west1", "admin_cidrs": ["203.0.113.0/24"]},
 }
 
 

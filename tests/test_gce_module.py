@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 
 from tests import golden
+from tests.clouds import FACTS as ALL_FACTS
 from tests.clouds import TERRAFORM, Applied, Cluster
-from tests.gce_clusters import CLUSTERS, FACTS, KMS_KEY, started, write
+from tests.gce_clusters import CLUSTERS, KMS_KEY, started, write
 
 pytest_plugins = ["tests.gce_fixtures"]
 
 MODULES = golden.HERE.parent.parent / "modules"
+FACTS = ALL_FACTS["gce"]
 ZONES = FACTS["zones"]
 
 
@@ -49,7 +51,10 @@ def test_is_valid(gce, name):
 
 
 def test_a_network_without_room_is_refused(gce_environment, tmp_path):
-    folder = write(tmp_path / "c", "star-wars", spec={"network": {"machines": "10.20.0.0/20"}})
+    """By Terraform too, for those who write the values by hand."""
+    folder = write(tmp_path / "c", "star-wars")
+    values = folder / "terraform.tfvars.json"
+    values.write_text(values.read_text().replace("10.20.0.0/16", "10.20.0.0/20"))
     cluster = Cluster(folder, gce_environment)
     cluster.terraform("init")
     assert "must be /19 or larger" in cluster.terraform("plan", fails=True)
@@ -194,9 +199,9 @@ def test_disks_are_of_a_type_that_the_machine_takes(gce):
         return list(cluster.all("google_compute_instance.machine").values())
 
     assert kinds(gce("spot")) == {
-        "e2-small": "pd-balanced",
         "e2-medium": "pd-balanced",
-        "c4a-standard-1": "hyperdisk-balanced",
+        "e2-standard-2": "pd-balanced",
+        "c4a-standard-2": "hyperdisk-balanced",
     }
 
 
@@ -210,7 +215,7 @@ def test_a_pool_may_be_of_arm_machines_at_the_spot_price(gce):
     assert (schedule["provisioning_model"], schedule["instance_termination_action"]) == ("SPOT", "DELETE")
     assert (schedule["preemptible"], schedule["automatic_restart"]) == (True, False)
     assert (template["machine_type"], template["disk"][0]["source_image"]) == (
-        "c4a-standard-1",
+        "c4a-standard-2",
         FACTS["images"]["arm64"],
     )
 

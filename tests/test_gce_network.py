@@ -5,12 +5,13 @@ from ipaddress import IPv4Address, IPv4Network
 import pytest
 
 from tests import firewall
+from tests.clouds import FACTS as ALL_FACTS
 from tests.clouds import Applied
-from tests.gce_clusters import CLUSTERS, FACTS, started
+from tests.gce_clusters import CLUSTERS, started
 
 pytest_plugins = ["tests.gce_fixtures"]
 
-ZONES = FACTS["zones"]
+ZONES = ALL_FACTS["gce"]["zones"]
 NETWORK = IPv4Network("10.20.0.0/16")
 
 

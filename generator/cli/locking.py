@@ -74,7 +74,8 @@ def choose_driver(definition: Definition, known: Lock | None, phases: Phases) ->
     """What the definition says, else what the lock said; else weave where its images can be had, else flannel."""
     if decided := definition.network.driver or (known and known.driver):
         return decided
-    weave = [image for image in catalog.wanted(definition.kubernetes, "weave") if image.source == "registry"]
+    wanted = (catalog.wanted(definition.kubernetes, "weave", arch) for arch in definition.architectures)
+    weave = [image for images in wanted for image in images if image.source == "registry"]
     missing = [image.ref for image in weave if not image_cache.available(image, archives(), cache())]
     if not missing:
         return "weave"

@@ -1,4 +1,4 @@
-"""The clouds' Terraform providers and AWS's API without a network, for tests and `make offline`."""
+"""The clouds' Terraform providers and APIs without a network, for tests and `make offline`."""
 
 from __future__ import annotations
 
@@ -11,24 +11,26 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
 PROVIDERS = ("aws", "google")
+CLOUDS = (("offline.cloud",), ("gce.cloud",))
 _REGISTRIES = ("registry.terraform.io", "registry.opentofu.org")
 
 
 @contextmanager
 def offline(apply: str = "refuse") -> Iterator[Mapping[str, str]]:
-    """The environment in which Terraform takes the stand-ins for providers, and boto3 takes moto for AWS.
+    """The environment in which Terraform takes the stand-ins for providers, and cloud libraries the clouds served here.
 
     `apply` says what the stand-ins do with it: `refuse`, or `invent` (resources in Terraform's state only).
     """
-    with _programs(*(("provider", name, apply) for name in PROVIDERS), ("cloud",)) as (*providers, moto):
-        yield {**_reattach(dict(zip(PROVIDERS, providers, strict=True))), **_aws(moto)}
+    programs = (*(("offline.provider", name, apply) for name in PROVIDERS), *CLOUDS)
+    with _programs(*programs) as (*providers, moto, google):
+        yield {**_reattach(dict(zip(PROVIDERS, providers, strict=True))), **_aws(moto), **_google(google)}
 
 
 @contextmanager
 def cloud() -> Iterator[Mapping[str, str]]:
-    """The environment in which boto3 takes moto for AWS; Terraform's providers are the real ones."""
-    with _programs(("cloud",)) as (moto,):
-        yield _aws(moto)
+    """The environment in which cloud libraries take the clouds served here; Terraform's providers are the real ones."""
+    with _programs(*CLOUDS) as (moto, google):
+        yield {**_aws(moto), **_google(google)}
 
 
 @contextmanager
@@ -45,7 +47,7 @@ def _programs(*commands: tuple[str, ...]) -> Iterator[list[subprocess.Popen[str]
 
 
 def _start(name: str, *arguments: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", f"tests.offline.{name}", *arguments]
+    command = [sys.executable, "-m", f"tests.{name}", *arguments]
     return subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
@@ -84,3 +86,8 @@ def _aws(program: subprocess.Popen[str]) -> dict[str, str]:
         "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
         "AWS_EC2_METADATA_DISABLED": "true",
     }
+
+
+def _google(program: subprocess.Popen[str]) -> dict[str, str]:
+    """What points Google's libraries at our server, without credentials."""
+    return {"ANYWHERE_GCE_ENDPOINT": _first_line(program)}

@@ -28,7 +28,7 @@ def main() -> int:
         return 2
     reachable = registry_is_reachable()
     chosen, said = (cloud, "the registry's own") if reachable else (offline, "stand-ins that create nothing")
-    print(f"offline: Terraform providers: {said}; AWS: moto", file=sys.stderr)
+    print(f"offline: Terraform providers: {said}; AWS: moto; Google: a server of ours", file=sys.stderr)
     with chosen() as environment:
         # An AWS_PROFILE of the caller would win over the keys.
         mine = {name: value for name, value in os.environ.items() if name != "AWS_PROFILE"}
