@@ -14,7 +14,7 @@ from generator.errors import UserError
 from providers.aws.machines import CLUSTER, GOING_ON, GROUP, tags
 from providers.aws.refusal import AwsError
 from providers.aws.session import Session
-from providers.aws.sizes import Group
+from providers.groups import Group
 
 LOOK = "see what the account's quotas leave"
 ON_DEMAND, SPOT = "L-1216C47A", "L-34B43A08"  # vCPUs of the standard families

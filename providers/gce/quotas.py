@@ -12,6 +12,7 @@ from generator.topology import Topology
 from providers.gce import section, sizes
 from providers.gce.machines import GROUP, instances
 from providers.gce.session import Session
+from providers.groups import Group
 
 LOOK = "see what the region's quotas leave"
 FAMILIES = {"e2": "CPUS", "n1": "CPUS"}  # others have a quota of their own, such as C4A_CPUS
@@ -49,7 +50,7 @@ def others(session: Session, definition: Definition, topology: Topology) -> str:
     return _room(session, definition, wanted)
 
 
-def _metric(group: sizes.Group) -> str:
+def _metric(group: Group) -> str:
     family = re.split(r"[-0-9]*-", group.type, maxsplit=1)[0]
     if group.spot:
         return "PREEMPTIBLE_CPUS"
