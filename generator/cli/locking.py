@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from generator import lock as locks
 from generator import topology
@@ -33,8 +34,7 @@ def with_target(project: Project, lock: Lock, phases: Phases) -> Lock:
     """`lock` with what it lacks of this target: a lock may have been made for another one."""
     provider = project.provider
     if provider.name not in lock.facts:
-        with phases.phase(f"look at {provider.name}"):
-            lock = replace(lock, facts={**lock.facts, provider.name: dict(provider.facts(project.definition))})
+        lock = replace(lock, facts={**lock.facts, provider.name: facts(project, phases)})
     if provider.stock:
         from generator import packages
 
@@ -46,6 +46,12 @@ def with_target(project: Project, lock: Lock, phases: Phases) -> Lock:
     return lock
 
 
+def facts(project: Project, phases: Phases) -> dict[str, Any]:
+    """What the target says of itself."""
+    with phases.phase(f"look at {project.provider.name}"):
+        return dict(project.provider.facts(project.definition))
+
+
 def check_lock(lock: Lock, definition: Definition) -> None:
     """UserError where the lock is not one of this definition's, or lacks an image."""
     locks.check(lock, definition, [image.name for image in catalog.wanted(lock.kubernetes, lock.driver)])
@@ -55,17 +61,18 @@ def make_lock(project: Project, phases: Phases) -> Lock:
     """Choose and pin everything the cluster is made of; pools keep the addresses they have."""
     path = locks.path_beside(project.definition.path)
     known = locks.read(path) if path.exists() else None
+    # First, as it fails at once where there are no credentials, and images may take minutes.
+    found = {**(known.facts if known else {}), project.provider.name: facts(project, phases)}
     driver = choose_driver(project.definition, known, phases)
     version = project.definition.kubernetes
     images = {
         arch: image_cache.resolve(catalog.wanted(version, driver, arch), archives(), cache(), phases)
         for arch in project.definition.architectures
     }
-    others = {name: facts for name, facts in known.facts.items() if name != project.provider.name} if known else {}
     base = project.provider.base(phases) or (known.base if known else None)
     blocks = topology.blocks(project.definition, known.blocks if known else {})
     kept = known.packages if known and not project.provider.stock else {}
-    lock = with_target(project, Lock(version, driver, images, base, blocks, others, kept), phases)
+    lock = with_target(project, Lock(version, driver, images, base, blocks, found, kept), phases)
     locks.write(path, lock)
     return lock
 
