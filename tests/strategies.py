@@ -11,7 +11,7 @@ from typing import Any
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from generator.definition import SIZES, Definition, Etcd, Masters, Network, Pool
+from generator.definition import ARCHITECTURES, SIZES, Definition, Etcd, Masters, Network, Pool
 
 settings.register_profile("anywhere", deadline=None)  # tests are not timed
 settings.load_profile("anywhere")
@@ -29,6 +29,8 @@ HOSTILE = (
 )
 
 sizes = st.sampled_from(tuple(SIZES))
+architectures = st.sampled_from(ARCHITECTURES)
+AMD64 = st.just("amd64")  # all that local machines are
 cluster_names = st.from_regex(r"[b-f]([a-z0-9-]{0,28}[a-z0-9])?", fullmatch=True)
 pool_names = st.from_regex(r"[a-z]([a-z0-9-]{0,18}[a-z0-9])?", fullmatch=True)
 labels = st.dictionaries(
@@ -49,7 +51,11 @@ taints = st.lists(
 
 
 @st.composite
-def pools(draw: st.DrawFn, names: st.SearchStrategy[str] = pool_names) -> Pool:
+def pools(
+    draw: st.DrawFn,
+    names: st.SearchStrategy[str] = pool_names,
+    arch: st.SearchStrategy[str] = architectures,
+) -> Pool:
     count = draw(st.integers(1, 5))
     return Pool(
         name=draw(names),
@@ -57,6 +63,7 @@ def pools(draw: st.DrawFn, names: st.SearchStrategy[str] = pool_names) -> Pool:
         size=draw(sizes),
         labels=draw(labels),
         taints=draw(taints),
+        arch=draw(arch),
         spot=draw(st.booleans()),
         min=draw(st.none() | st.integers(0, count)),
         max=draw(st.none() | st.integers(count, 10)),
@@ -64,18 +71,18 @@ def pools(draw: st.DrawFn, names: st.SearchStrategy[str] = pool_names) -> Pool:
 
 
 @st.composite
-def definitions(draw: st.DrawFn) -> Definition:
+def definitions(draw: st.DrawFn, arch: st.SearchStrategy[str] = architectures) -> Definition:
     """Definitions that `generator.schema.load` could have read from `cluster.yaml`."""
     etcd = draw(st.sampled_from((0, 1, 3, 5, 7)))
     return Definition(
         path=Path("cluster.yaml"),
         name=draw(cluster_names.filter(lambda name: "google" not in name)),
         kubernetes=draw(st.sampled_from(("v1.34.0", "v1.35.4"))),
-        etcd=Etcd(etcd, draw(sizes)),
+        etcd=Etcd(etcd, draw(sizes), draw(arch)),
         masters=Masters(
-            draw(st.sampled_from((1, 3, 5))), draw(st.sampled_from(("small", "large"))), draw(st.booleans())
+            draw(st.sampled_from((1, 3, 5))), draw(st.sampled_from(("small", "large"))), draw(st.booleans()), draw(arch)
         ),
-        workers=tuple(draw(st.lists(pools(), min_size=1, max_size=4, unique_by=lambda pool: pool.name))),
+        workers=tuple(draw(st.lists(pools(arch=arch), min_size=1, max_size=4, unique_by=lambda pool: pool.name))),
         network=Network(
             driver=draw(st.sampled_from((None, "weave", "flannel"))),
             machines=IPv4Network(draw(st.sampled_from(("10.20.0.0/16", "192.168.64.0/19")))),

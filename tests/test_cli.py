@@ -27,7 +27,7 @@ from providers import Check, Observed
 
 VERBS = {
     *("init", "validate", "schema", "render", "plan", "apply", "destroy"),
-    *("status", "kubeconfig", "ssh", "logs", "images", "doctor", "env"),
+    *("status", "kubeconfig", "ssh", "logs", "images", "doctor", "env", "backend"),
 }
 HEAVY = {"rich", "pydantic", "ruamel.yaml", "cryptography", "jinja2", "grpc", "boto3", "google.protobuf"}
 DEFINITION = """\

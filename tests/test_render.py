@@ -17,11 +17,13 @@ import golden
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import HOSTILE, definitions, document, pools, write
+from strategies import AMD64, HOSTILE, definitions, document, pools, write
 from test_topology import STAR_WARS
 
 from generator import render, schema, terraform_binary, topology
+from generator.definition import Pool
 from generator.errors import UserError
+from generator.lock import Packages
 from providers.local import mirror
 
 ROOT = Path(__file__).parent.parent
@@ -55,7 +57,7 @@ def test_terraform_files_are_the_modules_own():
 
 
 @settings(max_examples=15)
-@given(definitions())
+@given(definitions(AMD64))
 def test_the_same_input_gives_the_same_tree(definition):
     assert rendered(definition) == rendered(replace(definition))
 
@@ -81,7 +83,7 @@ def test_rendering_writes_nothing_and_starts_nothing():
 
 
 @settings(max_examples=25)
-@given(definitions(), st.data())
+@given(definitions(AMD64), st.data())
 def test_a_machine_more_changes_no_other(definition, data):
     index = data.draw(st.integers(0, len(definition.workers) - 1))
     pool = definition.workers[index]
@@ -98,7 +100,7 @@ def test_a_machine_more_changes_no_other(definition, data):
 
 
 @settings(max_examples=25)
-@given(definitions(), pools(st.just("z-new")), st.data())
+@given(definitions(AMD64), pools(st.just("z-new"), AMD64), st.data())
 def test_a_pool_more_changes_no_other_group(definition, pool, data):
     index = data.draw(st.integers(0, len(definition.workers)))
     more = replace(definition, workers=(*definition.workers[:index], pool, *definition.workers[index:]))
@@ -115,7 +117,7 @@ def test_a_pool_more_changes_no_other_group(definition, pool, data):
 
 
 @settings(max_examples=25)
-@given(definitions())
+@given(definitions(AMD64))
 def test_what_terraform_is_told_agrees_with_the_tree(definition):
     tree = rendered(definition)
     found = values(tree)
@@ -127,6 +129,78 @@ def test_what_terraform_is_told_agrees_with_the_tree(definition):
     assert groups <= release(tree)["groups"].keys()
     assert {machine["role"] for machine in found["machines"].values()} | {"worker"} == release(tree)["roles"].keys()
     assert f"node/{release(tree)['node']}.tar" in found["documents"]
+
+
+def read_by(definition, lock):
+    """Archive -> the roles that may fetch it."""
+    found = render.archives(definition, lock, topology.lay_out(definition, lock.blocks))
+    return {key: set(archive["roles"]) for key, archive in found.items()}
+
+
+@pytest.mark.parametrize("case", golden.CASES)
+def test_archives_are_for_exactly_the_roles_that_load_them(case):
+    definition, lock, _ = golden.load(case)
+    roles = release(golden.tree(case))["roles"]
+    loaded = {name: {role for role in roles if name in roles[role]["images"]} for name in lock.images["amd64"]}
+    network = {name for name in loaded if not loaded[name]}  # what no role runs makes up the network, on all machines
+    assert network and network <= {"cni", "flannel", "weave", "weaveexec", "weavedb"}
+    assert read_by(definition, lock) == {
+        f"images/{image.archive}.tar": loaded[name] or set(roles) for name, image in lock.images["amd64"].items()
+    }
+
+
+def test_no_worker_may_fetch_etcd_and_no_etcd_machine_what_pods_run():
+    definition, lock, _ = golden.load("star-wars")
+    found, images = read_by(definition, lock), lock.images["amd64"]
+    wanted = {"etcd": {"etcd"}, "hyperkube": {"master", "worker"}, "coredns": {"master", "worker"}}
+    wanted["weave"] = {"etcd", "master", "worker"}
+    assert {name: found[f"images/{images[name].archive}.tar"] for name in wanted} == wanted
+    on_masters = replace(definition, etcd=replace(definition.etcd, count=0))
+    assert read_by(on_masters, lock)[f"images/{images['etcd'].archive}.tar"] == {"master"}
+
+
+def test_archives_are_of_the_architectures_that_machines_have():
+    definition, lock, _ = golden.load("star-wars")
+    amd64 = lock.images["amd64"]
+    arm64 = {name: replace(image, archive=f"{n:064x}") for n, (name, image) in enumerate(amd64.items())}
+    lock = replace(lock, images={"amd64": amd64, "arm64": arm64}, packages={"arm64": Packages("f" * 64, 1)})
+    assert not any(f"images/{image.archive}.tar" in read_by(definition, lock) for image in arm64.values())
+    mixed = replace(definition, workers=tuple(replace(pool, arch="arm64") for pool in definition.workers))
+    found = read_by(mixed, lock)
+    for images in (amd64, arm64):
+        assert {f"images/{image.archive}.tar" for image in images.values()} <= found.keys()
+    assert found[f"packages/{'f' * 64}.tar"] == {"etcd", "master", "worker"}
+
+
+def test_a_pool_without_machines_yet_boots_like_any_other():
+    definition = replace(STAR_WARS, providers={"local": {}}, workers=(Pool("later", 0, "small", max=5),))
+    tree = rendered(definition)
+    assert "user-data/worker-later.yaml" in tree
+    later = values(tree)["pools"]["later"]
+    assert (later["count"], later["min"], later["max"], later["group"]) == (0, 0, 5, "worker-later")
+    assert "worker" in release(tree)["roles"]
+
+
+def test_a_backend_is_rendered_where_the_target_has_one():
+    backend = {"s3": {"bucket": "states", "key": "star-wars/terraform.tfstate", "use_lockfile": True}}
+    target = render.Target("local", {}, {"amd64": golden.BASE_IMAGE}, backend)
+    tree = rendered(STAR_WARS, target=target)
+    assert json.loads(tree["backend.tf.json"]) == {"terraform": {"backend": backend}}
+    assert "backend.tf.json" not in rendered(STAR_WARS, target=replace(target, backend=None))
+
+
+@pytest.mark.parametrize("name", ["aws", "gce"])
+def test_protection_is_lifted_by_a_file_that_is_not_rendered(name):
+    files = render.unprotected(name)
+    assert files.keys() == {"unprotect_override.tf"}
+    tree = rendered(STAR_WARS, target=render.Target(name, {}, {"amd64": "image"}))
+    assert not files.keys() & tree.keys()
+    assert b"prevent_destroy = true" in b"".join(data for path, data in tree.items() if path.endswith(".tf"))
+    assert b"prevent_destroy = false" in files["unprotect_override.tf"]
+
+
+def test_local_machines_are_not_protected():
+    assert render.unprotected("local") == {}
 
 
 def test_hostile_text_stays_data(tmp_path):

@@ -127,6 +127,7 @@ def test_names_and_addresses_are_unique_and_in_range(definition):
         assert address in network
         assert address not in (network.network_address, network.broadcast_address)
         assert len(f"{definition.name}-{machine.name}") <= 63
+    assert {machine.arch for machine in found} == set(definition.architectures)
 
 
 @given(definitions(), st.data())

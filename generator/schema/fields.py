@@ -80,6 +80,33 @@ def one_of(words: Sequence[str], what: str, later: Sequence[str] = ()) -> Any:
     return Annotated[str, AfterValidator(check), WithJsonSchema({"type": "string", "enum": list(words)})]
 
 
+def formed(pattern: str, example: str) -> Callable[[str], str]:
+    """A validator of texts that match `pattern` as a whole; `example` is the remedy where one does not."""
+
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise wrong(f"has not the right form: {shown(text)}", f"such as {example}")
+        return text
+
+    return check
+
+
+def form(pattern: str, example: str, also: Callable[[str], str] = str) -> Any:
+    """The type of such a text, for which `also` holds: for items and keys, of which no model has an example."""
+
+    def check(text: str) -> str:
+        return also(formed(pattern, example)(text))
+
+    return Annotated[str, AfterValidator(check), WithJsonSchema({"type": "string", "pattern": f"^{pattern}$"})]
+
+
+def admin_network(value: object) -> object:
+    """A range of people's addresses, of whom there is often but one."""
+    if isinstance(value, str) and re.fullmatch(r"[0-9.]{7,15}", value):
+        raise wrong(f"{value} is one address, not a range", f"did you mean {value}/32?")
+    return value
+
+
 def network(value: object) -> IPv4Network:
     """An IPv4 range in CIDR form, without host bits."""
     example = "such as 10.20.0.0/16"
@@ -222,23 +249,32 @@ SshKey = Annotated[str, AfterValidator(ssh_key)]
 LabelKey = Annotated[str, AfterValidator(node_label_key)]
 LabelValue = Annotated[str, AfterValidator(label_value)]
 Taint = Annotated[str, AfterValidator(taint)]
-AwsAccount = Annotated[str, Field(pattern=r"^[0-9]{12}$")]
+AdminRange = Annotated[Range, BeforeValidator(admin_network)]
+AwsAccount = form(r"[0-9]{12}", 'account: "123456789012"')
 AwsRegion = Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")]
-ProjectNumber = Annotated[str, Field(pattern=r"^[0-9]{6,20}$")]
+ProjectNumber = form(r"[0-9]{6,20}", 'project_number: "123456789012"')
 GceRegion = Annotated[str, Field(pattern=r"^[a-z]+-[a-z]+[0-9]+$")]
 GceProject = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{4,28}[a-z0-9]$")]
-MACHINE_TYPE = r"[a-z][a-z0-9.-]{1,62}"
-MachineType = Annotated[str, Field(pattern=f"^{MACHINE_TYPE}$")]
-AwsZone = Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9][a-z]$")]
+MACHINE_TYPE = r"[a-z][a-z0-9.-]{1,62}"  # of any cloud
+AwsType = form(MACHINE_TYPE, "t3.medium")
+GceType = form(MACHINE_TYPE, "e2-medium")
+AwsZone = form(r"[a-z]{2}(-[a-z]+)+-[0-9][a-z]", "eu-west-1a")
 VpcId = Annotated[str, Field(pattern=r"^vpc-[0-9a-f]{8,17}$")]
 SubnetId = Annotated[str, Field(pattern=r"^subnet-[0-9a-f]{8,17}$")]
-AmiId = Annotated[str, Field(pattern=r"^ami-[0-9a-f]{8,17}$")]
-TagKey = Annotated[str, Field(pattern=r"^[A-Za-z0-9+=._:@-]{1,128}$"), AfterValidator(free_key)]
-TagValue = Annotated[str, Field(pattern=r"^[A-Za-z0-9 +=._:/@-]{0,256}$")]
+AmiId = form(r"ami-[0-9a-f]{8,17}", "ami-0123456789abcdef0")
+TagKey = form(
+    r"[A-Za-z0-9+=._:@-]{1,128}", "team, of letters, digits and + = . _ : @ -; at most 128 characters", free_key
+)
+TagValue = form(r"[A-Za-z0-9 +=._:/@-]{0,256}", "platform, of letters, digits and + = . _ : / @ -")
 BucketName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")]
-GceZone = Annotated[str, Field(pattern=r"^[a-z]+-[a-z]+[0-9]+-[a-z]$")]
+GceZone = form(r"[a-z]+-[a-z]+[0-9]+-[a-z]", "europe-west1-b")
 GceName = Annotated[str, Field(pattern=r"^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$")]
-GceImage = Annotated[str, Field(pattern=r"^projects/[^/\s]+/global/images/[^/\s]+$")]
-GceLabel = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$"), AfterValidator(free_key)]
-GceLabelValue = Annotated[str, Field(pattern=r"^[a-z0-9_-]{0,63}$")]
-KmsKey = Annotated[str, Field(pattern=r"^projects/[^/\s]+/locations/[^/\s]+/keyRings/[^/\s]+/cryptoKeys/[^/\s]+$")]
+GceImage = form(r"projects/[^/\s]+/global/images/[^/\s]+", "projects/my-project/global/images/my-image")
+GceLabel = form(
+    r"[a-z][a-z0-9_-]{0,62}", "team, of lower-case letters, digits, _ and -; at most 63 characters", free_key
+)
+GceLabelValue = form(r"[a-z0-9_-]{0,63}", "platform, of lower-case letters, digits, _ and -; at most 63 characters")
+KmsKey = form(
+    r"projects/[^/\s]+/locations/[^/\s]+/keyRings/[^/\s]+/cryptoKeys/[^/\s]+",
+    "projects/my-project/locations/europe-west1/keyRings/my-ring/cryptoKeys/my-key",
+)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from generator.decode import Strict, wrong
 from generator.definition import ARCHITECTURES
@@ -13,18 +12,41 @@ from generator.schema import fields
 from generator.source import shown
 
 
-def _by_arch(types: object) -> object:
-    """A type alone is that of the usual architecture."""
-    if not isinstance(types, str):
-        return types
-    if not re.fullmatch(fields.MACHINE_TYPE, types):
-        raise wrong(f"has not the right form: {shown(types)}", "such as medium: t3.medium")
-    return {ARCHITECTURES[0]: types}
+def _by_arch(usual: str, arm: str) -> BeforeValidator:
+    """A machine type alone is that of the usual architecture; both arguments are examples of types."""
+    check = fields.formed(fields.MACHINE_TYPE, usual)
+
+    def types(value: object) -> object:
+        if isinstance(value, str):
+            return {ARCHITECTURES[0]: check(value)}
+        if not isinstance(value, dict) or not value:
+            raise wrong(f"should be a machine type, not {shown(value)}", f"such as {usual}, or {{arm64: {arm}}}")
+        return value
+
+    return BeforeValidator(types, json_schema_input_type=str | dict[fields.Arch, fields.AwsType])
 
 
-AdminCidrs = Annotated[fields.Items[fields.Range], Field(min_length=1)]
-ByArch = dict[fields.Arch, fields.MachineType]
-Sizes = dict[fields.SizeName, Annotated[ByArch, BeforeValidator(_by_arch, json_schema_input_type=str | ByArch)]]
+def _in_region(zone: str, info: ValidationInfo) -> str:
+    """A zone is called after its region, with a letter; `region` is no longer there where it is wrong itself."""
+    own = zone[:-1].rstrip("-")
+    region = info.data.get("region", own)
+    if own != region:
+        raise wrong(f"zone {zone} is not in region {region}", f"did you mean {region}{zone.removeprefix(own)}?")
+    return zone
+
+
+def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise wrong(f"{name} is there twice", "remove one of the two")
+    return names
+
+
+AdminCidrs = Annotated[fields.Items[fields.AdminRange], Field(min_length=1)]
+AwsZones = Annotated[fields.Items[Annotated[fields.AwsZone, AfterValidator(_in_region)]], AfterValidator(_distinct)]
+GceZones = Annotated[fields.Items[Annotated[fields.GceZone, AfterValidator(_in_region)]], AfterValidator(_distinct)]
+AwsSizes = dict[fields.SizeName, Annotated[dict[fields.Arch, fields.AwsType], _by_arch("t3.medium", "t4g.medium")]]
+GceSizes = dict[fields.SizeName, Annotated[dict[fields.Arch, fields.GceType], _by_arch("e2-medium", "t2a-standard-2")]]
 LoadBalancer = Annotated[
     bool | None,
     Field(description="A public address for the API, for admin_cidrs alone; left out: where masters are several."),
@@ -54,10 +76,12 @@ class Vpc(Strict):
     """A network that is there already: machines go to its private subnets."""
 
     id: fields.VpcId = Field(examples=["vpc-0123456789abcdef0"])
-    subnets: Annotated[fields.Items[fields.SubnetId], Field(min_length=1)] = Field(
+    subnets: Annotated[fields.Items[fields.SubnetId], Field(min_length=1), AfterValidator(_distinct)] = Field(
         examples=[["subnet-0123456789abcdef0"]]
     )
-    public_subnets: fields.Items[fields.SubnetId] = Field(default=(), description="For the API's load balancer.")
+    public_subnets: Annotated[fields.Items[fields.SubnetId], AfterValidator(_distinct)] = Field(
+        default=(), description="For the API's load balancer."
+    )
 
 
 class Aws(Strict):
@@ -68,8 +92,8 @@ class Aws(Strict):
         default=None, description="In quotes: the only account that will do.", examples=["123456789012"]
     )
     admin_cidrs: AdminCidrs = Field(examples=[["203.0.113.0/24"]], description="Who may reach the API from outside.")
-    zones: fields.Items[fields.AwsZone] = Field(default=(), description="Left out: all that offer the machines' types.")
-    sizes: Sizes = Field(default={}, examples=[{"medium": "t3.medium"}])
+    zones: AwsZones = Field(default=(), description="Left out: all that offer the machines' types.")
+    sizes: AwsSizes = Field(default={}, examples=[{"medium": "t3.medium"}])
     nat: Literal["none", "one", "zone"] = Field(default="one", description="NAT gateways: none, one, or one a zone.")
     load_balancer: LoadBalancer = None
     vpc: Vpc | None = None
@@ -96,13 +120,6 @@ class GceNetwork(Strict):
     subnetwork: fields.GceName = Field(examples=["my-subnetwork"])
 
 
-def _in_region(gce: Gce) -> Gce:
-    for zone in gce.zones:
-        if zone.rpartition("-")[0] != gce.region:
-            raise wrong(f"zone {zone} is not in region {gce.region}", f"such as {gce.region}-b")
-    return gce
-
-
 class Gce(Strict):
     """Machines on Google Compute Engine, in one project and region."""
 
@@ -110,8 +127,8 @@ class Gce(Strict):
     project_number: fields.ProjectNumber | None = Field(default=None, description="Asked for if left out.")
     region: fields.GceRegion = Field(examples=["europe-west1"])
     admin_cidrs: AdminCidrs = Field(examples=[["203.0.113.0/24"]], description="Who may reach the API from outside.")
-    zones: fields.Items[fields.GceZone] = Field(default=(), description="Left out: all that offer the machines' types.")
-    sizes: Sizes = Field(default={}, examples=[{"medium": "e2-medium"}])
+    zones: GceZones = Field(default=(), description="Left out: all that offer the machines' types.")
+    sizes: GceSizes = Field(default={}, examples=[{"medium": "e2-medium"}])
     nat: Literal["none", "one"] = Field(default="one", description="Cloud NAT: none, or one for the region.")
     load_balancer: LoadBalancer = None
     network: GceNetwork | None = None
@@ -123,12 +140,5 @@ class Gce(Strict):
     backend: GceBackend | None = None
 
 
-def _zones_of_aws(aws: Aws) -> Aws:
-    for zone in aws.zones:
-        if zone[:-1] != aws.region:
-            raise wrong(f"zone {zone} is not in region {aws.region}", f"such as {aws.region}a")
-    return aws
-
-
-AwsSection = Annotated[Aws, AfterValidator(_zones_of_aws)]
-GceSection = Annotated[Gce, AfterValidator(_in_region)]
+AwsSection = Aws
+GceSection = Gce
