@@ -115,7 +115,9 @@ def archives(definition: Definition, lock: Lock, topology: Topology) -> dict[str
         for name, roles in readers.items()
     }
     found |= {
-        f"packages/{packages.sha256}.tar": set(role_components(definition)) for packages in lock.packages.values()
+        f"packages/{packages.sha256}.tar": set(role_components(definition))
+        for arch, packages in lock.packages.items()
+        if arch in definition.architectures
     }
     return {key: {"roles": sorted(found[key])} for key in sorted(found)}
 

@@ -165,6 +165,7 @@ def test_archives_are_of_the_architectures_that_machines_have():
     arm64 = {name: replace(image, archive=f"{n:064x}") for n, (name, image) in enumerate(amd64.items())}
     lock = replace(lock, images={"amd64": amd64, "arm64": arm64}, packages={"arm64": Packages("f" * 64, 1)})
     assert not any(f"images/{image.archive}.tar" in read_by(definition, lock) for image in arm64.values())
+    assert f"packages/{'f' * 64}.tar" not in read_by(definition, lock)
     mixed = replace(definition, workers=tuple(replace(pool, arch="arm64") for pool in definition.workers))
     found = read_by(mixed, lock)
     for images in (amd64, arm64):

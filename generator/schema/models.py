@@ -125,8 +125,8 @@ class Providers(Strict):
     """What cannot be portable, by target."""
 
     local: targets.Local = targets.Local()
-    aws: targets.AwsSection | None = None
-    gce: targets.GceSection | None = None
+    aws: targets.Aws | None = None
+    gce: targets.Gce | None = None
 
 
 class Cluster(Strict):

@@ -138,7 +138,3 @@ class Gce(Strict):
     labels: dict[fields.GceLabel, fields.GceLabelValue] = Field(default={}, examples=[{"team": "platform"}])
     kms_key: fields.KmsKey | None = Field(default=None, description="A key of your own for disks, instead of Google's.")
     backend: GceBackend | None = None
-
-
-AwsSection = Aws
-GceSection = Gce
