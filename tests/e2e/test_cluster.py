@@ -206,11 +206,13 @@ def test_a_worker_that_is_taken_away_leaves_first(cluster):
     cluster.file.write_text(text.replace("workers: {count: 1,", "workers: {count: 0,"))
     cluster.anywhere("apply", "--yes", "--timeout", "300")
     assert not Path(f"/proc/{pid}").exists() or zombie(pid)
-    print(cluster.kubectl("get", "nodes"))
-    assert [node["metadata"]["name"] for node in cluster.get("nodes")["items"]] == ["master1"]
+    # On a slow computer the machine is off before the masters have come to an end with its node.
+    cluster.until(
+        "its node gone", lambda: [n["metadata"]["name"] for n in cluster.get("nodes")["items"]] == ["master1"]
+    )
     assert cluster.until("its pod on the master", lambda: roaming(cluster)) == "master1"
     if cluster.driver == "weave":
-        assert set(shares(cluster)) == {"master1"}
+        cluster.until("its addresses with the master", lambda: set(shares(cluster)) == {"master1"})
 
 
 def roaming(cluster):
