@@ -22,7 +22,7 @@ RECORD = "machine.json"
 ROOT = "disk.qcow2"
 _RESTART = ("cpus", "memory", "disk", "network", "disks", "egress", "accel", "forwards")
 ACCELERATORS = ("auto", "kvm", "tcg")
-GRACE = 60  # s
+GRACE = 120  # s
 
 
 def record_of(folder: Path) -> Record | None:
@@ -243,8 +243,7 @@ class Machine(Resource[ClusterFolder]):
 
     def delete(self, state: State) -> None:
         folder = self._folder(state["name"])
-        record = record_of(folder)
-        if record and record.disks:  # what outlives the machine must be whole
+        if record_of(folder):  # it may have a disk that outlives it, or a cluster to leave
             qemu.power_off(folder, state["grace"])
         self._remove(folder)
         remove_empty(self.settings.machines)
