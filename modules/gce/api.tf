@@ -18,7 +18,7 @@ resource "google_compute_forwarding_rule" "api" {
 
   name                  = "${var.cluster}-api"
   load_balancing_scheme = "EXTERNAL"
-  ip_address            = google_compute_address.api[0].id
+  ip_address            = google_compute_address.api[0].address # as Google says it: a URL would be a difference
   ip_protocol           = "TCP"
   ports                 = ["6443"]
   backend_service       = google_compute_region_backend_service.api[0].id

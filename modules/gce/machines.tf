@@ -56,6 +56,7 @@ resource "google_compute_instance" "machine" {
   zone                      = local.machine_zones[each.key]
   machine_type              = var.settings.types["${each.value.size}-${each.value.arch}"]
   allow_stopping_for_update = true
+  desired_status            = "RUNNING" # one that was stopped shows as a difference, and is started again with its data
 
   metadata = {
     user-data                  = local.user_data[each.value.group]
@@ -130,6 +131,7 @@ resource "google_compute_instance" "machine" {
     # These are what a machine starts as. Running machines converge to a new release; they are not made anew for it.
     ignore_changes = [
       boot_disk[0].initialize_params[0].image,
+      boot_disk[0].initialize_params[0].labels,
       metadata["user-data"],
       metadata["startup-script"],
     ]

@@ -99,7 +99,9 @@ resource "google_compute_region_instance_group_manager" "pool" {
     force_update_on_repair = "YES"
   }
 
+  # In a network that was there, Google could give a worker the fixed address of a machine that is not there yet.
   depends_on = [
+    google_compute_address.machine,
     google_storage_bucket_object.document,
     google_storage_bucket_object.archive,
     google_secret_manager_secret_version.document,

@@ -14,6 +14,10 @@ provider "google" {
   project = var.settings.project
   region  = var.settings.region
 
+  # Requests of a person's credentials count for the cluster's project: some services refuse those that count for none.
+  user_project_override = true
+  billing_project       = var.settings.project
+
   # What is left after a destroy is found by the first of these.
   default_labels = local.labels
 }
