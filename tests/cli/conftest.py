@@ -1,0 +1,58 @@
+"""A user who has nothing yet, a definition, and a cluster that is there at once."""
+
+import io
+import json
+
+import pytest
+
+from generator import lock, pki, render
+from generator.cli import project, steps
+from generator.cli.phases import show
+from generator.definition import Definition
+from generator.images import catalog
+from generator.lock import Lock
+from generator.schema import load
+from tests.cli.target import DEFINITION, MAIN, NODES, Nowhere, pinned
+from tests.test_kubernetes import Api, serve
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A user who has nothing yet."""
+    for name in ("ANYWHERE_AGE_KEY", "ANYWHERE_PROVIDER", "ANYWHERE_YES", "ANYWHERE_IMAGES", "ANYWHERE_DEBUG"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("CONFIG", "CACHE", "DATA"):
+        monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name.lower()))
+    monkeypatch.setenv("ANYWHERE_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def definition(home):
+    path = home / "cluster.yaml"
+    path.write_text(DEFINITION)
+    return path
+
+
+@pytest.fixture
+def nowhere(definition, monkeypatch):
+    """A cluster with a lock, on a target that is there at once, and an API that knows its nodes."""
+    target = Nowhere()
+    monkeypatch.setattr(project, "load", lambda name: target)
+    monkeypatch.setattr(steps, "get_images", lambda *args: None)
+    loaded: Definition = load(definition)
+    images = pinned(catalog.wanted(loaded.kubernetes, "flannel"))
+    lock.write(
+        lock.path_beside(definition), Lock(loaded.kubernetes, "flannel", {"amd64": images}, None, {}, {"local": {}})
+    )
+    secrets = steps.ensure_secrets(project.open_project(definition, "local", None), show(io.StringIO()))
+    server = serve(pki.documents(secrets)["kube-apiserver"], definition.parent)
+    nodes = {"/api/v1/nodes?resourceVersion=0": json.dumps({"items": NODES}).encode()}
+    monkeypatch.setattr(Api, "answers", Api.answers | nodes)
+    text = MAIN.replace("URL", f"https://127.0.0.1:{server.server_port}")
+    monkeypatch.setattr(target, "main", text, raising=False)
+    monkeypatch.setattr(render, "tree", lambda *args: {"main.tf": target.main.encode()})
+    yield target
+    server.shutdown()
+    server.server_close()

@@ -1,0 +1,100 @@
+"""A target whose machines are words, and the command line towards it."""
+
+from generator import cli, lock
+from generator.lock import Base
+from providers import Check, Observed
+
+DEFINITION = """\
+apiVersion: anywhere/v1
+kind: Cluster
+metadata: {name: quickstart}
+spec:
+  etcd: {count: 0}
+  masters: {count: 1, size: medium, schedulable: true}
+  workers: {count: 1, size: small}
+"""
+MAIN = """\
+resource "terraform_data" "machine" {
+  input = "VALUE"
+}
+
+output "cluster" {
+  value = "quickstart"
+}
+
+output "api" {
+  value = "URL"
+}
+
+variable "secrets" {
+  type      = map(string)
+  ephemeral = true
+  sensitive = true
+  default   = {}
+}
+"""
+NODES = [
+    {
+        "metadata": {"name": name},
+        "status": {
+            "conditions": [{"type": "Ready", "status": "True"}],
+            "nodeInfo": {"kubeletVersion": "v1.35.4"},
+        },
+    }
+    for name in ("master1", "worker-general-1")
+]
+READY = "anywhere: stage=boot t=9.0\nanywhere: stage=ready t=160.0\n"
+
+
+class Nowhere:
+    """A target whose machines are words."""
+
+    name = "local"
+    stock = False
+    console = READY
+    left = ()
+
+    def preflight(self, definition, topology):
+        return (Check("disk", True, "40 GiB free"),)
+
+    def prepare(self, topology, lock, archives, progress):
+        pass
+
+    def environment(self):
+        return {}
+
+    def observe(self, definition):
+        ssh = ("echo", "reached")
+        return tuple(Observed(n["metadata"]["name"], True, "127.0.0.1", self.console, ssh) for n in NODES)
+
+    def facts(self, definition):
+        return {"zones": ["a"]}
+
+    def base(self, progress):
+        return Base("debian-archive", "c" * 64)
+
+    def base_images(self, lock):
+        return {}
+
+    def settings(self, definition, lock):
+        return {}
+
+    def subnets(self, lock):
+        return ()
+
+    def backend(self, definition):
+        return None
+
+    def release(self, definition, progress):
+        pass
+
+    def leftovers(self, definition):
+        return self.left
+
+
+def pinned(wanted):
+    return {w.name: lock.Image(w.name, w.ref, "sha256:" + "a" * 64, "b" * 64, 2**20, w.source) for w in wanted}
+
+
+def run(*words):
+    return cli.run([str(word) for word in words])

@@ -1,0 +1,182 @@
+"""The command line itself: help, errors, exit statuses, what programs read."""
+
+import errno
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from generator import cli
+from generator.cli import project
+from generator.cli.phases import show
+from generator.errors import UserError
+from generator.schema import load
+from tests.cli.target import DEFINITION, run
+
+VERBS = {
+    *("init", "validate", "schema", "render", "plan", "apply", "destroy"),
+    *("status", "kubeconfig", "ssh", "logs", "images", "doctor", "env", "backend"),
+}
+HEAVY = {"rich", "pydantic", "ruamel.yaml", "cryptography", "jinja2", "grpc", "boto3", "google.protobuf"}
+
+
+def test_help_names_every_verb(capsys):
+    assert run("--help") == 0
+    out = capsys.readouterr().out
+    assert all(f"\n  {verb} " in out for verb in VERBS)
+    assert run() == 0
+
+
+@pytest.mark.parametrize("verb", sorted(VERBS))
+def test_every_verb_has_help(verb, capsys):
+    assert run(verb, "--help") == 0
+    assert f"anywhere {verb}" in capsys.readouterr().out
+
+
+def test_help_imports_nothing_heavy():
+    script = "import sys; from generator import cli; cli.run(['--help']); print(*sys.modules, file=sys.stderr)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert HEAVY & set(done.stderr.split()) == set()
+
+
+@pytest.mark.parametrize("words", [["plan", "--nonsense"], ["nonsense"], ["images"], ["plan", "a", "b"]])
+def test_a_wrong_command_line_ends_with_1(words, capsys):
+    assert run(*words) == 1
+    assert "Usage: anywhere" in capsys.readouterr().err
+
+
+def test_an_error_has_a_message_and_a_hint_and_no_traceback(home, capsys):
+    assert run("plan", "absent.yaml") == 1
+    err = capsys.readouterr().err
+    assert err.startswith("error: ") and "absent.yaml" in err and "\nhint: " in err and "Traceback" not in err
+
+
+def test_a_fault_of_ours_is_one_line_unless_asked(definition, capsys, monkeypatch):
+    monkeypatch.setattr(project, "load", lambda name: 1 / 0)
+    assert run("status") == 1
+    err = capsys.readouterr().err
+    assert "unexpected ZeroDivisionError" in err and "ANYWHERE_DEBUG=1" in err and "Traceback" not in err
+    monkeypatch.setenv("ANYWHERE_DEBUG", "1")
+    with pytest.raises(ZeroDivisionError):
+        run("status")
+
+
+def test_an_interrupt_ends_with_130_and_says_what_is_kept(definition, capsys, monkeypatch):
+    def interrupted(name):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(project, "load", interrupted)
+    assert run("status") == 130
+    assert "is kept" in capsys.readouterr().err
+
+
+def test_a_reader_that_leaves_is_no_fault(home):
+    done = subprocess.run(f"{sys.executable} -m generator.cli schema | head -c 10", shell=True, capture_output=True)
+    assert b"Traceback" not in done.stderr and b"unexpected" not in done.stderr
+
+
+def test_init_writes_a_valid_definition_once(home, capsys):
+    folder = home / "My Cluster 2"
+    folder.mkdir()
+    assert run("init", folder / "cluster.yaml") == 0
+    assert run("validate", folder / "cluster.yaml") == 0
+    assert load(folder / "cluster.yaml").name == "my-cluster"
+    assert run("init", folder / "cluster.yaml") == 1
+    assert "is there already" in capsys.readouterr().err
+
+
+def test_validate_gives_its_problems_to_machines(definition, capsys):
+    definition.write_text(DEFINITION.replace("masters", "mastres"))
+    assert run("validate", "--json") == 1
+    problems = json.loads(capsys.readouterr().out)["problems"]
+    assert [p["path"] for p in problems] == ["spec.mastres"] and problems[0]["line"] == 6
+    assert run("validate") == 1
+    assert "cluster.yaml:6: spec.mastres" in capsys.readouterr().err
+
+
+def test_init_refuses_what_no_definition_may_have(home, capsys):
+    assert run("init", "--name", "My Cluster") == 1
+    assert "--name: " in capsys.readouterr().err and not (home / "cluster.yaml").exists()
+    assert run("init", "nowhere/cluster.yaml") == 1
+    assert "There is no folder nowhere." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "verb", ["validate", "render", "plan", "apply", "status", "doctor", "kubeconfig", "destroy", "env"]
+)
+def test_a_target_that_there_is_not_is_named(definition, home, verb, capsys):
+    before = sorted(home.iterdir())
+    assert run(verb, "--provider", "azure") == 1
+    assert capsys.readouterr().err == "error: There is no provider 'azure'.\nhint: Use one of: local, aws, gce.\n"
+    assert sorted(home.iterdir()) == before
+
+
+def test_a_file_is_no_folder_for_output(nowhere, home, capsys):
+    (home / "file").write_text("mine")
+    for out in ("file", "file/below"):
+        assert run("plan", "--out", home / out) == 1
+        assert "is no folder" in capsys.readouterr().err
+    assert (home / "file").read_text() == "mine"
+
+
+def test_the_system_s_errors_come_with_a_remedy(capsys, monkeypatch):
+    def fill(*words, **options):
+        raise OSError(errno.ENOSPC, "No space left on device", "/cache/x")
+
+    monkeypatch.setattr(cli, "app", fill)
+    assert run("plan") == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [
+        "error: /cache/x: No space left on device.",
+        "hint: Free some space there and run the same command again.",
+    ]
+
+
+def test_a_provider_that_is_not_there_is_named(definition, capsys):
+    assert run("status", "--provider", "azure") == 1
+    assert "no provider 'azure'" in capsys.readouterr().err
+
+
+def test_a_user_error_is_printed_in_one_place(capsys, monkeypatch):
+    def refuse(*words, **options):
+        raise UserError("No.", "Ask again.")
+
+    monkeypatch.setattr(cli, "app", refuse)
+    assert run("plan") == 1
+    assert capsys.readouterr().err == "error: No.\nhint: Ask again.\n"
+
+
+def test_progress_goes_to_standard_error(nowhere, capsys):
+    run("plan", "--json")
+    captured = capsys.readouterr()
+    json.loads(captured.out)
+    assert show().__class__.__name__ == "Phases"
+
+
+def keys(document):
+    """Every key in a JSON document, but those of `counts`, which are actions."""
+    if isinstance(document, list):
+        return set().union(*map(keys, document)) if document else set()
+    if not isinstance(document, dict):
+        return set()
+    return document.keys() | set().union(*(keys(v) for k, v in document.items() if k != "counts"))
+
+
+def test_what_programs_get_is_documented(nowhere, definition, capsys):
+    text = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+    rows = [line.split("|") for line in text.splitlines() if line.startswith("| `")]
+    documented = {verb.strip(" `"): set(re.findall(r"`(\w+)`", said)) for _, verb, said, _ in rows}
+    run("apply", "--yes", "--timeout", "20")
+    for verb in ("plan", "status", "doctor", "images list"):
+        capsys.readouterr()
+        nowhere.main = nowhere.main.replace("VALUE", "OTHER")
+        assert run(*verb.split(), "--json") == 0
+        given = keys(json.loads(capsys.readouterr().out))
+        assert given == documented.pop(verb)
+    definition.write_text(DEFINITION.replace("masters", "mastres"))
+    assert run("validate", "--json") == 1
+    assert keys(json.loads(capsys.readouterr().out)) == documented.pop("validate")
+    assert documented == {}
