@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from generator.store import Secrets
+from tests.cloud_session import Session
 
 KUBECONFIG = "kubeconfig"  # the administrator's own key, which stays with whoever applies
 
@@ -44,14 +45,14 @@ def opened(name: str, data: bytes) -> dict[str, bytes]:
 
 def files(folder: Path) -> dict[str, bytes]:
     """Everything in a rendered folder, Terraform's own files too."""
-    found = {}
+    found: dict[str, bytes] = {}
     for path in folder.rglob("*"):
         if path.is_file() and path.name != KUBECONFIG:
             found |= opened(str(path.relative_to(folder)), path.read_bytes())
     return found
 
 
-def places(session) -> dict[str, bytes]:
+def places(session: Session) -> dict[str, bytes]:
     """All that a session of the command line left and said."""
     return {**files(session.folder), "what was printed": session.said}
 
