@@ -1,5 +1,7 @@
 """What Google would refuse, or do without being asked, though the provider's schema takes it."""
 
+import pytest
+
 from tests.clouds import Applied
 from tests.gce_clusters import write
 
@@ -45,3 +47,8 @@ def test_names_fit_however_long_a_cluster_and_a_pool_are_called(gce_environment,
     assert len(template["name_prefix"]) <= 37
     for resource in cluster.values["root_module"]["resources"]:
         assert len(resource["values"].get("name") or "") <= (222 if "object" in resource["type"] else 63)
+
+
+@pytest.mark.parametrize("name", ["ha", "existing", "own-key"])
+def test_a_second_plan_is_empty(gce, name):
+    assert gce(name).changes() == {}
