@@ -22,7 +22,7 @@ class Gce:
 
     name = "gce"
     stock = True
-    poll = 5.0
+    poll = 10.0  # a console is a request a machine, and Google counts them by the minute
 
     def __init__(self) -> None:
         self._sessions: dict[tuple[str, str], Session] = {}
@@ -81,12 +81,13 @@ class Gce:
     def release(self, definition: Definition, progress: Progress) -> None:
         from providers.gce import owned
 
-        owned.release(self._session(definition), definition.name, section.network(definition), progress)
+        session = self._session(definition)
+        owned.release(session, owned.scope(session, definition.name, section.network(definition)), progress)
 
     def leftovers(self, definition: Definition) -> tuple[str, ...]:
         from providers.gce import leftovers
 
-        return leftovers.lines(self._session(definition), definition.name)
+        return leftovers.lines(self._session(definition), definition.name, section.network(definition))
 
     def _session(self, definition: Definition) -> Session:
         gce = section.of(definition)

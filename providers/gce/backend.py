@@ -9,14 +9,14 @@ from urllib.parse import quote
 
 from generator.definition import Definition
 from generator.errors import UserError
-from providers.gce import section
-from providers.gce.facts import number
+from providers.gce import project, section
 from providers.gce.refusal import GoogleError
 from providers.gce.session import Session
 
 LOOK = "look at the bucket of Terraform's state"
 MAKE = "make the bucket of Terraform's state"
 STORAGE = "https://storage.googleapis.com/storage/v1/b"
+MADE = {"anywhere-backend": "true"}  # on buckets that were made here
 TRAITS: Mapping[str, Any] = {
     "versioning": {"enabled": True},
     "iamConfiguration": {"uniformBucketLevelAccess": {"enabled": True}, "publicAccessPrevention": "enforced"},
@@ -49,23 +49,24 @@ def _named(definition: Definition) -> Bucket:
     return Bucket(**{"name": given["gcs"]["bucket"], "prefix": given["gcs"]["prefix"]})
 
 
-def described(session: Session, bucket: Bucket) -> Mapping[str, Any] | None:
-    """The bucket, None where it is not there; UserError where it is another project's."""
+def described(session: Session, bucket: Bucket, number: str) -> Mapping[str, Any] | None:
+    """The bucket, None where it is not there; UserError where it is not of the project `number`."""
     try:
         found = session.rest(LOOK, "GET", f"{STORAGE}/{bucket.name}?projection=noAcl", accepted=(404,))
     except GoogleError as error:
         if error.denied:
             raise _not_ours(session, bucket) from None
         raise
-    if found and str(found.get("projectNumber", "")) != number(session):
+    if found and str(found.get("projectNumber", "")) != number:
         raise _not_ours(session, bucket)
     return found  # type: ignore[no-any-return]
 
 
 def _not_ours(session: Session, bucket: Bucket) -> UserError:
     return UserError(
-        f"The bucket {bucket.name} is not of project {session.project}, or may not be looked at.",
-        "Names of buckets are unique in the world: write another in providers.gce.backend.gcs.bucket.",
+        f"The bucket {bucket.name} belongs to another project than {session.project}, or may not be looked at.",
+        "Names of buckets are unique in all of Google Cloud: write another in providers.gce.backend.gcs.bucket, or use "
+        "the credentials of its owner.",
     )
 
 
@@ -73,7 +74,7 @@ def lacking(found: Mapping[str, Any]) -> list[str]:
     """What a bucket of states should have, and this one has not."""
     access = found.get("iamConfiguration", {})
     has = {
-        "versioning": found.get("versioning", {}).get("enabled", False),
+        "versions": found.get("versioning", {}).get("enabled", False),
         "uniform access": access.get("uniformBucketLevelAccess", {}).get("enabled", False),
         "public access prevention": access.get("publicAccessPrevention") == "enforced",
     }
@@ -81,34 +82,55 @@ def lacking(found: Mapping[str, Any]) -> list[str]:
 
 
 def create(session: Session, definition: Definition) -> str:
-    """Have the bucket, and say what was done. One that was there is judged, and left as it is."""
-    bucket = _named(definition)
-    found = described(session, bucket)
+    """Have the bucket, and say what was done. One that was made elsewhere is judged, and left as it is."""
+    bucket, number = _named(definition), project.number(session)
+    found = described(session, bucket, number)
     if found is None:
-        body = {"name": bucket.name, "location": session.region, "labels": {"anywhere-backend": "true"}, **TRAITS}
-        try:
-            session.rest(MAKE, "POST", f"{STORAGE}?project={session.project}", body)
-        except GoogleError as error:
-            if error.status == 409:
-                raise _not_ours(session, bucket) from None
+        made = _made(session, bucket)
+        found = described(session, bucket, number)
+        if found is None:
+            raise _not_ours(session, bucket)  # its name is taken, and nobody says by whom
+        if made:
+            _verify(bucket, found)
+            return f"Made the bucket {bucket.name} in {session.region}: versioned, private, with uniform access."
+    if not (missing := lacking(found)):
+        return f"The bucket {bucket.name} is there, and as it should be."
+    names = ", ".join(missing)
+    if found.get("labels", {}).items() >= MADE.items():
+        session.rest(MAKE, "PATCH", f"{STORAGE}/{bucket.name}", TRAITS)
+        _verify(bucket, described(session, bucket, number) or {})
+        return f"The bucket {bucket.name} was there; it lacked {names}, and has that now."
+    return f"The bucket {bucket.name} is there, and was made by somebody else: it lacks {names}. It was left so."
+
+
+def _made(session: Session, bucket: Bucket) -> bool:
+    """Make it; False where the name is taken."""
+    body = {"name": bucket.name, "location": session.region, "labels": MADE, **TRAITS}
+    try:
+        session.rest(MAKE, "POST", f"{STORAGE}?project={session.project}", body)
+    except GoogleError as error:
+        if error.status != 409:
             raise
-        return f"Made the bucket {bucket.name} in {session.region}: versioned, private, with uniform access."
+        return False
+    return True
+
+
+def _verify(bucket: Bucket, found: Mapping[str, Any]) -> None:
+    """UserError where Google did not make it as it was asked for."""
     if missing := lacking(found):
         raise UserError(
-            f"The bucket {bucket.name} is there, without {', '.join(missing)}.",
-            f"gcloud storage buckets update gs://{bucket.name} --versioning --uniform-bucket-level-access "
-            "--public-access-prevention",
+            f"The bucket {bucket.name} was to have {', '.join(missing)}, and has not.",
+            "See whether a policy of the organization forbids it; then run the same command again.",
         )
-    return f"The bucket {bucket.name} is there: versioned, private, with uniform access."
 
 
-def look(session: Session, definition: Definition) -> str:
-    """What preflight says of the bucket; UserError where it will not do."""
+def ready(session: Session, definition: Definition, number: str) -> str:
+    """That the bucket is there, is the project's, keeps versions and is private; UserError where not."""
     bucket = _named(definition)
-    found = described(session, bucket)
+    found = described(session, bucket, number)
     if found is None:
         raise UserError(
-            f"The bucket {bucket.name} is not there.",
+            f"There is no bucket {bucket.name} for Terraform's state.",
             f"Make it: anywhere backend create {definition.path} --provider gce",
         )
     if missing := lacking(found):
@@ -120,17 +142,29 @@ def look(session: Session, definition: Definition) -> str:
     return f"{bucket.name}, versioned, of project {session.project}"
 
 
-def lock(session: Session, definition: Definition) -> str:
-    """What preflight says of the state's lock; UserError where another run holds it."""
+def unlocked(session: Session, definition: Definition) -> str:
+    """That no other run holds the state; UserError that says who does."""
     bucket = _named(definition)
     name = f"{bucket.prefix}/default.tflock"
-    url = f"{STORAGE}/{bucket.name}/o/{quote(name, safe='')}?alt=media"
+    url = f"{STORAGE}/{bucket.name}/o/{quote(name, safe='')}"
     held = session.rest(LOOK, "GET", url, accepted=(404,))
-    if held:
-        raise UserError(
-            f"The state is locked by {held.get('Who', 'another run')} since {held.get('Created', 'some time')} "
-            f"({held.get('Operation', '')}).",
-            "Wait until that run has ended. A lock that a dead run left: terraform force-unlock "
-            f"{held.get('ID', 'ID')}, in the rendered folder.",
-        )
-    return f"nobody holds {name}"
+    if held is None:
+        return f"nobody holds {name}"
+    # What Terraform wrote into it has an id as well, but it is the generation that unlocks.
+    lock = _content(session, f"{url}?alt=media")
+    raise UserError(
+        f"The state is locked by {lock.get('Who') or 'another run'} since "
+        f"{lock.get('Created') or held.get('timeCreated') or 'some time'}"
+        f" ({lock.get('Operation') or 'unknown operation'}).",
+        "Wait until that run ends. If it is dead: terraform force-unlock "
+        f"{held.get('generation', 'unknown')} in the rendered folder.",
+    )
+
+
+def _content(session: Session, url: str) -> Mapping[str, str]:
+    """What the lock says of who holds it, {} where that cannot be told."""
+    try:
+        found = session.rest(LOOK, "GET", url, accepted=(404,))
+    except GoogleError:
+        return {}
+    return found if isinstance(found, Mapping) else {}

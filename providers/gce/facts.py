@@ -9,11 +9,10 @@ from typing import Any
 from generator.definition import Definition
 from generator.errors import UserError
 from generator.lock import Lock
-from providers.gce import images, section, sizes, subnetworks, zones
+from providers.gce import disks, images, project, section, sizes, subnetworks, zones
 from providers.gce.session import Session
 
-WHO = "look at the project"
-LARGEST_PREFIX = 19  # of a machines network that is cut into fixed machines and workers
+LEAST = 19  # prefix length of a machines network that is cut into fixed machines and workers
 
 
 def found(session: Session, definition: Definition) -> dict[str, Any]:
@@ -24,7 +23,7 @@ def found(session: Session, definition: Definition) -> dict[str, Any]:
     gce = section.of(definition)
     _roomy(definition)
     facts: dict[str, Any] = {"project": session.project, "region": session.region}
-    facts["project_number"] = gce.get("project_number") or number(session)
+    facts["project_number"] = gce.get("project_number") or project.number(session)
     given: Mapping[str, str] = gce.get("images", {})
     settled = gce.get("zones") and set(definition.architectures) <= given.keys() and "project_number" in gce
     if settled:
@@ -34,12 +33,6 @@ def found(session: Session, definition: Definition) -> dict[str, Any]:
     if section.network(definition):
         facts["subnets"] = subnetworks.chosen(session, definition)
     return facts
-
-
-def number(session: Session) -> str:
-    """The project's number, which names of buckets end with."""
-    url = f"https://cloudresourcemanager.googleapis.com/v3/projects/{session.project}"
-    return str(session.rest(WHO, "GET", url)["name"]).rpartition("/")[2]
 
 
 def locked(lock: Lock) -> Mapping[str, Any]:
@@ -62,6 +55,7 @@ def settings(definition: Definition, lock: Lock) -> dict[str, Any]:
         "region": gce["region"],
         "zones": list(facts["zones"]),
         "types": sizes.types(definition),
+        "disks": disks.types(definition),
         "admin_cidrs": [str(cidr) for cidr in gce["admin_cidrs"]],
         "nat": gce.get("nat", "one"),
         "load_balancer": definition.masters.count > 1 if balanced is None else balanced,
@@ -84,9 +78,9 @@ def networks(lock: Lock) -> tuple[IPv4Network, ...]:
 def _roomy(definition: Definition) -> None:
     """UserError where the cluster's own network would be too small to be cut up."""
     machines = definition.network.machines
-    if not section.network(definition) and machines.prefixlen > LARGEST_PREFIX:
+    if not section.network(definition) and machines.prefixlen > LEAST:
         raise UserError(
-            f"spec.network.machines is {machines}; on GCE a cluster's own network is a /{LARGEST_PREFIX} or larger.",
+            f"spec.network.machines is {machines}; on GCE a cluster's own network is a /{LEAST} or larger.",
             "Write a larger range, such as 10.20.0.0/16, or name a network of yours in providers.gce.network.",
         )
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from generator.definition import Definition
 from generator.errors import UserError
 from providers.gce import section
 from providers.gce.refusal import GoogleError
 from providers.gce.session import Session
+from providers.gce.sizes import ARCHITECTURES
 
 LOOK = "look at the machines' image"
 DEBIAN = "debian-cloud"
 FAMILIES = {"amd64": "debian-13", "arm64": "debian-13-arm64"}
-ARCHITECTURES = {"amd64": "X86_64", "arm64": "ARM64"}  # as Google names them
 
 
 def chosen(session: Session, definition: Definition) -> dict[str, str]:
@@ -29,7 +28,10 @@ def chosen(session: Session, definition: Definition) -> dict[str, str]:
 def check(session: Session, image: str, arch: str) -> str:
     """`image`, if it can be started on `arch`; UserError where not."""
     project, name = image.split("/")[1], image.split("/")[4]
-    where = "Give another in providers.gce.images, or leave that out for Debian's own; then `anywhere images lock`."
+    where = (
+        "Give another in providers.gce.images, or leave that out for Debian's own; then "
+        "`anywhere images lock FILE --provider gce`."
+    )
     try:
         found = session.call("ImagesClient", "get", LOOK, project=project, image=name)
     except GoogleError as error:
@@ -39,10 +41,19 @@ def check(session: Session, image: str, arch: str) -> str:
     if (found.status and found.status != "READY") or found.deprecated.state in ("OBSOLETE", "DELETED"):
         raise UserError(f"The machine image {image} is {found.deprecated.state or found.status}.", where)
     if found.architecture and found.architecture != ARCHITECTURES[arch]:
-        raise UserError(f"The machine image {image} is for {found.architecture}, not for {arch}.", where)
+        message = f"The machine image {image} is for {found.architecture}, and machines of {arch} need another."
+        raise UserError(message, where)
     return image
 
 
 def _newest(session: Session, arch: str) -> str:
-    found: Any = session.call("ImagesClient", "get_from_family", LOOK, project=DEBIAN, family=FAMILIES[arch])
+    try:
+        found = session.call("ImagesClient", "get_from_family", LOOK, project=DEBIAN, family=FAMILIES[arch])
+    except GoogleError as error:
+        if not error.gone:
+            raise
+        raise UserError(
+            f"Debian ({DEBIAN}) has no image of family {FAMILIES[arch]}.",
+            f"Give one of your own: providers.gce.images: {{{arch}: projects/PROJECT/global/images/NAME}}.",
+        ) from None
     return f"projects/{DEBIAN}/global/images/{found.name}"

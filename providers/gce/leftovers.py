@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from typing import Any
 
 from generator.errors import UserError
-from providers.gce.facts import number
+from providers.gce import owned
 from providers.gce.machines import CLUSTER
+from providers.gce.refusal import GoogleError
 from providers.gce.session import Session, last
 
 LOOK = "look for what is left of the cluster"
@@ -19,26 +21,31 @@ ACCOUNTS = "https://iam.googleapis.com/v1"
 _LABELLED = (
     ("machine", "InstancesClient", "aggregated_list"),
     ("disk", "DisksClient", "aggregated_list"),
+    ("snapshot", "SnapshotsClient", "list"),
     ("address", "AddressesClient", "aggregated_list"),
     ("forwarding rule", "ForwardingRulesClient", "aggregated_list"),
 )
-# What does not, in the cluster's own network.
-_NETWORKED = (
-    ("firewall rule", "FirewallsClient", "list", False),
-    ("router", "RoutersClient", "list", True),
-    ("subnetwork", "SubnetworksClient", "list", True),
+# What does not, and has a name that no other cluster's can have: what it is, its client, the names.
+_NAMED = (
+    ("health check", "RegionHealthChecksClient", ("{0}-api", "{0}-worker")),
+    ("backend service", "RegionBackendServicesClient", ("{0}-api",)),
+    ("router", "RoutersClient", ("{0}-nat",)),
 )
 Finder = Callable[[Session, str], Iterator[str]]
 
 
-def lines(session: Session, cluster: str) -> tuple[str, ...]:
-    """A line each: what and its name. What could not be looked for has a line as well."""
+def lines(session: Session, cluster: str, network: str) -> tuple[str, ...]:
+    """A line each: what and its name. What could not be looked for has a line as well.
+
+    `network` is the one that was there before the cluster, "" where the cluster had its own.
+    """
     found: dict[str, None] = {}
-    number(session)  # without credentials, that is all to say
-    for what, find in _finders():
+    for what, find in (*_finders(), ("what the cluster had Google make", _made(network))):
         try:
             found.update(dict.fromkeys(find(session, cluster)))
         except UserError as error:
+            if isinstance(error, GoogleError) and error.status in (0, 401):
+                raise  # where nobody can be asked, that is all to say
             found[f"unknown: {what}: {error.message}"] = None
     return tuple(found)
 
@@ -46,15 +53,11 @@ def lines(session: Session, cluster: str) -> tuple[str, ...]:
 def _finders() -> Iterator[tuple[str, Finder]]:
     for what, client, method in _LABELLED:
         yield f"{what}s", _labelled(what, client, method)
-    yield "groups", _groups
-    yield "instance templates", _templates
-    yield "health checks", _checks
-    for what, client, method, regional in _NETWORKED:
-        yield f"{what}s", _networked(what, client, method, regional)
-    yield "networks", _networks
-    yield "secrets", _secrets
-    yield "buckets", _buckets
-    yield "service accounts", _accounts
+    yield from (("instance groups", _groups), ("instance templates", _templates))
+    for what, client, names in _NAMED:
+        yield f"{what}s", _named(what, client, names)
+    yield from (("firewall rules", _firewalls), ("subnetworks", _subnetworks), ("networks", _networks))
+    yield from (("secrets", _secrets), ("buckets", _buckets), ("service accounts", _accounts))
 
 
 def _labelled(what: str, client: str, method: str) -> Finder:
@@ -65,11 +68,11 @@ def _labelled(what: str, client: str, method: str) -> Finder:
     return find
 
 
-def _networked(what: str, client: str, method: str, regional: bool) -> Finder:
+def _named(what: str, client: str, names: tuple[str, ...]) -> Finder:
     def find(session: Session, cluster: str) -> Iterator[str]:
-        where = {"region": session.region} if regional else {}
-        for thing in session.items(client, method, LOOK, **where):
-            if last(thing.network) == cluster:
+        own = {name.format(cluster) for name in names}
+        for thing in session.items(client, "list", LOOK, region=session.region):
+            if thing.name in own:
                 yield f"{what} {thing.name}"
 
     return find
@@ -81,28 +84,46 @@ def _networks(session: Session, cluster: str) -> Iterator[str]:
             yield f"network {network.name}"
 
 
+def _subnetworks(session: Session, cluster: str) -> Iterator[str]:
+    for subnetwork in session.items("SubnetworksClient", "list", LOOK, region=session.region):
+        if last(subnetwork.network) == cluster:
+            yield f"subnetwork {subnetwork.name}"
+
+
+def _firewalls(session: Session, cluster: str) -> Iterator[str]:
+    """Rules of the cluster's own network, or for its accounts in another."""
+    accounts = {f"{name}@{session.project}.iam.gserviceaccount.com" for name in account_names(cluster)}
+    for rule in session.items("FirewallsClient", "list", LOOK):
+        if last(rule.network) == cluster or accounts & set(rule.target_service_accounts):
+            yield f"firewall rule {rule.name}"
+
+
+def account_names(cluster: str) -> Iterator[str]:
+    """What the module calls the service accounts of a cluster: a name of 30 characters at most."""
+    short = cluster if len(cluster) <= 23 else f"{cluster[:14]}-{sha256(cluster.encode()).hexdigest()[:8]}"
+    yield from (f"{short}-{role}" for role in ("etcd", "master", "worker"))
+
+
 def _groups(session: Session, cluster: str) -> Iterator[str]:
-    ours = {name for name, _ in _cluster_templates(session, cluster)}
-    groups = session.items("RegionInstanceGroupManagersClient", "list", LOOK, region=session.region)
-    yield from (f"instance group {group.name}" for group in groups if last(group.instance_template) in ours)
+    """Pools by their template; the load balancer's groups of masters by their name."""
+    ours = {template.name for template in _cluster_templates(session, cluster)}
+    for group in session.items("RegionInstanceGroupManagersClient", "list", LOOK, region=session.region):
+        if ours & {last(group.instance_template), *(last(version.instance_template) for version in group.versions)}:
+            yield f"instance group {group.name}"
+    for group in session.items("InstanceGroupsClient", "aggregated_list", LOOK):
+        if group.zone and group.name == f"{cluster}-api-{last(group.zone)}":
+            yield f"instance group {group.name}"
 
 
 def _templates(session: Session, cluster: str) -> Iterator[str]:
-    yield from (f"instance template {name}" for name, _ in _cluster_templates(session, cluster))
+    yield from (f"instance template {template.name}" for template in _cluster_templates(session, cluster))
 
 
-def _cluster_templates(session: Session, cluster: str) -> Iterator[tuple[str, Any]]:
+def _cluster_templates(session: Session, cluster: str) -> Iterator[Any]:
     """The regional instance templates whose machines have the cluster's label."""
     for template in session.items("RegionInstanceTemplatesClient", "list", LOOK, region=session.region):
         if template.properties.labels.get(CLUSTER) == cluster:
-            yield template.name, template
-
-
-def _checks(session: Session, cluster: str) -> Iterator[str]:
-    names = (f"{cluster}-api", f"{cluster}-worker")
-    for check in session.items("RegionHealthChecksClient", "list", LOOK, region=session.region):
-        if check.name in names:
-            yield f"health check {check.name}"
+            yield template
 
 
 def _secrets(session: Session, cluster: str) -> Iterator[str]:
@@ -117,7 +138,8 @@ def _buckets(session: Session, cluster: str) -> Iterator[str]:
 
 
 def _accounts(session: Session, cluster: str) -> Iterator[str]:
-    for account in _pages(session, f"{ACCOUNTS}/projects/{session.project}/serviceAccounts?pageSize=100", "accounts"):
+    url = f"{ACCOUNTS}/projects/{session.project}/serviceAccounts?pageSize=100"
+    for account in _pages(session, url, "accounts"):
         if account.get("displayName", "").endswith(f" machines of cluster {cluster}"):
             yield f"service account {account['email']}"
 
@@ -131,3 +153,11 @@ def _pages(session: Session, url: str, key: str) -> Iterator[dict[str, Any]]:
         if not answer.get("nextPageToken"):
             return
         token = f"{'&' if '?' in url else '?'}pageToken={answer['nextPageToken']}"
+
+
+def _made(network: str) -> Finder:
+    def find(session: Session, cluster: str) -> Iterator[str]:
+        found = owned.find(session, owned.scope(session, cluster, network))
+        yield from owned.lines(found)
+
+    return find

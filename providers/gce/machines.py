@@ -17,19 +17,28 @@ PURPOSE = "read a machine's serial console"
 
 THREADS = 8
 KEPT = 256 * 1024  # characters of a console; its end is what matters
-Place = tuple[str, str]  # zone and name
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Boot:
+    """An instance since it was last started: another one of its name has a console of its own."""
+
+    zone: str
+    name: str
+    number: int
+    started: str
 
 
 def instances(session: Session, cluster: str, purpose: str) -> list[Any]:
-    """The cluster's instances that are there, started or not."""
-    wanted = f"labels.{CLUSTER} = {cluster}"
-    return session.items("InstancesClient", "aggregated_list", purpose, filter=wanted)
+    """The cluster's instances in the region that are there, started or not."""
+    found = session.items("InstancesClient", "aggregated_list", purpose, filter=f"labels.{CLUSTER} = {cluster}")
+    return [instance for instance in found if last(instance.zone).rpartition("-")[0] == session.region]
 
 
 def observe(session: Session, cluster: str, consoles: Consoles, *, ssh: bool) -> tuple[Observed, ...]:
     """The cluster's machines, by name. `ssh` says whether they let anybody in."""
     found = instances(session, cluster, "see which machines there are")
-    texts = consoles.read(session, [(last(i.zone), i.name) for i in found if i.status in GOING_ON])
+    texts = consoles.read(session, [_boot(instance) for instance in found if instance.status in GOING_ON])
     seen = [_observed(session.project, cluster, instance, texts, ssh) for instance in found]
     return tuple(sorted(seen, key=lambda machine: (machine.name, machine.running)))
 
@@ -38,32 +47,41 @@ def observe(session: Session, cluster: str, consoles: Consoles, *, ssh: bool) ->
 class Consoles:
     """Serial consoles as read so far; each call asks only for what was written since the last."""
 
-    _texts: dict[Place, str] = field(default_factory=dict)
-    _next: dict[Place, int] = field(default_factory=dict)
+    _texts: dict[Boot, str] = field(default_factory=dict)
+    _next: dict[Boot, int] = field(default_factory=dict)
 
-    def read(self, session: Session, places: Iterable[Place]) -> Mapping[Place, str]:
-        """The consoles of the instances at `places`; "" where there is nothing yet, or it may not be read."""
-        wanted = sorted(places)
+    def read(self, session: Session, boots: Iterable[Boot]) -> Mapping[Boot, str]:
+        """The consoles of the instances at `boots`; "" where there is nothing yet, or it may not be read."""
+        wanted = sorted(boots)
         with ThreadPoolExecutor(THREADS) as pool:
-            answers = list(pool.map(lambda place: _console(session, place, self._next.get(place, 0)), wanted))
-        for place, answer in zip(wanted, answers, strict=True):
+            answers = list(pool.map(lambda boot: _console(session, boot, self._next.get(boot, 0)), wanted))
+        for boot, answer in zip(wanted, answers, strict=True):
             if answer is None:
                 continue
-            # A console that begins anew belongs to a machine that was made anew under its name.
-            kept = self._texts.get(place, "") if answer.start and answer.start == self._next.get(place) else ""
-            self._texts[place] = (kept + answer.contents)[-KEPT:]
-            self._next[place] = answer.next_
-        for place in self._texts.keys() - set(wanted):
-            del self._texts[place], self._next[place]
+            # Google keeps the last MiB of a console; what came between was lost, where it begins later than asked for.
+            kept = self._texts.get(boot, "") if answer.start and answer.start == self._next.get(boot) else ""
+            self._texts[boot] = (kept + answer.contents)[-KEPT:]
+            self._next[boot] = answer.next_
+        for boot in self._texts.keys() - set(wanted):
+            del self._texts[boot], self._next[boot]
         return self._texts
 
 
-def _console(session: Session, place: Place, start: int) -> Any:
+def _boot(instance: Any) -> Boot:
+    return Boot(last(instance.zone), instance.name, instance.id, instance.last_start_timestamp)
+
+
+def _console(session: Session, boot: Boot, start: int) -> Any:
     """What the console says from `start` on; None where it cannot be told this time."""
-    zone, name = place
     try:
         return session.call(
-            "InstancesClient", "get_serial_port_output", PURPOSE, zone=zone, instance=name, port=1, start=start
+            "InstancesClient",
+            "get_serial_port_output",
+            PURPOSE,
+            zone=boot.zone,
+            instance=boot.name,
+            port=1,
+            start=start,
         )
     except GoogleError as error:
         # Consoles are an extra: one that may not be read, or is gone by now, stops nobody.
@@ -72,14 +90,14 @@ def _console(session: Session, place: Place, start: int) -> Any:
         raise
 
 
-def _observed(project: str, cluster: str, instance: Any, texts: Mapping[Place, str], ssh: bool) -> Observed:
+def _observed(project: str, cluster: str, instance: Any, texts: Mapping[Boot, str], ssh: bool) -> Observed:
     zone, name, group = last(instance.zone), instance.labels.get(NAME, ""), instance.labels.get(GROUP, "")
     interfaces = list(instance.network_interfaces)
     return Observed(
         name=name or instance.name.removeprefix(f"{cluster}-"),
         running=instance.status in GOING_ON,
         address=interfaces[0].network_i_p if interfaces else "",
-        console=texts.get((zone, instance.name), ""),
+        console=texts.get(_boot(instance), ""),
         ssh=ssh_command(project, zone, instance.name) if ssh else (),
         group="" if name else group,
     )

@@ -1,72 +1,190 @@
-"""What a running cluster had Google make: load balancers of its Services, disks of its volumes. They go before it does.
+"""What a running cluster had Google make by itself: load balancers of Services, volumes of claims, firewall rules.
 
-What Terraform made carries the label of the cluster, and is never touched here.
+Terraform knows nothing of these, and a network cannot go while they are there.
 """
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+from generator.errors import UserError
 from generator.progress import Progress
-from providers.gce.machines import CLUSTER, instances
-from providers.gce.session import Session, last
+from providers.gce import balancers
+from providers.gce.balancers import SERVICE, Balancer
+from providers.gce.machines import CLUSTER, NAME, instances
+from providers.gce.refusal import GoogleError
+from providers.gce.session import Session, last, place
 
-LOOK = "look for what the cluster had made"
-REMOVE = "remove what the cluster had made"
-SECONDS = 180.0
-CSI = "pd.csi.storage.gke.io"
-
-
-def release(session: Session, cluster: str, network: str, progress: Progress) -> None:
-    """Remove the balancers and volumes of the cluster's own controllers, and wait until they are gone.
-
-    `network` is the one that was there before the cluster, "" where the cluster has its own.
-    """
-    machines = instances(session, cluster, LOOK)
-    _balancers(session, {machine.name for machine in machines}, progress)
-    _rules(session, network or cluster, progress)
-    _volumes(session, machines, progress)
+LOOK = "look for what the cluster had Google make"
+REMOVE = "remove what the cluster had Google make"
+PATIENCE_SECONDS = 300.0
+POLL_SECONDS = 1.0
+CHECKS = "https://compute.googleapis.com/compute/v1/projects/{}/global/httpHealthChecks"
+CSI = "pd.csi.storage.gke.io"  # who made a disk is in its description
 
 
-def _balancers(session: Session, machines: set[str], progress: Progress) -> None:
-    """Forwarding rules and target pools that send to the cluster's machines."""
-    region = session.region
-    pools = [p for p in session.items("TargetPoolsClient", "list", LOOK, region=region) if _sends_to(p, machines)]
-    if not pools:
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """A disk of a claim. `field` says what `where` is: zone, or region where the disk is in two zones."""
+
+    name: str
+    field: str
+    where: str
+    holders: tuple[tuple[str, str, str], ...]  # zone, machine, what that calls the disk
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """What a cluster had Google make, in the order in which it can be removed."""
+
+    balancers: tuple[Balancer, ...]
+    firewalls: tuple[str, ...]
+    volumes: tuple[Volume, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where a cluster's own things can be. `network` is the cluster's, or the one that it was put in."""
+
+    cluster: str
+    network: str
+    shared: bool  # the network was there before, and others may be in it
+    machines: tuple[Any, ...]
+
+    @property
+    def places(self) -> frozenset[str]:
+        return frozenset(place(machine.self_link) for machine in self.machines)
+
+    def has_volume(self, disk: Any) -> bool:
+        """Whether `disk` was made for a claim of the cluster, and no machine outside of it holds it.
+
+        One that no machine holds is known by a label that the driver was told to set.
+        """
+        if CSI not in disk.description or NAME in disk.labels:
+            return False
+        holders = {place(user) for user in disk.users}
+        labels = (disk.labels.get(CLUSTER) == self.cluster, f"kubernetes-io-cluster-{self.cluster}" in disk.labels)
+        return holders <= self.places and (bool(holders) or any(labels))
+
+    def has_firewall(self, rule: Any, own: frozenset[str]) -> bool:
+        """Whether `rule` is of a balancer; in the cluster's own network, any rule of any Service is."""
+        made = rule.name.startswith("k8s-") or SERVICE in rule.description
+        return last(rule.network) == self.network and (rule.name in own or (made and not self.shared))
+
+
+def scope(session: Session, cluster: str, network: str) -> Scope:
+    """`network` is the one that was there before the cluster, "" where the cluster has its own."""
+    return Scope(cluster, network or cluster, bool(network), tuple(instances(session, cluster, LOOK)))
+
+
+def find(session: Session, where: Scope) -> Owned:
+    """What is there of it now."""
+    found = balancers.all_of(session, where.places, LOOK)
+    own = frozenset(name for balancer in found for name in balancer.firewalls)
+    rules = session.items("FirewallsClient", "list", LOOK)
+    disks = session.items("DisksClient", "aggregated_list", LOOK)
+    return Owned(
+        found,
+        tuple(rule.name for rule in rules if where.has_firewall(rule, own)),
+        tuple(_volume(disk, where) for disk in disks if where.has_volume(disk)),
+    )
+
+
+def _volume(disk: Any, where: Scope) -> Volume:
+    holders = tuple(
+        (last(machine.zone), machine.name, attached.device_name)
+        for machine in where.machines
+        for attached in machine.disks
+        if place(attached.source) == place(disk.self_link)
+    )
+    return Volume(disk.name, "zone" if disk.zone else "region", last(disk.zone or disk.region), holders)
+
+
+def release(session: Session, where: Scope, progress: Progress) -> None:
+    """Remove it all and wait until it is gone. UserError where something stays; nothing else is touched."""
+    owned = find(session, where)
+    for balancer in owned.balancers:
+        progress.note(f"remove {balancer.what} {balancer.name}")
+        _delete_balancer(session, balancer)
+    for rule in owned.firewalls:
+        progress.note(f"remove firewall rule {rule}")
+        _until(partial(_delete, session, "FirewallsClient", firewall=rule), f"firewall rule {rule}")
+    for volume in owned.volumes:
+        progress.note(f"remove disk {volume.name}")
+        _until(partial(_delete_volume, session, volume), f"disk {volume.name}")
+
+
+def lines(owned: Owned) -> Iterator[str]:
+    """What is there of it, a line each."""
+    yield from (f"{balancer.what} {balancer.name} (of a Service)" for balancer in owned.balancers)
+    yield from (f"firewall rule {rule} (of a Service)" for rule in owned.firewalls)
+    yield from (f"disk {volume.name} (of a claim)" for volume in owned.volumes)
+
+
+def _until(done: Callable[[], bool], what: str) -> None:
+    """Try `done` until it says so."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while not done():
+        if time.monotonic() > end:
+            raise UserError(
+                f"The {what}, which the cluster had Google make, is still in use after {PATIENCE_SECONDS:.0f} s.",
+                "Run `anywhere destroy` again; nothing of the cluster itself was removed yet.",
+            )
+        time.sleep(POLL_SECONDS)
+
+
+def _delete_balancer(session: Session, balancer: Balancer) -> None:
+    """From the address that is asked to the machines that answer; what others use as well stays."""
+    region = {"region": session.region}
+    for rule in balancer.rules:
+        fields = {**region, "forwarding_rule": rule}
+        _until(partial(_delete, session, "ForwardingRulesClient", **fields), f"forwarding rule {rule}")
+    if balancer.what == "target pool":
+        client, fields = "TargetPoolsClient", {**region, "target_pool": balancer.name}
+    else:
+        client, fields = "RegionBackendServicesClient", {**region, "backend_service": balancer.name}
+    _until(partial(_delete, session, client, **fields), f"{balancer.what} {balancer.name}")
+    for check in balancer.checks:
+        _delete_check(session, check, balancer)
+    for zone, group in balancer.groups:
+        _delete(session, "InstanceGroupsClient", zone=zone, instance_group=group)
+
+
+def _delete_check(session: Session, check: str, balancer: Balancer) -> None:
+    """Target pools have health checks of an old kind, which google-cloud-compute has no client for."""
+    if balancer.what != "target pool":
+        _delete(session, "HealthChecksClient", health_check=check)
         return
-    names = {pool.name for pool in pools}
-    for rule in session.items("ForwardingRulesClient", "list", LOOK, region=region):
-        if last(rule.target) in names and CLUSTER not in rule.labels:
-            progress.note(f"removing the forwarding rule {rule.name}")
-            session.wait("ForwardingRulesClient", "delete", REMOVE, SECONDS, region=region, forwarding_rule=rule.name)
-    for pool in pools:
-        progress.note(f"removing the target pool {pool.name}")
-        session.wait("TargetPoolsClient", "delete", REMOVE, SECONDS, region=region, target_pool=pool.name)
+    try:
+        session.rest(REMOVE, "DELETE", f"{CHECKS.format(session.project)}/{check}", accepted=(404,))
+    except GoogleError as error:
+        if not error.in_use:
+            raise
 
 
-def _sends_to(pool: Any, machines: set[str]) -> bool:
-    return any(last(instance) in machines for instance in pool.instances)
+def _delete_volume(session: Session, volume: Volume) -> bool:
+    """A machine that goes as well holds it: it is taken from there, and with it what is on it."""
+    for zone, machine, device in volume.holders:
+        _done(session, "InstancesClient", "detach_disk", zone=zone, instance=machine, device_name=device)
+    client = "DisksClient" if volume.field == "zone" else "RegionDisksClient"
+    return _delete(session, client, disk=volume.name, **{volume.field: volume.where})
 
 
-def _rules(session: Session, network: str, progress: Progress) -> None:
-    """Firewall rules that Kubernetes names so, in the cluster's own network or the one it was put in."""
-    for rule in session.items("FirewallsClient", "list", LOOK):
-        if last(rule.network) == network and rule.name.startswith("k8s-"):
-            progress.note(f"removing the firewall rule {rule.name}")
-            session.wait("FirewallsClient", "delete", REMOVE, SECONDS, firewall=rule.name)
+def _delete(session: Session, client: str, **fields: str) -> bool:
+    return _done(session, client, "delete", **fields)
 
 
-def _volumes(session: Session, machines: list[Any], progress: Progress) -> None:
-    """Disks of claims that hang on the cluster's machines."""
-    urls = {machine.self_link: machine for machine in machines}
-    for disk in session.items("DisksClient", "aggregated_list", LOOK):
-        users = [urls[user] for user in disk.users if user in urls]
-        if not users or CLUSTER in disk.labels or CSI not in disk.description:
-            continue
-        zone = last(disk.zone)
-        for machine in users:
-            device = next(d.device_name for d in machine.disks if d.source == disk.self_link)
-            fields = {"zone": last(machine.zone), "instance": machine.name, "device_name": device}
-            session.wait("InstancesClient", "detach_disk", REMOVE, SECONDS, **fields)
-        progress.note(f"removing the disk {disk.name}")
-        session.wait("DisksClient", "delete", REMOVE, SECONDS, zone=zone, disk=disk.name)
+def _done(session: Session, client: str, method: str, **fields: str) -> bool:
+    """Whether it is done now, or was before; False where Google answers that something is in use."""
+    try:
+        session.wait(client, method, REMOVE, PATIENCE_SECONDS, **fields)
+    except GoogleError as error:
+        # A disk that is not on its machine any more is what was wanted.
+        if not error.in_use and not error.gone and not (method == "detach_disk" and error.status == 400):
+            raise
+        return not error.in_use
+    return True

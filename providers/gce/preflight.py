@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from ipaddress import IPv4Network
 from typing import Any
 
 from generator import lock as locks
@@ -12,14 +12,12 @@ from generator.definition import Definition
 from generator.errors import UserError
 from generator.topology import Topology
 from providers import Check
-from providers.gce import backend, images, quotas, section, sizes, subnetworks, zones
-from providers.gce.facts import number
-from providers.gce.machines import CLUSTER
-from providers.gce.refusal import GoogleError
+from providers.gce import backend, images, keys, network, project, quotas, regions, section, sizes, types, zones
+from providers.gce.refusal import Doubt, GoogleError
 from providers.gce.session import Session, last
 
+THREADS = 4
 APIS = ("compute", "secretmanager", "storage", "iam")
-SERVICES = "https://serviceusage.googleapis.com/v1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +29,16 @@ class Plan:
     topology: Topology
     facts: Mapping[str, Any]
 
+    @property
+    def number(self) -> str:
+        """The project's, as the definition or the lock has it, else as Google says."""
+        given = section.of(self.definition).get("project_number") or self.facts.get("project_number")
+        return given or project.number(self.session)
+
+    @property
+    def zones(self) -> tuple[str, ...]:
+        return tuple(self.facts.get("zones", ())) or zones.chosen(self.session, self.definition)
+
 
 # Says what there is, or raises UserError where that will not do.
 Look = Callable[[Plan], str]
@@ -40,29 +48,34 @@ def checks(session: Session, definition: Definition, topology: Topology) -> tupl
     """All of them; the first ones alone where there is nobody to ask. Read-only."""
     plan = Plan(session, definition, topology, _facts(definition))
     first: list[Check] = []
-    for subject, look in (("credentials", _credentials), ("project", _project), ("APIs", _apis), ("region", _region)):
+    for subject, look in (("credentials", _credentials), ("project", _project), ("region", _region)):
         first.append(_check(subject, look, plan))
-        if not first[-1].ok and first[-1].needed:
+        if first[-1].needed:
             return tuple(first)
-    return (*first, *(_check(subject, look, plan) for subject, look in _looks(plan)))
+    with ThreadPoolExecutor(THREADS) as pool:
+        return (*first, *pool.map(lambda each: _check(each[0], each[1], plan), _looks(plan)))
 
 
 def _check(subject: str, look: Look, plan: Plan) -> Check:
-    """A look that fails is that check's own failure; what could not be looked at is but a warning."""
+    """A look that fails is that check's own failure, so that the others are still made.
+
+    What could not be looked at is but a warning: who may make machines need not be allowed to read quotas.
+    """
     try:
         return Check(subject, True, look(plan))
-    except GoogleError as error:
-        unseen = error.passing or (error.denied and subject not in ("project", "APIs"))
-        return Check(subject, False, error.message.rstrip("."), error.hint, needed=not unseen)
     except UserError as error:
-        return Check(subject, False, error.message.rstrip("."), error.hint, needed=True)
+        unseen = isinstance(error, Doubt) or (isinstance(error, GoogleError) and (error.denied or error.passing))
+        return Check(subject, False, error.message.rstrip("."), error.hint, needed=not unseen)
 
 
 def _looks(plan: Plan) -> Iterator[tuple[str, Look]]:
     """What there is to look at for this definition."""
-    yield from (("zones", _zones), ("machine images", _images), ("CPU quota", _cpus), ("other quotas", _quotas))
+    yield from (("APIs", _apis), ("name", _name), ("types", _types), ("zones", _zones), ("machine images", _images))
+    yield from (("CPU quota", _cpus), ("region's quotas", _quotas), ("project's quotas", _project_quotas))
+    if "kms_key" in section.of(plan.definition):
+        yield "key", _key
     if section.network(plan.definition):
-        yield from (("network", _network), ("fixed addresses", _addresses))
+        yield from (("network", _network), ("way out", _way_out), ("ranges", _ranges), ("fixed addresses", _addresses))
     else:
         yield "network", _own_network
     if backend.arguments(plan.definition):
@@ -75,132 +88,101 @@ def _facts(definition: Definition) -> Mapping[str, Any]:
 
 
 def _credentials(plan: Plan) -> str:
-    try:
-        return plan.session.who()
-    except Exception as error:
-        from providers.gce import refusal
-
-        raise refusal.explain(error, "see whose credentials these are", plan.session.project) from error
+    return plan.session.who()
 
 
 def _project(plan: Plan) -> str:
+    given = section.of(plan.definition).get("project_number")
+    wanted = given or plan.facts.get("project_number")
     try:
-        found = number(plan.session)
-    except GoogleError as error:
-        if error.gone or error.denied:
-            raise UserError(
-                f"There is no project {plan.session.project}, or these credentials may not see it.",
-                "Mend providers.gce.project, or sign in as somebody who may: gcloud auth application-default login",
-            ) from None
+        found = project.number(plan.session)
+    except UserError as error:
+        if wanted and not isinstance(error, GoogleError):
+            raise Doubt(error.message, error.hint) from None  # who knows its number need not be allowed to look
         raise
-    wanted = plan.facts.get("project_number", found)
-    if wanted != found:
+    if wanted and wanted != found:
+        file = "definition" if given else "lock"
         raise UserError(
-            f"Project {plan.session.project} has the number {found}, and the lock {wanted}.",
-            f"Lock anew: anywhere images lock {plan.definition.path} --provider gce",
+            f"Project {plan.session.project} has the number {found}, and the {file} has {wanted}.",
+            f"Mend providers.gce, or lock anew: anywhere images lock {plan.definition.path} --provider gce",
         )
     return f"{plan.session.project}, number {found}"
 
 
-def _apis(plan: Plan) -> str:
-    names = [*APIS, *(("cloudkms",) if section.of(plan.definition).get("kms_key") else ())]
-    parent = f"projects/{plan.session.project}"
-    asked = "&".join(f"names={parent}/services/{name}.googleapis.com" for name in names)
-    found = plan.session.rest("see which APIs are enabled", "GET", f"{SERVICES}/{parent}/services:batchGet?{asked}")
-    off = [last(service["name"]) for service in found.get("services", ()) if service.get("state") != "ENABLED"]
-    if off:
-        raise UserError(
-            f"Not enabled in project {plan.session.project}: {', '.join(off)}.",
-            f"Enable them: gcloud services enable {' '.join(off)} --project {plan.session.project}",
-        )
-    return f"{', '.join(names)} are enabled"
-
-
 def _region(plan: Plan) -> str:
-    try:
-        status = quotas.region(plan.session).status
-    except GoogleError as error:
-        if error.gone:
-            raise UserError(f"Google has no region {plan.session.region}.", zones.REGION) from None
-        raise
-    return f"{plan.session.region} is {status.lower() or 'there'}"
+    return regions.up(plan.session)
+
+
+def _apis(plan: Plan) -> str:
+    names = [*APIS, *(("cloudkms",) if "kms_key" in section.of(plan.definition) else ())]
+    return project.enabled(plan.session, names)
+
+
+def _name(plan: Plan) -> str:
+    return network.namesake(plan.session, plan.definition.name, plan.number)
+
+
+def _types(plan: Plan) -> str:
+    return ", ".join(sorted(types.described(plan.session, plan.definition, zones.there(plan.session))))
 
 
 def _zones(plan: Plan) -> str:
-    types = frozenset(sizes.types(plan.definition).values())
-    wanted = plan.facts.get("zones") or zones.chosen(plan.session, plan.definition)
-    zones.check(plan.session.region, wanted, zones.offered(plan.session, types), types)
-    return f"{', '.join(wanted)} offer {', '.join(sorted(types))}"
+    wanted = frozenset(sizes.types(plan.definition).values())
+    zones.check(plan.session.region, plan.zones, zones.offered(plan.session, wanted), wanted)
+    return f"{', '.join(plan.zones)} offer {', '.join(sorted(wanted))}"
 
 
 def _images(plan: Plan) -> str:
-    wanted: Mapping[str, str] = plan.facts.get("images") or images.chosen(plan.session, plan.definition)
-    for arch, image in wanted.items():
-        images.check(plan.session, image, arch)
-    return ", ".join(f"{arch} {last(image)}" for arch, image in sorted(wanted.items()))
+    locked: Mapping[str, str] = plan.facts.get("images") or images.chosen(plan.session, plan.definition)
+    if absent := [arch for arch in plan.definition.architectures if arch not in locked]:
+        raise UserError(
+            f"The lock has no machine image for {', '.join(absent)}.",
+            f"Refresh it: anywhere images lock {plan.definition.path} --provider gce",
+        )
+    found = {arch: images.check(plan.session, locked[arch], arch) for arch in plan.definition.architectures}
+    return ", ".join(f"{arch} {last(image)}" for arch, image in found.items())
 
 
 def _cpus(plan: Plan) -> str:
-    zone = (plan.facts.get("zones") or zones.chosen(plan.session, plan.definition))[0]
-    return quotas.cpus(plan.session, plan.definition, zone)
+    return quotas.cpus(plan.session, plan.definition, plan.zones)
 
 
 def _quotas(plan: Plan) -> str:
-    return quotas.others(plan.session, plan.definition, plan.topology)
+    return quotas.region(plan.session, plan.definition)
+
+
+def _project_quotas(plan: Plan) -> str:
+    return quotas.project(plan.session, plan.definition, plan.zones)
+
+
+def _key(plan: Plan) -> str:
+    return keys.usable(plan.session, section.of(plan.definition)["kms_key"], plan.number)
 
 
 def _own_network(plan: Plan) -> str:
-    """A network of the cluster's name that is not of the cluster is in the way."""
-    name = plan.definition.name
-    found = [n for n in plan.session.items("NetworksClient", "list", "look at networks") if n.name == name]
-    addresses = plan.session.items(
-        "AddressesClient", "aggregated_list", "look at addresses", filter=f"labels.{CLUSTER} = {name}"
-    )
-    if found and not addresses:
-        raise UserError(
-            f"Project {plan.session.project} has a network {name} already, with nothing of this cluster in it.",
-            "Remove that network, or give the cluster another name.",
-        )
-    return f"{name} with {plan.definition.network.machines} {'is there' if found else 'is to be made'}"
+    return network.own(plan.session, plan.definition)
 
 
 def _network(plan: Plan) -> str:
-    """The existing subnetwork, and that nobody else has the pods' or Services' ranges."""
-    (chosen,) = subnetworks.chosen(plan.session, plan.definition)
-    name, network = section.network(plan.definition), plan.definition.network
-    taken = [
-        IPv4Network(cidr)
-        for subnetwork in plan.session.items("SubnetworksClient", "aggregated_list", subnetworks.LOOK)
-        if last(subnetwork.network) == name
-        for cidr in (subnetwork.ip_cidr_range, *(r.ip_cidr_range for r in subnetwork.secondary_ip_ranges))
-    ]
-    for what, own in (("pods", network.pods), ("services", network.services)):
-        if clash := [str(other) for other in taken if own.overlaps(other)]:
-            raise UserError(
-                f"spec.network.{what} {own} clashes with {', '.join(clash)}, a range of network {name}.",
-                f"Give {what} another range.",
-            )
-    return f"{name}: {chosen['id']} ({chosen['cidr']})"
+    return network.existing(plan.session, plan.definition)
+
+
+def _way_out(plan: Plan) -> str:
+    return network.way_out(plan.session, plan.definition)
+
+
+def _ranges(plan: Plan) -> str:
+    return network.ranges(plan.session, plan.definition)
 
 
 def _addresses(plan: Plan) -> str:
-    wanted = {m.address: m.name for m in plan.topology.machines if m.role != "worker"}
-    for instance in plan.session.items("InstancesClient", "aggregated_list", "look at addresses in use"):
-        if instance.labels.get(CLUSTER) == plan.definition.name:
-            continue
-        for interface in instance.network_interfaces:
-            if interface.network_i_p in wanted and last(interface.network) == section.network(plan.definition):
-                raise UserError(
-                    f"{interface.network_i_p}, which {wanted[interface.network_i_p]} is to have, belongs to "
-                    f"{instance.name}.",
-                    "Free that address, or take another subnetwork.",
-                )
-    return f"those of {', '.join(wanted.values())} are free"
+    fixed = {m.address.partition("/")[0]: m.name for m in plan.topology.machines if m.role != "worker"}
+    return network.free(plan.session, plan.definition, fixed)
 
 
 def _bucket(plan: Plan) -> str:
-    return backend.look(plan.session, plan.definition)
+    return backend.ready(plan.session, plan.definition, plan.number)
 
 
 def _lock(plan: Plan) -> str:
-    return backend.lock(plan.session, plan.definition)
+    return backend.unlocked(plan.session, plan.definition)

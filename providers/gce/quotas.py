@@ -1,75 +1,111 @@
-"""How much of something a region may have, and how much of it is in use."""
+"""How much of something a region or the project may have, and how much of it is in use.
+
+Each function says how much there is room for, and raises UserError where that is too little.
+"""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from generator.definition import Definition
+from generator.definition import SIZES, Definition
 from generator.errors import UserError
-from generator.topology import Topology
-from providers.gce import section, sizes
+from providers.gce import disks, refusal, regions, section, sizes, types
 from providers.gce.machines import GROUP, instances
 from providers.gce.session import Session
 from providers.groups import Group
 
-LOOK = "see what the region's quotas leave"
-FAMILIES = {"e2": "CPUS", "n1": "CPUS"}  # others have a quota of their own, such as C4A_CPUS
+LOOK = "see what quotas leave"
+SPOT = "PREEMPTIBLE_CPUS"
+SHARED = frozenset({"e2", "f1", "g1", "n1"})  # families that count as CPUS; others have a quota of their own
+ETCD_DISK = 10  # GiB
 
 
-def region(session: Session) -> Any:
-    """The region, with its quotas."""
-    return session.call("RegionsClient", "get", LOOK, region=session.region)
-
-
-def cpus(session: Session, definition: Definition, zone: str) -> str:
-    """CPUs of the machines that are not there yet; UserError where the region does not grant them."""
-    there = Counter(i.labels.get(GROUP, "") for i in instances(session, definition.name, LOOK))
+def cpus(session: Session, definition: Definition, zones: Collection[str]) -> str:
+    """CPUs of the machines that are not there yet, of the region."""
+    kinds = types.described(session, definition, zones)
+    has = _limits(regions.described(session, LOOK).quotas)
     wanted: Counter[str] = Counter()
-    for group in sizes.groups(definition):
-        new = max(0, group.count - there[group.name])
-        if new:
-            kind = session.call("MachineTypesClient", "get", LOOK, zone=zone, machine_type=group.type)
-            wanted[_metric(group)] += new * kind.guest_cpus
-    return _room(session, definition, wanted)
+    for group, count in _new(session, definition):
+        wanted[_metric(group, has)] += count * kinds[group.type].guest_cpus
+    return _room(session, session.region, has, wanted)
 
 
-def others(session: Session, definition: Definition, topology: Topology) -> str:
-    """Disks and addresses of the machines that are not there yet; UserError where there is no room for them."""
-    there = {i.labels.get("anywhere-name", i.name) for i in instances(session, definition.name, LOOK)}
-    new = [machine for machine in topology.machines if machine.name not in there]
-    gce = section.of(definition)
-    balanced = gce.get("load_balancer")
-    addresses = int(definition.masters.count > 1 if balanced is None else balanced) + int(
-        gce.get("nat", "one") == "one"
+def region(session: Session, definition: Definition) -> str:
+    """Machines, disks and addresses of the region that are not there yet."""
+    gce, wanted = section.of(definition), Counter[str]()
+    new = list(_new(session, definition))
+    for group, count in new:
+        gib = SIZES[group.size].disk + (ETCD_DISK if _keeps_etcd(group, definition) else 0)
+        wanted[disks.QUOTAS[disks.kind(group.type)]] += count * gib
+        wanted["INSTANCES"] += count
+    if _nothing_there(definition, new):
+        balanced, nat = _balanced(definition), "network" not in gce and gce.get("nat", "one") == "one"
+        wanted += Counter({"STATIC_ADDRESSES": int(balanced), "IN_USE_ADDRESSES": int(balanced) + int(nat)})
+    return _room(session, session.region, _limits(regions.described(session, LOOK).quotas), wanted)
+
+
+def project(session: Session, definition: Definition, zones: Collection[str]) -> str:
+    """CPUs of all regions, and the network, of the project."""
+    kinds = types.described(session, definition, zones)
+    new = list(_new(session, definition))
+    own = "network" not in section.of(definition) and _nothing_there(definition, new)
+    wanted = Counter(
+        CPUS_ALL_REGIONS=sum(count * kinds[group.type].guest_cpus for group, count in new if not group.spot),
+        NETWORKS=int(own),
     )
-    wanted = Counter({"SSD_TOTAL_GB": sum(m.size.disk + (10 if "etcd" in m.components else 0) for m in new)})
-    if not there:
-        wanted["IN_USE_ADDRESSES"] = addresses
-    return _room(session, definition, wanted)
+    found = session.call("ProjectsClient", "get", LOOK)
+    return _room(session, f"Project {session.project}", _limits(found.quotas), wanted)
 
 
-def _metric(group: Group) -> str:
-    family = re.split(r"[-0-9]*-", group.type, maxsplit=1)[0]
-    if group.spot:
-        return "PREEMPTIBLE_CPUS"
-    return FAMILIES.get(family, f"{family.upper()}_CPUS")
+def _new(session: Session, definition: Definition) -> Iterable[tuple[Group, int]]:
+    """Groups, and how many of their machines are not there yet."""
+    there = Counter(instance.labels.get(GROUP, "") for instance in instances(session, definition.name, LOOK))
+    for group in sizes.groups(definition):
+        yield group, max(0, group.count - there[group.name])
 
 
-def _room(session: Session, definition: Definition, wanted: Counter[str]) -> str:
-    quotas = {quota.metric: quota for quota in region(session).quotas}
+def _nothing_there(definition: Definition, new: Iterable[tuple[Group, int]]) -> bool:
+    return all(count == group.count for group, count in new)
+
+
+def _keeps_etcd(group: Group, definition: Definition) -> bool:
+    return group.name == ("etcd" if definition.etcd.count else "master")
+
+
+def _balanced(definition: Definition) -> bool:
+    given = section.of(definition).get("load_balancer")
+    return definition.masters.count > 1 if given is None else bool(given)
+
+
+def _metric(group: Group, has: Mapping[str, Any]) -> str:
+    """What CPUs of `group` count as: spot machines have a quota of their own where the region has granted one."""
+    if group.spot and SPOT in has and has[SPOT].limit:
+        return SPOT
+    family = re.split(r"-", group.type, maxsplit=1)[0]
+    return "CPUS" if family in SHARED else f"{family.upper()}_CPUS"
+
+
+def _limits(quotas: Iterable[Any]) -> dict[str, Any]:
+    return {quota.metric: quota for quota in quotas}
+
+
+def _room(session: Session, who: str, has: Mapping[str, Any], wanted: Counter[str]) -> str:
     said = []
     for metric, count in sorted(wanted.items()):
-        # A region without a quota of spot CPUs, or of a family, counts them as any other.
-        quota = quotas.get(metric) or quotas.get("CPUS" if metric.endswith("CPUS") else metric)
-        if quota is None or not count:
+        if not count:
             continue
+        if metric not in has:  # Compute does not tell those of the newest families, such as C4A
+            said.append(f"{count} {metric} more to take, of a number that Google does not tell here")
+            continue
+        quota = has[metric]
         if quota.usage + count > quota.limit:
             raise UserError(
-                f"{session.region} grants {quota.limit:g} {quota.metric}; {quota.usage:g} are in use, and the cluster "
-                f"takes {count} more.",
-                f"Ask for more: https://console.cloud.google.com/iam-admin/quotas?project={session.project}",
+                f"{who} grants {quota.limit:g} {metric}; {quota.usage:g} are in use, and the cluster takes {count} "
+                "more.",
+                refusal.more(session.project),
             )
-        said.append(f"{count} {quota.metric} more to take, {quota.usage:g} of {quota.limit:g} in use")
+        said.append(f"{count} {metric} more to take, {quota.usage:g} of {quota.limit:g} in use")
     return "; ".join(said) or "nothing more to take"

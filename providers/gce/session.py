@@ -11,15 +11,19 @@ from providers.gce import refusal
 
 ENDPOINT = "ANYWHERE_GCE_ENDPOINT"  # an emulator's address, asked without credentials instead of Google
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
-SECONDS = 30.0
-TRIES_SECONDS = 20.0
+PERSON = "https://openidconnect.googleapis.com/v1/userinfo"
+WHO = "see whose credentials these are"
+SECONDS = 20.0  # that one answer may take
+TRIES_SECONDS = 20.0  # in which a request is tried again that met a passing fault
 FIRST_WAIT = 0.5  # seconds between the first two tries
 
 
 class Session:
     """Clients of `project` and `region`, made when first asked for. Safe to use from several threads.
 
-    Credentials are Application Default Credentials, found as by every Google library.
+    Credentials are Application Default Credentials, found as by every Google library. Where the environment variable
+    ANYWHERE_GCE_ENDPOINT has an emulator's address (http://127.0.0.1:8080), everything is asked there, by nobody in
+    particular: Compute at /compute/v1/..., any other API at /HOST/..., such as /storage.googleapis.com/storage/v1/b.
     """
 
     def __init__(self, project: str, region: str) -> None:
@@ -54,25 +58,37 @@ class Session:
                 return None
             found = _json(response)
             if response.status_code >= 400:
-                raise refusal.answer(
-                    response.status_code, found if isinstance(found, Mapping) else {}, purpose, self.project
-                )
+                raise refusal.answered(response.status_code, found, purpose, self.project)
+            if found is None and response.content:
+                raise refusal.not_google(purpose)
             return found
 
         return self._asking(purpose, ask)
 
     def who(self) -> str:
-        """Whose credentials these are, as far as they say it themselves."""
+        """Whose credentials these are, as far as that can be told; they are tried as well."""
+        if endpoint := os.environ.get(ENDPOINT):
+            return f"nobody in particular, at {endpoint}"
+        found = self._asking(WHO, self._fresh)
+        name = getattr(found, "service_account_email", "") or getattr(found, "signer_email", "")
+        if not name:
+            person = self.rest(WHO, "GET", PERSON, accepted=(400, 401, 403, 404)) or {}
+            name = person.get("email", "")
+        return str(name or f"an account without a name ({type(found).__module__.rpartition('.')[2]})")
+
+    def _fresh(self) -> Any:
+        """The credentials, with a token that holds."""
+        from google.auth.transport.requests import Request
+
         found = self._credentials()
-        return str(getattr(found, "service_account_email", "") or getattr(found, "account", "") or type(found).__name__)
+        if not found.valid:
+            found.refresh(Request())
+        return found
 
     def _invoke(self, client: str, method: str, fields: Mapping[str, Any]) -> Any:
-        from google.api_core import exceptions, retry
+        from google.api_core import retry
 
-        passing = retry.if_exception_type(
-            exceptions.TooManyRequests, exceptions.ServiceUnavailable, exceptions.InternalServerError
-        )
-        again = retry.Retry(predicate=passing, initial=FIRST_WAIT, multiplier=2, timeout=TRIES_SECONDS)
+        again = retry.Retry(predicate=_passing, initial=FIRST_WAIT, multiplier=2, timeout=TRIES_SECONDS)
         request = {"project": self.project, **fields}
         return getattr(self._client(client), method)(request=request, retry=again, timeout=SECONDS)
 
@@ -104,13 +120,7 @@ class Session:
 
     def _credentials(self) -> Any:
         if self._found is None:
-            import google.auth
-            from google.auth.credentials import AnonymousCredentials
-
-            if os.environ.get(ENDPOINT):
-                self._found = AnonymousCredentials()  # type: ignore[no-untyped-call]
-            else:
-                self._found, _ = google.auth.default(scopes=[SCOPE])
+            self._found = _anonymous() if os.environ.get(ENDPOINT) else _default(self.project)
         return self._found
 
     def _address(self, url: str) -> str:
@@ -124,12 +134,44 @@ class Session:
 
         from google.api_core.exceptions import GoogleAPIError
         from google.auth.exceptions import GoogleAuthError
+        from google.protobuf.json_format import ParseError
         from requests.exceptions import RequestException
 
         try:
             return ask()
-        except (GoogleAPIError, GoogleAuthError, RequestException, Late) as error:
+        except (GoogleAPIError, GoogleAuthError, RequestException, ParseError, Late) as error:
             raise refusal.explain(error, purpose, self.project) from error
+
+
+def _anonymous() -> Any:
+    from google.auth.credentials import AnonymousCredentials
+
+    return AnonymousCredentials()  # type: ignore[no-untyped-call]
+
+
+def _default(project: str) -> Any:
+    import warnings
+
+    import google.auth
+    from google.oauth2.credentials import Credentials
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that there is no quota project: there is, below
+        found, _ = google.auth.default(scopes=[SCOPE])
+    if isinstance(found, Credentials) and not found.quota_project_id:
+        # A person's requests count for gcloud's own project, which lacks most APIs, unless they name another.
+        return found.with_quota_project(project)
+    return found
+
+
+def _passing(error: BaseException) -> bool:
+    """Whether the same request may well be answered later."""
+    return isinstance(error, Exception) and refusal.explain(error, "", "").passing
+
+
+def place(url: str) -> str:
+    """A resource's address without its host, since Google has several."""
+    return url.rpartition("projects/")[2]
 
 
 def last(url: str) -> str:

@@ -12,6 +12,7 @@ from providers.gce.refusal import GoogleError
 from providers.gce.session import Session, last
 
 LOOK = "look at the network that the definition names"
+MEND = "Mend providers.gce.network."
 
 
 def chosen(session: Session, definition: Definition) -> list[dict[str, Any]]:
@@ -21,8 +22,10 @@ def chosen(session: Session, definition: Definition) -> list[dict[str, Any]]:
     if last(found.network) != given["name"]:
         raise UserError(
             f"Subnetwork {given['subnetwork']} is of network {last(found.network)}, not of {given['name']}.",
-            "Mend providers.gce.network.",
+            MEND,
         )
+    if found.purpose not in ("", "PRIVATE"):
+        raise UserError(f"Subnetwork {given['subnetwork']} is for {found.purpose}, not for machines.", MEND)
     cidr, machines = IPv4Network(found.ip_cidr_range), definition.network.machines
     if not cidr.subnet_of(machines):
         raise UserError(

@@ -16,11 +16,16 @@ from urllib.parse import parse_qs, unquote, urlsplit
 PROJECT, NUMBER, REGION = "my-project", "123456789012", "europe-west1"
 ZONES = [f"{REGION}-{letter}" for letter in "bcd"]
 COMPUTE = f"/compute/v1/projects/{PROJECT}"
-TYPES = {
-    **{f"e2-{name}": 2 for name in ("small", "medium", "standard-2")},
-    **{f"{family}-standard-{n}": n for family in ("e2", "c4a") for n in (1, 2, 4, 8)},
+REGIONS = [REGION, "europe-west4", "us-east1"]
+TYPES = {  # CPUS and MiB, as Google has them
+    **{"e2-small": (2, 2048), "e2-medium": (2, 4096)},
+    **{f"{family}-standard-{n}": (n, n * 4096) for family in ("e2", "n2", "c4a") for n in (1, 2, 4, 8)},
 }
-QUOTAS = {"CPUS": 72, "C4A_CPUS": 72, "PREEMPTIBLE_CPUS": 24, "SSD_TOTAL_GB": 2048, "IN_USE_ADDRESSES": 8}
+QUOTAS = {
+    **{"CPUS": 72, "N2_CPUS": 72, "PREEMPTIBLE_CPUS": 0, "INSTANCES": 720},
+    **{"SSD_TOTAL_GB": 2048, "HDB_TOTAL_GB": 2048, "IN_USE_ADDRESSES": 8, "STATIC_ADDRESSES": 8},
+}
+PROJECT_QUOTAS = {"CPUS_ALL_REGIONS": 32, "NETWORKS": 5}
 APIS = ("compute", "secretmanager", "storage", "iam", "cloudkms")
 
 
@@ -34,10 +39,14 @@ class Cloud:
     def reset(self) -> None:
         self.asked: list[str] = []
         self.faults: list[list[Any]] = []
+        self.failures: list[tuple[re.Pattern[str], int, str, str]] = []
         self.apis = dict.fromkeys(APIS, "ENABLED")
         self.zones = dict.fromkeys(ZONES, "UP")
         self.types = {zone: dict(TYPES) for zone in ZONES}
         self.quotas = {metric: [limit, 0] for metric, limit in QUOTAS.items()}
+        self.project_quotas = {metric: [limit, 0] for metric, limit in PROJECT_QUOTAS.items()}
+        self.keys: dict[str, dict[str, Any]] = {}
+        self.policies: dict[str, dict[str, Any]] = {}
         self.things: dict[str, list[dict[str, Any]]] = {}
         self.consoles: dict[str, str] = {}
         self.buckets: dict[str, dict[str, Any]] = {}
@@ -56,39 +65,76 @@ class Cloud:
         return link
 
     def refuse(
-        self, pattern: str, status: int, reason: str = "", message: str = "no", times: int | None = None
+        self,
+        pattern: str,
+        status: int,
+        reason: str = "",
+        message: str = "no",
+        times: int | None = None,
+        facts: dict[str, str] | None = None,
     ) -> None:
-        """Answer requests `METHOD PATH` that match with an error, `times` times or always."""
-        self.faults.append([re.compile(pattern), status, reason, message, times])
+        """Answer requests `METHOD PATH` that match with an error, `times` times or always; `facts`: as ErrorInfo."""
+        self.faults.append([re.compile(pattern), times, status, _error(status, reason, message, facts)])
+
+    def answer_with(self, pattern: str, text: str, status: int = 200) -> None:
+        """Answer requests that match with something that is no JSON."""
+        self.faults.append([re.compile(pattern), None, status, text])
+
+    def fail(self, pattern: str, status: int, code: str, message: str) -> None:
+        """Take requests that match, and let the operation that they begin fail. Nothing is changed."""
+        self.failures.append((re.compile(pattern), status, code, message))
 
     def answer(self, method: str, path: str, query: dict[str, list[str]], body: Any) -> tuple[int, Any]:
         """Status and JSON."""
-        self.asked.append(f"{method} {path}")
+        request = f"{method} {path}"
+        self.asked.append(request)
         for fault in self.faults:
-            if fault[0].search(f"{method} {path}") and fault[4] != 0:
-                fault[4] = fault[4] and fault[4] - 1
-                return fault[1], _error(*fault[1:4])
+            if fault[0].search(request) and fault[1] != 0:
+                fault[1] = fault[1] and fault[1] - 1
+                return fault[2], fault[3]
+        for wanted, status, code, message in self.failures:
+            if wanted.search(request):
+                return 200, _failed(path, status, code, message)
         for pattern, handler in _ROUTES:
-            if match := re.fullmatch(pattern, f"{method} {path}"):
+            if match := re.fullmatch(pattern, request):
                 found = handler(self, query, body, *match.groups())
                 return (404, _error(404, "notFound", f"{path} was not found")) if found is None else (200, found)
-        return 404, _error(404, "notFound", f"this server has no {method} {path}")
+        return 404, _error(404, "notFound", f"this server has no {request}")
 
 
-def _error(status: int, reason: str, message: str) -> dict[str, Any]:
+def _error(status: int, reason: str, message: str, facts: dict[str, str] | None = None) -> dict[str, Any]:
+    """Older APIs list `errors`; newer ones have an ErrorInfo in `details`."""
     words = {403: "PERMISSION_DENIED", 404: "NOT_FOUND", 429: "RESOURCE_EXHAUSTED", 503: "UNAVAILABLE"}
-    error = {"code": status, "message": message, "status": words.get(status, "")}
-    return {"error": {**error, "errors": [{"reason": reason, "message": message}]}}
+    error: dict[str, Any] = {"code": status, "message": message, "status": words.get(status, "")}
+    if facts is None:
+        return {"error": {**error, "errors": [{"reason": reason, "message": message, "domain": "global"}]}}
+    info = {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": reason, "metadata": facts}
+    return {"error": {**error, "details": [info]}}
+
+
+def _failed(path: str, status: int, code: str, message: str) -> dict[str, Any]:
+    match = re.search(r"projects/[^/]+/((?:zones|regions)/[^/]+|global)", path)
+    said = {"error": {"errors": [{"code": code, "message": message}]}, "httpErrorStatusCode": status}
+    return {**_done(match[1] if match else "global"), **said, "httpErrorMessage": message}
 
 
 # --- Compute
 
 
+def _quotas(quotas: dict[str, list[int]]) -> list[dict[str, Any]]:
+    return [{"metric": metric, "limit": limit, "usage": used} for metric, (limit, used) in quotas.items()]
+
+
+def _project(cloud: Cloud, query: Any, body: Any) -> Any:
+    return {"name": cloud.project, "quotas": _quotas(cloud.project_quotas)}
+
+
 def _region(cloud: Cloud, query: Any, body: Any, name: str) -> Any:
-    if name != REGION:
-        return None
-    quotas = [{"metric": metric, "limit": limit, "usage": used} for metric, (limit, used) in cloud.quotas.items()]
-    return {"name": name, "status": "UP", "quotas": quotas}
+    return {"name": name, "status": "UP", "quotas": _quotas(cloud.quotas)} if name in REGIONS else None
+
+
+def _regions(cloud: Cloud, query: Any, body: Any) -> Any:
+    return {"items": [{"name": name, "status": "UP"} for name in REGIONS]}
 
 
 def _zones(cloud: Cloud, query: Any, body: Any) -> Any:
@@ -97,9 +143,26 @@ def _zones(cloud: Cloud, query: Any, body: Any) -> Any:
     return {"items": [elsewhere, *({"name": n, "status": s, "region": region} for n, s in cloud.zones.items())]}
 
 
+def _described(cloud: Cloud, zone: str, name: str) -> Any:
+    cpus, memory = cloud.types.get(zone, {}).get(name, (0, 0))
+    architecture = "ARM64" if name.startswith("c4a") else "X86_64"
+    kind = {"name": name, "zone": zone, "guestCpus": cpus, "memoryMb": memory, "architecture": architecture}
+    return kind if cpus else None
+
+
 def _type(cloud: Cloud, query: Any, body: Any, zone: str, name: str) -> Any:
-    cpus = cloud.types.get(zone, {}).get(name)
-    return cpus and {"name": name, "guestCpus": cpus}
+    """A type of one's own numbers is nowhere listed."""
+    numbers = re.fullmatch(r"[a-z0-9]+-custom-(\d+)-(\d+)", name)
+    if numbers and zone in cloud.types:
+        return {"name": name, "zone": zone, "guestCpus": int(numbers[1]), "memoryMb": int(numbers[2])}
+    return _described(cloud, zone, name)
+
+
+def _types(cloud: Cloud, query: dict[str, list[str]], body: Any) -> Any:
+    """A filter of the form `(name = "A") OR (name = "B")`."""
+    names = re.findall(r'\(name = "([^"]+)"\)', query["filter"][0])
+    found = {zone: [kind for name in names if (kind := _described(cloud, zone, name))] for zone in cloud.types}
+    return {"items": {f"zones/{zone}": {"machineTypes": kinds} for zone, kinds in found.items() if kinds}}
 
 
 def _family(cloud: Cloud, query: Any, body: Any, family: str) -> Any:
@@ -108,6 +171,9 @@ def _family(cloud: Cloud, query: Any, body: Any, family: str) -> Any:
 
 
 def _image(cloud: Cloud, query: Any, body: Any, name: str) -> Any:
+    for image in cloud.things.get("images", ()):
+        if image["name"] == name:
+            return _shown(image)
     if "debian-13" not in name:
         return None
     return {"name": name, "status": "READY", "architecture": "ARM64" if "arm64" in name else "X86_64"}
@@ -170,6 +236,11 @@ def _detach(cloud: Cloud, query: Any, body: Any, zone: str, name: str) -> Any:
     return _done(f"zones/{zone}")
 
 
+def _members(cloud: Cloud, query: Any, body: Any, zone: str, name: str) -> Any:
+    found = [g for g in cloud.things["instanceGroups"] if (g["scope"], g["name"]) == (f"zones/{zone}", name)]
+    return {"items": [{"instance": member} for member in found[0]["members"]]}
+
+
 def _operation(cloud: Cloud, query: Any, body: Any, scope: str) -> Any:
     return _done(scope)
 
@@ -177,13 +248,20 @@ def _operation(cloud: Cloud, query: Any, body: Any, scope: str) -> Any:
 # --- The others
 
 
-def _project(cloud: Cloud, query: Any, body: Any, name: str) -> Any:
-    return {"name": f"projects/{NUMBER}", "projectId": name} if name == cloud.project else None
-
-
-def _services(cloud: Cloud, query: dict[str, list[str]], body: Any) -> Any:
+def _services(cloud: Cloud, query: dict[str, list[str]], body: Any, project: str) -> Any:
+    if project != cloud.project:
+        return None
     names = [name.rpartition("/")[2] for name in query.get("names", ())]
-    return {"services": [{"name": n, "state": cloud.apis.get(n.split(".")[0], "DISABLED")} for n in names]}
+    states = {name: cloud.apis.get(name.split(".")[0], "DISABLED") for name in names}
+    return {"services": [{"name": f"projects/{NUMBER}/services/{n}", "state": state} for n, state in states.items()]}
+
+
+def _key(cloud: Cloud, query: Any, body: Any, name: str) -> Any:
+    return cloud.keys.get(name)
+
+
+def _policy(cloud: Cloud, query: Any, body: Any, name: str) -> Any:
+    return cloud.policies.get(name, {}) if name in cloud.keys else None
 
 
 def _bucket(cloud: Cloud, query: Any, body: Any, name: str) -> Any:
@@ -200,8 +278,16 @@ def _make_bucket(cloud: Cloud, query: Any, body: Any) -> Any:
     return cloud.buckets[body["name"]]
 
 
-def _object(cloud: Cloud, query: Any, body: Any, bucket: str, name: str) -> Any:
-    return cloud.objects.get((bucket, unquote(name)))
+def _mend_bucket(cloud: Cloud, query: Any, body: Any, name: str) -> Any:
+    cloud.buckets[name] |= body
+    return cloud.buckets[name]
+
+
+def _object(cloud: Cloud, query: dict[str, list[str]], body: Any, bucket: str, name: str) -> Any:
+    content = cloud.objects.get((bucket, unquote(name)))
+    if content is None or query.get("alt") == ["media"]:
+        return content
+    return {"name": unquote(name), "generation": "1764000000000042", "timeCreated": "2026-11-24T07:00:00Z"}
 
 
 def _secrets(cloud: Cloud, query: dict[str, list[str]], body: Any) -> Any:
@@ -219,23 +305,29 @@ _SCOPE = r"(global|zones/[^/]+|regions/[^/]+)"
 _P = r"/compute/v1/projects/[^/]+"
 _STORAGE = "/storage.googleapis.com/storage/v1/b"
 _ROUTES = [
+    (rf"GET {_P}", _project),
+    (rf"GET {_P}/regions", _regions),
     (rf"GET {_P}/regions/([^/]+)", _region),
     (rf"GET {_P}/zones", _zones),
     (rf"GET {_P}/zones/([^/]+)/machineTypes/([^/]+)", _type),
+    (rf"GET {_P}/aggregated/machineTypes", _types),
     (rf"GET {_P}/global/images/family/([^/]+)", _family),
     (rf"GET {_P}/global/images/([^/]+)", _image),
     (rf"GET {_P}/aggregated/([^/]+)", _aggregated),
     (rf"GET {_P}/zones/([^/]+)/instances/([^/]+)/serialPort", _console),
     (rf"POST {_P}/zones/([^/]+)/instances/([^/]+)/detachDisk", _detach),
+    (rf"POST {_P}/zones/([^/]+)/instanceGroups/([^/]+)/listInstances", _members),
     (rf"GET {_P}/{_SCOPE}/operations/[^/]+", _operation),
     (rf"GET {_P}/{_SCOPE}/([^/]+)", _list),
     (rf"GET {_P}/{_SCOPE}/([^/]+)/([^/]+)", _get),
-    (rf"DELETE {_P}/{_SCOPE}/([^/]+)/([^/]+)", _delete),
-    (r"GET /cloudresourcemanager\.googleapis\.com/v3/projects/([^/]+)", _project),
-    (r"GET /serviceusage\.googleapis\.com/v1/projects/[^/]+/services:batchGet", _services),
+    (rf"DELETE (?:/compute\.googleapis\.com)?{_P}/{_SCOPE}/([^/]+)/([^/]+)", _delete),
+    (r"GET /serviceusage\.googleapis\.com/v1/projects/([^/]+)/services:batchGet", _services),
+    (r"GET /cloudkms\.googleapis\.com/v1/([^:]+)", _key),
+    (r"GET /cloudkms\.googleapis\.com/v1/([^:]+):getIamPolicy", _policy),
     (rf"GET {_STORAGE}", _buckets),
     (rf"POST {_STORAGE}", _make_bucket),
     (rf"GET {_STORAGE}/([^/]+)", _bucket),
+    (rf"PATCH {_STORAGE}/([^/]+)", _mend_bucket),
     (rf"GET {_STORAGE}/([^/]+)/o/(.+)", _object),
     (r"GET /secretmanager\.googleapis\.com/v1/projects/[^/]+/secrets", _secrets),
     (r"GET /iam\.googleapis\.com/v1/projects/[^/]+/serviceAccounts", _accounts),
@@ -247,20 +339,21 @@ def serve(cloud: Cloud) -> ThreadingHTTPServer:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def respond(self) -> None:
             parts = urlsplit(self.path)
             text = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            body = json.loads(text) if text else None
+            body = json.loads(text) if text.startswith(b"{") else None
             status, found = cloud.answer(self.command, parts.path, parse_qs(parts.query), body)
-            data = json.dumps(found).encode()
+            data = (found if isinstance(found, str) else json.dumps(found)).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
             self.wfile.write(data)
 
-        do_GET = do_POST = do_DELETE = respond  # noqa: N815
+        do_GET = do_POST = do_PATCH = do_DELETE = respond  # noqa: N815
 
         def log_message(self, *args: Any) -> None:
             pass

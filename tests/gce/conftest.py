@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from generator import topology
 from generator.definition import Definition
+from providers.gce import preflight
 from providers.gce import session as sessions
 from providers.gce.session import Session
 from tests.gce.cloud import PROJECT, REGION, Cloud, serve
@@ -45,3 +47,14 @@ def define(tmp_path: Path):
         return replace(base, path=tmp_path / "cluster.yaml", providers={"gce": gce})
 
     return make
+
+
+@pytest.fixture
+def looked(session):
+    """The checks of a definition, by subject."""
+
+    def look(definition, found=session):
+        machines = topology.lay_out(definition, topology.blocks(definition, {}))
+        return {check.subject: check for check in preflight.checks(found, definition, machines)}
+
+    return look

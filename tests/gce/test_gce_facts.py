@@ -8,7 +8,7 @@ import pytest
 from generator.definition import SIZES, Masters, Pool
 from generator.errors import UserError
 from generator.lock import Lock
-from providers.gce import facts, sizes
+from providers.gce import disks, facts, sizes
 from tests.gce.cloud import NUMBER, PROJECT, REGION, TYPES, ZONES
 
 DEBIAN = "projects/debian-cloud/global/images/debian-13-trixie"
@@ -91,6 +91,7 @@ def test_settings_are_what_the_module_asks_for(session, define):
         "large-amd64": "e2-standard-4",
         "medium-amd64": "n2-standard-4",
     }
+    assert set(found["disks"]) == set(found["types"]) and set(found["disks"].values()) == {"pd-balanced"}
     assert found["load_balancer"] is True and found["labels"] == {"team": "a"}
     assert facts.settings(definition, lock(FOUND))["load_balancer"] is False
     assert facts.settings(define(load_balancer=True), lock(FOUND))["load_balancer"] is True
@@ -137,4 +138,56 @@ def test_a_network_that_is_too_small_is_refused_before_anything(session, cloud, 
 
 def test_sizes_are_no_smaller_than_they_promise():
     for name, types in sizes.TYPES.items():
-        assert all(TYPES[kind] >= SIZES[name].cpus for kind in types.values())
+        for kind in types.values():
+            cpus, memory = TYPES[kind]
+            assert cpus >= SIZES[name].cpus and memory >= SIZES[name].memory, (name, kind)
+
+
+@pytest.mark.parametrize(
+    ("machine", "disk"),
+    [
+        *(("e2-medium", "pd-balanced"), ("n2-standard-4", "pd-balanced"), ("t2a-standard-2", "pd-balanced")),
+        *(("c3-standard-4", "pd-balanced"), ("c4a-standard-2", "hyperdisk-balanced")),
+        *(("n4-custom-4-8192", "hyperdisk-balanced"), ("c4d-highcpu-8", "hyperdisk-balanced")),
+    ],
+)
+def test_a_machine_has_disks_that_it_takes(machine, disk):
+    assert disks.kind(machine) == disk
+
+
+def test_a_type_of_ones_own_numbers_is_found(session, cloud, define):
+    definition = define(sizes={"medium": {"amd64": "e2-custom-4-8192"}})
+    assert facts.found(session, definition)["zones"] == ZONES
+    del cloud.types[ZONES[0]]
+    assert facts.found(session, definition)["zones"] == ZONES[1:]
+
+
+def test_a_subnetwork_for_something_else(session, cloud, define):
+    fields = {"network": "x/networks/shared", "ipCidrRange": "10.20.64.0/20", "purpose": "REGIONAL_MANAGED_PROXY"}
+    cloud.add("subnetworks", "nodes", REGION, **fields)
+    with pytest.raises(UserError, match="Subnetwork nodes is for REGIONAL_MANAGED_PROXY, not for machines"):
+        facts.found(session, define(network={"name": "shared", "subnetwork": "nodes"}))
+
+
+def test_a_family_that_debian_has_not(session, cloud, define):
+    cloud.refuse("GET .*/images/family/debian-13$", 404, "notFound")
+    with pytest.raises(UserError, match="has no image of family debian-13") as caught:
+        facts.found(session, define())
+    assert "providers.gce.images: {amd64: projects/PROJECT/global/images/NAME}" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("image", "said"),
+    [
+        ({"status": "PENDING"}, "is PENDING"),
+        ({"status": "READY", "deprecated": {"state": "OBSOLETE"}}, "is OBSOLETE"),
+        ({"status": "READY", "architecture": "ARM64"}, "is for ARM64, and machines of amd64 need another"),
+        (None, "is not there"),
+    ],
+)
+def test_an_image_that_will_not_do(session, cloud, define, image, said):
+    if image:
+        cloud.add("images", "golden", **image)
+    with pytest.raises(UserError, match=f"The machine image projects/my-project/global/images/golden {said}") as caught:
+        facts.found(session, define(images={"amd64": "projects/my-project/global/images/golden"}))
+    assert "anywhere images lock FILE --provider gce" in caught.value.hint

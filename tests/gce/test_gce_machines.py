@@ -53,15 +53,20 @@ def test_a_console_is_read_on_from_where_it_ended(session, fleet):
     assert observed(session, consoles)["etcd1"].console.endswith("t=9\nanywhere: stage=ready t=99\n")
 
 
-def test_a_machine_made_anew_has_a_new_console(session, fleet):
+@pytest.mark.parametrize("changed", [{"id": "2"}, {"lastStartTimestamp": "2026-11-24T09:00:00Z"}])
+def test_a_machine_made_or_started_anew_has_a_new_console(session, fleet, changed):
     consoles = Consoles()
     fleet.consoles["star-wars-etcd1"] = "old " * 50
     observed(session, consoles)
-    fleet.things["instances"] = fleet.things["instances"][1:]
-    observed(session, consoles)
-    add(fleet, "star-wars-etcd1", 0, {"anywhere-cluster": "star-wars", "anywhere-name": "etcd1"}, "10.20.0.10")
+    fleet.things["instances"][0] |= changed
     fleet.consoles["star-wars-etcd1"] = "new"
     assert observed(session, consoles)["etcd1"].console == "new"
+
+
+def test_a_machine_of_its_name_in_another_region_is_none_of_it(session, fleet):
+    fleet.add("instances", "star-wars-etcd2", "us-east1-b", labels={"anywhere-cluster": "star-wars"}, status="RUNNING")
+    fleet.things["instances"][-1]["zone"] = "projects/p/zones/us-east1-b"
+    assert len(observed(session)) == 3
 
 
 @pytest.mark.parametrize("status", [400, 403, 404, 503])
@@ -72,7 +77,7 @@ def test_a_console_that_may_not_be_read_stops_nobody(session, fleet, status):
 
 def test_machines_that_may_not_be_listed_are_an_error(session, fleet):
     fleet.refuse("GET .*/aggregated/instances", 403, "forbidden", "Required 'compute.instances.list' permission")
-    with pytest.raises(UserError, match="asked to see which machines there are, and does not allow it") as caught:
+    with pytest.raises(UserError, match=r"Google denies compute.instances.list, which is") as caught:
         observed(session)
     assert "compute.instances.list" in caught.value.hint
 

@@ -1,0 +1,86 @@
+"""Load balancers that a Service of a cluster had Google make: what sends to the cluster's machines."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from providers.gce.machines import CLUSTER
+from providers.gce.session import Session, last, place
+
+GROUPS = "k8s-ig"  # what a controller calls the instance groups of internal balancers
+SERVICE = "kubernetes.io/service-name"  # it writes into descriptions which Service a thing is for
+
+
+@dataclass(frozen=True, slots=True)
+class Balancer:
+    """`what` is target pool or backend service; all else are names, `groups` with their zones before them."""
+
+    what: str
+    name: str
+    rules: tuple[str, ...]
+    checks: tuple[str, ...]
+    groups: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def firewalls(self) -> frozenset[str]:
+        """Names of the firewall rules that a controller makes for it."""
+        own = {self.name, f"{self.name}-hc", f"k8s-fw-{self.name}", f"k8s-{self.name}-http-hc"}
+        return frozenset(own | {f"{check}-{kind}" for check in self.checks for kind in ("hc", "http-hc")})
+
+
+def all_of(session: Session, machines: Collection[str], purpose: str) -> tuple[Balancer, ...]:
+    """Those that send to `machines` (places) and to no others; none that Terraform or a person made."""
+    rules = [
+        rule
+        for rule in session.items("ForwardingRulesClient", "list", purpose, region=session.region)
+        if CLUSTER not in rule.labels
+    ]
+    pools = session.items("TargetPoolsClient", "list", purpose, region=session.region)
+    external = [
+        Balancer("target pool", pool.name, _rules(rules, pool.self_link), _names(pool.health_checks))
+        for pool in pools
+        if SERVICE in pool.description and _only(pool.instances, machines)
+    ]
+    return (*external, *_internal(session, machines, rules, purpose))
+
+
+def _internal(session: Session, machines: Collection[str], rules: list[Any], purpose: str) -> list[Balancer]:
+    """Regional backend services whose groups have the cluster's machines alone."""
+    groups = {
+        place(group.self_link): (last(group.zone), group.name)
+        for group in session.items("InstanceGroupsClient", "aggregated_list", purpose)
+        if group.name.startswith(GROUPS) and group.zone and _only(_members(session, group, purpose), machines)
+    }
+    services = session.items("RegionBackendServicesClient", "list", purpose, region=session.region)
+    return [
+        Balancer(
+            "backend service",
+            service.name,
+            _rules(rules, service.self_link),
+            _names(service.health_checks),
+            tuple(groups[place(backend.group)] for backend in service.backends),
+        )
+        for service in services
+        if _only((backend.group for backend in service.backends), groups)
+    ]
+
+
+def _members(session: Session, group: Any, purpose: str) -> list[str]:
+    fields = {"zone": last(group.zone), "instance_group": group.name}
+    found = session.items("InstanceGroupsClient", "list_instances", purpose, **fields)
+    return [member.instance for member in found]
+
+
+def _only(urls: Any, places: Collection[str]) -> bool:
+    found = {place(url) for url in urls}
+    return bool(found) and found <= set(places)
+
+
+def _rules(rules: list[Any], balancer: str) -> tuple[str, ...]:
+    return tuple(r.name for r in rules if place(balancer) in (place(r.target), place(r.backend_service)))
+
+
+def _names(urls: Any) -> tuple[str, ...]:
+    return tuple(last(url) for url in urls)

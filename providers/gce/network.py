@@ -1,0 +1,122 @@
+"""Names, ranges and addresses: what the cluster's would clash with.
+
+Each function says what it found, and raises UserError where that will not do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from ipaddress import IPv4Network
+from typing import Any
+
+from generator.definition import Definition
+from generator.errors import UserError
+from providers.gce import section, subnetworks
+from providers.gce.machines import CLUSTER
+from providers.gce.refusal import Doubt
+from providers.gce.session import Session, last
+
+LOOK = "see what its network would clash with"
+BUCKETS = "https://storage.googleapis.com/storage/v1/b"
+
+
+def namesake(session: Session, name: str, number: str) -> str:
+    """No cluster of the project bears the name in another region: networks and accounts are named for all regions."""
+    found = session.rest(LOOK, "GET", f"{BUCKETS}/{name}-documents-{number}", accepted=(404,)) or {}
+    region = str(found.get("location", session.region)).lower()
+    if region != session.region:
+        raise UserError(
+            f"There is a cluster {name} in {region}, and names of networks, accounts and buckets are the same in all "
+            f"regions of project {session.project}.",
+            "Give this one another metadata.name.",
+        )
+    return f"no other region has a cluster {name}"
+
+
+def own(session: Session, definition: Definition) -> str:
+    """A network of the cluster's name that is not of the cluster is in the way."""
+    name = definition.name
+    found = [network for network in session.items("NetworksClient", "list", LOOK) if network.name == name]
+    addresses = session.items("AddressesClient", "aggregated_list", LOOK, filter=f"labels.{CLUSTER} = {name}")
+    if found and not addresses:
+        raise UserError(
+            f"Project {session.project} has a network {name} already, with nothing of this cluster in it.",
+            "Remove that network, or give the cluster another metadata.name.",
+        )
+    return f"{name} with {definition.network.machines} {'is there' if found else 'is to be made'}"
+
+
+def existing(session: Session, definition: Definition) -> str:
+    """The network and subnetwork that the definition names are fit for the cluster."""
+    (chosen,) = subnetworks.chosen(session, definition)
+    return f"{section.network(definition)}: {chosen['id']} ({chosen['cidr']})"
+
+
+def way_out(session: Session, definition: Definition) -> str:
+    """Machines without public addresses reach what they are made of: by Cloud NAT, or Private Google Access."""
+    name = section.of(definition)["network"]["subnetwork"]
+    if any(last(router.network) == section.network(definition) and router.nats for router in _routers(session)):
+        return f"{section.network(definition)} has Cloud NAT in {session.region}"
+    if subnetworks.described(session, name).private_ip_google_access:
+        return f"{name} reaches Google's services, and no others: there is no Cloud NAT"
+    raise Doubt(
+        f"Subnetwork {name} has neither Private Google Access nor Cloud NAT, so machines may not find their documents.",
+        f"gcloud compute networks subnets update {name} --region {session.region} --project {session.project} "
+        "--enable-private-ip-google-access",
+    )
+
+
+def _routers(session: Session) -> list[Any]:
+    return session.items("RoutersClient", "list", LOOK, region=session.region)
+
+
+def ranges(session: Session, definition: Definition) -> str:
+    """Neither pods nor Services have addresses that the network has, or has routes to."""
+    name = section.network(definition)
+    own = {"pods": definition.network.pods, "services": definition.network.services}
+    for what, range_ in own.items():
+        for cidr, owner in (*_taken(session, name), *_routed(session, name)):
+            if range_.overlaps(cidr):
+                message = f"spec.network.{what} {range_} clashes with {cidr}, {owner}."
+                raise UserError(message, f"Give {what} another range: machines could not reach what has those now.")
+    return f"pods {own['pods']} and services {own['services']} are free in {name}"
+
+
+def _taken(session: Session, name: str) -> Iterator[tuple[IPv4Network, str]]:
+    """Ranges of the network's subnetworks, in every region."""
+    for subnetwork in session.items("SubnetworksClient", "aggregated_list", LOOK):
+        if last(subnetwork.network) == name:
+            cidrs = (subnetwork.ip_cidr_range, *(more.ip_cidr_range for more in subnetwork.secondary_ip_ranges))
+            yield from ((IPv4Network(cidr), f"a range of subnetwork {subnetwork.name}") for cidr in cidrs if cidr)
+
+
+def _routed(session: Session, name: str) -> Iterator[tuple[IPv4Network, str]]:
+    """Where the network's routes lead outside of it, but for the default route."""
+    for route in session.items("RoutesClient", "list", LOOK):
+        away = last(route.network) == name and not route.next_hop_network and ":" not in route.dest_range
+        if away and route.dest_range != "0.0.0.0/0":
+            yield IPv4Network(route.dest_range), f"where route {route.name} leads"
+
+
+def free(session: Session, definition: Definition, fixed: Mapping[str, str]) -> str:
+    """Nobody else has the addresses (address -> machine) that the cluster's machines always have."""
+    for address, holder in _held(session, definition):
+        if address in fixed:
+            raise UserError(
+                f"{address}, which {fixed[address]} is to have, belongs to {holder} already.",
+                "Free that address, or name another subnetwork in providers.gce.network.",
+            )
+    return f"those of {', '.join(fixed.values())} are free"
+
+
+def _held(session: Session, definition: Definition) -> Iterator[tuple[str, str]]:
+    """Addresses of the network, or reserved in its subnetwork, and who has them, but for the cluster itself."""
+    for instance in session.items("InstancesClient", "aggregated_list", LOOK):
+        if instance.labels.get(CLUSTER) != definition.name:
+            for interface in instance.network_interfaces:
+                if last(interface.network) == section.network(definition):
+                    yield interface.network_i_p, f"machine {instance.name}"
+    subnetwork = section.of(definition)["network"]["subnetwork"]
+    for address in session.items("AddressesClient", "aggregated_list", LOOK):
+        if last(address.subnetwork) == subnetwork and address.labels.get(CLUSTER) != definition.name:
+            yield address.address, f"the reserved address {address.name}"
