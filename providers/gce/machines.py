@@ -16,6 +16,7 @@ GOING_ON = ("PROVISIONING", "STAGING", "RUNNING", "REPAIRING")
 PURPOSE = "read a machine's serial console"
 
 THREADS = 8
+MOST = 100  # consoles read in one call: Google grants some hundred requests a minute
 KEPT = 256 * 1024  # characters of a console; its end is what matters
 
 
@@ -45,26 +46,30 @@ def observe(session: Session, cluster: str, consoles: Consoles, *, ssh: bool) ->
 
 @dataclass
 class Consoles:
-    """Serial consoles as read so far; each call asks only for what was written since the last."""
+    """Serial consoles as read so far: each call reads on in those read longest ago, so that it stays quick."""
 
-    _texts: dict[Boot, str] = field(default_factory=dict)
+    _texts: dict[Boot, str] = field(default_factory=dict)  # the one read last at the end
     _next: dict[Boot, int] = field(default_factory=dict)
 
     def read(self, session: Session, boots: Iterable[Boot]) -> Mapping[Boot, str]:
-        """The consoles of the instances at `boots`; "" where there is nothing yet, or it may not be read."""
-        wanted = sorted(boots)
+        """The consoles of the instances `boots`; "" where there is nothing yet, or it may not be read."""
+        wanted = set(boots)
+        unread = sorted(wanted - self._texts.keys())
+        due = [*unread, *(boot for boot in self._texts if boot in wanted)][:MOST]
         with ThreadPoolExecutor(THREADS) as pool:
-            answers = list(pool.map(lambda boot: _console(session, boot, self._next.get(boot, 0)), wanted))
-        for boot, answer in zip(wanted, answers, strict=True):
-            if answer is None:
-                continue
-            # Google keeps the last MiB of a console; what came between was lost, where it begins later than asked for.
-            kept = self._texts.get(boot, "") if answer.start and answer.start == self._next.get(boot) else ""
-            self._texts[boot] = (kept + answer.contents)[-KEPT:]
-            self._next[boot] = answer.next_
-        for boot in self._texts.keys() - set(wanted):
+            answers = list(pool.map(lambda boot: _console(session, boot, self._next.get(boot, 0)), due))
+        for boot, answer in zip(due, answers, strict=True):
+            self._keep(boot, self._texts.pop(boot, ""), answer)
+        for boot in self._texts.keys() - wanted:
             del self._texts[boot], self._next[boot]
         return self._texts
+
+    def _keep(self, boot: Boot, text: str, answer: Any) -> None:
+        self._texts[boot], start = text, self._next.setdefault(boot, 0)
+        if answer is not None:
+            # Google keeps the last MiB of a console; what came between was lost, where it begins later than asked for.
+            self._texts[boot] = ((text if answer.start == start else "") + answer.contents)[-KEPT:]
+            self._next[boot] = answer.next_
 
 
 def _boot(instance: Any) -> Boot:
@@ -74,7 +79,7 @@ def _boot(instance: Any) -> Boot:
 def _console(session: Session, boot: Boot, start: int) -> Any:
     """What the console says from `start` on; None where it cannot be told this time."""
     try:
-        return session.call(
+        return session.once(
             "InstancesClient",
             "get_serial_port_output",
             PURPOSE,

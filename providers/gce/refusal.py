@@ -10,6 +10,9 @@ from typing import Any
 from generator.errors import UserError
 
 SIGN_IN = "Sign in: `gcloud auth application-default login`, or let GOOGLE_APPLICATION_CREDENTIALS name a key file."
+MEND_PROJECT = (
+    "Mend providers.gce.project, or sign in as somebody who may see it: gcloud auth application-default login"
+)
 GCLOUD = "764086051850"  # the project of gcloud itself, in which nobody can enable anything
 
 DISABLED = frozenset({"SERVICE_DISABLED", "accessNotConfigured"})
@@ -198,15 +201,21 @@ def _unpaid(refusal: Refusal) -> GoogleError | None:
 def _no_project(refusal: Refusal) -> GoogleError | None:
     """Google shows no difference between a project that is not there and one that may not be seen."""
     named = re.search(r"resource 'projects/[^/']+' was not found|[Pp]roject \S+ has been deleted", refusal.said)
-    if not named and not refusal.reasons & {"CONSUMER_INVALID", "USER_PROJECT_DENIED"}:
+    if not named and "CONSUMER_INVALID" not in refusal.reasons:
         return None
-    message = f"There is no project {refusal.project}, or these credentials may not use it."
+    message = f"There is no project {refusal.project}, or these credentials may not see it."
     return GoogleError(message, MEND_PROJECT, 404)
 
 
-MEND_PROJECT = (
-    "Mend providers.gce.project, or sign in as somebody who may use it: gcloud auth application-default login"
-)
+def _not_counted(refusal: Refusal) -> GoogleError | None:
+    if "USER_PROJECT_DENIED" not in refusal.reasons:
+        return None
+    return refusal.error(
+        f"Google denies serviceusage.services.use, without which no request counts for project {refusal.project}.",
+        f"Have roles/serviceusage.serviceUsageConsumer granted in project {refusal.project}, or mend "
+        "providers.gce.project.",
+        unfit=True,
+    )
 
 
 def _denied(refusal: Refusal) -> GoogleError | None:
@@ -242,7 +251,8 @@ def _other(refusal: Refusal) -> GoogleError:
 
 
 _RULES: tuple[Callable[[Refusal], GoogleError | None], ...] = (
-    *(_unknown, _no_quota_project, _disabled, _throttled, _used_up, _unpaid, _no_project, _denied, _broken, _other),
+    *(_unknown, _no_quota_project, _not_counted, _disabled, _throttled, _used_up, _unpaid, _no_project, _denied),
+    *(_broken, _other),
 )
 
 

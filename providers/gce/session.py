@@ -18,6 +18,18 @@ TRIES_SECONDS = 20.0  # in which a request is tried again that met a passing fau
 FIRST_WAIT = 0.5  # seconds between the first two tries
 
 
+Passing = Callable[[BaseException], bool]
+
+
+def _passing(error: BaseException) -> bool:
+    """Whether the same request may well be answered later."""
+    return isinstance(error, Exception) and refusal.explain(error, "", "").passing
+
+
+def _never(error: BaseException) -> bool:
+    return False
+
+
 class Session:
     """Clients of `project` and `region`, made when first asked for. Safe to use from several threads.
 
@@ -39,6 +51,10 @@ class Session:
         `purpose` ends the sentence "Google was asked to ...", for errors.
         """
         return self._asking(purpose, lambda: self._invoke(client, method, fields))
+
+    def once(self, client: str, method: str, purpose: str, **fields: Any) -> Any:
+        """The same, of something that is not worth a second try."""
+        return self._asking(purpose, lambda: self._invoke(client, method, fields, _never))
 
     def items(self, client: str, method: str, purpose: str, **fields: Any) -> list[Any]:
         """All of what a request lists, over all pages; of an aggregated list, all of every scope."""
@@ -85,10 +101,10 @@ class Session:
             found.refresh(Request())
         return found
 
-    def _invoke(self, client: str, method: str, fields: Mapping[str, Any]) -> Any:
+    def _invoke(self, client: str, method: str, fields: Mapping[str, Any], passing: Passing = _passing) -> Any:
         from google.api_core import retry
 
-        again = retry.Retry(predicate=_passing, initial=FIRST_WAIT, multiplier=2, timeout=TRIES_SECONDS)
+        again = retry.Retry(predicate=passing, initial=FIRST_WAIT, multiplier=2, timeout=TRIES_SECONDS)
         request = {"project": self.project, **fields}
         return getattr(self._client(client), method)(request=request, retry=again, timeout=SECONDS)
 
@@ -162,11 +178,6 @@ def _default(project: str) -> Any:
         # A person's requests count for gcloud's own project, which lacks most APIs, unless they name another.
         return found.with_quota_project(project)
     return found
-
-
-def _passing(error: BaseException) -> bool:
-    """Whether the same request may well be answered later."""
-    return isinstance(error, Exception) and refusal.explain(error, "", "").passing
 
 
 def place(url: str) -> str:

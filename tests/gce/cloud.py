@@ -49,6 +49,7 @@ class Cloud:
         self.policies: dict[str, dict[str, Any]] = {}
         self.things: dict[str, list[dict[str, Any]]] = {}
         self.consoles: dict[str, str] = {}
+        self.lost: dict[str, int] = {}  # characters of a console that Google has forgotten
         self.buckets: dict[str, dict[str, Any]] = {}
         self.objects: dict[tuple[str, str], Any] = {}
         self.secrets: list[dict[str, Any]] = []
@@ -226,7 +227,8 @@ def _shown(thing: dict[str, Any]) -> dict[str, Any]:
 
 
 def _console(cloud: Cloud, query: Any, body: Any, zone: str, name: str) -> Any:
-    text, start = cloud.consoles.get(name, ""), int(query.get("start", ["0"])[0])
+    text = cloud.consoles.get(name, "")
+    start = max(int(query.get("start", ["0"])[0]), cloud.lost.get(name, 0))
     return {"contents": text[start:], "start": str(start), "next": str(len(text))}
 
 

@@ -89,3 +89,27 @@ def test_a_passing_fault_is_tried_again(session, fleet):
 
 def test_no_machines(session, cloud):
     assert observed(session) == {} and cloud.asked[-1].endswith("/aggregated/instances")
+
+
+def test_of_many_machines_those_read_longest_ago_are_read(session, fleet, monkeypatch):
+    monkeypatch.setattr(machines, "MOST", 2)
+    consoles = Consoles()
+    for name in ("star-wars-etcd1", "star-wars-master1", "star-wars-worker-general-x7f2"):
+        fleet.consoles[name] = f"{name}\n"
+    said = [sorted(name for name, m in observed(session, consoles).items() if m.console) for _ in range(2)]
+    assert said == [["etcd1", "master1"], ["etcd1", "master1", "worker-general-x7f2"]]
+
+
+def test_a_console_is_asked_for_once_a_call(session, fleet):
+    fleet.refuse("GET .*-etcd1/serialPort", 503, "backendError")
+    observed(session)
+    assert len([asked for asked in fleet.asked if asked.endswith("star-wars-etcd1/serialPort")]) == 1
+
+
+def test_a_console_that_overflowed_is_what_google_kept_of_it(session, fleet):
+    consoles = Consoles()
+    fleet.consoles["star-wars-etcd1"] = "old "
+    observed(session, consoles)
+    fleet.lost["star-wars-etcd1"] = 100
+    fleet.consoles["star-wars-etcd1"] = "x" * 100 + "new"
+    assert observed(session, consoles)["etcd1"].console == "new"

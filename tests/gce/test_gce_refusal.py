@@ -175,18 +175,21 @@ def test_requests_that_count_for_no_project(cloud):
     assert hint == "Name it: gcloud auth application-default set-quota-project my-project"
 
 
-@pytest.mark.parametrize(
-    ("status", "reason", "said"),
-    [
-        (404, "notFound", "The resource 'projects/my-project' was not found"),
-        (403, "USER_PROJECT_DENIED", "Caller does not have required permission to use project my-project."),
-    ],
-)
-def test_a_project_that_there_is_not(cloud, status, reason, said):
-    cloud.refuse(INSTANCES, status, reason, said)
+def test_a_project_that_there_is_not(cloud):
+    cloud.refuse(INSTANCES, 404, "notFound", "The resource 'projects/my-project' was not found")
     message, hint = asked()
-    assert message == "There is no project my-project, or these credentials may not use it."
+    assert message == "There is no project my-project, or these credentials may not see it."
     assert hint.startswith("Mend providers.gce.project")
+
+
+def test_a_project_that_requests_may_not_count_for(cloud):
+    said = "Caller does not have required permission to use project my-project. Grant the caller the role."
+    cloud.refuse("GET /storage", 403, "USER_PROJECT_DENIED", said, facts={"consumer": "projects/my-project"})
+    message, hint = looked()
+    assert message == (
+        "Google denies serviceusage.services.use, without which no request counts for project my-project."
+    )
+    assert hint.startswith("Have roles/serviceusage.serviceUsageConsumer granted in project my-project")
 
 
 def test_a_project_without_billing(cloud):
