@@ -30,8 +30,14 @@ class Balancer:
         return frozenset(own | {f"{check}-{kind}" for check in self.checks for kind in ("hc", "http-hc")})
 
 
-def all_of(session: Session, machines: Collection[str], purpose: str) -> tuple[Balancer, ...]:
-    """Those that send to `machines` (places) and to no others; none that Terraform or a person made."""
+def all_of(
+    session: Session, machines: Collection[str], network: str, firewalls: Collection[str], purpose: str
+) -> tuple[Balancer, ...]:
+    """Those that send to `machines` (places) and to no others; none that Terraform or a person made.
+
+    `network` is one that has the cluster alone in it, "" where there is none, and `firewalls` are the names of its
+    rules: what is in there is the cluster's, also where it sends to machines that are gone.
+    """
     rules = [
         rule
         for rule in session.items("ForwardingRulesClient", "list", purpose, region=session.region)
@@ -41,18 +47,25 @@ def all_of(session: Session, machines: Collection[str], purpose: str) -> tuple[B
     external = [
         Balancer("target pool", pool.name, _rules(rules, pool.self_link), _names(pool.health_checks))
         for pool in pools
-        if SERVICE in pool.description and _only(pool.instances, machines)
+        if SERVICE in pool.description and (_only(pool.instances, machines) or f"k8s-fw-{pool.name}" in firewalls)
     ]
-    return (*external, *_internal(session, machines, rules, purpose))
+    return (*external, *_internal(session, _groups(session, machines, network, purpose), rules, purpose))
 
 
-def _internal(session: Session, machines: Collection[str], rules: list[Any], purpose: str) -> list[Balancer]:
-    """Regional backend services whose groups have the cluster's machines alone."""
-    groups = {
+def _groups(session: Session, machines: Collection[str], network: str, purpose: str) -> dict[str, tuple[str, str]]:
+    """A controller's groups, by place: those in `network`, and those that have the cluster's machines alone."""
+    alone = f"{session.project}/global/networks/{network}"
+    return {
         place(group.self_link): (last(group.zone), group.name)
         for group in session.items("InstanceGroupsClient", "aggregated_list", purpose)
-        if group.name.startswith(GROUPS) and group.zone and _only(_members(session, group, purpose), machines)
+        if group.name.startswith(GROUPS)
+        and group.zone
+        and (place(group.network) == alone or _only(_members(session, group, purpose), machines))
     }
+
+
+def _internal(session: Session, groups: dict[str, tuple[str, str]], rules: list[Any], purpose: str) -> list[Balancer]:
+    """Regional backend services that have such groups alone."""
     services = session.items("RegionBackendServicesClient", "list", purpose, region=session.region)
     return [
         Balancer(

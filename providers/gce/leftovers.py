@@ -40,7 +40,7 @@ def lines(session: Session, cluster: str, network: str) -> tuple[str, ...]:
     `network` is the one that was there before the cluster, "" where the cluster had its own.
     """
     found: dict[str, None] = {}
-    for what, find in (*_finders(), ("what the cluster had Google make", _made(network))):
+    for what, find in (*_finders(network), ("what the cluster had Google make", _made(network))):
         try:
             found.update(dict.fromkeys(find(session, cluster)))
         except UserError as error:
@@ -50,13 +50,15 @@ def lines(session: Session, cluster: str, network: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _finders() -> Iterator[tuple[str, Finder]]:
+def _finders(network: str) -> Iterator[tuple[str, Finder]]:
     for what, client, method in _LABELLED:
         yield f"{what}s", _labelled(what, client, method)
     yield from (("instance groups", _groups), ("instance templates", _templates))
     for what, client, names in _NAMED:
         yield f"{what}s", _named(what, client, names)
-    yield from (("firewall rules", _firewalls), ("subnetworks", _subnetworks), ("networks", _networks))
+    yield "firewall rules", _firewalls(network)
+    if not network:  # one that was there before stays, whatever its name
+        yield from (("subnetworks", _subnetworks), ("networks", _networks))
     yield from (("secrets", _secrets), ("buckets", _buckets), ("service accounts", _accounts))
 
 
@@ -90,12 +92,17 @@ def _subnetworks(session: Session, cluster: str) -> Iterator[str]:
             yield f"subnetwork {subnetwork.name}"
 
 
-def _firewalls(session: Session, cluster: str) -> Iterator[str]:
+def _firewalls(network: str) -> Finder:
     """Rules of the cluster's own network, or for its accounts in another."""
-    accounts = {f"{name}@{session.project}.iam.gserviceaccount.com" for name in account_names(cluster)}
-    for rule in session.items("FirewallsClient", "list", LOOK):
-        if last(rule.network) == cluster or accounts & set(rule.target_service_accounts):
-            yield f"firewall rule {rule.name}"
+
+    def find(session: Session, cluster: str) -> Iterator[str]:
+        accounts = {f"{name}@{session.project}.iam.gserviceaccount.com" for name in account_names(cluster)}
+        for rule in session.items("FirewallsClient", "list", LOOK):
+            inside = not network and last(rule.network) == cluster
+            if inside or accounts & set(rule.target_service_accounts):
+                yield f"firewall rule {rule.name}"
+
+    return find
 
 
 def account_names(cluster: str) -> Iterator[str]:

@@ -13,6 +13,7 @@ from providers.gce.session import Session, last
 
 CLUSTER, NAME, GROUP = "anywhere-cluster", "anywhere-name", "anywhere-group"
 GOING_ON = ("PROVISIONING", "STAGING", "RUNNING", "REPAIRING")
+GOING_AWAY = ("PENDING_STOP", "STOPPING", "DEPROVISIONING")
 PURPOSE = "read a machine's serial console"
 
 THREADS = 8
@@ -38,7 +39,7 @@ def instances(session: Session, cluster: str, purpose: str) -> list[Any]:
 
 def observe(session: Session, cluster: str, consoles: Consoles, *, ssh: bool) -> tuple[Observed, ...]:
     """The cluster's machines, by name. `ssh` says whether they let anybody in."""
-    found = instances(session, cluster, "see which machines there are")
+    found = [i for i in instances(session, cluster, "see which machines there are") if not _leaving(i)]
     texts = consoles.read(session, [_boot(instance) for instance in found if instance.status in GOING_ON])
     seen = [_observed(session.project, cluster, instance, texts, ssh) for instance in found]
     return tuple(sorted(seen, key=lambda machine: (machine.name, machine.running)))
@@ -70,6 +71,11 @@ class Consoles:
             # Google keeps the last MiB of a console; what came between was lost, where it begins later than asked for.
             self._texts[boot] = ((text if answer.start == start else "") + answer.contents)[-KEPT:]
             self._next[boot] = answer.next_
+
+
+def _leaving(instance: Any) -> bool:
+    """Whether its group takes it away, which is the one reason for which a group stops a machine."""
+    return instance.status in GOING_AWAY and NAME not in instance.labels
 
 
 def _boot(instance: Any) -> Boot:

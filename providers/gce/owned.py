@@ -51,6 +51,7 @@ class Scope:
     """Where a cluster's own things can be. `network` is the cluster's, or the one that it was put in."""
 
     cluster: str
+    region: str
     network: str
     shared: bool  # the network was there before, and others may be in it
     machines: tuple[Any, ...]
@@ -62,13 +63,18 @@ class Scope:
     def has_volume(self, disk: Any) -> bool:
         """Whether `disk` was made for a claim of the cluster, and no machine outside of it holds it.
 
-        One that no machine holds is known by a label that the driver was told to set.
+        One that no machine holds is known by a label that the driver was told to set, in the cluster's own region:
+        a label is no more than a name, which a cluster elsewhere may have as well.
         """
         if CSI not in disk.description or NAME in disk.labels:
             return False
-        holders = {place(user) for user in disk.users}
-        labels = (disk.labels.get(CLUSTER) == self.cluster, f"kubernetes-io-cluster-{self.cluster}" in disk.labels)
-        return holders <= self.places and (bool(holders) or any(labels))
+        if disk.labels.get(CLUSTER, self.cluster) != self.cluster:
+            return False
+        if disk.users:
+            return {place(user) for user in disk.users} <= self.places
+        region = last(disk.region) or last(disk.zone).rpartition("-")[0]
+        marks = {CLUSTER, f"kubernetes-io-cluster-{self.cluster}"}
+        return region == self.region and bool(marks & set(disk.labels))
 
     def has_firewall(self, rule: Any, own: frozenset[str]) -> bool:
         """Whether `rule` is of a balancer; in the cluster's own network, any rule of any Service is."""
@@ -78,14 +84,16 @@ class Scope:
 
 def scope(session: Session, cluster: str, network: str) -> Scope:
     """`network` is the one that was there before the cluster, "" where the cluster has its own."""
-    return Scope(cluster, network or cluster, bool(network), tuple(instances(session, cluster, LOOK)))
+    machines = tuple(instances(session, cluster, LOOK))
+    return Scope(cluster, session.region, network or cluster, bool(network), machines)
 
 
 def find(session: Session, where: Scope) -> Owned:
     """What is there of it now."""
-    found = balancers.all_of(session, where.places, LOOK)
-    own = frozenset(name for balancer in found for name in balancer.firewalls)
     rules = session.items("FirewallsClient", "list", LOOK)
+    alone = frozenset(rule.name for rule in rules if not where.shared and last(rule.network) == where.network)
+    found = balancers.all_of(session, where.places, "" if where.shared else where.network, alone, LOOK)
+    own = frozenset(name for balancer in found for name in balancer.firewalls)
     disks = session.items("DisksClient", "aggregated_list", LOOK)
     return Owned(
         found,

@@ -245,3 +245,23 @@ def test_rules_in_a_shared_network_are_known_by_the_accounts_of_their_machines(s
 def test_accounts_are_called_as_the_module_calls_them(name):
     names = list(leftovers.account_names(name))
     assert all(len(each) <= 30 for each in names) and all(each.startswith(name[:14]) for each in names)
+
+
+def test_a_network_that_was_there_before_is_not_left(session, cloud):
+    """Also where it is called as the cluster is."""
+    cloud.add("networks", "star-wars")
+    cloud.add("subnetworks", "kubernetes", REGION, network="x/networks/star-wars")
+    cloud.add("firewalls", "somebodys", network="x/networks/star-wars")
+    accounts = [f"star-wars-master@{PROJECT}.iam.gserviceaccount.com"]
+    cloud.add("firewalls", "star-wars-admin", network="x/networks/star-wars", targetServiceAccounts=accounts)
+    assert left(session, "star-wars") == ("firewall rule star-wars-admin",)
+
+
+def test_what_another_cluster_left_whose_name_begins_alike(session, cloud):
+    for kind in ("healthChecks", "backendServices", "routers"):
+        for suffix in ("api", "worker", "nat"):
+            cloud.add(kind, f"star-wars-ii-{suffix}", REGION, network="x/networks/star-wars-ii")
+    properties = {"labels": {"anywhere-cluster": "star-wars-ii"}}
+    template = cloud.add("instanceTemplates", "star-wars-ii-worker-1", REGION, properties=properties)
+    cloud.add("instanceGroupManagers", "star-wars-ii-worker-general", REGION, instanceTemplate=template)
+    assert left(session) == ()

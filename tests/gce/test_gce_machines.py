@@ -53,6 +53,18 @@ def test_a_console_is_read_on_from_where_it_ended(session, fleet):
     assert observed(session, consoles)["etcd1"].console.endswith("t=9\nanywhere: stage=ready t=99\n")
 
 
+@pytest.mark.parametrize("status", ["PENDING_STOP", "STOPPING", "DEPROVISIONING"])
+def test_a_worker_that_its_group_takes_away_is_not_shown(session, fleet, status):
+    for instance in fleet.things["instances"]:
+        instance["status"] = status
+    assert {name: m.running for name, m in observed(session).items()} == {"etcd1": False, "master1": False}
+
+
+def test_a_worker_that_stands_stopped_is_shown(session, fleet):
+    fleet.things["instances"][2]["status"] = "TERMINATED"
+    assert observed(session)["worker-general-x7f2"].running is False
+
+
 @pytest.mark.parametrize("changed", [{"id": "2"}, {"lastStartTimestamp": "2026-11-24T09:00:00Z"}])
 def test_a_machine_made_or_started_anew_has_a_new_console(session, fleet, changed):
     consoles = Consoles()
