@@ -21,7 +21,7 @@ def found(session: Session, definition: Definition) -> dict[str, Any]:
     Asks only for what is not given.
     """
     gce = section.of(definition)
-    _roomy(definition)
+    _fit(definition)
     facts: dict[str, Any] = {"project": session.project, "region": session.region}
     facts["project_number"] = gce.get("project_number") or project.number(session)
     given: Mapping[str, str] = gce.get("images", {})
@@ -46,7 +46,7 @@ def locked(lock: Lock) -> Mapping[str, Any]:
 def settings(definition: Definition, lock: Lock) -> dict[str, Any]:
     """Terraform's `settings` of GCE. Pure."""
     gce, facts = section.of(definition), locked(lock)
-    _roomy(definition)
+    _fit(definition)
     _agree(definition, facts)
     balanced = gce.get("load_balancer")
     return {
@@ -75,13 +75,13 @@ def networks(lock: Lock) -> tuple[IPv4Network, ...]:
     return tuple(IPv4Network(subnet["cidr"]) for subnet in lock.facts.get("gce", {}).get("subnets", ()))
 
 
-def _roomy(definition: Definition) -> None:
-    """UserError where the cluster's own network would be too small to be cut up."""
+def _fit(definition: Definition) -> None:
+    """UserError where a network of the cluster's own would not hold its subnetworks."""
     machines = definition.network.machines
     if not section.network(definition) and machines.prefixlen > LEAST:
         raise UserError(
-            f"spec.network.machines is {machines}; on GCE a cluster's own network is a /{LEAST} or larger.",
-            "Write a larger range, such as 10.20.0.0/16, or name a network of yours in providers.gce.network.",
+            f"spec.network.machines {machines} is too small for GCE: fixed machines have an eighth, workers a half.",
+            f"Make it a /{LEAST} or larger, or name a network that is there already in providers.gce.network.",
         )
 
 
