@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from providers.gce.machines import CLUSTER
@@ -15,18 +15,26 @@ SERVICE = "kubernetes.io/service-name"  # it writes into descriptions which Serv
 
 @dataclass(frozen=True, slots=True)
 class Balancer:
-    """`what` is target pool or backend service; all else are names, `groups` with their zones before them."""
+    """`what` is target pool or backend service; all else are names, `groups` with their zones before them.
+
+    Its Service gave forwarding rules, firewall rules and addresses one name, which backend services may have not.
+    """
 
     what: str
     name: str
     rules: tuple[str, ...]
     checks: tuple[str, ...]
     groups: tuple[tuple[str, str], ...] = ()
+    addresses: tuple[str, ...] = ()  # that its controller did not come to give back
 
     @property
     def firewalls(self) -> frozenset[str]:
         """Names of the firewall rules that a controller makes for it."""
-        own = {self.name, f"{self.name}-hc", f"k8s-fw-{self.name}", f"k8s-{self.name}-http-hc"}
+        own = {
+            form.format(name)
+            for name in (self.name, *self.rules)
+            for form in ("{}", "{}-hc", "k8s-fw-{}", "k8s-{}-http-hc")
+        }
         return frozenset(own | {f"{check}-{kind}" for check in self.checks for kind in ("hc", "http-hc")})
 
 
@@ -49,7 +57,15 @@ def all_of(
         for pool in pools
         if SERVICE in pool.description and (_only(pool.instances, machines) or f"k8s-fw-{pool.name}" in firewalls)
     ]
-    return (*external, *_internal(session, _groups(session, machines, network, purpose), rules, purpose))
+    found = [*external, *_internal(session, _groups(session, machines, network, purpose), rules, purpose)]
+    addresses = _addresses(session, purpose) if found else frozenset()
+    return tuple(replace(b, addresses=tuple(sorted(addresses & {b.name, *b.rules}))) for b in found)
+
+
+def _addresses(session: Session, purpose: str) -> frozenset[str]:
+    """Names of the addresses that controllers reserved for Services."""
+    found = session.items("AddressesClient", "list", purpose, region=session.region)
+    return frozenset(address.name for address in found if SERVICE in address.description)
 
 
 def _groups(session: Session, machines: Collection[str], network: str, purpose: str) -> dict[str, tuple[str, str]]:

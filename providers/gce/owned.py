@@ -158,6 +158,8 @@ def _delete_balancer(session: Session, balancer: Balancer) -> None:
     _until(partial(_delete, session, client, **fields), f"{balancer.what} {balancer.name}")
     for check in balancer.checks:
         _delete_check(session, check, balancer)
+    for address in balancer.addresses:
+        _delete(session, "AddressesClient", region=session.region, address=address)
     for zone, group in balancer.groups:
         _delete(session, "InstanceGroupsClient", zone=zone, instance_group=group)
 

@@ -92,3 +92,31 @@ def test_in_a_shared_network_a_firewall_rule_proves_nothing(cloud, provider, def
     cloud.add("firewalls", "k8s-fw-a1", network=f"{NETWORK}/shared", description=SERVICE)
     release(provider, define(**SHARED))
     assert names(cloud, "targetPools") == ["a1"] and names(cloud, "firewalls") == ["k8s-fw-a1"]
+
+
+def test_an_address_that_a_controller_reserved_goes_with_its_balancer(cloud, provider, define, worker):
+    pool = cloud.add("targetPools", "a1", REGION, instances=[worker], description=SERVICE)
+    cloud.add("forwardingRules", "a1", REGION, target=pool)
+    cloud.add("addresses", "a1", REGION, description=SERVICE)
+    cloud.add("addresses", "b1", REGION, description=SERVICE)
+    cloud.add("addresses", "by-hand", REGION)
+    release(provider, define())
+    assert names(cloud, "addresses") == ["b1", "by-hand"]
+
+
+def test_an_address_that_a_person_reserved_stays_whatever_its_name(cloud, provider, define, worker):
+    cloud.add("targetPools", "a1", REGION, instances=[worker], description=SERVICE)
+    cloud.add("addresses", "a1", REGION, description="ours for years")
+    release(provider, define())
+    assert names(cloud, "addresses") == ["a1"]
+
+
+def test_rules_of_a_balancer_are_known_by_its_service_where_backends_are_shared(cloud, provider, define, worker):
+    group = cloud.add("instanceGroups", "k8s-ig--1", ZONES[0], members=[worker], network=f"{NETWORK}/shared")
+    name = "k8s-1-internal-tcp-nmv1-da39a3ee5e6b4b0d"
+    service = cloud.add("backendServices", name, REGION, backends=[{"group": group}])
+    cloud.add("forwardingRules", "c1", REGION, backendService=service)
+    cloud.add("firewalls", "k8s-fw-c1", network=f"{NETWORK}/shared", description=SERVICE)
+    cloud.add("firewalls", "k8s-fw-d1", network=f"{NETWORK}/shared", description=SERVICE)
+    release(provider, define(**SHARED))
+    assert names(cloud, "backendServices") == [] and names(cloud, "firewalls") == ["k8s-fw-d1"]
