@@ -218,8 +218,13 @@ def test_a_worker_that_is_taken_away_leaves_first(cluster):
 def roaming(cluster):
     """Where the ready pod that may move is, "" while there is none."""
     found = cluster.get("pods", "--namespace=e2e", "--selector=app=roam")["items"]
-    ready = [p for p in found if any(c["type"] == "Ready" and c["status"] == "True" for c in p["status"]["conditions"])]
+    ready = [pod for pod in found if is_ready(pod)]
     return ready[0]["spec"]["nodeName"] if len(found) == len(ready) == 1 else ""
+
+
+def is_ready(pod):
+    """Whether a pod is Ready; one that is new has no conditions yet."""
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", ()))
 
 
 def shares(cluster):
