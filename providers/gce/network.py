@@ -34,16 +34,31 @@ def namesake(session: Session, name: str, number: str) -> str:
 
 
 def own(session: Session, definition: Definition) -> str:
-    """A network of the cluster's name that is not of the cluster is in the way."""
+    """A network of the cluster's name that is not of the cluster is in the way.
+
+    Networks have no labels. One without addresses of the cluster may be what an apply that was cut off had made.
+    """
     name = definition.name
-    found = [network for network in session.items("NetworksClient", "list", LOOK) if network.name == name]
-    addresses = session.items("AddressesClient", "aggregated_list", LOOK, filter=f"labels.{CLUSTER} = {name}")
-    if found and not addresses:
+    if not any(network.name == name for network in session.items("NetworksClient", "list", LOOK)):
+        return f"{name} with {definition.network.machines} is to be made"
+    if session.items("AddressesClient", "aggregated_list", LOOK, filter=f"labels.{CLUSTER} = {name}"):
+        return f"{name} with {definition.network.machines} is there"
+    if strange := sorted(_subnetworks(session, name) - {f"{name}-machines", f"{name}-workers"}):
         raise UserError(
-            f"Project {session.project} has a network {name} already, with nothing of this cluster in it.",
+            f"Project {session.project} has a network {name} already, with subnetwork {strange[0]}, which is not of "
+            "this cluster.",
             "Remove that network, or give the cluster another metadata.name.",
         )
-    return f"{name} with {definition.network.machines} {'is there' if found else 'is to be made'}"
+    raise Doubt(
+        f"Project {session.project} has a network {name} already, with no addresses of this cluster.",
+        "Run on if an apply of this cluster was cut off; else give the cluster another metadata.name.",
+    )
+
+
+def _subnetworks(session: Session, network: str) -> set[str]:
+    """Names of the network's subnetworks, in every region."""
+    found = session.items("SubnetworksClient", "aggregated_list", LOOK)
+    return {subnetwork.name for subnetwork in found if last(subnetwork.network) == network}
 
 
 def existing(session: Session, definition: Definition) -> str:

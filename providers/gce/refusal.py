@@ -292,10 +292,10 @@ def _late(error: Exception, purpose: str, project: str) -> GoogleError:
 
 
 def _unreachable(error: Exception, purpose: str, project: str) -> GoogleError:
-    said = _line(error)
-    named = re.search(r"\[Errno -?\d+\] [^'\")\]]+|timed out|CERTIFICATE_VERIFY_FAILED", said)
+    # The cause stands at the end, behind an address that may be longer than a line.
+    named = re.search(r"\[Errno -?\d+\] [^'\")\]]+|timed out|CERTIFICATE_VERIFY_FAILED", str(error))
     return GoogleError(
-        f"Google cannot be reached (asked to {purpose}): {(named[0] if named else said).rstrip('.')}.",
+        f"Google cannot be reached (asked to {purpose}): {_line(named[0] if named else error).rstrip('.')}.",
         "See to the network, to HTTPS_PROXY and to ANYWHERE_GCE_ENDPOINT.",
     )
 

@@ -128,7 +128,13 @@ class Session:
             if self._http is None:
                 self._http = AuthorizedSession(self._credentials())  # type: ignore[no-untyped-call]
                 again = Retry(
-                    total=3, backoff_factor=FIRST_WAIT, status_forcelist=(429, 500, 503), raise_on_status=False
+                    total=3,
+                    connect=0,
+                    read=1,  # a connection that was kept may have been closed by then
+                    backoff_factor=FIRST_WAIT,
+                    status_forcelist=(429, 500, 503),
+                    raise_on_status=False,
+                    respect_retry_after_header=False,  # it may ask for minutes
                 )
                 for scheme in ("https://", "http://"):
                     self._http.mount(scheme, HTTPAdapter(max_retries=again))

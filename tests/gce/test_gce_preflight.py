@@ -251,10 +251,24 @@ def test_a_key_that_will_not_do(looked, cloud, define, name, key, said):
 
 
 def test_a_network_of_the_same_name(looked, cloud, define):
-    cloud.add("networks", "star-wars")
-    assert "has a network star-wars already" in refused(looked(define()), "network").detail
+    link = cloud.add("networks", "star-wars")
+    cloud.add("subnetworks", "death-star", "us-east1", network=link)
+    check = refused(looked(define()), "network")
+    assert check.detail.endswith(
+        "a network star-wars already, with subnetwork death-star, which is not of this cluster"
+    )
+    assert check.hint == "Remove that network, or give the cluster another metadata.name."
     cloud.add("addresses", "a", REGION, labels={"anywhere-cluster": "star-wars"})
     assert looked(define())["network"].detail == "star-wars with 10.20.0.0/16 is there"
+
+
+def test_a_network_of_an_apply_that_was_cut_off_is_no_refusal(looked, cloud, define):
+    link = cloud.add("networks", "star-wars")
+    cloud.add("subnetworks", "star-wars-machines", REGION, network=link)
+    check = looked(define())["network"]
+    assert not check.ok and not check.needed
+    assert "with no addresses of this cluster" in check.detail
+    assert check.hint.startswith("Run on if an apply of this cluster was cut off")
 
 
 BACKEND = {"backend": {"gcs": {"bucket": "states"}}}

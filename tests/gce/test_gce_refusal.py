@@ -1,9 +1,11 @@
 """What Google refuses, in one line with its remedy."""
 
 import json
+import socket
 
 import pytest
 
+from providers.gce import session as sessions
 from providers.gce.refusal import GoogleError
 from providers.gce.session import ENDPOINT, Session
 from tests.gce.cloud import PROJECT, REGION
@@ -260,6 +262,22 @@ def test_an_endpoint_that_nobody_answers_at(cloud, monkeypatch):
     assert message == f"Google cannot be reached (asked to {PURPOSE}): [Errno 111] Connection refused."
     assert hint == "See to the network, to HTTPS_PROXY and to ANYWHERE_GCE_ENDPOINT."
     assert looked()[0] == "Google cannot be reached (asked to look at it): [Errno 111] Connection refused."
+    error = caught(lambda: Session(PROJECT, REGION).rest("look at it", "GET", f"{BUCKET}/{'long/' * 80}"))
+    assert error.message == "Google cannot be reached (asked to look at it): [Errno 111] Connection refused."
+
+
+def test_an_endpoint_that_takes_requests_and_never_answers_is_soon_left(cloud, monkeypatch):
+    monkeypatch.setattr(sessions, "SECONDS", 0.05)
+    with socket.create_server(("127.0.0.1", 0), backlog=16) as silent:
+        monkeypatch.setenv(ENDPOINT, f"http://127.0.0.1:{silent.getsockname()[1]}")
+        assert looked()[0] == "Google cannot be reached (asked to look at it): timed out."
+        silent.settimeout(0)
+        taken = 0
+        with pytest.raises(BlockingIOError):
+            while True:
+                silent.accept()[0].close()
+                taken += 1
+    assert taken == 2
 
 
 @pytest.mark.parametrize("status", [200, 403])
