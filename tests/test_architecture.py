@@ -12,7 +12,7 @@ FILE_LINES, FUNCTION_LINES = 400, 40
 # A file may import from its own rank and those below it; a package counts as one.
 RANKS = (
     ("errors", "places", "progress"),
-    ("command",),
+    ("command", "debian", "files"),
     ("definition", "source"),
     ("decode", "topology"),
     ("schema",),

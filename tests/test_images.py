@@ -15,6 +15,7 @@ import pytest
 
 from generator import command
 from generator.errors import UserError
+from generator.files import sha256
 from generator.images import archive, build, cache, catalog, layer, missing, recipe, registry, shelf
 from generator.images.archive import Config, canonical
 from generator.images.catalog import Wanted
@@ -52,7 +53,7 @@ def test_an_archive_tells_what_was_written(tmp_path):
             members = inner.getmembers()
     assert written.id == "sha256:" + hashlib.sha256(config).hexdigest()
     assert json.loads(config)["config"]["Cmd"] == ["a"]
-    assert json.loads(config)["rootfs"]["diff_ids"] == ["sha256:" + layer.sha256(top)]
+    assert json.loads(config)["rootfs"]["diff_ids"] == ["sha256:" + sha256(top)]
     assert [(m.name, m.mode, m.mtime) for m in members] == [
         ("bin", 0o755, 0), ("bin/a", 0o755, 0), ("bin/b", 0o777, 0), ("tmp", 0o1777, 0),
     ]  # fmt: skip
@@ -67,7 +68,7 @@ def test_the_same_contents_give_the_same_archive(tmp_path):
         source.chmod(0o600 if second == 1 else 0o755)
         layer.write(tmp_path / "layer", {"b": layer.File(source), "a": layer.File(b"")})
         archive.write(tmp_path / "a.tar", "a:1", [tmp_path / "layer"], Config(), "amd64")
-        digests.add(layer.sha256(tmp_path / "a.tar"))
+        digests.add(sha256(tmp_path / "a.tar"))
     assert len(digests) == 1
 
 
@@ -138,7 +139,7 @@ def test_an_archive_cut_short_is_named(tmp_path):
 def test_the_second_look_at_a_folder_reads_no_archive(tmp_path, monkeypatch):
     image(tmp_path / "a.tar", "a:1")
     first = shelf.inspect(tmp_path)
-    assert first["docker.io/library/a:1"].sha256 == layer.sha256(tmp_path / "a.tar")
+    assert first["docker.io/library/a:1"].sha256 == sha256(tmp_path / "a.tar")
     monkeypatch.setattr(archive, "read", lambda path: pytest.fail(f"{path} was read again"))
     assert shelf.inspect(tmp_path) == first
 
@@ -149,7 +150,7 @@ def test_a_changed_archive_is_looked_at_again(tmp_path):
     image(tmp_path / "a.tar", "a:1", text=b"longer than before")
     after = shelf.inspect(tmp_path)["docker.io/library/a:1"]
     assert after.id != before.id
-    assert after.sha256 == layer.sha256(tmp_path / "a.tar")
+    assert after.sha256 == sha256(tmp_path / "a.tar")
 
 
 def test_a_damaged_memory_of_a_folder_does_not_matter(tmp_path):
@@ -186,7 +187,7 @@ def test_the_users_folder_comes_first(tmp_path):
     root = tmp_path / "cache"
     assert cache.available(WEAVE, path.parent, root)
     (got,) = cache.resolve([WEAVE], path.parent, root, Silent()).values()
-    assert (got.source, got.ref, got.archive) == ("folder", WEAVE.ref, layer.sha256(path))
+    assert (got.source, got.ref, got.archive) == ("folder", WEAVE.ref, sha256(path))
     kept = root / "images" / f"{got.archive}.tar"
     assert kept.read_bytes() == path.read_bytes()
     assert got.size == kept.stat().st_size
@@ -279,7 +280,7 @@ def test_a_locked_image_comes_back_from_the_folder(tmp_path):
     path = image(tmp_path / "brought" / "weave.tar", "rajchaudhuri/weave:2.9.0")
     images = cache.resolve([WEAVE], path.parent, tmp_path / "one", Silent())
     (there,) = cache.present(locked(images), path.parent, tmp_path / "two", Silent()).values()
-    assert layer.sha256(there) == images["weave"].archive
+    assert sha256(there) == images["weave"].archive
 
 
 def test_a_damaged_archive_in_the_cache_is_replaced(tmp_path):
@@ -290,7 +291,7 @@ def test_a_damaged_archive_in_the_cache_is_replaced(tmp_path):
     kept.unlink()
     image(kept, "rajchaudhuri/weave:2.9.0", text=b"changed")
     (there,) = cache.present(locked(images), path.parent, root, Silent()).values()
-    assert layer.sha256(there) == images["weave"].archive
+    assert sha256(there) == images["weave"].archive
 
 
 def test_a_folder_with_another_archive_than_the_locks(tmp_path):
@@ -301,7 +302,7 @@ def test_a_folder_with_another_archive_than_the_locks(tmp_path):
     with pytest.raises(UserError, match="the lock says archive") as caught:
         cache.present(locked(images), path.parent, tmp_path / "two", Silent())
     assert images["weave"].archive in caught.value.message
-    assert layer.sha256(path) in caught.value.message
+    assert sha256(path) in caught.value.message
     assert "anywhere images lock" in caught.value.hint
 
 
@@ -352,8 +353,8 @@ def test_a_cache_without_room_says_where_to_make_some(tmp_path, monkeypatch):
     def fail(*words):
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
-    monkeypatch.setattr(cache.os, "link", fail)
-    monkeypatch.setattr(cache.shutil, "copyfile", fail)
+    monkeypatch.setattr("generator.files.os.link", fail)
+    monkeypatch.setattr("generator.files.shutil.copyfile", fail)
     with pytest.raises(UserError) as caught:
         cache.resolve([WEAVE], path.parent, tmp_path, Silent())
     assert "No space left" in caught.value.message and "ANYWHERE_CACHE" in caught.value.hint

@@ -11,6 +11,7 @@ import pytest
 
 from generator import command
 from generator.errors import UserError
+from generator.files import sha256
 from generator.images import archive, build, cache, catalog, layer, missing, recipe, registry, rootfs, shelf
 from generator.images.archive import Config
 from generator.images.catalog import Wanted
@@ -56,7 +57,7 @@ def test_a_folder_may_hold_both(tmp_path):
     paths = {arch: image(tmp_path / "brought" / f"{arch}.tar", wanted) for arch, wanted in WEAVE.items()}
     images = {arch: cache.resolve([WEAVE[arch]], tmp_path / "brought", tmp_path, Silent()) for arch in ARCHES}
     assert {arch: found["weave"].archive for arch, found in images.items()} == {
-        arch: layer.sha256(path) for arch, path in paths.items()
+        arch: sha256(path) for arch, path in paths.items()
     }
     lock = Lock(catalog.KUBERNETES, "weave", images, None, {}, {})
     there = cache.present(lock, tmp_path / "none", tmp_path, Silent())

@@ -16,6 +16,7 @@ import zipfile
 import pytest
 
 from generator.errors import UserError
+from generator.files import sha256
 from generator.images import archive, build, cache, catalog, download, layer, recipe, release, rootfs, toolchain
 from generator.progress import Silent
 
@@ -48,7 +49,7 @@ def released(tmp_path, serve, monkeypatch):
     folder.mkdir(parents=True)
     for role in recipe.ROLES:
         (folder / role).write_text(f'#!/bin/sh\necho "{role} $@"\n')
-        (folder / f"{role}.sha256").write_text(layer.sha256(folder / role))
+        (folder / f"{role}.sha256").write_text(sha256(folder / role))
 
     def root(_arch, root, _progress):
         path = root / "root.tar"
@@ -121,7 +122,7 @@ def test_release_binaries_are_those_of_the_architecture(tmp_path, released):
     other = released.with_name("arm64")
     shutil.copytree(released, other)
     (other / "kubelet").write_text("arm64's")
-    (other / "kubelet.sha256").write_text(layer.sha256(other / "kubelet"))
+    (other / "kubelet.sha256").write_text(sha256(other / "kubelet"))
     image = cache.resolve([wanted], tmp_path / "none", tmp_path / "cache", Silent())["hyperkube"]
     assert (unpacked(tmp_path, image) / recipe.BIN / "kubelet").read_text() == "arm64's"
     assert get(tmp_path).archive != image.archive
@@ -174,7 +175,7 @@ def go_proxy(tmp_path, serve, monkeypatch):
     with zipfile.ZipFile(packed, "w") as file:
         file.writestr(f"{toolchain.MODULE}@{toolchain.version()}/bin/go", FAKE_GO)
         file.writestr(f"{toolchain.MODULE}@{toolchain.version()}/VERSION", "go")
-    monkeypatch.setattr(toolchain, "SHA256", dict.fromkeys(toolchain.SHA256, layer.sha256(packed)))
+    monkeypatch.setattr(toolchain, "SHA256", dict.fromkeys(toolchain.SHA256, sha256(packed)))
     monkeypatch.setattr(toolchain.shutil, "which", lambda _: None)
     monkeypatch.setenv("GOPROXY", f"{serve},direct")
     return packed

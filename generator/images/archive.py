@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from generator.errors import UserError
+from generator.files import sha256
 from generator.images import layer
 
 VARIANTS = {"arm64": {"variant": "v8"}}  # the only one of its architecture
@@ -64,7 +65,7 @@ def canonical(ref: str) -> str:
 
 def write(path: Path, ref: str, layers: Sequence[Path], config: Config, arch: str) -> Contents:
     """Write the image `ref` of `arch`, of tar `layers` (lowest first), to `path`, atomically and always the same."""
-    digests = [layer.sha256(each) for each in layers]
+    digests = [sha256(each) for each in layers]
     document = _encoded(_configuration(config, arch, digests))
     name = hashlib.sha256(document).hexdigest()
     manifest = [{"Config": f"{name}.json", "RepoTags": [ref], "Layers": [f"{d}.tar" for d in digests]}]

@@ -7,15 +7,14 @@ names than their SHA-256 are those that the user brought.
 
 from __future__ import annotations
 
-import os
-import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from generator.errors import UserError
-from generator.images import archive, build, catalog, download, layer, registry, release, shelf
+from generator.files import bring, sha256
+from generator.images import archive, build, catalog, download, registry, release, shelf
 from generator.images.archive import ArchiveFile, canonical
 from generator.images.catalog import Wanted, titled
 from generator.images.recipe import recipe
@@ -140,7 +139,7 @@ def _make(wanted: Wanted, source: str, cache: Path, progress: Progress) -> Archi
         else:
             build.build(wanted, recipe(wanted), path, cache, progress)
         contents = archive.read(path)
-        made = ArchiveFile(path, contents.id, contents.arch, layer.sha256(path), path.stat().st_size, contents.labels)
+        made = ArchiveFile(path, contents.id, contents.arch, sha256(path), path.stat().st_size, contents.labels)
         return _keep(made, cache)
 
 
@@ -148,25 +147,8 @@ def _keep(file: ArchiveFile, cache: Path) -> ArchiveFile:
     """`file` under its content's name in the cache: a hard link where that can be."""
     path = _images(cache) / f"{file.sha256}.tar"
     if not path.exists():
-        temporary = _images(cache) / f".{file.sha256}.{os.getpid()}"
-        try:
-            _duplicate(file.path.resolve(), temporary)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        bring(file.path, path)
     return replace(file, path=path)
-
-
-def _duplicate(source: Path, target: Path) -> None:
-    """The same file under another name: a hard link where that can be."""
-    try:
-        os.link(source, target)
-    except OSError:
-        try:
-            shutil.copyfile(source, target)
-        except OSError as error:
-            message = f"{source} cannot be copied to {target.parent}: {error.strerror}."
-            raise UserError(message, "Free space there, or let ANYWHERE_CACHE name another folder.") from None
 
 
 def _present(image: Image, wanted: Wanted, folder: Path, cache: Path, progress: Progress) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import tarfile
 from collections.abc import Callable, Mapping
@@ -72,9 +71,3 @@ def rewrite(source: Path, path: Path, keep: Callable[[str], bool]) -> None:
                 member.linkname = member.linkname.removeprefix("./")
             member.pax_headers = {k: v for k, v in member.pax_headers.items() if k.startswith("SCHILY.xattr.")}
             new.addfile(member, old.extractfile(member) if member.isreg() else None)
-
-
-def sha256(path: Path) -> str:
-    """The SHA-256 of a file, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

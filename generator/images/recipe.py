@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from generator.errors import UserError
+from generator.files import sha256
 from generator.images import catalog, layer, rootfs, toolchain
 from generator.images.archive import Config
 from generator.images.catalog import Wanted
@@ -45,7 +46,7 @@ class Recipe:
         made = (self, toolchain.VERSION, root)
         digest = hashlib.sha256(repr(made if arch == "amd64" else (*made, arch)).encode())
         for path in sorted(p for p in self.folder.rglob("*") if p.is_file()):
-            digest.update(f"{path.relative_to(self.folder)}\0{layer.sha256(path)}\n".encode())
+            digest.update(f"{path.relative_to(self.folder)}\0{sha256(path)}\n".encode())
         return digest.hexdigest()
 
 

@@ -11,16 +11,14 @@ import hashlib
 import os
 import platform
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
-from generator import command
+from generator import command, debian
+from generator.debian import HINT, SUITE
 from generator.images import layer
 from generator.images.catalog import titled
 from generator.progress import Progress
 
-MIRROR = "http://deb.debian.org"
-SUITE = "trixie"
 EPOCH = "1735689600"  # 2025-01-01: the date that dpkg's files get
 # What kubelet, kube-proxy and flanneld call: mount and file system tools, packet filters, modules.
 PACKAGES = (
@@ -41,7 +39,6 @@ CLEAN = 'rm -rf "$1"/var/cache/* "$1"/var/log/* "$1"/var/lib/apt/* "$1"/var/back
 SETTLE = Path(__file__).resolve().parents[2] / "modules" / "images" / "debian" / "settle"
 VOLATILE = ("dev/", "proc/", "sys/", "run/")
 HOST = ("etc/hostname", "etc/resolv.conf", "etc/apt/sources.list")  # mmdebstrap has them of this computer
-HINT = "Is the Debian archive reachable? ANYWHERE_DEBIAN_MIRROR names another one."
 
 
 def key(arch: str) -> str:
@@ -61,7 +58,7 @@ def make(arch: str, cache: Path, progress: Progress) -> Path:
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         raw, done = Path(folder) / "raw.tar", Path(folder) / "layer.tar"
         command.run(
-            [*_bootstrap(arch), SUITE, raw, *_sources()],
+            [*_bootstrap(arch), SUITE, raw, *debian.sources()],
             titled("Making a Debian root file system", arch),
             _hint(arch),
             environment={**os.environ, "SOURCE_DATE_EPOCH": EPOCH},
@@ -91,9 +88,3 @@ def _bootstrap(arch: str) -> list[str]:
 
 INSTALLED = ("--variant=essential", f"--customize-hook={CLEAN}")
 UNPACKED = ("--variant=extract", "--include=?essential", f"--extract-hook={SETTLE}", f"--extract-hook={CLEAN}")
-
-
-def _sources() -> Iterator[str]:
-    mirror = os.environ.get("ANYWHERE_DEBIAN_MIRROR", MIRROR).rstrip("/")
-    for folder, suite in (("debian", SUITE), ("debian", f"{SUITE}-updates"), ("debian-security", f"{SUITE}-security")):
-        yield f"deb {mirror}/{folder} {suite} main"

@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from generator.images import archive, layer
+from generator.files import sha256
+from generator.images import archive
 from generator.images.archive import ArchiveFile, canonical
 
 MEMORY = ".index.json"
@@ -61,7 +62,7 @@ def _facts(path: Path) -> dict[str, Any]:
         "id": contents.id,
         "arch": contents.arch,
         "labels": dict(contents.labels),
-        "sha256": layer.sha256(path),
+        "sha256": sha256(path),
     }
 
 

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
 import tempfile
 from pathlib import Path
 
 from generator import places
 from generator.errors import UserError
+from generator.files import bring, sha256
 from generator.lock import Packages
 from generator.packages import archive, closure
 from generator.packages.apt import Apt
@@ -34,7 +33,8 @@ def present(packages: Packages, arch: str, cache: Path, progress: Progress) -> P
     path.unlink(missing_ok=True)  # if it is there, it is not what its name says
     for file in sorted(_shelf().glob("*.tar")):
         if _is(file, packages):
-            _duplicate(file, path)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            bring(file, path)
             return path
     made = ensure(arch, cache, progress)
     if made != packages:
@@ -63,7 +63,7 @@ def _make(arch: str, cache: Path, progress: Progress) -> Packages:
         progress.note(f"downloading {len(found)} packages, {total / 1e6:.0f} MB")
         tar = Path(work) / "packages.tar"
         archive.write(tar, index, apt.download(found))
-        made = Packages(_sha256(tar), tar.stat().st_size)
+        made = Packages(sha256(tar), tar.stat().st_size)
         tar.replace(_path(made, cache))
         memo.write_text(json.dumps({"sha256": made.sha256, "size": made.size}))
     return made
@@ -83,31 +83,9 @@ def _remembered(memo: Path, cache: Path) -> Packages | None:
 
 
 def _is(file: Path, packages: Packages) -> bool:
-    return file.is_file() and file.stat().st_size == packages.size and _sha256(file) == packages.sha256
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return file.is_file() and file.stat().st_size == packages.size and sha256(file) == packages.sha256
 
 
 def _shelf() -> Path:
     """Where a user may have put archives: `packages`, beside the folder of image archives."""
     return places.archives().parent / "packages"
-
-
-def _duplicate(source: Path, target: Path) -> None:
-    """The same file in the cache: a hard link where that can be."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
-    try:
-        try:
-            os.link(source.resolve(), temporary)
-        except OSError:
-            shutil.copyfile(source, temporary)
-        temporary.replace(target)
-    except OSError as error:
-        message = f"{source} cannot be copied to {target.parent}: {error.strerror}."
-        raise UserError(message, "Free space there, or let ANYWHERE_CACHE name another folder.") from None
-    finally:
-        temporary.unlink(missing_ok=True)

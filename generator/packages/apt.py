@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import shutil
@@ -11,13 +10,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from generator import debian
 from generator.command import find, run
+from generator.debian import HINT
 from generator.errors import UserError
+from generator.files import sha256
 
-MIRROR = "http://deb.debian.org"
-SUITE = "trixie"
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-HINT = "Is the Debian archive reachable? ANYWHERE_DEBIAN_MIRROR names another one."
 _INSTALLS = re.compile(r"^Inst (\S+) \((\S+) ", re.MULTILINE)
 
 
@@ -62,7 +61,7 @@ class Apt:
         for name in ("lists/partial", "cache/archives/partial", "etc/apt.conf.d", "etc/preferences.d", "debs"):
             (folder / name).mkdir(parents=True)
         (folder / "status").touch()
-        (folder / "sources.list").write_text(_sources())
+        (folder / "sources.list").write_text("".join(f"{line}\n" for line in debian.sources(f"[{_trust()}] ")))
         configuration = folder / "apt.conf"
         configuration.write_text(_configuration(arch, folder))
         self._environment = {**os.environ, "APT_CONFIG": str(configuration), "LC_ALL": "C"}
@@ -95,19 +94,13 @@ class Apt:
         self._run(
             "Downloading the packages of nodes", "apt-get", "-qq", "download", *asked, folder=self._folder / "debs"
         )
-        files = {_sha256(path): path for path in (self._folder / "debs").glob("*.deb")}
+        files = {sha256(path): path for path in (self._folder / "debs").glob("*.deb")}
         if absent := [package.name for package in packages if package.sha256 not in files]:
             raise UserError(f"What was downloaded is not what Debian's lists say: {', '.join(absent)}.", HINT)
         return files
 
     def _run(self, title: str, *command: str, folder: Path | None = None) -> str:
         return run(command, title, HINT, environment=self._environment, folder=folder)
-
-
-def _sources() -> str:
-    mirror = os.environ.get("ANYWHERE_DEBIAN_MIRROR", MIRROR).rstrip("/")
-    entries = (("debian", SUITE), ("debian", f"{SUITE}-updates"), ("debian-security", f"{SUITE}-security"))
-    return "".join(f"deb [{_trust()}] {mirror}/{folder} {suite} main\n" for folder, suite in entries)
 
 
 def _trust() -> str:
@@ -146,8 +139,3 @@ def _parse(text: str) -> Iterator[Package]:
         fields = dict(line.split(": ", 1) for line in entry.splitlines() if ": " in line and not line[0].isspace())
         if "Package" in fields:
             yield Package(fields)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from pathlib import Path
 
 from generator import places
 from generator.errors import UserError
+from generator.files import sha256
 from providers.local.guest import Bootable
 
 SUFFIXES = (".qcow2", ".vmlinuz", ".initrd")
@@ -43,10 +43,9 @@ def bootable(key: str) -> Bootable:
 
 def keep(made: Bootable) -> str:
     """Move what was made into the cache under the SHA-256 of its disk, which is returned."""
-    with made.disk.open("rb") as disk:
-        sha256 = hashlib.file_digest(disk, "sha256").hexdigest()
-    place(made, sha256)
-    return sha256
+    key = sha256(made.disk)
+    place(made, key)
+    return key
 
 
 def place(made: Bootable, key: str) -> None:

@@ -6,12 +6,12 @@ import os
 import shlex
 from pathlib import Path
 
+from generator import debian
 from generator.command import find, run
 from generator.progress import Progress
 from providers.local import recipe
 from providers.local.guest import Bootable
 
-MIRROR = "http://deb.debian.org"
 UNWANTED = ("doc", "info", "man", "locale", "i18n")  # folders of /usr/share
 
 
@@ -27,7 +27,7 @@ def build(work: Path, progress: Progress) -> Bootable:
     run(
         bootstrap(tree, made),
         "Making a Debian root file system",
-        "Is the Debian archive reachable? ANYWHERE_DEBIAN_MIRROR names another one.",
+        debian.HINT,
         seen=seen,
         environment={**os.environ, "SOURCE_DATE_EPOCH": recipe.EPOCH},
     )
@@ -44,7 +44,6 @@ def build(work: Path, progress: Progress) -> Bootable:
 
 def bootstrap(tree: Path, made: Bootable) -> list[str]:
     """The command that writes the root file system as a tar, and its kernel and initrd beside it."""
-    mirror = os.environ.get("ANYWHERE_DEBIAN_MIRROR", MIRROR).rstrip("/")
     return [
         find("mmdebstrap"),
         f"--mode={'root' if os.geteuid() == 0 else 'unshare'}",
@@ -63,11 +62,9 @@ def bootstrap(tree: Path, made: Bootable) -> list[str]:
         '--customize-hook=rm -r "$1/provision"',
         f"--customize-hook=download /boot/vmlinuz {shlex.quote(str(made.kernel))}",
         f"--customize-hook=download /boot/initrd {shlex.quote(str(made.initrd))}",
-        recipe.SUITE,
+        debian.SUITE,
         str(tree),
-        f"deb {mirror}/debian {recipe.SUITE} main",
-        f"deb {mirror}/debian {recipe.SUITE}-updates main",
-        f"deb {mirror}/debian-security {recipe.SUITE}-security main",
+        *debian.sources(),
     ]
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from generator.debian import SUITE
+
 MODULES = Path(__file__).resolve().parents[2] / "modules"
 FOLDER = MODULES / "local" / "base"
 HOST = MODULES / "node" / "host"  # the settings of every node, whatever its target
 NODE = MODULES / "node" / "packages"  # the packages of every node
 
-SUITE = "trixie"
 SIZE = "8G"  # a machine's overlay may be larger: its file system grows at boot
 EPOCH = "1735689600"  # 2025-01-01: no file of a build is younger
 FILE_SYSTEM = "0a4c8d1e-5b7f-4c2a-9e36-616e79776865"
