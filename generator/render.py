@@ -64,7 +64,7 @@ def tree(
 
 def groups(definition: Definition, topology: Topology) -> dict[str, str]:
     """Group -> role, for all that boot a user-data of their own: a pool may have no machine yet."""
-    fixed = {machine.group: machine.role for machine in topology.machines if machine.role != "worker"}
+    fixed = {machine.group: machine.role for machine in topology.fixed}
     return fixed | {f"worker-{pool.name}": "worker" for pool in definition.workers}
 
 
@@ -86,8 +86,7 @@ def variables(definition: Definition, lock: Lock, topology: Topology) -> dict[st
                 "etcd": "etcd" in machine.components,
                 "api": machine.name == first,
             }
-            for machine in topology.machines
-            if machine.role != "worker"
+            for machine in topology.fixed
         },
         "pools": {
             pool.name: {

@@ -59,9 +59,14 @@ class Topology:
         return tuple(m for m in self.machines if component in m.components)
 
     @property
+    def fixed(self) -> tuple[Machine, ...]:
+        """Etcd machines and masters, whose names and addresses are chosen here on every target."""
+        return tuple(m for m in self.machines if m.role != "worker")
+
+    @property
     def peers(self) -> tuple[str, ...]:
-        """The fixed addresses that every machine's network dials: those of etcd and masters."""
-        return tuple(m.address for m in self.machines if m.role != "worker")
+        """The addresses that every machine's network dials."""
+        return tuple(m.address for m in self.fixed)
 
 
 def blocks(definition: Definition, known: Mapping[str, int]) -> Mapping[str, int]:

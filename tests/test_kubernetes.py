@@ -182,9 +182,9 @@ def test_the_masters_are_told_of_workers_whose_machine_is_gone(secrets, server, 
     server.RequestHandlerClass = Nodes
     file = tmp_path / "kubeconfig"
     file.write_text(pki.admin_kubeconfig(secrets, f"https://127.0.0.1:{server.server_port}"))
-    target = SimpleNamespace(observe=lambda definition: (SimpleNamespace(name="worker-a-late"),))
+    nodes = api.client(file).nodes()
     said = io.StringIO()
-    gone.see_off(SimpleNamespace(kubeconfig=file, provider=target, definition=None), Phases(said))
+    gone.see_off(file, gone.without_machine(nodes, [SimpleNamespace(name="worker-a-late")]), Phases(said))
     wanted = {"metadata": {"labels": {"anywhere/leaving": "boot-of-worker-a-dead"}}}
     assert Nodes.changed == {"/api/v1/nodes/worker-a-dead": wanted}
     assert "worker-a-dead has no machine any more" in said.getvalue()

@@ -46,9 +46,9 @@ def run(
             work.terraform.apply(planned, work.values)
     path = steps.kubeconfig(project, work.terraform)
     with phases.phase("wait for every machine to be Ready"):
-        rows = wait.until_ready(project, work.topology, path, phases, timeout)
-    gone.see_off(project, phases)
-    typer.echo(finished(rows, path))
+        seen = wait.until_ready(project, work.topology, path, phases, timeout)
+    gone.see_off(path, gone.without_machine(seen.nodes, seen.machines), phases)
+    typer.echo(finished(seen.rows, path))
     return 0
 
 

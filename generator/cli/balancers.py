@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 
 from generator.cli import api
 from generator.cli.phases import Phases
@@ -22,18 +23,16 @@ def remove(project: Project, phases: Phases) -> None:
     """
     if not project.kubeconfig.is_file():
         return
-    client = api.client(project.kubeconfig)
-    try:
-        for path in _paths(client):
-            phases.note(f"deleting {path.removeprefix('/api/v1/')}")
-            client.delete(path)
-        end = time.monotonic() + LIMIT_SECONDS
-        while _paths(client) and time.monotonic() < end:
-            time.sleep(POLL_SECONDS)
-    except UnreachableError as error:
-        phases.note(error.message)
-    finally:
-        client.close()
+    with closing(api.client(project.kubeconfig)) as client:
+        try:
+            for path in _paths(client):
+                phases.note(f"deleting {path.removeprefix('/api/v1/')}")
+                client.delete(path)
+            end = time.monotonic() + LIMIT_SECONDS
+            while _paths(client) and time.monotonic() < end:
+                time.sleep(POLL_SECONDS)
+        except UnreachableError as error:
+            phases.note(error.message)
 
 
 def _paths(client: Client) -> list[str]:

@@ -93,16 +93,16 @@ def _cells(row: Row) -> tuple[str, ...]:
 
 def _nodes(project: Project) -> tuple[Node, ...]:
     """The API's nodes, none where it cannot be asked."""
+    from contextlib import closing
+
     from generator.cli import api
     from generator.kubernetes import UnreachableError
 
     if not project.kubeconfig.is_file():
         return ()
-    client = api.client(project.kubeconfig)
-    try:
-        return client.nodes()
-    except UnreachableError as error:
-        typer.echo(error.message, err=True)
-        return ()
-    finally:
-        client.close()
+    with closing(api.client(project.kubeconfig)) as client:
+        try:
+            return client.nodes()
+        except UnreachableError as error:
+            typer.echo(error.message, err=True)
+            return ()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 from generator import status
@@ -22,22 +24,28 @@ PATIENCE_SECONDS = 120.0
 REACH_SECONDS = 300.0
 
 
-def until_ready(
-    project: Project, topology: Topology, kubeconfig: Path, phases: Phases, timeout: float
-) -> tuple[Row, ...]:
-    """Return the table of machines when all are Ready; UserError at `timeout` seconds, or where a machine failed."""
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What was seen at one time: the machines that the target has, the API's nodes, and what the two make together."""
+
+    machines: tuple[Observed, ...]
+    nodes: tuple[Node, ...]
+    rows: tuple[Row, ...]
+
+
+def until_ready(project: Project, topology: Topology, kubeconfig: Path, phases: Phases, timeout: float) -> Look:
+    """Return the last look, when all are Ready; UserError at `timeout` seconds, or where a machine failed."""
     begin = time.monotonic()
-    client = api.client(kubeconfig)
     failing: dict[str, float] = {}
     silent: float | None = None
-    try:
+    with closing(api.client(kubeconfig)) as client:
         while True:
             observed = project.provider.observe(project.definition)
             found, unheard = nodes(client, observed)
             rows = status.table(topology, observed, found, project.release)
             phases.board([line(row) for row in rows])
             if not status.unready(rows):
-                return rows
+                return Look(observed, found, rows)
             now = time.monotonic()
             failing = {name: failing.get(name, now) for name in failed(observed)}
             given_up = [name for name, since in failing.items() if now - since > PATIENCE_SECONDS]
@@ -47,8 +55,6 @@ def until_ready(
             if silent is not None and now - silent > REACH_SECONDS:
                 raise out_of_reach(unheard, project.provider.name)
             time.sleep(project.provider.poll)
-    finally:
-        client.close()
 
 
 def nodes(client: Client, observed: Iterable[Observed]) -> tuple[tuple[Node, ...], str]:

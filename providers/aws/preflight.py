@@ -171,7 +171,7 @@ def _endpoint(plan: Plan) -> str:
 
 
 def _addresses(plan: Plan) -> str:
-    fixed = {m.address.partition("/")[0]: m.name for m in plan.topology.machines if m.role != "worker"}
+    fixed = {machine.address: machine.name for machine in plan.topology.fixed}
     return network.free(plan.session, plan.definition, fixed)
 
 
