@@ -11,7 +11,7 @@ from generator.definition import Definition
 from generator.lock import Base, Lock
 from generator.progress import Progress
 from generator.topology import Topology
-from providers import Check, Observed
+from providers import Check, Observed, locked
 from providers.aws import section
 from providers.aws.machines import Consoles
 from providers.aws.session import Session
@@ -42,9 +42,7 @@ class Aws:
         return None
 
     def base_images(self, lock: Lock) -> Mapping[str, str]:
-        from providers.aws import facts
-
-        return facts.base_images(lock)
+        return locked.images(lock, "aws")
 
     def settings(self, definition: Definition, lock: Lock) -> Mapping[str, Any]:
         from providers.aws import facts
@@ -52,9 +50,7 @@ class Aws:
         return facts.settings(definition, lock)
 
     def subnets(self, lock: Lock) -> tuple[IPv4Network, ...]:
-        from providers.aws import facts
-
-        return facts.networks(lock)
+        return locked.subnets(lock, "aws")
 
     def backend(self, definition: Definition) -> Mapping[str, Any] | None:
         from providers.aws import backend

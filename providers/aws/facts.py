@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from ipaddress import IPv4Network
 from typing import Any
 
 from generator.definition import Definition
 from generator.errors import UserError
 from generator.lock import Lock
+from providers import locked
 from providers.aws import images, section, sizes, subnets, zones
 from providers.aws.session import Session
 
@@ -39,8 +39,7 @@ def found(session: Session, definition: Definition) -> dict[str, Any]:
         return facts | {"zones": list(zones.chosen(session, definition))}
     facts["subnets"] = subnets.chosen(session, definition)
     facts["zones"] = list(dict.fromkeys(subnet["zone"] for subnet in facts["subnets"]))
-    types = frozenset(sizes.types(definition).values())
-    zones.check(session.region, facts["zones"], zones.offered(session, types), types)
+    zones.offered(session, definition).check(facts["zones"])
     return facts
 
 
@@ -49,27 +48,18 @@ def account(session: Session) -> str:
     return str(session.call("sts", "get_caller_identity", WHO, session.home())["Account"])
 
 
-def locked(lock: Lock) -> Mapping[str, Any]:
-    """What the lock holds of AWS; UserError where it holds nothing."""
-    facts = lock.facts.get("aws")
-    if not facts:
-        raise UserError("The lock has no facts of AWS.", "Get them: anywhere images lock FILE --provider aws")
-    return facts
-
-
 def settings(definition: Definition, lock: Lock) -> dict[str, Any]:
     """Terraform's `settings` of AWS. Pure."""
-    aws, facts = section.of(definition), locked(lock)
+    aws, facts = section.of(definition), locked.facts(lock, "aws")
     _agree(definition, facts)
     _fit(definition)
-    balanced = aws.get("load_balancer")
     return {
         "region": aws["region"],
         "zones": list(facts["zones"]),
         "types": sizes.types(definition),
         "admin_cidrs": [str(cidr) for cidr in aws["admin_cidrs"]],
         "nat": aws.get("nat", "one"),
-        "load_balancer": definition.masters.count > 1 if balanced is None else balanced,
+        "load_balancer": locked.balanced(definition, "aws"),
         "vpc": _vpc(aws, facts),
         "tags": dict(aws.get("tags", {})),
         **({"account": facts["account"]} if "account" in facts else {}),
@@ -86,16 +76,6 @@ def _fit(definition: Definition) -> None:
         )
 
 
-def base_images(lock: Lock) -> dict[str, str]:
-    """Architecture -> image id. Pure."""
-    return dict(sorted(locked(lock)["images"].items()))
-
-
-def networks(lock: Lock) -> tuple[IPv4Network, ...]:
-    """The subnets of an existing VPC, () where the cluster has a VPC of its own. Pure."""
-    return tuple(IPv4Network(subnet["cidr"]) for subnet in lock.facts.get("aws", {}).get("subnets", ()))
-
-
 def _vpc(aws: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any] | None:
     if "vpc" not in aws:
         return None
@@ -109,23 +89,14 @@ def _vpc(aws: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any] | N
 def _agree(definition: Definition, facts: Mapping[str, Any]) -> None:
     """UserError where the lock was made for something else than the definition asks for."""
     aws = section.of(definition)
-    given: Mapping[str, str] = aws.get("images", {})
     asked = list(aws["vpc"]["subnets"]) if "vpc" in aws else []
     wrong = []
     if facts["region"] != aws["region"]:
         wrong.append(f"is of region {facts['region']}, the definition of {aws['region']}")
     if "account" in aws and facts.get("account") != aws["account"]:
         wrong.append(f"is of account {facts.get('account', 'unknown')}, the definition of {aws['account']}")
-    if absent := [arch for arch in definition.architectures if arch not in facts["images"]]:
-        wrong.append(f"has no machine image for {', '.join(absent)}")
-    if any(facts["images"].get(arch) != image for arch, image in given.items() if arch in definition.architectures):
-        wrong.append("has another machine image than providers.aws.images")
     if [subnet["id"] for subnet in facts.get("subnets", ())] != asked:
         wrong.append("has other subnets than providers.aws.vpc")
     if "vpc" not in aws and aws.get("zones") and list(aws["zones"]) != list(facts["zones"]):
         wrong.append("has other zones than providers.aws.zones")
-    if wrong:
-        raise UserError(
-            f"The lock {', and '.join(wrong)}.",
-            f"Refresh it: anywhere images lock {definition.path} --provider aws",
-        )
+    locked.agree(definition, "aws", facts, wrong)

@@ -11,6 +11,7 @@ from typing import Any
 
 from generator.definition import Definition
 from generator.errors import UserError
+from providers import looks
 from providers.aws import section, subnets
 from providers.aws.facts import account
 from providers.aws.machines import CLUSTER, instances, tags
@@ -87,13 +88,7 @@ def ranges(session: Session, definition: Definition) -> str:
     name = section.vpc(definition)
     taken = [(cidr, f"a range of {name}") for cidr in _ranges(subnets.vpc(session, name))]
     taken += list(_routes(session, name))
-    own = {"pods": definition.network.pods, "services": definition.network.services}
-    for what, network in own.items():
-        for cidr, owner in taken:
-            if network.overlaps(cidr):
-                message = f"spec.network.{what} {network} clashes with {cidr}, {owner}."
-                raise UserError(message, f"Give {what} another range: machines could not reach what has those now.")
-    return f"pods {own['pods']} and services {own['services']} are free in {name}"
+    return looks.free_ranges(definition, name, taken)
 
 
 def free(session: Session, definition: Definition, fixed: Mapping[str, str]) -> str:

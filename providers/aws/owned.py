@@ -5,24 +5,21 @@ Terraform knows nothing of these, and a VPC cannot go while they are there.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from generator.errors import UserError
 from generator.progress import Progress
 from providers.aws import balancers
 from providers.aws.balancers import Balancer
 from providers.aws.machines import CLUSTER, THERE, instances, tags
 from providers.aws.refusal import AwsError
 from providers.aws.session import Session
+from providers.patience import until
 
 LOOK = "look for what the cluster had AWS make"
 REMOVE = "remove what the cluster had AWS make"
-PATIENCE_SECONDS = 300.0
-POLL_SECONDS = 1.0
 
 # Tags that only controllers inside of a cluster set: the cloud controller manager, the AWS Load Balancer Controller
 # and the EBS CSI driver.
@@ -134,12 +131,12 @@ def release(session: Session, where: Scope, progress: Progress) -> None:
         progress.note(f"remove volume {volume.id}")
         _detach(session, volume)
     for volume in owned.volumes:
-        _until(partial(_delete_volume, session, volume.id), f"volume {volume.id}")
+        until(partial(_delete_volume, session, volume.id), f"volume {volume.id}", "AWS")
     for group in owned.groups:
         progress.note(f"remove security group {group}")
         _forget(session, group)
     for group in owned.groups:
-        _until(partial(_delete_group, session, group), f"security group {group}")
+        until(partial(_delete_group, session, group), f"security group {group}", "AWS")
 
 
 def lines(owned: Owned) -> Iterator[str]:
@@ -149,22 +146,10 @@ def lines(owned: Owned) -> Iterator[str]:
     yield from (f"security group {group} (of a Service)" for group in owned.groups)
 
 
-def _until(done: Callable[[], bool], what: str) -> None:
-    """Try `done` until it says so."""
-    end = time.monotonic() + PATIENCE_SECONDS
-    while not done():
-        if time.monotonic() > end:
-            raise UserError(
-                f"The {what}, which the cluster had AWS make, is still in use after {PATIENCE_SECONDS:.0f} s.",
-                "Run `anywhere destroy` again; nothing of the cluster itself was removed yet.",
-            )
-        time.sleep(POLL_SECONDS)
-
-
 def _delete_balancer(session: Session, balancer: Balancer) -> None:
     """Target groups come after the load balancers that use them, and go at once then."""
     if balancer.what == "target group":
-        _until(lambda: _delete_target_group(session, balancer.id), f"target group {balancer.name}")
+        until(lambda: _delete_target_group(session, balancer.id), f"target group {balancer.name}", "AWS")
     elif balancer.service == "elb":
         session.call("elb", "delete_load_balancer", REMOVE, LoadBalancerName=balancer.id)
     else:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from generator import lock as locks
 from generator.definition import Definition
 from generator.errors import UserError
 from generator.topology import Topology
-from providers import Check
+from providers import Check, looks
 from providers.aws import backend, images, network, quotas, regions, section, sizes, types, zones
 from providers.aws.facts import WHO
 from providers.aws.refusal import AwsError
@@ -29,31 +28,19 @@ class Plan:
     facts: Mapping[str, Any]
 
 
-# Says what there is, or raises UserError where that will not do.
-Look = Callable[[Plan], str]
+Look = looks.Look[Plan]
 
 
 def checks(session: Session, definition: Definition, topology: Topology) -> tuple[Check, ...]:
     """All of them; the first ones alone where there is nobody to ask. Read-only."""
-    plan = Plan(session, definition, topology, _facts(definition))
-    first: list[Check] = []
-    for subject, look in (("credentials", _credentials), ("region", _region)):
-        first.append(_check(subject, look, plan))
-        if first[-1].needed:
-            return tuple(first)
-    return (*first, *(_check(subject, look, plan) for subject, look in _looks(plan)))
+    plan = Plan(session, definition, topology, looks.facts(definition, "aws"))
+    first = (("credentials", _credentials), ("region", _region))
+    return looks.checks(plan, first, _looks, _unseen)
 
 
-def _check(subject: str, look: Look, plan: Plan) -> Check:
-    """A look that fails is that check's own failure, so that the others are still made.
-
-    What could not be looked at is but a warning: who may make machines need not be allowed to read quotas.
-    """
-    try:
-        return Check(subject, True, look(plan))
-    except UserError as error:
-        unseen = isinstance(error, AwsError) and (error.denied or error.throttled or error.broken)
-        return Check(subject, False, error.message.rstrip("."), error.hint, needed=not unseen)
+def _unseen(error: UserError) -> bool:
+    """Whether a look could not be made, so that nothing is known."""
+    return isinstance(error, AwsError) and (error.denied or error.throttled or error.broken)
 
 
 def _looks(plan: Plan) -> Iterator[tuple[str, Look]]:
@@ -70,11 +57,6 @@ def _looks(plan: Plan) -> Iterator[tuple[str, Look]]:
         yield from (("VPC quota", _vpcs), ("elastic address quota", _elastic), ("other VPCs", _others))
     if backend.arguments(plan.definition):
         yield from (("state bucket", _bucket), ("state lock", _lock))
-
-
-def _facts(definition: Definition) -> Mapping[str, Any]:
-    path = locks.path_beside(definition.path)
-    return locks.read(path).facts.get("aws", {}) if path.exists() else {}
 
 
 def _credentials(plan: Plan) -> str:
@@ -118,9 +100,9 @@ def _types(plan: Plan) -> str:
 def _zones(plan: Plan) -> str:
     session, definition = plan.session, plan.definition
     names = plan.facts.get("zones") or zones.chosen(session, definition)
-    wanted = frozenset(sizes.types(definition).values())
-    zones.check(session.region, names, zones.offered(session, wanted), wanted)
-    return f"{', '.join(names)} offer {', '.join(sorted(wanted))}"
+    offers = zones.offered(session, definition)
+    offers.check(names)
+    return f"{', '.join(names)} offer {', '.join(sorted(offers.types))}"
 
 
 def _images(plan: Plan) -> str:

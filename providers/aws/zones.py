@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 
 from generator.definition import Definition
 from generator.errors import UserError
 from providers.aws import section, sizes
 from providers.aws.session import Session
+from providers.offers import Offers
 
 LOOK = "see which zones have the instance types"
 MOST = 7  # a machines network is cut into eighths, and the first is that of etcd and masters
@@ -15,23 +16,16 @@ MOST = 7  # a machines network is cut into eighths, and the first is that of etc
 
 def chosen(session: Session, definition: Definition) -> tuple[str, ...]:
     """The zones to use, checked where the definition names them; UserError where there are none."""
-    types = frozenset(sizes.types(definition).values())
-    offers = offered(session, types)
+    offers = offered(session, definition)
     given: Sequence[str] = section.of(definition).get("zones", ())
     if given:
-        check(session.region, given, offers, types)
-        return tuple(given)
-    found = tuple(zone for zone, has in sorted(offers.items()) if types <= has)[:MOST]
-    if not found:
-        raise UserError(
-            f"No zone of {session.region} offers all of {', '.join(sorted(types))}: {_told(offers, types)}.",
-            "Choose other types in providers.aws.sizes, or another region.",
-        )
-    return found
+        offers.check(given)
+    return tuple(given) or offers.all()[:MOST]
 
 
-def offered(session: Session, types: Collection[str]) -> dict[str, frozenset[str]]:
-    """Zone -> those of `types` that it offers, for every zone of the region that the account may use."""
+def offered(session: Session, definition: Definition) -> Offers:
+    """What every zone of the region that the account may use offers of the cluster's instance types."""
+    types = frozenset(sizes.types(definition).values())
     filters = [
         {"Name": "zone-type", "Values": ["availability-zone"]},
         {"Name": "opt-in-status", "Values": ["opt-in-not-required"]},
@@ -52,21 +46,5 @@ def offered(session: Session, types: Collection[str]) -> dict[str, frozenset[str
     )
     pairs = {(offer["Location"], offer["InstanceType"]) for offer in offers}
     names = [zone["ZoneName"] for zone in zones]
-    return {name: frozenset(kind for kind in types if (name, kind) in pairs) for name in names}
-
-
-def check(region: str, zones: Iterable[str], offers: Mapping[str, Collection[str]], types: Collection[str]) -> None:
-    """UserError where one of `zones` is not there or lacks a type."""
-    for zone in zones:
-        if zone not in offers:
-            message = f"{region} has no zone {zone} for this account."
-            raise UserError(message, f"Write some of these in providers.aws.zones: {', '.join(sorted(offers))}.")
-        if lacking := sorted(set(types) - set(offers[zone])):
-            having = [name for name, has in sorted(offers.items()) if set(types) <= set(has)]
-            message = f"Zone {zone} does not offer {', '.join(lacking)}."
-            other = f"Zones that do: {', '.join(having)}" if having else f"No zone of {region} does"
-            raise UserError(message, f"{other}. Mend providers.aws.zones or providers.aws.sizes.")
-
-
-def _told(offers: Mapping[str, Collection[str]], types: Collection[str]) -> str:
-    return "; ".join(f"{zone} lacks {', '.join(sorted(set(types) - set(has)))}" for zone, has in sorted(offers.items()))
+    found = {name: frozenset(kind for kind in types if (name, kind) in pairs) for name in names}
+    return Offers(session.region, types, found, "providers.aws", " for this account")

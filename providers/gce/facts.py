@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from ipaddress import IPv4Network
 from typing import Any
 
 from generator.definition import Definition
 from generator.errors import UserError
 from generator.lock import Lock
+from providers import locked
 from providers.gce import disks, images, project, section, sizes, subnetworks, zones
 from providers.gce.session import Session
 
@@ -35,20 +35,11 @@ def found(session: Session, definition: Definition) -> dict[str, Any]:
     return facts
 
 
-def locked(lock: Lock) -> Mapping[str, Any]:
-    """What the lock holds of Google; UserError where it holds nothing."""
-    facts = lock.facts.get("gce")
-    if not facts:
-        raise UserError("The lock has no facts of GCE.", "Get them: anywhere images lock FILE --provider gce")
-    return facts
-
-
 def settings(definition: Definition, lock: Lock) -> dict[str, Any]:
     """Terraform's `settings` of GCE. Pure."""
-    gce, facts = section.of(definition), locked(lock)
+    gce, facts = section.of(definition), locked.facts(lock, "gce")
     _fit(definition)
     _agree(definition, facts)
-    balanced = gce.get("load_balancer")
     return {
         "project": gce["project"],
         "project_number": facts["project_number"],
@@ -58,21 +49,11 @@ def settings(definition: Definition, lock: Lock) -> dict[str, Any]:
         "disks": disks.types(definition),
         "admin_cidrs": [str(cidr) for cidr in gce["admin_cidrs"]],
         "nat": gce.get("nat", "one"),
-        "load_balancer": definition.masters.count > 1 if balanced is None else balanced,
+        "load_balancer": locked.balanced(definition, "gce"),
         "network": dict(gce["network"]) if "network" in gce else None,
         "labels": dict(gce.get("labels", {})),
         "kms_key": gce.get("kms_key"),
     }
-
-
-def base_images(lock: Lock) -> dict[str, str]:
-    """Architecture -> image. Pure."""
-    return dict(sorted(locked(lock)["images"].items()))
-
-
-def networks(lock: Lock) -> tuple[IPv4Network, ...]:
-    """The subnetwork of an existing network, () where the cluster has its own. Pure."""
-    return tuple(IPv4Network(subnet["cidr"]) for subnet in lock.facts.get("gce", {}).get("subnets", ()))
 
 
 def _fit(definition: Definition) -> None:
@@ -88,23 +69,14 @@ def _fit(definition: Definition) -> None:
 def _agree(definition: Definition, facts: Mapping[str, Any]) -> None:
     """UserError where the lock was made for something else than the definition asks for."""
     gce = section.of(definition)
-    given: Mapping[str, str] = gce.get("images", {})
     asked = [gce["network"]["subnetwork"]] if "network" in gce else []
     wrong = [
         f"is of {key} {facts[key]}, the definition of {gce[key]}"
         for key in ("project", "region", "project_number")
         if key in gce and facts[key] != gce[key]
     ]
-    if absent := [arch for arch in definition.architectures if arch not in facts["images"]]:
-        wrong.append(f"has no machine image for {', '.join(absent)}")
-    if any(facts["images"].get(arch) != image for arch, image in given.items() if arch in definition.architectures):
-        wrong.append("has another machine image than providers.gce.images")
     if [subnet["id"] for subnet in facts.get("subnets", ())] != asked:
         wrong.append("has another subnetwork than providers.gce.network")
     if gce.get("zones") and list(gce["zones"]) != list(facts["zones"]):
         wrong.append("has other zones than providers.gce.zones")
-    if wrong:
-        raise UserError(
-            f"The lock {', and '.join(wrong)}.",
-            f"Refresh it: anywhere images lock {definition.path} --provider gce",
-        )
+    locked.agree(definition, "gce", facts, wrong)

@@ -11,6 +11,7 @@ from typing import Any
 
 from generator.definition import Definition
 from generator.errors import UserError
+from providers import looks
 from providers.gce import section, subnetworks
 from providers.gce.machines import CLUSTER
 from providers.gce.refusal import Doubt
@@ -88,13 +89,7 @@ def _routers(session: Session) -> list[Any]:
 def ranges(session: Session, definition: Definition) -> str:
     """Neither pods nor Services have addresses that the network has, or has routes to."""
     name = section.network(definition)
-    own = {"pods": definition.network.pods, "services": definition.network.services}
-    for what, range_ in own.items():
-        for cidr, owner in (*_taken(session, name), *_routed(session, name)):
-            if range_.overlaps(cidr):
-                message = f"spec.network.{what} {range_} clashes with {cidr}, {owner}."
-                raise UserError(message, f"Give {what} another range: machines could not reach what has those now.")
-    return f"pods {own['pods']} and services {own['services']} are free in {name}"
+    return looks.free_ranges(definition, name, [*_taken(session, name), *_routed(session, name)])
 
 
 def _taken(session: Session, name: str) -> Iterator[tuple[IPv4Network, str]]:

@@ -5,24 +5,22 @@ Terraform knows nothing of these, and a network cannot go while they are there.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from generator.errors import UserError
 from generator.progress import Progress
+from providers import patience
 from providers.gce import balancers
 from providers.gce.balancers import SERVICE, Balancer
 from providers.gce.machines import CLUSTER, NAME, instances
 from providers.gce.refusal import GoogleError
 from providers.gce.session import Session, last, place
+from providers.patience import until
 
 LOOK = "look for what the cluster had Google make"
 REMOVE = "remove what the cluster had Google make"
-PATIENCE_SECONDS = 300.0
-POLL_SECONDS = 1.0
 CHECKS = "https://compute.googleapis.com/compute/v1/projects/{}/global/httpHealthChecks"
 CSI = "pd.csi.storage.gke.io"  # who made a disk is in its description
 
@@ -120,10 +118,10 @@ def release(session: Session, where: Scope, progress: Progress) -> None:
         _delete_balancer(session, balancer)
     for rule in owned.firewalls:
         progress.note(f"remove firewall rule {rule}")
-        _until(partial(_delete, session, "FirewallsClient", firewall=rule), f"firewall rule {rule}")
+        until(partial(_delete, session, "FirewallsClient", firewall=rule), f"firewall rule {rule}", "Google")
     for volume in owned.volumes:
         progress.note(f"remove disk {volume.name}")
-        _until(partial(_delete_volume, session, volume), f"disk {volume.name}")
+        until(partial(_delete_volume, session, volume), f"disk {volume.name}", "Google")
 
 
 def lines(owned: Owned) -> Iterator[str]:
@@ -133,29 +131,17 @@ def lines(owned: Owned) -> Iterator[str]:
     yield from (f"disk {volume.name} (of a claim)" for volume in owned.volumes)
 
 
-def _until(done: Callable[[], bool], what: str) -> None:
-    """Try `done` until it says so."""
-    end = time.monotonic() + PATIENCE_SECONDS
-    while not done():
-        if time.monotonic() > end:
-            raise UserError(
-                f"The {what}, which the cluster had Google make, is still in use after {PATIENCE_SECONDS:.0f} s.",
-                "Run `anywhere destroy` again; nothing of the cluster itself was removed yet.",
-            )
-        time.sleep(POLL_SECONDS)
-
-
 def _delete_balancer(session: Session, balancer: Balancer) -> None:
     """From the address that is asked to the machines that answer; what others use as well stays."""
     region = {"region": session.region}
     for rule in balancer.rules:
         fields = {**region, "forwarding_rule": rule}
-        _until(partial(_delete, session, "ForwardingRulesClient", **fields), f"forwarding rule {rule}")
+        until(partial(_delete, session, "ForwardingRulesClient", **fields), f"forwarding rule {rule}", "Google")
     if balancer.what == "target pool":
         client, fields = "TargetPoolsClient", {**region, "target_pool": balancer.name}
     else:
         client, fields = "RegionBackendServicesClient", {**region, "backend_service": balancer.name}
-    _until(partial(_delete, session, client, **fields), f"{balancer.what} {balancer.name}")
+    until(partial(_delete, session, client, **fields), f"{balancer.what} {balancer.name}", "Google")
     for check in balancer.checks:
         _delete_check(session, check, balancer)
     for address in balancer.addresses:
@@ -191,7 +177,7 @@ def _delete(session: Session, client: str, **fields: str) -> bool:
 def _done(session: Session, client: str, method: str, **fields: str) -> bool:
     """Whether it is done now, or was before; False where Google answers that something is in use."""
     try:
-        session.wait(client, method, REMOVE, PATIENCE_SECONDS, **fields)
+        session.wait(client, method, REMOVE, patience.PATIENCE_SECONDS, **fields)
     except GoogleError as error:
         # A disk that is not on its machine any more is what was wanted.
         if not error.in_use and not error.gone and not (method == "detach_disk" and error.status == 400):

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from generator import lock as locks
 from generator.definition import Definition
 from generator.errors import UserError
 from generator.topology import Topology
-from providers import Check
-from providers.gce import backend, images, keys, network, project, quotas, regions, section, sizes, types, zones
+from providers import Check, looks
+from providers.gce import backend, images, keys, network, project, quotas, regions, section, types, zones
 from providers.gce.refusal import Doubt, GoogleError
 from providers.gce.session import Session, last
 
-THREADS = 4
 APIS = ("compute", "secretmanager", "storage", "iam")
 
 
@@ -40,32 +37,19 @@ class Plan:
         return tuple(self.facts.get("zones", ())) or zones.chosen(self.session, self.definition)
 
 
-# Says what there is, or raises UserError where that will not do.
-Look = Callable[[Plan], str]
+Look = looks.Look[Plan]
 
 
 def checks(session: Session, definition: Definition, topology: Topology) -> tuple[Check, ...]:
     """All of them; the first ones alone where there is nobody to ask. Read-only."""
-    plan = Plan(session, definition, topology, _facts(definition))
-    first: list[Check] = []
-    for subject, look in (("credentials", _credentials), ("project", _project), ("region", _region)):
-        first.append(_check(subject, look, plan))
-        if first[-1].needed:
-            return tuple(first)
-    with ThreadPoolExecutor(THREADS) as pool:
-        return (*first, *pool.map(lambda each: _check(each[0], each[1], plan), _looks(plan)))
+    plan = Plan(session, definition, topology, looks.facts(definition, "gce"))
+    first = (("credentials", _credentials), ("project", _project), ("region", _region))
+    return looks.checks(plan, first, _looks, _unseen)
 
 
-def _check(subject: str, look: Look, plan: Plan) -> Check:
-    """A look that fails is that check's own failure, so that the others are still made.
-
-    What could not be looked at is but a warning: who may make machines need not be allowed to read quotas.
-    """
-    try:
-        return Check(subject, True, look(plan))
-    except UserError as error:
-        unseen = isinstance(error, Doubt) or (isinstance(error, GoogleError) and (error.denied or error.passing))
-        return Check(subject, False, error.message.rstrip("."), error.hint, needed=not unseen)
+def _unseen(error: UserError) -> bool:
+    """Whether a look could not be made, so that nothing is known."""
+    return isinstance(error, Doubt) or (isinstance(error, GoogleError) and (error.denied or error.passing))
 
 
 def _looks(plan: Plan) -> Iterator[tuple[str, Look]]:
@@ -80,11 +64,6 @@ def _looks(plan: Plan) -> Iterator[tuple[str, Look]]:
         yield "network", _own_network
     if backend.arguments(plan.definition):
         yield from (("state bucket", _bucket), ("state lock", _lock))
-
-
-def _facts(definition: Definition) -> Mapping[str, Any]:
-    path = locks.path_beside(definition.path)
-    return locks.read(path).facts.get("gce", {}) if path.exists() else {}
 
 
 def _credentials(plan: Plan) -> str:
@@ -127,9 +106,9 @@ def _types(plan: Plan) -> str:
 
 
 def _zones(plan: Plan) -> str:
-    wanted = frozenset(sizes.types(plan.definition).values())
-    zones.check(plan.session.region, plan.zones, zones.offered(plan.session, wanted), wanted)
-    return f"{', '.join(plan.zones)} offer {', '.join(sorted(wanted))}"
+    offers, wanted = zones.offered(plan.session, plan.definition), plan.zones
+    offers.check(wanted)
+    return f"{', '.join(wanted)} offer {', '.join(sorted(offers.types))}"
 
 
 def _images(plan: Plan) -> str:

@@ -6,8 +6,7 @@ from contextlib import nullcontext
 import pytest
 
 from generator.errors import UserError
-from providers import load
-from providers.aws import owned
+from providers import load, patience
 
 OWNED = {"kubernetes.io/cluster/wars": "owned"}
 CLAIM = {**OWNED, "kubernetes.io/created-for/pvc/name": "data", "ebs.csi.aws.com/cluster": "true"}
@@ -148,7 +147,7 @@ def test_a_load_balancer_of_another_vpc_is_kept(aws, client, provider, defined, 
 
 
 def test_a_group_that_stays_in_use_is_said(aws, provider, defined, ec2, vpc, told, monkeypatch):
-    monkeypatch.setattr(owned, "PATIENCE_SECONDS", -1.0)
+    monkeypatch.setattr(patience, "PATIENCE_SECONDS", -1.0)
     group = made_group(ec2, vpc[0], "k8s-elb-1", OWNED)
     aws.refuse("ec2:DeleteSecurityGroup", "DependencyViolation", "resource has a dependent object")
     with pytest.raises(UserError) as caught:
@@ -160,7 +159,7 @@ def test_a_group_that_stays_in_use_is_said(aws, provider, defined, ec2, vpc, tol
 
 
 def test_it_waits_until_a_group_is_free(aws, provider, defined, ec2, vpc, told, monkeypatch):
-    monkeypatch.setattr(owned, "POLL_SECONDS", 0.0)
+    monkeypatch.setattr(patience, "POLL_SECONDS", 0.0)
     group = made_group(ec2, vpc[0], "k8s-elb-1", OWNED)
     aws.refuse("ec2:DeleteSecurityGroup", "DependencyViolation", "resource has a dependent object", times=2)
     provider.release(defined(), told)

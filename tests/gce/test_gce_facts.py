@@ -8,6 +8,7 @@ import pytest
 from generator.definition import SIZES, Masters, Pool
 from generator.errors import UserError
 from generator.lock import Lock
+from providers import locked
 from providers.gce import disks, facts, sizes
 from tests.gce.cloud import NUMBER, PROJECT, REGION, TYPES, ZONES
 
@@ -72,7 +73,7 @@ def test_an_existing_subnetwork_is_checked(session, cloud, define):
     cloud.add("subnetworks", "nodes", REGION, network="x/networks/shared", ipCidrRange="10.20.64.0/20")
     found = facts.found(session, definition)
     assert found["subnets"] == [{"id": "nodes", "zone": "", "cidr": "10.20.64.0/20"}]
-    assert facts.networks(lock(found)) == (IPv4Network("10.20.64.0/20"),)
+    assert locked.subnets(lock(found), "gce") == (IPv4Network("10.20.64.0/20"),)
     assert facts.settings(definition, lock(found))["network"] == network
     cloud.things["subnetworks"][0]["ipCidrRange"] = "10.99.0.0/20"
     with pytest.raises(UserError, match="not inside of spec") as caught:
