@@ -130,10 +130,11 @@ def _json(value: Any) -> bytes:
 
 
 def _module(provider: str) -> Iterator[tuple[str, bytes]]:
-    """The files of the target's module, but for those that become part of user-data and those of `unprotected`."""
-    for entry in resources.files("modules").joinpath(provider).iterdir():
-        if entry.is_file() and entry.name not in node.TARGET_PARTS and not entry.name.endswith("_override.tf"):
-            yield entry.name, entry.read_bytes()
+    """What all targets have in common and the target's own, but for parts of user-data and what `unprotected` gives."""
+    for folder in ("common", provider):
+        for entry in resources.files("modules").joinpath(folder).iterdir():
+            if entry.is_file() and entry.name not in node.TARGET_PARTS and not entry.name.endswith("_override.tf"):
+                yield entry.name, entry.read_bytes()
 
 
 def unprotected(provider: str) -> Tree:

@@ -35,7 +35,8 @@ def test_is_formatted():
 
 def declared(module: str, kind: str) -> dict[str, str]:
     """The variables or outputs of a module: name -> type."""
-    text = "".join(file.read_text() for file in (MODULES / module).glob("*.tf"))
+    folders = (MODULES / "common", MODULES / module)
+    text = "".join(file.read_text() for folder in folders for file in folder.glob("*.tf"))
     blocks = re.findall(rf'^{kind} "(\w+)" {{\n(.*?)^}}$', text, re.MULTILINE | re.DOTALL)
     types = {name: re.search(r"^  type\s*=(.*?)(?=^  \w|\Z)", body, re.MULTILINE | re.DOTALL) for name, body in blocks}
     return {name: found.group(1).strip() if found else "" for name, found in types.items()}

@@ -28,7 +28,8 @@ def test_is_formatted():
 
 def interface(module: str) -> dict[str, str]:
     """Variables and outputs but for `settings`, by name, with the type of each."""
-    text = "".join((MODULES / module / f"{name}.tf").read_text() for name in ("variables", "outputs"))
+    folders = (MODULES / "common", MODULES / module)
+    text = "".join(file.read_text() for folder in folders for file in folder.glob("*.tf"))
     found = re.findall(r'^(variable|output) "(\w+)" {\n(.*?)^}$', text, re.MULTILINE | re.DOTALL)
     types = {
         f"{kind} {name}": re.search(r"^  type +=(.*?)(?=^  \w|^\n|\Z)", f"{body}\n", re.MULTILINE | re.DOTALL)

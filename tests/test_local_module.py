@@ -19,7 +19,7 @@ from generator.terraform import Terraform
 pytestmark = pytest.mark.skipif(
     not all(map(shutil.which, ("terraform", "qemu-system-x86_64", "qemu-img"))), reason="terraform and QEMU are needed"
 )
-MODULE = Path(str(resources.files("modules").joinpath("local")))
+MODULES = Path(str(resources.files("modules")))
 SECRETS = {"TF_VAR_secrets": json.dumps({"etcd": "etcd's key"})}
 
 
@@ -37,8 +37,9 @@ def pool(count: int) -> dict[str, Any]:
 @pytest.fixture
 def stack(tmp_path: Path) -> Iterator[Stack]:
     stack = Stack(tmp_path)
-    for file in MODULE.glob("*.tf"):
-        shutil.copy(file, stack.folder)
+    for module in ("common", "local"):
+        for file in (MODULES / module).glob("*.tf"):
+            shutil.copy(file, stack.folder)
     for group in ("master", "worker-gpu"):
         file = stack.folder / "user-data" / f"{group}.yaml"
         file.parent.mkdir(exist_ok=True)
@@ -71,7 +72,7 @@ def outputs(stack: Stack) -> dict[str, Any]:
 
 
 def test_is_formatted() -> None:
-    subprocess.run(["terraform", "fmt", "-check", "-diff", str(MODULE)], check=True)
+    subprocess.run(["terraform", "fmt", "-check", "-diff", str(MODULES / "common"), str(MODULES / "local")], check=True)
 
 
 def test_makes_a_cluster(stack: Stack, tmp_path: Path) -> None:

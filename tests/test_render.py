@@ -52,7 +52,8 @@ def test_golden(case):
 
 
 def test_terraform_files_are_the_modules_own():
-    module = {path.name: path.read_bytes() for path in (ROOT / "modules" / "local").glob("*.tf")}
+    folders = (ROOT / "modules" / "common", ROOT / "modules" / "local")
+    module = {path.name: path.read_bytes() for folder in folders for path in folder.glob("*.tf")}
     assert {name: data for name, data in golden.tree("ha").items() if name.endswith(".tf")} == module
 
 
@@ -241,7 +242,8 @@ def terraform_reads(tree, folder):
 
 def test_every_value_is_declared():
     tree = golden.tree("ha")
-    declared = set(re.findall(r'^variable "(\w+)"', tree["variables.tf"].decode(), re.MULTILINE))
+    text = "".join(data.decode() for name, data in tree.items() if name.endswith(".tf"))
+    declared = set(re.findall(r'^variable "(\w+)"', text, re.MULTILINE))
     assert set(values(tree)) <= declared
 
 

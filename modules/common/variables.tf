@@ -56,15 +56,6 @@ variable "ssh_keys" {
   type        = list(string)
 }
 
-variable "settings" {
-  description = "egress: whether machines reach anything outside the cluster; accel: auto, kvm or tcg."
-  type = object({
-    egress = optional(bool, true)
-    accel  = optional(string, "auto")
-  })
-  default = {}
-}
-
 variable "documents" {
   description = "What machines may fetch, by key: the file in this folder, its SHA-256, and the roles that may."
   type = map(object({
@@ -81,7 +72,7 @@ variable "archives" {
 }
 
 variable "cache" {
-  description = "The folder of this computer that holds the archives. Local machines are given them from there."
+  description = "The folder of this computer that holds the archives."
   type        = string
   default     = "~/.cache/anywhere"
 }
