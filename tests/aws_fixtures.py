@@ -1,11 +1,8 @@
 """Clusters on AWS for tests: each is rendered and applied when it is first asked for."""
 
-import json
-import os
-
 import pytest
 
-from tests import clouds, golden
+from tests import clouds
 from tests.aws_clusters import CLUSTERS
 
 pytest_plugins = ["tests.offline.fixtures"]
@@ -13,26 +10,10 @@ pytest_plugins = ["tests.offline.fixtures"]
 
 @pytest.fixture(scope="session")
 def aws_environment(inventing_env, tmp_path_factory):
-    secrets = {name: f"secret-of-{name}" for name in golden.COMPONENTS}
-    cache = str(tmp_path_factory.mktemp("cache"))
-    return {
-        **os.environ,
-        **inventing_env,
-        "TF_VAR_secrets": json.dumps(secrets),
-        "TF_VAR_cache": cache,
-        "TF_IN_AUTOMATION": "1",
-    }
+    return clouds.environment(inventing_env, tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture(scope="session")
 def aws(aws_environment, tmp_path_factory):
-    """The clusters above, each made when it is first asked for."""
-    made: dict[str, clouds.Applied] = {}
-
-    def get(name: str) -> clouds.Applied:
-        if name not in made:
-            folder = clouds.write(tmp_path_factory.mktemp("aws") / name, "aws", **CLUSTERS[name])
-            made[name] = clouds.Applied(folder, aws_environment)
-        return made[name]
-
-    return get
+    """The clusters above, by name."""
+    return clouds.Clusters("aws", CLUSTERS, tmp_path_factory.mktemp("aws"), aws_environment)

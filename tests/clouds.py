@@ -134,3 +134,26 @@ class Applied(Cluster):
 
     def document(self, address: str, key: str) -> dict[str, Any]:
         return json.loads(self.all(address)[key]["policy"])
+
+
+def environment(stand_ins: Mapping[str, str], cache: Path) -> dict[str, str]:
+    """What Terraform is run with: the stand-ins, and a secret of each component."""
+    secrets = {name: f"secret-of-{name}" for name in golden.COMPONENTS}
+    own = {"TF_VAR_secrets": json.dumps(secrets), "TF_VAR_cache": str(cache), "TF_IN_AUTOMATION": "1"}
+    return {**os.environ, **stand_ins, **own}
+
+
+class Clusters:
+    """Clusters on one target, by name; each is rendered and applied when it is first asked for."""
+
+    def __init__(
+        self, target: str, cases: Mapping[str, Mapping[str, Any]], folder: Path, environment: dict[str, str]
+    ) -> None:
+        self._target, self._cases, self._folder, self._environment = target, cases, folder, environment
+        self._made: dict[str, Applied] = {}
+
+    def __call__(self, name: str) -> Applied:
+        if name not in self._made:
+            folder = write(self._folder / name, self._target, **self._cases[name])
+            self._made[name] = Applied(folder, self._environment)
+        return self._made[name]

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-
 from providers.local.terraform import schema, wire
 from tests.offline.jsii import Block
 
@@ -31,22 +29,7 @@ CALLS = {
 _NESTING = {"single": 1, "list": 2, "set": 3, "map": 4}
 
 
-def _build() -> dict[str, Any]:
-    file = descriptor_pb2.FileDescriptorProto()
-    wire.MESSAGES["Empty"].DESCRIPTOR.file.CopyToProto(file)
-    messages = {message.name: message for message in file.message_type}
-    for line in _ADDED.strip().splitlines():
-        name, _, fields = line.partition(":")
-        message = messages.get(name) or file.message_type.add(name=name)
-        for word in fields.split():
-            wire._add_field(message, word)
-    pool = descriptor_pool.DescriptorPool()
-    pool.Add(file)
-    names = [message.name for message in file.message_type]
-    return {n: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{wire.PACKAGE}.{n}")) for n in names}
-
-
-MESSAGES = _build()
+MESSAGES = wire.build(wire.DESCRIBED + _ADDED)
 
 
 def encode(value: Any) -> Any:

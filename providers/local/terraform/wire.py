@@ -9,7 +9,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 PACKAGE = "anywhere.tfplugin6"
 
 # A line a message, a word a field: `name=number:type`; `*` marks a list, `%` a map from string.
-_MESSAGES = """
+DESCRIBED = """
 DynamicValue: msgpack=1:bytes json=2:bytes
 Diagnostic: severity=1:int32 summary=2:string detail=3:string attribute=4:AttributePath
 AttributePath: steps=1:*Step
@@ -96,17 +96,18 @@ def _add_field(message: Any, word: str) -> None:
         field.type, field.type_name = _FIELD.TYPE_MESSAGE, f".{PACKAGE}.{kind}"
 
 
-def _build() -> dict[str, Any]:
+def build(described: str) -> dict[str, Any]:
+    """Message classes by name, of a description as above; a message may be described in parts."""
     file = descriptor_pb2.FileDescriptorProto(name="anywhere/tfplugin6.proto", package=PACKAGE, syntax="proto3")
-    for line in _MESSAGES.strip().splitlines():
+    messages: dict[str, Any] = {}
+    for line in filter(None, described.splitlines()):
         name, _, fields = line.partition(":")
-        message = file.message_type.add(name=name)
+        message = messages.get(name) or messages.setdefault(name, file.message_type.add(name=name))
         for word in fields.split():
             _add_field(message, word)
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
-    names = [message.name for message in file.message_type]
-    return {n: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{PACKAGE}.{n}")) for n in names}
+    return {n: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{PACKAGE}.{n}")) for n in messages}
 
 
-MESSAGES = _build()
+MESSAGES = build(DESCRIBED)
