@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from generator.definition import Definition
@@ -18,14 +19,25 @@ from providers.aws.session import Session
 REGION = "see whether the region is enabled"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Plan:
-    """What is asked about. `facts` are those of the lock, {} where it has none of AWS yet."""
+    """What is asked about. `facts` are those of the lock, {} where it has none of AWS yet.
+
+    What several looks need is asked for once.
+    """
 
     session: Session
     definition: Definition
     topology: Topology
     facts: Mapping[str, Any]
+
+    @cached_property
+    def zones(self) -> tuple[str, ...]:
+        return tuple(self.facts.get("zones", ())) or zones.chosen(self.session, self.definition)
+
+    @cached_property
+    def kinds(self) -> quotas.Described:
+        return types.described(self.session, self.definition)
 
 
 Look = looks.Look[Plan]
@@ -93,16 +105,13 @@ def _name(plan: Plan) -> str:
 
 
 def _types(plan: Plan) -> str:
-    described = types.described(plan.session, plan.definition)
-    return ", ".join(sorted(described))
+    return ", ".join(sorted(plan.kinds))
 
 
 def _zones(plan: Plan) -> str:
-    session, definition = plan.session, plan.definition
-    names = plan.facts.get("zones") or zones.chosen(session, definition)
-    offers = zones.offered(session, definition)
-    offers.check(names)
-    return f"{', '.join(names)} offer {', '.join(sorted(offers.types))}"
+    offers = zones.offered(plan.session, plan.definition)
+    offers.check(plan.zones)
+    return f"{', '.join(plan.zones)} offer {', '.join(sorted(offers.types))}"
 
 
 def _images(plan: Plan) -> str:
@@ -117,13 +126,11 @@ def _images(plan: Plan) -> str:
 
 
 def _cpus(plan: Plan) -> str:
-    described = types.described(plan.session, plan.definition)
-    return quotas.cpus(plan.session, plan.definition.name, sizes.groups(plan.definition), described)
+    return quotas.cpus(plan.session, plan.definition.name, sizes.groups(plan.definition), plan.kinds)
 
 
 def _spot_cpus(plan: Plan) -> str:
-    described = types.described(plan.session, plan.definition)
-    return quotas.spot_cpus(plan.session, plan.definition.name, sizes.groups(plan.definition), described)
+    return quotas.spot_cpus(plan.session, plan.definition.name, sizes.groups(plan.definition), plan.kinds)
 
 
 def _vpcs(plan: Plan) -> str:
@@ -131,8 +138,7 @@ def _vpcs(plan: Plan) -> str:
 
 
 def _elastic(plan: Plan) -> str:
-    names = plan.facts.get("zones") or zones.chosen(plan.session, plan.definition)
-    wanted = {"none": 0, "one": 1, "zone": len(names)}[section.of(plan.definition).get("nat", "one")]
+    wanted = {"none": 0, "one": 1, "zone": len(plan.zones)}[section.of(plan.definition).get("nat", "one")]
     return quotas.addresses(plan.session, plan.definition.name, wanted)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from generator.definition import Definition
@@ -17,24 +18,35 @@ from providers.gce.session import Session, last
 APIS = ("compute", "secretmanager", "storage", "iam")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Plan:
-    """What is asked about. `facts` are those of the lock, {} where it has none of Google yet."""
+    """What is asked about. `facts` are those of the lock, {} where it has none of Google yet.
+
+    What several looks need is asked for once.
+    """
 
     session: Session
     definition: Definition
     topology: Topology
     facts: Mapping[str, Any]
 
-    @property
+    @cached_property
     def number(self) -> str:
         """The project's, as the definition or the lock has it, else as Google says."""
         given = section.of(self.definition).get("project_number") or self.facts.get("project_number")
         return given or project.number(self.session)
 
-    @property
+    @cached_property
     def zones(self) -> tuple[str, ...]:
         return tuple(self.facts.get("zones", ())) or zones.chosen(self.session, self.definition)
+
+    @cached_property
+    def kinds(self) -> quotas.Kinds:
+        return types.described(self.session, self.definition, self.zones)
+
+    @cached_property
+    def new(self) -> quotas.New:
+        return quotas.new(self.session, self.definition)
 
 
 Look = looks.Look[Plan]
@@ -123,15 +135,15 @@ def _images(plan: Plan) -> str:
 
 
 def _cpus(plan: Plan) -> str:
-    return quotas.cpus(plan.session, plan.definition, plan.zones)
+    return quotas.cpus(plan.session, plan.kinds, plan.new)
 
 
 def _quotas(plan: Plan) -> str:
-    return quotas.region(plan.session, plan.definition)
+    return quotas.region(plan.session, plan.definition, plan.new)
 
 
 def _project_quotas(plan: Plan) -> str:
-    return quotas.project(plan.session, plan.definition, plan.zones)
+    return quotas.project(plan.session, plan.definition, plan.kinds, plan.new)
 
 
 def _key(plan: Plan) -> str:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from generator.definition import SIZES, Definition
 from generator.errors import UserError
-from providers.gce import disks, refusal, regions, section, sizes, types
+from providers import locked
+from providers.gce import disks, refusal, regions, section, sizes
 from providers.gce.machines import GROUP, instances
 from providers.gce.session import Session
 from providers.groups import Group
@@ -22,36 +23,41 @@ SPOT = "PREEMPTIBLE_CPUS"
 SHARED = frozenset({"e2", "f1", "g1", "n1"})  # families that count as CPUS; others have a quota of their own
 ETCD_DISK = 10  # GiB
 
+Kinds = Mapping[str, Any]  # machine type -> what Compute says of it
+New = Sequence[tuple[Group, int]]
 
-def cpus(session: Session, definition: Definition, zones: Collection[str]) -> str:
+
+def new(session: Session, definition: Definition) -> New:
+    """Groups, and how many of their machines are not there yet."""
+    there = Counter(instance.labels.get(GROUP, "") for instance in instances(session, definition.name, LOOK))
+    return [(group, max(0, group.count - there[group.name])) for group in sizes.groups(definition)]
+
+
+def cpus(session: Session, kinds: Kinds, new: New) -> str:
     """CPUs of the machines that are not there yet, of the region."""
-    kinds = types.described(session, definition, zones)
     has = _limits(regions.described(session, LOOK).quotas)
     wanted: Counter[str] = Counter()
-    for group, count in _new(session, definition):
+    for group, count in new:
         wanted[_metric(group, has)] += count * kinds[group.type].guest_cpus
     return _room(session, session.region, has, wanted)
 
 
-def region(session: Session, definition: Definition) -> str:
+def region(session: Session, definition: Definition, new: New) -> str:
     """Machines, disks and addresses of the region that are not there yet."""
     gce, wanted = section.of(definition), Counter[str]()
-    new = list(_new(session, definition))
     for group, count in new:
         gib = SIZES[group.size].disk + (ETCD_DISK if _keeps_etcd(group, definition) else 0)
         wanted[disks.QUOTAS[disks.kind(group.type)]] += count * gib
         wanted["INSTANCES"] += count
-    if _nothing_there(definition, new):
-        balanced, nat = _balanced(definition), "network" not in gce and gce.get("nat", "one") == "one"
+    if _nothing_there(new):
+        balanced, nat = locked.balanced(definition, "gce"), "network" not in gce and gce.get("nat", "one") == "one"
         wanted += Counter({"STATIC_ADDRESSES": int(balanced), "IN_USE_ADDRESSES": int(balanced) + int(nat)})
     return _room(session, session.region, _limits(regions.described(session, LOOK).quotas), wanted)
 
 
-def project(session: Session, definition: Definition, zones: Collection[str]) -> str:
+def project(session: Session, definition: Definition, kinds: Kinds, new: New) -> str:
     """CPUs of all regions, and the network, of the project."""
-    kinds = types.described(session, definition, zones)
-    new = list(_new(session, definition))
-    own = "network" not in section.of(definition) and _nothing_there(definition, new)
+    own = "network" not in section.of(definition) and _nothing_there(new)
     wanted = Counter(
         CPUS_ALL_REGIONS=sum(count * kinds[group.type].guest_cpus for group, count in new if not group.spot),
         NETWORKS=int(own),
@@ -60,24 +66,12 @@ def project(session: Session, definition: Definition, zones: Collection[str]) ->
     return _room(session, f"Project {session.project}", _limits(found.quotas), wanted)
 
 
-def _new(session: Session, definition: Definition) -> Iterable[tuple[Group, int]]:
-    """Groups, and how many of their machines are not there yet."""
-    there = Counter(instance.labels.get(GROUP, "") for instance in instances(session, definition.name, LOOK))
-    for group in sizes.groups(definition):
-        yield group, max(0, group.count - there[group.name])
-
-
-def _nothing_there(definition: Definition, new: Iterable[tuple[Group, int]]) -> bool:
+def _nothing_there(new: New) -> bool:
     return all(count == group.count for group, count in new)
 
 
 def _keeps_etcd(group: Group, definition: Definition) -> bool:
     return group.name == ("etcd" if definition.etcd.count else "master")
-
-
-def _balanced(definition: Definition) -> bool:
-    given = section.of(definition).get("load_balancer")
-    return definition.masters.count > 1 if given is None else bool(given)
 
 
 def _metric(group: Group, has: Mapping[str, Any]) -> str:
