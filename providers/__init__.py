@@ -1,4 +1,4 @@
-"""One adapter a target. They are loaded by name and never import each other."""
+"""One adapter a target. They are loaded by name and never import each other; what clouds share stands beside them."""
 
 from __future__ import annotations
 
