@@ -35,8 +35,8 @@ providers:
 class Cluster:
     """A running cluster and how a user asks it things."""
 
-    def __init__(self, folder: Path, driver: str) -> None:
-        self.folder, self.driver = folder, driver
+    def __init__(self, folder: Path, driver: str, home: Path) -> None:
+        self.folder, self.driver, self.home = folder, driver, home
         self.name = f"e2e-{driver}"
         self.file = folder / "cluster.yaml"
         self.kubectl_program = folder / "hyperkube"
@@ -119,6 +119,16 @@ def ssh_agent(key: Path):
             agent.wait()
 
 
+@contextmanager
+def own_home():
+    """A home for this run's machines alone: what another run, or one that was killed, left behind is not in the way.
+
+    Its path is short, since the sockets of QEMU lie in it.
+    """
+    with tempfile.TemporaryDirectory(prefix="anywhere-e2e-") as folder:
+        yield Path(folder)
+
+
 def missing_images(driver: str) -> list[str]:
     """The images of `driver` that this machine neither has nor can make or pull."""
     from generator.images import missing
@@ -134,10 +144,11 @@ def cluster(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp(driver)
     key = folder / "key"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "e2e", "-f", str(key)], check=True)
-    made = Cluster(folder, driver)
-    made.file.write_text(DEFINITION.format(driver=driver, key=key.with_suffix(".pub").read_text().strip()))
-    with pytest.MonkeyPatch.context() as patch, ssh_agent(key) as socket:
+    with pytest.MonkeyPatch.context() as patch, ssh_agent(key) as socket, own_home() as home:
+        made = Cluster(folder, driver, home)
+        made.file.write_text(DEFINITION.format(driver=driver, key=key.with_suffix(".pub").read_text().strip()))
         patch.delenv("ANYWHERE_AGE_KEY", raising=False)
+        patch.setenv("ANYWHERE_HOME", str(home))
         patch.setenv("XDG_CONFIG_HOME", str(folder / "config"))
         patch.setenv("SSH_AUTH_SOCK", socket)
         try:
