@@ -6,12 +6,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from fetch import google
-from fetch.endpoint import Answer, Endpoint
-from fetch.machine import MODULES
-from fetch.namespace import Namespace
 
 from generator import node
+from tests.fetch import google
+from tests.fetch.endpoint import Answer, Endpoint
+from tests.fetch.machine import MODULES
+from tests.fetch.namespace import Namespace
 
 SCRIPT = MODULES / "gce" / "startup-script"
 GROUPS = {"etcd": "etcd", "master": "master", "worker": "worker-general"}

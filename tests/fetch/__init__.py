@@ -2,4 +2,4 @@
 
 import pytest
 
-pytest.register_assert_rewrite("fetch.machine")
+pytest.register_assert_rewrite("tests.fetch.machine")

@@ -13,12 +13,13 @@ from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from fetch.endpoint import Answer, Request
+from tests.fetch.endpoint import Answer, Request
 
 REGION = "eu-central-1"
 BUCKET = "star-wars-documents"
 HOSTS = (f"{BUCKET}.s3.{REGION}.amazonaws.com", f"secretsmanager.{REGION}.amazonaws.com")
 CHINESE = tuple(f"{host}.cn" for host in HOSTS)
+EDITION = re.compile(r"/(latest|\d{4}-\d\d-\d\d)/(?P<path>.*)")
 AUTHORIZATION = re.compile(
     r"AWS4-HMAC-SHA256 Credential=([^/]+)/(\d{8})/([^/]+)/([^/]+)/aws4_request, *"
     r"SignedHeaders=([^,]+), *Signature=([0-9a-f]{64})"
@@ -29,7 +30,8 @@ AUTHORIZATION = re.compile(
 class Instance:
     """The metadata service of one instance (IMDSv2 alone)."""
 
-    paths: dict[str, str]  # under latest/meta-data/
+    paths: dict[str, str]  # under an edition's meta-data/
+    user_data: str = ""
     tokens: set[str] = field(default_factory=set)
 
     def __call__(self, request: Request) -> Answer:
@@ -39,8 +41,21 @@ class Instance:
             return self._token(request)
         if request.headers.get("x-aws-ec2-metadata-token") not in self.tokens:
             return Answer(401)
-        path = request.path.removeprefix("/latest/meta-data/")
-        return Answer(200, self.paths[path].encode()) if path in self.paths else Answer(404, b"<html>no</html>")
+        found = EDITION.fullmatch(request.path)
+        text = self._text(found["path"]) if found else ""
+        return Answer(200, text.encode()) if text else Answer(404, b"<html>no</html>")
+
+    def _text(self, path: str) -> str:
+        """What is at a path, or the names in a folder; "" where there is nothing."""
+        if path == "user-data":
+            return self.user_data
+        if not path.startswith("meta-data/"):
+            return ""
+        path = path.removeprefix("meta-data/")
+        if path and not path.endswith("/"):
+            return self.paths.get(path, "")
+        inside = [key.removeprefix(path).partition("/") for key in self.paths if key.startswith(path)]
+        return "\n".join(sorted({name + slash for name, slash, _ in inside}))
 
     def _token(self, request: Request) -> Answer:
         seconds = request.headers.get("x-aws-ec2-metadata-token-ttl-seconds", "")
@@ -50,8 +65,8 @@ class Instance:
         return Answer(200, token.encode())
 
 
-def role(credentials: Credentials) -> dict[str, str]:
-    """The metadata paths of an instance profile."""
+def role(credentials: Credentials, name: str = "star-wars-worker") -> dict[str, str]:
+    """The metadata path of an instance profile."""
     document = {
         "Code": "Success",
         "LastUpdated": "2026-11-24T08:00:00Z",
@@ -61,8 +76,7 @@ def role(credentials: Credentials) -> dict[str, str]:
         "Token": credentials.token,
         "Expiration": "2026-11-24T14:00:00Z",
     }
-    folder = "iam/security-credentials/"
-    return {folder: "star-wars-worker", f"{folder}star-wars-worker": json.dumps(document, indent=2)}
+    return {f"iam/security-credentials/{name}": json.dumps(document, indent=2)}
 
 
 @dataclass

@@ -15,6 +15,7 @@ class Request:
     path: str
     headers: dict[str, str]  # names in small letters
     body: bytes
+    client: str = ""  # its address
 
     @property
     def host(self) -> str:
@@ -71,7 +72,7 @@ class Endpoint:
             def reply(self):
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 headers = {name.lower(): value for name, value in self.headers.items()}
-                answer = endpoint.answer(Request(self.command, self.path, headers, body))
+                answer = endpoint.answer(Request(self.command, self.path, headers, body, self.client_address[0]))
                 self.send_response(answer.status)
                 for name, value in answer.headers.items():
                     self.send_header(name, value)

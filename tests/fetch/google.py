@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from fetch.endpoint import Answer, Request
+from tests.fetch.endpoint import Answer, Request
 
 PROJECT, BUCKET = "galaxy-1138", "galaxy-star-wars-documents"
 HOSTS = ("storage.googleapis.com", "secretmanager.googleapis.com")

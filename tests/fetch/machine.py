@@ -4,8 +4,8 @@ import ssl
 import subprocess
 from pathlib import Path
 
-from fetch.endpoint import Endpoint, Service
-from fetch.namespace import Namespace
+from tests.fetch.endpoint import Endpoint, Service
+from tests.fetch.namespace import Namespace
 
 MODULES = Path(__file__).parent.parent.parent / "modules"
 

@@ -11,10 +11,10 @@ import boto3
 import pytest
 from botocore.credentials import Credentials
 
-from fetch import amazon, authority
-from fetch.endpoint import Answer
-from fetch.machine import MODULES, Machine
-from fetch.namespace import Namespace
+from tests.fetch import amazon, authority
+from tests.fetch.endpoint import Answer
+from tests.fetch.machine import MODULES, Machine
+from tests.fetch.namespace import Namespace
 
 KEYS = Credentials("ASIAEXAMPLE", "secret/key+with/all0of=them", "session//token+of/the==role")
 SECRET = json.dumps({"ca.crt": "-----BEGIN\nCERTIFICATE-----\n", "password": 'p"\\n%s\\\\ü$(id)'}, ensure_ascii=False)

@@ -6,10 +6,10 @@ import threading
 
 import pytest
 
-from fetch import authority, google
-from fetch.endpoint import Answer
-from fetch.machine import Machine
-from fetch.namespace import Namespace
+from tests.fetch import authority, google
+from tests.fetch.endpoint import Answer
+from tests.fetch.machine import Machine
+from tests.fetch.namespace import Namespace
 
 # Bytes whose base64 has the characters in which the alphabets differ, and padding.
 SECRET = b'{"ca.crt": "-----BEGIN\\nEND-----\\n", "password": "%s\\\\>>>???~~~"}\xfb\xff\xfe\n'

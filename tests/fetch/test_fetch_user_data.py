@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from fetch.machine import MODULES
 from generator import node
+from tests.fetch.machine import MODULES
 
 TARGETS = sorted(path.parent.name for path in MODULES.glob("*/anywhere-fetch"))
 GROUPS = {"etcd": "etcd", "master": "master", "worker": f"worker-{'x' * 20}"}
