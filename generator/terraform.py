@@ -12,7 +12,7 @@ import re
 import signal
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,9 +98,9 @@ class Terraform:
         found = _json(completed.stdout, "validate").get("diagnostics", [])
         raise_for([d for d in found if d.get("severity") == "error"], completed.returncode)
 
-    def plan(self, secrets: Mapping[str, str]) -> Plan:
-        """Plan the rendered folder and save the plan."""
-        return self._plan(secrets, destroy=None)
+    def plan(self, secrets: Mapping[str, str], targets: Sequence[str] = ()) -> Plan:
+        """Plan the rendered folder, or only these addresses and what they need, and save the plan."""
+        return self._plan(secrets, target=list(targets) or None)
 
     def plan_destroy(self, secrets: Mapping[str, str]) -> Plan:
         """Plan to destroy everything that the state holds."""
@@ -147,7 +147,7 @@ class Terraform:
         except (OSError, ValueError, AttributeError):
             return ""
 
-    def _plan(self, secrets: Mapping[str, str], destroy: bool | None) -> Plan:
+    def _plan(self, secrets: Mapping[str, str], **mode: Any) -> Plan:
         changes: list[Change] = []
         drift: list[Change] = []
         outputs: list[str] = []
@@ -161,7 +161,7 @@ class Terraform:
             elif kind == "outputs":
                 outputs.extend(n for n, o in event["outputs"].items() if o.get("action", "noop") != "noop")
 
-        options = _options(json=True, input=False, out=PLAN_FILE, detailed_exitcode=True, destroy=destroy)
+        options = _options(json=True, input=False, out=PLAN_FILE, detailed_exitcode=True, **mode)
         self._run(["plan"], options, secrets, collect, accepted=(0, 2))
         touched = (c for c in changes if c.action not in ("noop", "read"))
         return Plan(self.folder / PLAN_FILE, _sorted(touched), _sorted(drift), bool(outputs))

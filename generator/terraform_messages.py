@@ -9,6 +9,8 @@ from typing import Any
 from generator.errors import UserError
 
 Event = Mapping[str, Any]
+# Warnings about -target, which is used only as part of a whole plan that comes after it.
+_TARGETED = ("Resource targeting is in effect", "Applied changes may be incomplete")
 _MEND = "Mend that and run the same command again: what was done is kept."
 _HINTS = {  # by a pattern of what Terraform says
     "Error acquiring the state lock": "Another run is at work on this cluster: wait until it has ended, then run again."
@@ -34,7 +36,8 @@ def describe(event: Event) -> str:
         case "provision_progress":
             return f"{address}: {hook.get('output', '')}"
         case "diagnostic" if event["diagnostic"]["severity"] == "warning":
-            return f"warning: {event['diagnostic']['summary']}"
+            summary = event["diagnostic"]["summary"]
+            return "" if summary in _TARGETED else f"warning: {summary}"
     return ""
 
 

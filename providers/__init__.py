@@ -36,7 +36,8 @@ class Check:
 class Observed:
     """A machine as the target shows it. `console` is its serial log so far, "" where none can be had.
 
-    `group` is that of a worker whose name nobody chose, because its target makes workers by itself.
+    `group` is that of a worker whose name nobody chose, because its target makes workers by itself. `started` is
+    another word each time that the machine is started.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Observed:
     console: str
     ssh: tuple[str, ...] = ()  # the command that reaches it
     group: str = ""
+    started: str = ""
 
 
 class Provider(Protocol):

@@ -26,7 +26,7 @@ def run(
     timeout: Timeout = 1800,
 ) -> int:
     """Make the cluster as defined; wait until Ready."""
-    from generator.cli import gone, loss, steps, wait
+    from generator.cli import gone, loss, steps, turns, wait
     from generator.cli.asking import confirm
     from generator.cli.phases import show
     from generator.cli.plan import summary
@@ -37,11 +37,13 @@ def run(
     work = steps.rendered(project, phases)
     steps.refuse_unfit(steps.preflight(work, phases))
     planned = steps.planned(work, phases, may_destroy)
-    typer.echo(summary(planned))
+    taken = turns.order(work, planned)
+    typer.echo(summary(planned, turns.announce(taken)))
     loss.refuse(planned, may_destroy)
     if not planned.empty:
         confirm(f"Apply this to cluster {project.name} on {provider}?", yes)
         steps.bring_about(work, planned, phases)
+        planned = turns.take(work, planned, taken, phases, may_destroy, timeout)
         with phases.phase("apply"):
             work.terraform.apply(planned, work.values)
     path = steps.kubeconfig(project, work.terraform)

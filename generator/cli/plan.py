@@ -31,7 +31,7 @@ def run(
 ) -> int:
     """Show what apply would change, dead machines too."""
     from generator import pki
-    from generator.cli import steps
+    from generator.cli import steps, turns
     from generator.cli.phases import show
     from generator.cli.project import open_project
 
@@ -40,15 +40,15 @@ def run(
     work = steps.rendered(project, phases, pki.ANY_AGE)  # a token that aged is no change
     steps.preflight(work, phases)
     planned = steps.planned(work, phases, may_destroy)
-    typer.echo(document(planned) if as_json else summary(planned))
+    typer.echo(document(planned) if as_json else summary(planned, turns.announce(turns.order(work, planned))))
     return CHANGES if detailed_exitcode and not planned.empty else 0
 
 
-def summary(plan: Plan) -> str:
-    """A plan for a person."""
+def summary(plan: Plan, remark: str = "") -> str:
+    """A plan for a person, with a last line about it."""
     lines = [f"  ! {change.address} is not as it was left ({change.action})" for change in plan.drift]
     lines += [f"  {SYMBOLS.get(change.action, '?')} {change.address}" for change in plan.changes]
-    return "\n".join([*lines, verdict(plan)])
+    return "\n".join([*lines, verdict(plan), *([remark] if remark else [])])
 
 
 def verdict(plan: Plan) -> str:

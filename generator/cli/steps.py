@@ -109,8 +109,14 @@ def planned(work: Work, phases: Phases, may_destroy: Sequence[str] = ()) -> Plan
     with phases.phase("initialise Terraform"):
         work.terraform.init()
         work.terraform.check_remote_state(work.project.name)
-    with phases.phase("plan"), unprotected(work.project) if may_destroy else nullcontext():
-        return work.terraform.plan(work.values)
+    with phases.phase("plan"):
+        return plan(work, may_destroy)
+
+
+def plan(work: Work, may_destroy: Sequence[str] = (), targets: Sequence[str] = ()) -> Plan:
+    """As `planned`, of an initialised folder; of these addresses alone, and what they need, where there are any."""
+    with unprotected(work.project) if may_destroy else nullcontext():
+        return work.terraform.plan(work.values, targets)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,8 +33,18 @@ class Look:
     rows: tuple[Row, ...]
 
 
-def until_ready(project: Project, topology: Topology, kubeconfig: Path, phases: Phases, timeout: float) -> Look:
-    """Return the last look, when all are Ready; UserError at `timeout` seconds, or where a machine failed."""
+Behind = Callable[[Look], tuple[Row, ...]]
+
+
+def unready(look: Look) -> tuple[Row, ...]:
+    """Every machine that is not as wanted."""
+    return status.unready(look.rows)
+
+
+def until_ready(
+    project: Project, topology: Topology, kubeconfig: Path, phases: Phases, timeout: float, behind: Behind = unready
+) -> Look:
+    """Return the last look, when nobody is `behind`; UserError at `timeout` seconds, or where one of them failed."""
     begin = time.monotonic()
     failing: dict[str, float] = {}
     silent: float | None = None
@@ -44,14 +54,16 @@ def until_ready(project: Project, topology: Topology, kubeconfig: Path, phases: 
             found, unheard = nodes(client, observed)
             rows = status.table(topology, observed, found, project.release)
             phases.board([line(row) for row in rows])
-            if not status.unready(rows):
-                return Look(observed, found, rows)
+            look = Look(observed, found, rows)
+            if not (late := behind(look)):
+                return look
             now = time.monotonic()
-            failing = {name: failing.get(name, now) for name in failed(observed)}
+            names = {row.machine for row in late}.intersection(failed(observed))
+            failing = {name: failing.get(name, now) for name in names}
             given_up = [name for name, since in failing.items() if now - since > PATIENCE_SECONDS]
             if given_up or now - begin > timeout:
-                raise not_ready(rows, f"after {now - begin:.0f} s")
-            silent = (now if silent is None else silent) if unheard and all(map(_content, rows)) else None
+                raise not_ready(late, f"after {now - begin:.0f} s")
+            silent = (now if silent is None else silent) if unheard and all(map(_content, late)) else None
             if silent is not None and now - silent > REACH_SECONDS:
                 raise out_of_reach(unheard, project.provider.name)
             time.sleep(project.provider.poll)
@@ -84,8 +96,8 @@ def line(row: Row) -> str:
 
 
 def not_ready(rows: tuple[Row, ...], when: str) -> UserError:
-    """Which machines are not Ready and why."""
-    lines = [f"  {row.machine}: {row.note or 'it is not Ready'}" for row in status.unready(rows)]
+    """That these machines are not Ready, and why."""
+    lines = [f"  {row.machine}: {row.note or 'it is not Ready'}" for row in rows]
     return UserError(
         f"The cluster is not Ready {when}:\n" + "\n".join(lines),
         "The machines are kept. `anywhere doctor` looks again; `anywhere apply` goes on.",

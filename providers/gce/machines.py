@@ -111,6 +111,7 @@ def _observed(project: str, cluster: str, instance: Any, texts: Mapping[Boot, st
         console=texts.get(_boot(instance), ""),
         ssh=ssh_command(project, zone, instance.name) if ssh else (),
         group="" if name else group,
+        started=instance.last_start_timestamp,
     )
 
 
