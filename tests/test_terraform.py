@@ -247,3 +247,14 @@ def test_a_diagnostic_is_explained_with_its_detail():
         "address": "anywhere_machine.x",
     }
     assert explain(diagnostic) == "anywhere_machine.x: Port taken\n  2222 is in use.\n  Choose another."
+
+
+def test_a_plan_of_one_address_leaves_the_others_and_gives_no_warning(folder, runner):
+    words = 'resource "terraform_data" "words" {\n  for_each = toset(["etcd1", "etcd2"])\n  input    = each.key\n}\n'
+    (folder / "main.tf").write_text(CONFIGURATION + words)
+    address = 'terraform_data.words["etcd1"]'
+    part = runner.plan({}, [address])
+    assert part.changes == (Change(address, "create"),)
+    runner.apply(part, {})
+    assert not any("warning" in line for line in runner._progress.lines)
+    assert Change(address, "create") not in runner.plan({}).changes

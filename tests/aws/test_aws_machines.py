@@ -2,8 +2,11 @@
 
 import base64
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.ec2.models import ec2_backends
 
 from providers import load
 from providers.aws.machines import REREAD, Consoles
@@ -57,6 +60,15 @@ def test_machines_by_name_and_workers_by_group(aws, provider, defined, start):
         "StrictHostKeyChecking=accept-new",
         f"admin@{etcd['InstanceId']}",
     )
+
+
+def test_a_machine_that_was_started_again_says_so(aws, client, provider, defined, start):
+    number = start(name="etcd1", group="etcd")["InstanceId"]
+    (before,), (same,) = provider.observe(defined()), provider.observe(defined())
+    # At each start EC2 gives it a new time of launch, which moto does not.
+    ec2_backends[DEFAULT_ACCOUNT_ID]["eu-west-1"].get_instance(number).launch_time += timedelta(hours=1)
+    (after,) = provider.observe(defined())
+    assert before.started == same.started != after.started
 
 
 def test_stopped_machines_are_there_and_terminated_ones_are_not(aws, client, provider, defined, start):

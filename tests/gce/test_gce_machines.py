@@ -60,6 +60,13 @@ def test_a_worker_that_its_group_takes_away_is_not_shown(session, fleet, status)
     assert {name: m.running for name, m in observed(session).items()} == {"etcd1": False, "master1": False}
 
 
+def test_a_machine_that_was_started_again_says_so(session, fleet):
+    before = observed(session)["etcd1"].started
+    assert observed(session)["etcd1"].started == before
+    fleet.things["instances"][0]["lastStartTimestamp"] = "2026-11-24T09:00:00Z"
+    assert observed(session)["etcd1"].started not in ("", before)
+
+
 def test_a_worker_that_stands_stopped_is_shown(session, fleet):
     fleet.things["instances"][2]["status"] = "TERMINATED"
     assert observed(session)["worker-general-x7f2"].running is False
