@@ -14,6 +14,11 @@ from providers import Check
 
 THREADS = 4
 
+
+class Doubt(UserError):
+    """Something that may do or may not, which cannot be told from here: a warning."""
+
+
 P = TypeVar("P")  # what is asked about
 Look = Callable[[P], str]
 Named = tuple[str, Look[P]]
@@ -24,7 +29,7 @@ def checks(
 ) -> tuple[Check, ...]:
     """All of them; the `first` ones alone where one of these fails, since there is nobody to ask then.
 
-    `unseen` tells an error that is but a doubt: the look could not be made.
+    `unseen` tells an error that is but a doubt as well: the look could not be made.
     """
     found: list[Check] = []
     for each in first:
@@ -44,7 +49,13 @@ def _check(plan: P, named: Named[P], unseen: Callable[[UserError], bool]) -> Che
     try:
         return Check(subject, True, look(plan))
     except UserError as error:
-        return Check(subject, False, error.message.rstrip("."), error.hint, needed=not unseen(error))
+        return Check(
+            subject,
+            False,
+            error.message.rstrip("."),
+            error.hint,
+            needed=not (isinstance(error, Doubt) or unseen(error)),
+        )
 
 
 def facts(definition: Definition, target: str) -> Mapping[str, Any]:

@@ -5,7 +5,7 @@ Each function says what it found, and raises UserError where that will not do.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import IPv4Network
 from typing import Any
 
@@ -70,24 +70,15 @@ def endpoint(session: Session, definition: Definition) -> str:
 
 def existing(session: Session, definition: Definition) -> str:
     """The VPC and subnets that the definition names are fit for the cluster."""
-    name = section.vpc(definition)
-    found = subnets.chosen(session, definition)
-    for attribute in ("enableDnsSupport", "enableDnsHostnames"):
-        answer = session.call("ec2", "describe_vpc_attribute", LOOK, VpcId=name, Attribute=attribute)
-        if not answer[attribute[0].upper() + attribute[1:]]["Value"]:
-            option = {"enableDnsSupport": "--enable-dns-support", "enableDnsHostnames": "--enable-dns-hostnames"}
-            raise UserError(
-                f"The VPC {name} has {attribute} off, and machines could not find AWS's own endpoints in it.",
-                f"Turn it on: aws ec2 modify-vpc-attribute --vpc-id {name} {option[attribute]}",
-            )
+    name, found = section.vpc(definition), subnets.chosen(session, definition)
     return f"{name}: " + ", ".join(f"{subnet['id']} ({subnet['cidr']}, {subnet['zone']})" for subnet in found)
 
 
-def ranges(session: Session, definition: Definition) -> str:
+def ranges(session: Session, definition: Definition, tables: Sequence[subnets.Table]) -> str:
     """Neither pods nor Services have addresses that the VPC has, or has routes to."""
     name = section.vpc(definition)
     taken = [(cidr, f"a range of {name}") for cidr in _ranges(subnets.vpc(session, name))]
-    taken += list(_routes(session, name))
+    taken += list(_routes(tables))
     return looks.free_ranges(definition, name, taken)
 
 
@@ -119,10 +110,9 @@ def _ranges(vpc: Mapping[str, Any]) -> Iterator[IPv4Network]:
             yield IPv4Network(block["CidrBlock"])
 
 
-def _routes(session: Session, name: str) -> Iterator[tuple[IPv4Network, str]]:
+def _routes(tables: Sequence[subnets.Table]) -> Iterator[tuple[IPv4Network, str]]:
     """Where the VPC's routes lead outside of it, but for the default route."""
-    filters = [{"Name": "vpc-id", "Values": [name]}]
-    for table in session.items("ec2", "describe_route_tables", "RouteTables", LOOK, Filters=filters):
+    for table in tables:
         for route in table.get("Routes", ()):
             cidr = route.get("DestinationCidrBlock", "0.0.0.0/0")
             if cidr != "0.0.0.0/0" and route.get("GatewayId") != "local":

@@ -11,7 +11,7 @@ from generator.definition import Definition
 from generator.errors import UserError
 from generator.topology import Topology
 from providers import Check, looks
-from providers.aws import backend, images, network, quotas, regions, section, sizes, types, zones
+from providers.aws import backend, egress, images, network, quotas, regions, section, sizes, subnets, types, zones
 from providers.aws.facts import WHO
 from providers.aws.refusal import AwsError
 from providers.aws.session import Session
@@ -39,6 +39,11 @@ class Plan:
     def kinds(self) -> quotas.Described:
         return types.described(self.session, self.definition)
 
+    @cached_property
+    def tables(self) -> list[subnets.Table]:
+        """Route tables of a VPC that was there."""
+        return subnets.tables(self.session, section.vpc(self.definition))
+
 
 Look = looks.Look[Plan]
 
@@ -62,7 +67,7 @@ def _looks(plan: Plan) -> Iterator[tuple[str, Look]]:
     if any(pool.spot for pool in plan.definition.workers):
         yield "spot vCPU quota", _spot_cpus
     if section.vpc(plan.definition):
-        yield from (("VPC", _vpc), ("ranges", _ranges), ("fixed addresses", _addresses))
+        yield from (("VPC", _vpc), ("way out", _way_out), ("ranges", _ranges), ("fixed addresses", _addresses))
         if plan.definition.ssh_keys:
             yield "SSH endpoint", _endpoint
     else:
@@ -150,8 +155,12 @@ def _vpc(plan: Plan) -> str:
     return network.existing(plan.session, plan.definition)
 
 
+def _way_out(plan: Plan) -> str:
+    return egress.way_out(plan.session, plan.definition, plan.tables)
+
+
 def _ranges(plan: Plan) -> str:
-    return network.ranges(plan.session, plan.definition)
+    return network.ranges(plan.session, plan.definition, plan.tables)
 
 
 def _endpoint(plan: Plan) -> str:

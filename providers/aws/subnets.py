@@ -14,6 +14,7 @@ from providers.aws.session import Session
 
 LOOK = "look at the VPC that the definition names"
 MEND = "Mend providers.aws.vpc."
+Table = Mapping[str, Any]  # a route table, as EC2 describes it
 
 
 def chosen(session: Session, definition: Definition) -> list[dict[str, str]]:
@@ -21,12 +22,12 @@ def chosen(session: Session, definition: Definition) -> list[dict[str, str]]:
     vpc: Mapping[str, Any] = section.of(definition)["vpc"]
     ids, public = list(vpc["subnets"]), list(vpc.get("public_subnets", ()))
     described = _described(session, vpc["id"], [*ids, *public])
-    gateways = _gateways(session, vpc["id"])
+    routed = tables(session, vpc["id"])
     for subnet in (described[name] for name in ids):
-        for problem in _problems(subnet, gateways, definition):
+        for problem in _problems(subnet, routed, definition):
             raise UserError(f"{_named(subnet)} {problem[0]}.", problem[1])
     for subnet in (described[name] for name in public):
-        if not _leads_out(subnet["SubnetId"], gateways):
+        if not _public(subnet["SubnetId"], routed):
             raise UserError(f"{_named(subnet)} is no public subnet: no route leads to an internet gateway.", MEND)
     return [
         {"id": name, "zone": described[name]["AvailabilityZone"], "cidr": described[name]["CidrBlock"]} for name in ids
@@ -41,6 +42,24 @@ def vpc(session: Session, name: str) -> dict[str, Any]:
         if error.code != "InvalidVpcID.NotFound":
             raise
         raise UserError(f"There is no VPC {name} in {session.region}.", MEND) from None
+
+
+def tables(session: Session, network: str) -> list[Table]:
+    """The route tables of the VPC."""
+    filters = [{"Name": "vpc-id", "Values": [network]}]
+    return list(session.items("ec2", "describe_route_tables", "RouteTables", LOOK, Filters=filters))
+
+
+def table(subnet: str, routed: Sequence[Table]) -> Table:
+    """Which of the tables is that of `subnet`: its own, else the VPC's main one; {} where neither is among them."""
+    main: Table = {}
+    for each in routed:
+        for association in each.get("Associations", ()):
+            if association.get("SubnetId") == subnet:
+                return each
+            if association.get("Main"):
+                main = each
+    return main
 
 
 def _described(session: Session, network: str, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -59,9 +78,7 @@ def _described(session: Session, network: str, ids: Sequence[str]) -> dict[str, 
     return {subnet["SubnetId"]: subnet for subnet in found}
 
 
-def _problems(
-    subnet: Mapping[str, Any], gateways: Mapping[str, bool], definition: Definition
-) -> Iterator[tuple[str, str]]:
+def _problems(subnet: Mapping[str, Any], routed: Sequence[Table], definition: Definition) -> Iterator[tuple[str, str]]:
     """Why machines cannot go to `subnet`: what it is, and what to do."""
     machines, cidr = definition.network.machines, IPv4Network(subnet["CidrBlock"])
     zones: Sequence[str] = section.of(definition).get("zones", ())
@@ -72,27 +89,13 @@ def _problems(
     if zones and subnet["AvailabilityZone"] not in zones:
         message = f"is in {subnet['AvailabilityZone']}, which providers.aws.zones does not have"
         yield message, "Add that zone, or leave zones out: they are those of the subnets."
-    if subnet.get("MapPublicIpOnLaunch") or _leads_out(subnet["SubnetId"], gateways):
+    if subnet.get("MapPublicIpOnLaunch") or _public(subnet["SubnetId"], routed):
         yield "is a public subnet, and machines go to private ones", "Name private subnets, and it as public_subnets."
 
 
-def _gateways(session: Session, network: str) -> dict[str, bool]:
-    """Subnet id, or "" for the rest of the VPC -> whether its default route leads to an internet gateway."""
-    filters = [{"Name": "vpc-id", "Values": [network]}]
-    tables = session.items("ec2", "describe_route_tables", "RouteTables", LOOK, Filters=filters)
-    found = {}
-    for table in tables:
-        out = any(str(route.get("GatewayId", "")).startswith("igw-") for route in table.get("Routes", ()))
-        for association in table.get("Associations", ()):
-            if "SubnetId" in association:
-                found[association["SubnetId"]] = out
-            elif association.get("Main"):
-                found[""] = out
-    return found
-
-
-def _leads_out(subnet: str, gateways: Mapping[str, bool]) -> bool:
-    return gateways.get(subnet, gateways.get("", False))
+def _public(subnet: str, routed: Sequence[Table]) -> bool:
+    """Whether a route leads from `subnet` to an internet gateway."""
+    return any(str(route.get("GatewayId", "")).startswith("igw-") for route in table(subnet, routed).get("Routes", ()))
 
 
 def _named(subnet: Mapping[str, Any]) -> str:

@@ -14,7 +14,6 @@ from generator.errors import UserError
 from providers import looks
 from providers.gce import section, subnetworks
 from providers.gce.machines import CLUSTER
-from providers.gce.refusal import Doubt
 from providers.gce.session import Session, last
 
 LOOK = "see what its network would clash with"
@@ -50,7 +49,7 @@ def own(session: Session, definition: Definition) -> str:
             "this cluster.",
             "Remove that network, or give the cluster another metadata.name.",
         )
-    raise Doubt(
+    raise looks.Doubt(
         f"Project {session.project} has a network {name} already, with no addresses of this cluster.",
         "Run on if an apply of this cluster was cut off; else give the cluster another metadata.name.",
     )
@@ -75,7 +74,7 @@ def way_out(session: Session, definition: Definition) -> str:
         return f"{section.network(definition)} has Cloud NAT in {session.region}"
     if subnetworks.described(session, name).private_ip_google_access:
         return f"{name} reaches Google's services, and no others: there is no Cloud NAT"
-    raise Doubt(
+    raise looks.Doubt(
         f"Subnetwork {name} has neither Private Google Access nor Cloud NAT, so machines may not find their documents.",
         f"gcloud compute networks subnets update {name} --region {session.region} --project {session.project} "
         "--enable-private-ip-google-access",

@@ -12,7 +12,7 @@ from generator.errors import UserError
 from generator.topology import Topology
 from providers import Check, looks
 from providers.gce import backend, images, keys, network, project, quotas, regions, section, types, zones
-from providers.gce.refusal import Doubt, GoogleError
+from providers.gce.refusal import GoogleError
 from providers.gce.session import Session, last
 
 APIS = ("compute", "secretmanager", "storage", "iam")
@@ -61,7 +61,7 @@ def checks(session: Session, definition: Definition, topology: Topology) -> tupl
 
 def _unseen(error: UserError) -> bool:
     """Whether a look could not be made, so that nothing is known."""
-    return isinstance(error, Doubt) or (isinstance(error, GoogleError) and (error.denied or error.passing))
+    return isinstance(error, GoogleError) and (error.denied or error.passing)
 
 
 def _looks(plan: Plan) -> Iterator[tuple[str, Look]]:
@@ -89,7 +89,7 @@ def _project(plan: Plan) -> str:
         found = project.number(plan.session)
     except UserError as error:
         if wanted and not isinstance(error, GoogleError):
-            raise Doubt(error.message, error.hint) from None  # who knows its number need not be allowed to look
+            raise looks.Doubt(error.message, error.hint) from None  # who knows its number need not be allowed to look
         raise
     if wanted and wanted != found:
         file = "definition" if given else "lock"

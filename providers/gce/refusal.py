@@ -57,10 +57,6 @@ class GoogleError(UserError):
         return self.status in (429, 500, 502, 503, 504)
 
 
-class Doubt(UserError):
-    """Something that may do or may not, which cannot be told from here: a warning."""
-
-
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """What Google said instead of an answer. `facts` are the metadata of its ErrorInfo."""

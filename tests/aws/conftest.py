@@ -212,3 +212,44 @@ def locked():
     from generator.lock import Lock
 
     return lambda facts: Lock("v1.35.4", "weave", {}, None, {}, {"aws": facts} if facts else {})
+
+
+@pytest.fixture
+def provider():
+    from providers import load
+
+    return load("aws")
+
+
+@pytest.fixture
+def checked(provider, defined):
+    """The checks of a definition, by subject."""
+
+    from generator import topology
+
+    def check(definition=None):
+        definition = definition or defined()
+        machines = topology.lay_out(definition, topology.blocks(definition, {}))
+        return {check.subject: check for check in provider.preflight(definition, machines)}
+
+    return check
+
+
+@pytest.fixture
+def existing(client):
+    """A VPC of the user's, with one private subnet and no way out of it."""
+    ec2 = client("ec2")
+    name = ec2.create_vpc(CidrBlock="10.20.0.0/16")["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=name, CidrBlock="10.20.0.0/24", AvailabilityZone="eu-west-1b")["Subnet"]
+    return {"id": name, "subnets": [subnet["SubnetId"]]}
+
+
+@pytest.fixture
+def routed(client, existing):
+    """The same; its default route leads to a transit gateway."""
+    ec2 = client("ec2")
+    gateway = ec2.create_transit_gateway()["TransitGateway"]["TransitGatewayId"]
+    filters = [{"Name": "vpc-id", "Values": [existing["id"]]}]
+    (table,) = ec2.describe_route_tables(Filters=filters)["RouteTables"]
+    ec2.create_route(RouteTableId=table["RouteTableId"], DestinationCidrBlock="0.0.0.0/0", TransitGatewayId=gateway)
+    return existing

@@ -1,43 +1,17 @@
 """Each line of the preflight, where it is well and where it is not."""
 
 import json
-from dataclasses import replace
 
 import pytest
 
-from generator import topology
-from providers import load
+from tests.aws.checks import failing
 
 IMAGE = "ami-0a000000000000010"
 ADMIN = "arn:aws:sts::123456789012:user/moto"
 
 
-@pytest.fixture
-def provider():
-    return load("aws")
-
-
-@pytest.fixture
-def checked(provider, defined):
-    """The checks of a definition, by subject."""
-
-    def check(definition=None):
-        definition = definition or defined()
-        machines = topology.lay_out(definition, topology.blocks(definition, {}))
-        return {check.subject: check for check in provider.preflight(definition, machines)}
-
-    return check
-
-
 def quota(aws, value):
     aws.answer("servicequotas:GetServiceQuota", {"Quota": {"Value": float(value)}})
-
-
-def failing(checks):
-    """Those that failed. Nothing goes on with one that was seen to fail; what may not be seen is a warning."""
-    for check in checks.values():
-        assert check.needed == (not check.ok and not check.detail.startswith("AWS denies"))
-    return {subject: (check.detail, check.hint) for subject, check in checks.items() if not check.ok}
 
 
 def test_all_is_well(aws, checked):
@@ -202,79 +176,6 @@ def test_another_vpc_of_the_same_range(aws, client, checked):
     check = checked()["other VPCs"]
     assert check.ok
     assert check.detail == f"{other} overlaps with 10.20.0.0/16, which is allowed, but rules out peering with it"
-
-
-@pytest.fixture
-def existing(client):
-    """A VPC of the user's, with one private subnet; `taken` is its id."""
-    ec2 = client("ec2")
-    name = ec2.create_vpc(CidrBlock="10.20.0.0/16")["Vpc"]["VpcId"]
-    ec2.modify_vpc_attribute(VpcId=name, EnableDnsHostnames={"Value": True})
-    subnet = ec2.create_subnet(VpcId=name, CidrBlock="10.20.0.0/24", AvailabilityZone="eu-west-1b")["Subnet"]
-    return {"id": name, "subnets": [subnet["SubnetId"]]}
-
-
-def test_an_existing_vpc(aws, checked, defined, existing):
-    checks = checked(defined(vpc=existing))
-    assert failing(checks) == {}
-    subnet = existing["subnets"][0]
-    assert checks["VPC"].detail == f"{existing['id']}: {subnet} (10.20.0.0/24, eu-west-1b)"
-    assert checks["ranges"].detail == f"pods 10.32.0.0/12 and services 10.96.0.0/16 are free in {existing['id']}"
-    assert checks["fixed addresses"].detail == "those of etcd1, etcd2, etcd3, master1 are free"
-    assert "elastic address quota" not in checks
-
-
-def test_an_existing_vpc_without_names(aws, client, checked, defined, existing):
-    client("ec2").modify_vpc_attribute(VpcId=existing["id"], EnableDnsHostnames={"Value": False})
-    detail, hint = failing(checked(defined(vpc=existing)))["VPC"]
-    assert detail.startswith(f"The VPC {existing['id']} has enableDnsHostnames off")
-    assert hint.endswith(f"modify-vpc-attribute --vpc-id {existing['id']} --enable-dns-hostnames")
-
-
-def test_a_range_that_clashes_with_the_vpc(aws, client, checked, defined, existing):
-    client("ec2").associate_vpc_cidr_block(VpcId=existing["id"], CidrBlock="10.40.0.0/16")
-    assert failing(checked(defined(vpc=existing)))["ranges"] == (
-        f"spec.network.pods 10.32.0.0/12 clashes with 10.40.0.0/16, a range of {existing['id']}",
-        "Give pods another range: machines could not reach what has those now.",
-    )
-
-
-def test_a_range_that_clashes_with_a_route(aws, client, checked, defined, existing):
-    ec2 = client("ec2")
-    table = ec2.create_route_table(VpcId=existing["id"])["RouteTable"]["RouteTableId"]
-    peer = ec2.create_vpc(CidrBlock="10.96.0.0/24")["Vpc"]["VpcId"]
-    peering = ec2.create_vpc_peering_connection(VpcId=existing["id"], PeerVpcId=peer)["VpcPeeringConnection"]
-    identity = peering["VpcPeeringConnectionId"]
-    ec2.create_route(RouteTableId=table, DestinationCidrBlock="10.96.0.0/24", VpcPeeringConnectionId=identity)
-    detail = failing(checked(defined(vpc=existing)))["ranges"][0]
-    assert detail == f"spec.network.services 10.96.0.0/16 clashes with 10.96.0.0/24, where a route of {table} leads"
-
-
-def test_an_ssh_endpoint_that_is_there_already(aws, checked, defined, existing):
-    definition = replace(defined(vpc=existing), ssh_keys=("ssh-ed25519 AAAA somebody",))
-    assert checked(definition)["SSH endpoint"].detail == f"{existing['id']} has none yet"
-    endpoint = "<instanceConnectEndpointId>eice-0123456789abcdef0</instanceConnectEndpointId>"
-    found = "<Response><instanceConnectEndpointSet><item>{}</item></instanceConnectEndpointSet></Response>"
-    aws.answer("ec2:DescribeInstanceConnectEndpoints", found.format(endpoint))
-    message, hint = failing(checked(definition))["SSH endpoint"]
-    assert message.startswith(f"{existing['id']} has an EC2 Instance Connect Endpoint already, eice-0123456789abcdef0")
-    assert "ssh_keys" in hint
-    own = "<tagSet><item><key>anywhere-cluster</key><value>wars</value></item></tagSet>"
-    aws.answer("ec2:DescribeInstanceConnectEndpoints", found.format(endpoint + own))
-    assert checked(definition)["SSH endpoint"].ok
-
-
-def test_an_address_that_is_taken(aws, client, provider, defined, existing):
-    definition = defined(vpc=existing)
-    machines = topology.lay_out(definition, topology.blocks(definition, {}))
-    fixed = replace(machines.machines[0], address="10.20.0.11")
-    card = client("ec2").create_network_interface(SubnetId=existing["subnets"][0], PrivateIpAddress="10.20.0.11")
-    name = card["NetworkInterface"]["NetworkInterfaceId"]
-    found = provider.preflight(definition, replace(machines, machines=(fixed, *machines.machines[1:])))
-    assert failing({check.subject: check for check in found})["fixed addresses"] == (
-        f"10.20.0.11, which etcd1 is to have, belongs to {name} already",
-        "Free that address, or name another subnet in providers.aws.vpc.subnets.",
-    )
 
 
 @pytest.fixture
