@@ -17,16 +17,22 @@ if TYPE_CHECKING:
 def run(
     file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER, out: Out = None, as_json: Json = False
 ) -> int:
-    """Check this computer; say why a machine is not Ready."""
+    """Check this computer; say why a machine is not Ready.
+
+    Exits 1 for failures, 0 for warnings.
+    """
     from generator.cli import project as projects
 
     project = projects.open_project(file, provider, out)
     wanted = projects.wanted(project)
     target = project.provider.preflight(project.definition, wanted)
-    fit = not any(check.needed and not check.ok for check in target)
-    checks = (_terraform(), *target, *(_machines(project, wanted) if fit else ()))
+    checks = (_terraform(), *target, *(() if any(map(_failed, target)) else _machines(project, wanted)))
     typer.echo(_document(checks) if as_json else _text(checks))
-    return 0 if all(check.ok for check in checks) else 1
+    return 1 if any(map(_failed, checks)) else 0
+
+
+def _failed(check: Check) -> bool:
+    return check.needed and not check.ok
 
 
 def _terraform() -> Check:
@@ -40,7 +46,7 @@ def _terraform() -> Check:
         binary = terraform_binary.find(os.environ)
         binary.check()
     except UserError as error:
-        return Check("terraform", False, error.message, error.hint)
+        return Check("terraform", False, error.message, error.hint, needed=True)
     return Check("terraform", True, f"{binary.path} {'.'.join(map(str, binary.version()))}")
 
 
@@ -52,13 +58,14 @@ def _machines(project: Project, wanted: Topology) -> tuple[Check, ...]:
     if not project.kubeconfig.is_file() and not project.provider.observe(project.definition):
         return ()
     rows = look(project, wanted)
-    return tuple(Check(row.machine, row.healthy, row.stage or row.presence, row.note) for row in rows)
+    return tuple(Check(row.machine, row.healthy, row.stage or row.presence, row.note, needed=True) for row in rows)
 
 
 def _text(checks: tuple[Check, ...]) -> str:
     lines = []
     for check in checks:
-        lines.append(f"{'ok  ' if check.ok else 'FAIL'}  {check.subject}: {check.detail}")
+        word = "ok  " if check.ok else "FAIL" if check.needed else "warn"
+        lines.append(f"{word}  {check.subject}: {check.detail}")
         if check.hint and not check.ok:
             lines.append(f"      {check.hint}")
     return "\n".join(lines)

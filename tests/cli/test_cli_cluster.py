@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -188,11 +189,35 @@ def test_status_tells_machines_and_certificates_to_machines(nowhere, capsys):
     assert {"kubernetes CA", "kube-apiserver"} <= {c["certificate"] for c in document["certificates"]}
 
 
+def test_status_names_no_worker_where_the_target_does(nowhere, definition, capsys, monkeypatch):
+    definition.write_text(DEFINITION.replace("workers: {count: 1", "workers: {count: 2"))
+    run("status")
+    assert "worker-general-2  worker  missing" in capsys.readouterr().out
+    monkeypatch.setattr(nowhere, "stock", True)
+    monkeypatch.setattr(nowhere, "observe", lambda definition: (), raising=False)
+    run("status")
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[1:4]] == ["master1", "worker-general-?", "worker-general-?"]
+    assert re.search(r"missing +- +no +- +- +Once applied, its group makes it", lines[2])
+
+
 def test_doctor_says_why_a_machine_is_not_ready(nowhere, capsys):
     nowhere.console = "anywhere: stage=boot t=9.0\nanywhere: failed stage=images reason=disk full\n"
     assert run("doctor") == 1
     out = capsys.readouterr().out
     assert "ok    terraform: " in out and "FAIL  master1" in out and "images failed: disk full" in out
+
+
+@pytest.mark.parametrize(("needed", "word", "status"), [(False, "warn", 0), (True, "FAIL", 1)])
+def test_doctor_fails_only_for_what_matters(nowhere, capsys, monkeypatch, needed, word, status):
+    run("apply", "--yes", "--timeout", "20")
+    doubt = Check("quota", False, "It may not be read", "Ask for the right to.", needed)
+    monkeypatch.setattr(nowhere, "preflight", lambda *args: (doubt,), raising=False)
+    capsys.readouterr()
+    assert run("doctor") == status
+    out = capsys.readouterr().out
+    assert f"{word}  quota: It may not be read\n      Ask for the right to.\n" in out
+    assert ("ok    master1" in out) is not needed  # machines are looked at where their target can be asked
 
 
 def test_env_is_what_plain_terraform_needs(nowhere, home, capsys):
