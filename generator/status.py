@@ -30,6 +30,8 @@ STAGES = (
 _MARK = re.compile(r"anywhere: stage=(?P<stage>\S+) t=(?P<t>\d+(?:\.\d+)?)(?: release=(?P<release>\w+))?")
 _FAILED = re.compile(r"anywhere: failed stage=(?P<stage>\S+) reason=(?P<reason>[^\r\n]*)")
 
+_MISSING = "It does not exist: `anywhere apply` makes it."
+_NOT_MADE = "Once applied, its group makes it by itself; the group's activity at the cloud says why it does not."
 # What to do about a machine whose last word was this stage.
 _REMEDIES = {
     "": "It has not begun to boot, or its console cannot be read: `anywhere logs MACHINE` shows what it says.",
@@ -167,7 +169,7 @@ def _as(machine: Machine, observed: Observation) -> Machine:
 def diagnose(machine: Machine, observed: Observation | None, node: Node | None) -> str:
     """Why a machine is not Ready and what to do; "" where nothing is wrong."""
     if observed is None:
-        return "It does not exist: `anywhere apply` makes it."
+        return _MISSING if machine.address else _NOT_MADE
     if not observed.running:
         return "It is not running: `anywhere apply` starts it again with its data."
     console = stages(observed.console)

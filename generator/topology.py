@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
 from itertools import chain, count
 
@@ -28,7 +28,8 @@ CONTROL_PLANE_TAINT = "node-role.kubernetes.io/control-plane=:NoSchedule"
 class Machine:
     """One machine. `role` is etcd, master or worker; `number` counts from 1 in its role or pool.
 
-    `pool` is "" where the machine is no worker; `components` are what it runs, in start order.
+    `pool` is "" where the machine is no worker; `components` are what it runs, in start order. `address` is "" where
+    its target gives it one.
     """
 
     name: str
@@ -62,6 +63,12 @@ class Topology:
     def fixed(self) -> tuple[Machine, ...]:
         """Etcd machines and masters, whose names and addresses are chosen here on every target."""
         return tuple(m for m in self.machines if m.role != "worker")
+
+    @property
+    def grouped(self) -> Topology:
+        """The same machines on a target where each pool is a group that makes, names and addresses its workers."""
+        workers = (m for m in self.machines if m.role == "worker")
+        return Topology((*self.fixed, *(replace(m, name=f"{m.group}-?", address="") for m in workers)))
 
     @property
     def peers(self) -> tuple[str, ...]:

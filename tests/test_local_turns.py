@@ -70,7 +70,7 @@ variable "secrets" {{
 class Local:
     """What a target says of the stack's machines: each is ready some looks after its process began."""
 
-    name, poll = "local", 0.01
+    name, stock, poll = "local", False, 0.01
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack

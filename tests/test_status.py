@@ -153,6 +153,20 @@ def test_a_worker_that_a_cloud_has_not_made_yet_is_missing():
     assert rows([], [])["worker-1"].presence == "missing"
 
 
+def test_a_worker_that_its_group_is_to_make_has_no_name_and_no_address_yet():
+    wanted = Topology((ETCD, MASTER, WORKER, WORKER)).grouped
+    made = Seen("worker-general-0abc", console=READY, group="worker-general")
+    ready, missing = status.table(wanted, [made], [node("worker-general-0abc")], "0123456789ab")[2:]
+    assert (ready.machine, ready.address, ready.healthy) == ("worker-general-0abc", "10.20.32.7", True)
+    assert (missing.machine, missing.role, missing.presence, missing.address) == (
+        "worker-general-?",
+        "worker",
+        "missing",
+        "",
+    )
+    assert "its group makes it by itself" in missing.note
+
+
 def test_a_worker_of_a_pool_that_is_gone_is_extra():
     made = [Seen("worker-old-a", console=READY, group="worker-old")]
     assert rows(made, [])["worker-old-a"].presence == "extra"

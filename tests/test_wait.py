@@ -42,8 +42,11 @@ def ended(monkeypatch):
         topology, clock = golden.load("star-wars")[2], Clock()
         monkeypatch.setattr(wait, "time", clock)
         monkeypatch.setattr(api, "client", lambda path: Unreachable())
-        observed = tuple(Observed(machine.name, True, machine.address, console) for machine in topology.machines)
-        provider = SimpleNamespace(name="aws", poll=3.0, observe=lambda definition: observed)
+        observed = tuple(
+            Observed(machine.name, True, machine.address, console, group=machine.group if machine.pool else "")
+            for machine in topology.machines
+        )
+        provider = SimpleNamespace(name="aws", stock=True, poll=3.0, observe=lambda definition: observed)
         project = SimpleNamespace(definition=None, provider=provider, release="0123456789ab")
         with pytest.raises(UserError) as caught:
             wait.until_ready(project, topology, None, SimpleNamespace(board=lambda lines: None), timeout)

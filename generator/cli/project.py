@@ -58,6 +58,11 @@ def lay_out(project: Project, lock: Lock) -> Topology:
     return topology.lay_out(_certain(project), blocks, project.provider.subnets(lock))
 
 
+def seen_as(project: Project, wanted: Topology) -> Topology:
+    """The `wanted` machines under names and addresses that the target could show them by."""
+    return wanted.grouped if project.provider.stock else wanted
+
+
 def _certain(project: Project) -> Definition:
     """The definition with the workers that must be there: where machines come and go by themselves, a pool's least."""
     definition = project.definition

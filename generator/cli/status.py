@@ -38,8 +38,10 @@ def run(
 def look(project: Project, wanted: Topology) -> tuple[Row, ...]:
     """The table of machines as they are now."""
     from generator import status
+    from generator.cli.project import seen_as
 
-    return status.table(wanted, project.provider.observe(project.definition), _nodes(project), project.release)
+    machines, observed = seen_as(project, wanted), project.provider.observe(project.definition)
+    return status.table(machines, observed, _nodes(project), project.release)
 
 
 def expiries(project: Project) -> tuple[Expiry, ...]:
@@ -88,7 +90,7 @@ def document(rows: tuple[Row, ...], certificates: tuple[Expiry, ...]) -> str:
 def _cells(row: Row) -> tuple[str, ...]:
     state = "running" if row.running else "stopped" if row.presence == "present" else row.presence
     ready = {True: "yes", False: "no", None: "-"}[row.ready]
-    return row.machine, row.role, state, row.stage or "-", ready, row.version or "-", row.address, row.note
+    return row.machine, row.role, state, row.stage or "-", ready, row.version or "-", row.address or "-", row.note
 
 
 def _nodes(project: Project) -> tuple[Node, ...]:

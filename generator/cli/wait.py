@@ -11,7 +11,7 @@ from pathlib import Path
 from generator import status
 from generator.cli import api
 from generator.cli.phases import Phases
-from generator.cli.project import Project
+from generator.cli.project import Project, seen_as
 from generator.errors import UserError
 from generator.kubernetes import Client, Node, UnreachableError
 from generator.status import Row
@@ -52,7 +52,7 @@ def until_ready(
         while True:
             observed = project.provider.observe(project.definition)
             found, unheard = nodes(client, observed)
-            rows = status.table(topology, observed, found, project.release)
+            rows = status.table(seen_as(project, topology), observed, found, project.release)
             phases.board([line(row) for row in rows])
             look = Look(observed, found, rows)
             if not (late := behind(look)):

@@ -44,7 +44,7 @@ def updated(*names):
 class World:
     """A target, its Terraform and its API. A machine that `fails` never says that it is ready after a start."""
 
-    name, poll = "aws", 3.0
+    name, stock, poll = "aws", True, 3.0
 
     def __init__(self, names, changes):
         self.left = dict(changes)
