@@ -5,7 +5,7 @@ Each function says what it found, and raises UserError where that will not do.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import IPv4Network
 from typing import Any
 
@@ -67,28 +67,15 @@ def existing(session: Session, definition: Definition) -> str:
     return f"{section.network(definition)}: {chosen['id']} ({chosen['cidr']})"
 
 
-def way_out(session: Session, definition: Definition) -> str:
-    """Machines without public addresses reach what they are made of: by Cloud NAT, or Private Google Access."""
-    name = section.of(definition)["network"]["subnetwork"]
-    if any(last(router.network) == section.network(definition) and router.nats for router in _routers(session)):
-        return f"{section.network(definition)} has Cloud NAT in {session.region}"
-    if subnetworks.described(session, name).private_ip_google_access:
-        return f"{name} reaches Google's services, and no others: there is no Cloud NAT"
-    raise looks.Doubt(
-        f"Subnetwork {name} has neither Private Google Access nor Cloud NAT, so machines may not find their documents.",
-        f"gcloud compute networks subnets update {name} --region {session.region} --project {session.project} "
-        "--enable-private-ip-google-access",
-    )
-
-
-def _routers(session: Session) -> list[Any]:
-    return session.items("RoutersClient", "list", LOOK, region=session.region)
-
-
-def ranges(session: Session, definition: Definition) -> str:
+def ranges(session: Session, definition: Definition, routes: Sequence[Any]) -> str:
     """Neither pods nor Services have addresses that the network has, or has routes to."""
     name = section.network(definition)
-    return looks.free_ranges(definition, name, [*_taken(session, name), *_routed(session, name)])
+    return looks.free_ranges(definition, name, [*_taken(session, name), *_leading(routes)])
+
+
+def routes(session: Session, name: str) -> list[Any]:
+    """The routes of the network."""
+    return [route for route in session.items("RoutesClient", "list", LOOK) if last(route.network) == name]
 
 
 def _taken(session: Session, name: str) -> Iterator[tuple[IPv4Network, str]]:
@@ -99,10 +86,10 @@ def _taken(session: Session, name: str) -> Iterator[tuple[IPv4Network, str]]:
             yield from ((IPv4Network(cidr), f"a range of subnetwork {subnetwork.name}") for cidr in cidrs if cidr)
 
 
-def _routed(session: Session, name: str) -> Iterator[tuple[IPv4Network, str]]:
+def _leading(routes: Sequence[Any]) -> Iterator[tuple[IPv4Network, str]]:
     """Where the network's routes lead outside of it, but for the default route."""
-    for route in session.items("RoutesClient", "list", LOOK):
-        away = last(route.network) == name and not route.next_hop_network and ":" not in route.dest_range
+    for route in routes:
+        away = not route.next_hop_network and ":" not in route.dest_range
         if away and route.dest_range != "0.0.0.0/0":
             yield IPv4Network(route.dest_range), f"where route {route.name} leads"
 

@@ -11,7 +11,7 @@ from generator.definition import Definition
 from generator.errors import UserError
 from generator.topology import Topology
 from providers import Check, looks
-from providers.gce import backend, images, keys, network, project, quotas, regions, section, types, zones
+from providers.gce import backend, egress, images, keys, network, project, quotas, regions, section, types, zones
 from providers.gce.refusal import GoogleError
 from providers.gce.session import Session, last
 
@@ -47,6 +47,11 @@ class Plan:
     @cached_property
     def new(self) -> quotas.New:
         return quotas.new(self.session, self.definition)
+
+    @cached_property
+    def routes(self) -> list[Any]:
+        """Those of a network that was there."""
+        return network.routes(self.session, section.network(self.definition))
 
 
 Look = looks.Look[Plan]
@@ -159,11 +164,11 @@ def _network(plan: Plan) -> str:
 
 
 def _way_out(plan: Plan) -> str:
-    return network.way_out(plan.session, plan.definition)
+    return egress.way_out(plan.session, plan.definition, plan.routes)
 
 
 def _ranges(plan: Plan) -> str:
-    return network.ranges(plan.session, plan.definition)
+    return network.ranges(plan.session, plan.definition, plan.routes)
 
 
 def _addresses(plan: Plan) -> str:

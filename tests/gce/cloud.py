@@ -26,6 +26,7 @@ QUOTAS = {
     **{"SSD_TOTAL_GB": 2048, "HDB_TOTAL_GB": 2048, "IN_USE_ADDRESSES": 8, "STATIC_ADDRESSES": 8},
 }
 PROJECT_QUOTAS = {"CPUS_ALL_REGIONS": 32, "NETWORKS": 5}
+SHARED = {"network": {"name": "shared", "subnetwork": "nodes"}}  # of a definition
 APIS = ("compute", "secretmanager", "storage", "iam", "cloudkms")
 
 
@@ -64,6 +65,23 @@ class Cloud:
             fields[where[:-1]] = f"projects/{self.project}/{where}/{scope}"
         self.things.setdefault(kind, []).append({"name": name, "selfLink": link, **fields, "scope": path})
         return link
+
+    def share(self, **fields: Any) -> None:
+        """A network `shared` with a subnetwork `nodes`, and the routes that Google makes for them."""
+        network = self.add("networks", "shared", autoCreateSubnetworks=False)
+        given = {"ipCidrRange": "10.20.0.0/20", "privateIpGoogleAccess": True, "purpose": "PRIVATE", **fields}
+        self.add("subnetworks", "nodes", REGION, network=network, **given)
+        gateway = (
+            f"https://www.googleapis.com/compute/v1/projects/{self.project}/global/gateways/default-internet-gateway"
+        )
+        self.route("default-route-1", "0.0.0.0/0", nextHopGateway=gateway)
+        self.route("default-route-r-2", given["ipCidrRange"], 0, nextHopNetwork=network, routeType="SUBNET")
+
+    def route(self, name: str, cidr: str, priority: int = 1000, **fields: Any) -> None:
+        """A route of the network `shared`."""
+        network = f"https://www.googleapis.com/compute/v1/projects/{self.project}/global/networks/shared"
+        given = {"routeType": "STATIC", **fields}
+        self.add("routes", name, network=network, destRange=cidr, priority=priority, **given)
 
     def refuse(
         self,

@@ -38,6 +38,13 @@ def session(cloud):
 
 
 @pytest.fixture
+def existing(cloud):
+    """A network of the user's; Google's own services are reached from it."""
+    cloud.share()
+    return cloud
+
+
+@pytest.fixture
 def define(tmp_path: Path):
     """star-wars in the project, with its `providers.gce` changed by key."""
 
