@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 STATE = Path("/var/lib/anywhere")
 NAME = STATE / "name"
@@ -96,18 +96,21 @@ def run(*command: str, stdin: bytes | None = None, env: Mapping[str, str] | None
 
 def fetch(key: str) -> bytes:
     """A document of this machine, by key, as its target hands it out."""
-    done = subprocess.run(["anywhere-fetch", key], capture_output=True, check=False)
-    if done.returncode != 0:
-        raise NodeError(f"anywhere-fetch {key}: {done.stderr.decode(errors='replace').strip()[-300:]}")
-    return done.stdout
+    return _fetch(key, subprocess.PIPE)
 
 
 def fetch_file(key: str, path: Path) -> None:
     """Like `fetch`, for what is too large to hold in memory."""
     with path.open("wb") as file:
-        done = subprocess.run(["anywhere-fetch", key], stdout=file, stderr=subprocess.PIPE, check=False)
+        _fetch(key, file)
+
+
+def _fetch(key: str, into: int | IO[bytes]) -> bytes:
+    """Have a document written `into` a file; a pipe gives its bytes."""
+    done = subprocess.run(["anywhere-fetch", key], stdout=into, stderr=subprocess.PIPE, check=False)
     if done.returncode != 0:
         raise NodeError(f"anywhere-fetch {key}: {done.stderr.decode(errors='replace').strip()[-300:]}")
+    return done.stdout or b""
 
 
 def put(path: Path, text: str, mode: int = 0o644) -> bool:
