@@ -1,0 +1,142 @@
+"""The documents that machines read: which files, which secrets, and for whom."""
+
+import json
+from base64 import b64decode
+from dataclasses import replace
+
+from cryptography.hazmat.primitives import serialization
+from ruamel.yaml import YAML
+
+from generator import pki
+from generator.definition import Size
+from generator.topology import Machine, Topology
+
+ROOTS_NEVER_GIVEN = ("kubernetes", "etcd", "front-proxy")
+KUBELET_AUTHORITIES = ("kubelet-client", "kubelet-serving")
+
+FILES = {
+    "etcd": "ca.crt server.crt server.key peer.crt peer.key client.crt client.key",
+    "kube-apiserver": "ca.crt server-ca.crt server.crt server.key etcd-ca.crt etcd-client.crt etcd-client.key "
+    "kubelet-serving-ca.crt kubelet-client.crt kubelet-client.key front-proxy-ca.crt front-proxy-client.crt "
+    "front-proxy-client.key service-account.pub service-account.key encryption.yaml",
+    "kube-controller-manager": "ca.crt kubeconfig kubelet-client-ca.crt kubelet-client-ca.key kubelet-serving-ca.crt "
+    "kubelet-serving-ca.key service-account.key front-proxy-ca.crt",
+    "kube-scheduler": "ca.crt kubeconfig front-proxy-ca.crt",
+    "kubelet": "ca.crt bootstrap-kubeconfig",
+    "addons": "ca.crt client.crt client.key kubeconfig bootstrap-token.yaml",
+    "weave": "password",
+}
+
+
+def yaml(text):
+    return YAML(typ="safe").load(text)
+
+
+def test_documents_have_exactly_the_agreed_files(documents):
+    assert {name: sorted(files) for name, files in documents.items()} == {
+        name: sorted(files.split()) for name, files in FILES.items()
+    }
+
+
+def private_keys(text):
+    """Every private key in `text`, those in base64 within a kubeconfig included, as PEM."""
+    texts = [text]
+    if text.startswith("apiVersion: v1\nkind: Config"):
+        texts += [
+            b64decode(u["user"]["client-key-data"]).decode()
+            for u in yaml(text)["users"]
+            if "client-key-data" in u["user"]
+        ]
+    return {t for t in texts if "PRIVATE KEY" in t}
+
+
+def test_root_keys_are_in_no_document_and_kubelet_keys_in_the_controller_managers_alone(documents, secrets):
+    def publics(keys):
+        return {
+            serialization.load_pem_private_key(key.encode(), None)
+            .public_key()
+            .public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+            for key in keys
+        }
+
+    authority = {name: publics([pair.key]) for name, pair in secrets.authorities.items()}
+    held = {
+        document: publics(key for text in files.values() for key in private_keys(text))
+        for document, files in documents.items()
+    }
+    held["admin"] = publics(private_keys(pki.admin_kubeconfig(secrets, "https://127.0.0.1:6443")))
+    assert all(held[name] for name in ("etcd", "kube-apiserver", "kube-scheduler", "addons", "admin"))
+    for name in ROOTS_NEVER_GIVEN:
+        assert [document for document, keys in held.items() if keys & authority[name]] == []
+    for name in KUBELET_AUTHORITIES:
+        assert [d for d, keys in held.items() if keys & authority[name]] == ["kube-controller-manager"]
+
+
+def test_service_account_key_is_one_pair(documents):
+    document = documents["kube-apiserver"]
+    private = serialization.load_pem_private_key(document["service-account.key"].encode(), None)
+    assert serialization.load_pem_public_key(document["service-account.pub"].encode()) == private.public_key()
+    assert documents["kube-controller-manager"]["service-account.key"] == document["service-account.key"]
+
+
+def test_secrets_are_encrypted_in_etcd_with_a_key_of_32_bytes(documents):
+    config = yaml(documents["kube-apiserver"]["encryption.yaml"])
+    (resource,) = config["resources"]
+    first, last = resource["providers"]
+    assert resource["resources"] == ["secrets"]
+    assert len(b64decode(first["secretbox"]["keys"][0]["secret"], validate=True)) == 32
+    assert last == {"identity": {}}
+
+
+def test_bootstrap_token_is_the_same_for_kubelets_and_the_api(documents, secrets):
+    manifest = yaml(documents["addons"]["bootstrap-token.yaml"])
+    data = manifest["stringData"]
+    token = yaml(documents["kubelet"]["bootstrap-kubeconfig"])["users"][0]["user"]["token"]
+    assert token == f"{data['token-id']}.{data['token-secret']}"
+    assert (len(data["token-id"]), len(data["token-secret"])) == (6, 16)
+    assert manifest["metadata"] == {"name": f"bootstrap-token-{data['token-id']}", "namespace": "kube-system"}
+    assert manifest["type"] == "bootstrap.kubernetes.io/token"
+    assert data["expiration"] == "@EXPIRATION@"  # the masters' to say
+    assert data["usage-bootstrap-authentication"] == data["usage-bootstrap-signing"] == "true"
+    assert data["auth-extra-groups"] == "system:bootstrappers:anywhere"
+
+
+def test_a_token_of_digits_alone_stays_text(secrets):
+    digits = replace(secrets, token=replace(secrets.token, id="123456", secret="0123456789012345"))
+    document = pki.documents(digits)
+    data = yaml(document["addons"]["bootstrap-token.yaml"])["stringData"]
+    assert (data["token-id"], data["token-secret"]) == ("123456", "0123456789012345")
+
+
+def test_version_follows_content_and_not_order(documents):
+    document = documents["kubelet"]
+    version = pki.version(document)
+    assert version == pki.version(dict(reversed(document.items())))
+    assert version != pki.version({**document, "ca.crt": document["ca.crt"] + "\n"})
+    assert len(version) == 12 and int(version, 16) < 2**53
+
+
+def test_nothing_secret_shows_in_a_repr(secrets):
+    shown = repr(secrets)
+    assert "PRIVATE KEY" not in shown
+    assert secrets.token.secret not in shown and not [key for key in secrets.keys.values() if key in shown]
+
+
+def test_documents_are_json(documents):
+    assert json.loads(json.dumps(documents)) == documents
+
+
+def machine(name, role, *components):
+    return Machine(name, role, 1, "", Size("tiny", 1, 1024, 10), "amd64", "10.20.0.11", {}, (), components)
+
+
+def test_each_document_is_for_the_roles_that_run_it():
+    apart = Topology((machine("etcd1", "etcd", "etcd"), machine("master1", "master", "kube-apiserver", "kubelet")))
+    together = Topology((machine("master1", "master", "etcd", "kube-apiserver", "kubelet"),))
+    assert pki.readers(apart)["etcd"] == ("etcd",)
+    assert pki.readers(together)["etcd"] == ("master",)
+    assert set(pki.readers(apart)) == set(FILES)
+    for component in ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "addons"):
+        assert pki.readers(apart)[component] == ("master",)
+    assert pki.readers(apart)["kubelet"] == ("master", "worker")
+    assert pki.readers(apart)["weave"] == ("etcd", "master", "worker")
