@@ -37,7 +37,7 @@ class Observed:
     """A machine as the target shows it. `console` is its serial log so far, "" where none can be had.
 
     `group` is that of a worker whose name nobody chose, because its target makes workers by itself. `started` is
-    another word each time that the machine is started.
+    when the machine was last started, in seconds since 1970, 0 where that is not known.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Observed:
     console: str
     ssh: tuple[str, ...] = ()  # the command that reaches it
     group: str = ""
-    started: str = ""
+    started: float = 0.0
 
 
 class Provider(Protocol):

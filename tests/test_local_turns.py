@@ -16,6 +16,7 @@ from generator.definition import SIZES
 from generator.terraform import Terraform
 from generator.topology import Machine, Topology
 from providers import Observed
+from providers.local import process
 
 pytestmark = pytest.mark.skipif(
     not all(map(shutil.which, ("terraform", "qemu-system-x86_64", "qemu-img"))), reason="terraform and QEMU are needed"
@@ -84,8 +85,9 @@ class Local:
     def observed(self, name: str) -> Observed:
         pid = self.stack.pid(name)
         looks = self.looks[pid] = self.looks.get(pid, 0) + 1
-        console = f"anywhere: stage=boot t={pid}\n" + ("anywhere: stage=ready t=9\n" if looks > LOOKS else "")
-        return Observed(name, pid is not None, "", console, started=str(pid))
+        boot = f"anywhere: stage=boot t=0.{pid}\n"
+        console = boot + (f"anywhere: stage=ready t=0.{pid}\n" if looks > LOOKS else "")
+        return Observed(name, pid is not None, "", console, started=process.started(self.stack.machines / name))
 
 
 def memory(stack: Stack, name: str) -> int:

@@ -30,6 +30,8 @@ class Clock:
     def monotonic(self):
         return self.now
 
+    time = monotonic
+
     def sleep(self, seconds):
         self.now += seconds
 

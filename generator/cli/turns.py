@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -134,8 +135,10 @@ def _not_serving(names: set[str]) -> wait.Behind:
     """Those of `names` that do not their work, whatever release they run: the one to come is not applied yet."""
 
     def behind(look: Look) -> tuple[Row, ...]:
-        serving = {row.machine for row in look.rows if row.running and row.ready is not False}
-        return tuple(row for row in look.rows if row.machine in names - serving)
+        heard = {machine.name for machine in look.machines if not _is_unheard(machine)}
+        rows = [row for row in look.rows if row.machine in names]
+        old = [replace(row, note=UNHEARD) for row in rows if row.machine not in heard]
+        return (*(row for row in rows if not row.running or row.ready is False), *old)
 
     return behind
 
@@ -165,6 +168,13 @@ def _is_news(name: str, before: Look, now: Look) -> bool:
     old = status.stages(was.console).marks if was else ()
     new = status.stages(seen.console).marks
     return bool(new) and (not old or new[: len(old)] != old)
+
+
+def _is_unheard(machine: Observed) -> bool:
+    """Whether what a machine's console says, if anything, is of an earlier start: it runs for less than that took."""
+    marks = status.stages(machine.console).marks
+    least = marks[-1][1] if marks else wait.PATIENCE_SECONDS
+    return bool(machine.started) and time.time() - machine.started < least
 
 
 def _refuse_more(plan: Plan, agreed: Iterable[Change], may_destroy: Sequence[str]) -> None:

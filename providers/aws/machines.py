@@ -103,7 +103,7 @@ def _observed(region: str, instance: Mapping[str, Any], console: str, ssh: bool)
         console=console,
         ssh=ssh_command(region, instance["InstanceId"]) if ssh else (),
         group="" if name else group,
-        started=str(instance["LaunchTime"]),
+        started=instance["LaunchTime"].timestamp(),  # it is that of the last start
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from providers import Observed
@@ -111,7 +112,7 @@ def _observed(project: str, cluster: str, instance: Any, texts: Mapping[Boot, st
         console=texts.get(_boot(instance), ""),
         ssh=ssh_command(project, zone, instance.name) if ssh else (),
         group="" if name else group,
-        started=instance.last_start_timestamp,
+        started=datetime.fromisoformat(when).timestamp() if (when := instance.last_start_timestamp) else 0.0,
     )
 
 

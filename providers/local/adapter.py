@@ -117,14 +117,14 @@ def _observed(folder: Path) -> Observed | None:
     record = record_of(folder)
     if record is None:
         return None
-    console, pid = folder / qemu.CONSOLE, process.find(folder)
+    console = folder / qemu.CONSOLE
     return Observed(
         name=record.name,
-        running=pid is not None,
+        running=process.find(folder) is not None,
         address=record.address.partition("/")[0],
         console=console.read_text(errors="replace") if console.exists() else "",
         ssh=ssh_command(folder, record.ports["ssh"]),
-        started=str(pid or ""),
+        started=process.started(folder),
     )
 
 

@@ -39,6 +39,14 @@ def find(folder: Path) -> int | None:
     return next((other for other in others if _is_qemu_in(other, folder)), None)
 
 
+def started(folder: Path) -> float:
+    """When the machine in `folder` was last started, in seconds since 1970; 0 where it never was."""
+    try:
+        return (folder / PIDFILE).stat().st_mtime
+    except OSError:
+        return 0.0
+
+
 def kill(folder: Path) -> None:
     """End the machine in `folder` at once, and wait until it is gone."""
     while pid := find(folder):

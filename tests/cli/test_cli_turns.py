@@ -49,7 +49,9 @@ class World:
     def __init__(self, names, changes):
         self.left = dict(changes)
         self.topology = Topology(tuple(map(machine, names)))
-        self.starts = dict.fromkeys(names, 1)
+        self.starts, self.started = dict.fromkeys(names, 1), dict.fromkeys(names, 1000.0)
+        self.clock = Clock()
+        self.clock.now = 9000.0
         self.looks = dict.fromkeys(names, API_KNOWS)  # at what a machine says since its last start
         self.off, self.fails, self.silent = set(), set(), set()
         self.applied = []
@@ -58,14 +60,14 @@ class World:
     def observe(self, definition):
         self.looks = {name: looks + 1 for name, looks in self.looks.items()}
         return tuple(
-            Observed(name, name not in self.off, "10.20.0.1", self.console(name), started=str(self.starts[name]))
+            Observed(name, name not in self.off, "10.20.0.1", self.console(name), started=self.started[name])
             for name in self.starts
         )
 
     def console(self, name):
         def said(start, ready):
-            boot = f"anywhere: stage=boot t={start}.5\n"
-            return boot + (f"anywhere: stage=ready t=9{start}.0 release={RELEASE}\n" if ready else "")
+            boot = f"anywhere: stage=boot t=5.{start}\n"
+            return boot + (f"anywhere: stage=ready t=10.{start} release={RELEASE}\n" if ready else "")
 
         if name in self.silent:
             return ""
@@ -107,18 +109,19 @@ class World:
             if match := turns.MACHINE.search(change.address):
                 name = match["machine"]
                 self.starts[name] = self.starts.get(name, 0) + 1
-                self.looks[name] = 0
+                self.looks[name], self.started[name] = 0, self.clock.now
                 self.off.discard(name)
 
 
 @pytest.fixture
 def roll(monkeypatch):
     """Have all that a world's plan asks for applied as `anywhere apply` does; the work and the turns."""
-    monkeypatch.setattr(wait, "time", Clock())
     monkeypatch.setattr(steps, "kubeconfig", lambda *args: Path("kubeconfig"))
 
     def run(world, timeout=600):
         monkeypatch.setattr(api, "client", lambda path: world)
+        monkeypatch.setattr(wait, "time", world.clock)
+        monkeypatch.setattr(turns, "time", world.clock)
         project = SimpleNamespace(definition=None, provider=world, release=RELEASE, name="c")
         work = Work(project, None, world.topology, {}, world)
         whole = work.terraform.plan({})
@@ -189,7 +192,7 @@ def test_what_is_off_or_missing_is_brought_up_before_another_is_stopped(roll):
     def apply(plan, values):
         if started in [change.address for change in plan.changes]:
             world.off, world.looks["etcd3"] = set(), 0
-            world.starts["etcd3"] += 1
+            world.starts["etcd3"], world.started["etcd3"] = 2, world.clock.now
         start(world, plan, values)
 
     world.apply = apply
@@ -261,6 +264,24 @@ def test_one_that_does_not_come_back_stops_the_roll_and_the_same_command_goes_on
     world.fails, world.apply = set(), lambda plan, values: apply(world, plan, values)
     roll(world)
     assert world.left == {} and all(serving == set(THREE) for serving in world.serving)
+
+
+@pytest.mark.parametrize("silent", [set(), {"etcd1"}])
+def test_an_interrupted_roll_waits_for_what_it_had_started(roll, silent):
+    world = World(THREE, updated("etcd1", "etcd2"))
+    usual = world.observe
+
+    def interrupt(definition):
+        if world.applied:
+            raise KeyboardInterrupt
+        return usual(definition)
+
+    world.observe = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        roll(world)
+    world.observe, world.silent = usual, silent
+    roll(world)
+    assert len(world.applied) == 3 and all(serving == set(THREE) for serving in world.serving)
 
 
 def test_one_that_is_started_and_not_heard_of_is_waited_for(roll):
