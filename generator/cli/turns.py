@@ -87,9 +87,8 @@ def take(
         names = ", ".join(turn.machines)
         with phases.phase(f"change {names}"):
             part = steps.plan(work, may_destroy, turn.targets)
-            _refuse_more(
-                part, (c for c in whole.changes if c.address in turn.targets or not _is_machine(c)), may_destroy
-            )
+            own = (c for c in whole.changes if c.address in turn.targets or not _is_machine(c))
+            _refuse_more(part, own, may_destroy)
             work.terraform.apply(part, work.values)
         try:
             look = settle(f"wait for {names} to be Ready", _not_back(_awaited(work, turns[number:]), look))
@@ -97,7 +96,8 @@ def take(
             raise _stopped(f"{names} did not come back as it should.", error, turns[number:]) from None
     rest = steps.planned(work, phases, may_destroy)
     taken = {address for turn in turns for address in turn.targets}
-    _refuse_more(rest, (c for c in whole.changes if c.address not in taken or not _is_machine(c)), may_destroy)
+    left = (c for c in whole.changes if c.address not in taken or not _is_machine(c))
+    _refuse_more(rest, left, may_destroy)
     return rest
 
 
@@ -137,8 +137,8 @@ def _not_serving(names: set[str]) -> wait.Behind:
     def behind(look: Look) -> tuple[Row, ...]:
         heard = {machine.name for machine in look.machines if not _is_unheard(machine)}
         rows = [row for row in look.rows if row.machine in names]
-        old = [replace(row, note=UNHEARD) for row in rows if row.machine not in heard]
-        return (*(row for row in rows if not row.running or row.ready is False), *old)
+        down = [row for row in rows if not row.running or row.ready is False]
+        return (*down, *(replace(row, note=UNHEARD) for row in rows if row not in down and row.machine not in heard))
 
     return behind
 
