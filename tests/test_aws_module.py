@@ -124,7 +124,7 @@ def test_machines_are_in_different_zones_at_their_fixed_addresses(aws):
 
 def test_machines_know_who_they_are_by_their_tags(aws):
     cluster = aws("star-wars")
-    bucket = cluster.all("aws_s3_bucket.bucket")["documents"]["id"]
+    bucket = cluster.all("aws_s3_bucket.bucket")["documents"]["bucket"]
     common = {"anywhere-cluster": "star-wars", "anywhere-documents": bucket}
     etcd = cluster.all("aws_instance.machine")["etcd1"]["tags_all"]
     assert (

@@ -163,7 +163,7 @@ resource "aws_s3_bucket_policy" "bucket" {
 resource "aws_s3_object" "document" {
   for_each = var.documents
 
-  bucket      = aws_s3_bucket.bucket["documents"].id
+  bucket      = aws_s3_bucket.bucket["documents"].bucket
   key         = each.key
   source      = "${path.module}/${each.value.file}"
   source_hash = each.value.sha256
@@ -188,7 +188,7 @@ resource "aws_s3_object" "document" {
 resource "aws_s3_object" "archive" {
   for_each = var.archives
 
-  bucket      = aws_s3_bucket.bucket["documents"].id
+  bucket      = aws_s3_bucket.bucket["documents"].bucket
   key         = each.key
   source      = "${pathexpand(var.cache)}/${each.key}"
   source_hash = each.key # named by its content

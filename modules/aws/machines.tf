@@ -51,7 +51,7 @@ resource "aws_instance" "machine" {
     anywhere-name      = each.key
     anywhere-role      = each.value.role
     anywhere-group     = each.value.group
-    anywhere-documents = aws_s3_bucket.bucket["documents"].id
+    anywhere-documents = aws_s3_bucket.bucket["documents"].bucket
   }
 
   # It finds its documents and a way to them from its first boot on. A NAT gateway takes minutes, and a machine is as long

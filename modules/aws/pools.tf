@@ -110,7 +110,7 @@ resource "aws_autoscaling_group" "pool" {
       anywhere-cluster   = var.cluster
       anywhere-role      = "worker"
       anywhere-group     = each.value.group
-      anywhere-documents = aws_s3_bucket.bucket["documents"].id
+      anywhere-documents = aws_s3_bucket.bucket["documents"].bucket
     })
 
     content {

@@ -1,17 +1,18 @@
 """A real cluster on local VMs, once per network driver whose images are there; nothing leaves the machine."""
 
-import json
 import os
-import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+
+from tests.e2e.cloud import CLOUDS, CloudCluster
+from tests.e2e.kubernetes import Kubernetes
+from tests.offline import offline
 
 ANYWHERE = (sys.executable, "-m", "generator.cli")
 ROOT = Path(__file__).parents[2]
@@ -32,14 +33,14 @@ providers:
 """
 
 
-class Cluster:
-    """A running cluster and how a user asks it things."""
+class Cluster(Kubernetes):
+    """A running cluster on local machines, and how a user asks it things."""
 
     def __init__(self, folder: Path, driver: str, home: Path) -> None:
+        super().__init__(folder, folder / ".anywhere" / f"e2e-{driver}-local" / "kubeconfig")
         self.folder, self.driver, self.home = folder, driver, home
         self.name = f"e2e-{driver}"
         self.file = folder / "cluster.yaml"
-        self.kubectl_program = folder / "hyperkube"
 
     def anywhere(self, verb: str, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
         command = [*ANYWHERE, verb, str(self.file), *arguments]
@@ -56,51 +57,9 @@ class Cluster:
         done = self.anywhere("ssh", machine, "--", command)
         return done.stdout
 
-    @property
-    def kubeconfig(self) -> Path:
-        return self.folder / ".anywhere" / f"{self.name}-local" / "kubeconfig"
-
-    def kubectl(self, *arguments: str, stdin: str | None = None, check: bool = True) -> str:
-        command = [str(self.kubectl_program), "kubectl", "--kubeconfig", str(self.kubeconfig), *arguments]
-        done = subprocess.run(command, input=stdin, capture_output=True, text=True, check=False)
-        assert not check or done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr}"
-        return done.stdout
-
-    def get(self, *arguments: str) -> dict:
-        return json.loads(self.kubectl("get", *arguments, "--output=json"))
-
-    def until(self, what: str, true, seconds: float = 300):
-        """Ask until the answer is true, and return it."""
-        end = time.monotonic() + seconds
-        while not (answer := true()):
-            if time.monotonic() > end:
-                self.explain()
-                pytest.fail(f"{what} did not come within {seconds:.0f} s")
-            time.sleep(2)
-        return answer
-
     def explain(self) -> None:
-        """Print what a person would look at first."""
-        for arguments in (("get", "nodes,pods", "-A", "-o", "wide"), ("get", "events", "-A")):
-            print(self.kubectl(*arguments, check=False)[-4000:])
+        super().explain()
         self.anywhere("doctor", check=False)
-
-
-def extract_hyperkube(lock: Path, cache: Path, to: Path) -> None:
-    """kubectl as the cluster itself has it: the multi-call binary out of its image archive."""
-    from generator import lock as locks
-
-    archive = cache / "images" / f"{locks.read(lock).images['amd64']['hyperkube'].archive}.tar"
-    with tarfile.open(archive) as outer:
-        for layer in json.load(outer.extractfile("manifest.json"))[0]["Layers"]:
-            with tarfile.open(fileobj=outer.extractfile(layer)) as inner:
-                for entry in inner:
-                    if entry.isfile() and Path(entry.name).name == "hyperkube":
-                        with to.open("wb") as out:
-                            shutil.copyfileobj(inner.extractfile(entry), out)
-                        to.chmod(0o755)
-                        return
-    pytest.fail(f"no hyperkube in {archive}")
 
 
 @contextmanager
@@ -136,6 +95,17 @@ def missing_images(driver: str) -> list[str]:
     return missing(driver)
 
 
+@pytest.fixture(scope="module", params=sorted(CLOUDS))
+def cloud(request, tmp_path_factory):
+    if absent := missing_images("weave"):
+        pytest.skip(f"{request.param} was not run: no images for {', '.join(absent)} (set ANYWHERE_IMAGES)")
+    with (
+        offline("invent") as stand_ins,
+        closing(CloudCluster(tmp_path_factory.mktemp(request.param), request.param, stand_ins)) as made,
+    ):
+        yield made
+
+
 @pytest.fixture(scope="module", params=["weave", "flannel"])
 def cluster(request, tmp_path_factory):
     driver = request.param
@@ -153,8 +123,7 @@ def cluster(request, tmp_path_factory):
         patch.setenv("SSH_AUTH_SOCK", socket)
         try:
             made.anywhere("apply", "--yes", "--timeout", str(READY_SECONDS))
-            cache = Path(os.environ.get("ANYWHERE_CACHE") or Path.home() / ".cache/anywhere")
-            extract_hyperkube(folder / "cluster.lock.yaml", cache, made.kubectl_program)
+            made.take_program(folder / "cluster.lock.yaml")
             yield made
         finally:
             made.anywhere("destroy", "--yes", check=False)

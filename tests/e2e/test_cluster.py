@@ -8,45 +8,9 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.e2e
+from tests.e2e import echo
 
-# A server on each node out of what the node itself has, so that no image is needed but the sandbox's own.
-ECHO = """\
-apiVersion: v1
-kind: Namespace
-metadata: {name: e2e, labels: {pod-security.kubernetes.io/enforce: privileged}}
----
-apiVersion: apps/v1
-kind: DaemonSet
-metadata: {name: echo, namespace: e2e}
-spec:
-  selector: {matchLabels: {app: echo}}
-  template:
-    metadata: {labels: {app: echo}}
-    spec:
-      terminationGracePeriodSeconds: 1
-      containers:
-        - name: echo
-          image: anywhere.local/pause:3.10
-          imagePullPolicy: IfNotPresent
-          command: [/usr/bin/python3, -u, -m, http.server, "8080", --directory, /etc]
-          readinessProbe: {httpGet: {path: /hostname, port: 8080}, timeoutSeconds: 5}
-          volumeMounts:
-            - {name: usr, mountPath: /usr, readOnly: true}
-            - {name: lib, mountPath: /lib, readOnly: true}
-            - {name: lib64, mountPath: /lib64, readOnly: true}
-      volumes:
-        - {name: usr, hostPath: {path: /usr}}
-        - {name: lib, hostPath: {path: /usr/lib}}
-        - {name: lib64, hostPath: {path: /usr/lib64}}
----
-apiVersion: v1
-kind: Service
-metadata: {name: echo, namespace: e2e}
-spec:
-  selector: {app: echo}
-  ports: [{port: 80, targetPort: 8080}]
-"""
+pytestmark = pytest.mark.e2e
 
 # One pod that would rather be on a worker.
 ROAM = """\
@@ -78,18 +42,6 @@ spec:
 """
 
 
-def pods(cluster):
-    """Name -> (node, address) of the echo pods."""
-    found = cluster.get("pods", "--namespace=e2e", "--selector=app=echo")["items"]
-    return {p["metadata"]["name"]: (p["spec"]["nodeName"], p["status"].get("podIP")) for p in found}
-
-
-def fetch(cluster, pod, url, seconds=20):
-    """What a pod gets from a URL, "" where it gets nothing."""
-    words = ["/usr/bin/curl", "--silent", "--fail", "--max-time", str(seconds), url]
-    return cluster.kubectl("exec", "--namespace=e2e", pod, "--", *words, check=False)
-
-
 def test_every_node_is_ready(cluster):
     nodes = {node["metadata"]["name"]: node for node in cluster.get("nodes")["items"]}
     print(cluster.kubectl("get", "nodes", "-o", "wide"))
@@ -115,28 +67,21 @@ def test_the_network_is_the_one_asked_for(cluster):
 
 
 def test_a_pod_runs_on_each_node(cluster):
-    cluster.kubectl("apply", "--filename=-", stdin=ECHO)
-
-    def all_ready():
-        status = cluster.get("daemonset", "--namespace=e2e", "echo")["status"]
-        return status.get("numberReady") == 2
-
-    cluster.until("a ready pod on each node", all_ready, 600)
-    assert {node for node, _ in pods(cluster).values()} == {"master1", "worker-general-1"}
+    echo.run(cluster, {"master1", "worker-general-1"})
 
 
 def test_pods_reach_pods_on_other_machines(cluster):
-    found = pods(cluster)
+    found = echo.pods(cluster)
     for pod in found:
         for node, address in found.values():
-            assert fetch(cluster, pod, f"http://{address}:8080/hostname"), f"{pod} does not reach {node}"
+            assert echo.fetch(cluster, pod, f"http://{address}:8080/hostname"), f"{pod} does not reach {node}"
 
 
 def test_services_and_names(cluster):
-    for pod in pods(cluster):
+    for pod in echo.pods(cluster):
         cluster.until(
             f"echo by name from {pod}",
-            lambda pod=pod: fetch(cluster, pod, "http://echo.e2e.svc.cluster.local/hostname"),
+            lambda pod=pod: echo.fetch(cluster, pod, "http://echo.e2e.svc.cluster.local/hostname"),
         )
         words = ["/usr/bin/getent", "ahostsv4", "kubernetes.default.svc.cluster.local"]
         assert "10.96.0.1" in cluster.kubectl("exec", "--namespace=e2e", pod, "--", *words)
@@ -145,17 +90,17 @@ def test_services_and_names(cluster):
 def test_network_policy_denies(cluster):
     if cluster.driver == "flannel":
         pytest.skip("flannel enforces no network policies")
-    (one, _), (_, (_, address)) = pods(cluster).items()
+    (one, _), (_, (_, address)) = echo.pods(cluster).items()
     url = f"http://{address}:8080/hostname"
-    assert fetch(cluster, one, url)
+    assert echo.fetch(cluster, one, url)
     cluster.kubectl("apply", "--filename=-", stdin=DENY)
-    cluster.until("denied traffic", lambda: not fetch(cluster, one, url, 5), 120)
+    cluster.until("denied traffic", lambda: not echo.fetch(cluster, one, url, 5), 120)
     cluster.kubectl("delete", "--namespace=e2e", "networkpolicy", "deny")
-    cluster.until("allowed traffic", lambda: fetch(cluster, one, url, 5), 120)
+    cluster.until("allowed traffic", lambda: echo.fetch(cluster, one, url, 5), 120)
 
 
 def test_logs_and_exec(cluster):
-    for pod, (node, _) in pods(cluster).items():
+    for pod, (node, _) in echo.pods(cluster).items():
         assert "GET /hostname" in cluster.kubectl("logs", "--namespace=e2e", pod)
         assert pod in cluster.kubectl("exec", "--namespace=e2e", pod, "--", "/usr/bin/uname", "-n"), node
 
@@ -189,10 +134,10 @@ def test_a_killed_machine_is_drift_and_apply_heals_it(cluster):
     assert "not running" in cluster.anywhere("status", check=False).stdout
     cluster.anywhere("apply", "--yes", "--timeout", "900")
     assert machine_pid(cluster, "worker-general-1") != pid
-    found = pods(cluster)
+    found = echo.pods(cluster)
     one = next(pod for pod, (node, _) in found.items() if node == "master1")
     cluster.until(
-        "the healed node's pod answers", lambda: fetch(cluster, one, f"http://{other(cluster)}:8080/hostname")
+        "the healed node's pod answers", lambda: echo.fetch(cluster, one, f"http://{other(cluster)}:8080/hostname")
     )
 
 
@@ -256,4 +201,4 @@ def zombie(pid):
 
 def other(cluster):
     """The address of the worker's echo pod now."""
-    return next(address for node, address in pods(cluster).values() if node == "worker-general-1")
+    return next(address for node, address in echo.pods(cluster).values() if node == "worker-general-1")

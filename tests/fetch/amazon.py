@@ -30,7 +30,7 @@ AUTHORIZATION = re.compile(
 class Instance:
     """The metadata service of one instance (IMDSv2 alone)."""
 
-    paths: dict[str, str]  # under an edition's meta-data/
+    paths: dict[str, str]  # under an edition's meta-data/, or beside that
     user_data: str = ""
     tokens: set[str] = field(default_factory=set)
 
@@ -49,13 +49,10 @@ class Instance:
         """What is at a path, or the names in a folder; "" where there is nothing."""
         if path == "user-data":
             return self.user_data
-        if not path.startswith("meta-data/"):
-            return ""
         path = path.removeprefix("meta-data/")
-        if path and not path.endswith("/"):
-            return self.paths.get(path, "")
-        inside = [key.removeprefix(path).partition("/") for key in self.paths if key.startswith(path)]
-        return "\n".join(sorted({name + slash for name, slash, _ in inside}))
+        folder = f"{path.rstrip('/')}/".removeprefix("/")
+        inside = [key.removeprefix(folder).partition("/") for key in self.paths if key.startswith(folder)]
+        return self.paths.get(path) or "\n".join(sorted({name + slash for name, slash, _ in inside}))
 
     def _token(self, request: Request) -> Answer:
         seconds = request.headers.get("x-aws-ec2-metadata-token-ttl-seconds", "")

@@ -44,3 +44,9 @@ def server(folder: Path, hosts: tuple[str, ...]) -> tuple[ssl.SSLContext, Path]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "server.pem")
     return context, folder / "ca.pem"
+
+
+def trust(authority: Path) -> str:
+    """The line of tmpfiles.d by which a Debian comes to trust an authority."""
+    lines = authority.read_text().replace("\n", "\\n")
+    return f"w+ /etc/ssl/certs/ca-certificates.crt - - - - \\n{lines}\n"

@@ -2,7 +2,11 @@
 
 import base64
 import json
+import re
+import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from tests.fetch.endpoint import Answer, Request
@@ -10,6 +14,7 @@ from tests.fetch.endpoint import Answer, Request
 PROJECT, BUCKET = "galaxy-1138", "galaxy-star-wars-documents"
 HOSTS = ("storage.googleapis.com", "secretmanager.googleapis.com")
 TOKEN = "ya29.c.b0Aa-token_of.the-role........"
+ETAG = "5a1b0c3d5e7f9a2b"
 ACCOUNT = "instance/service-accounts/default/token"
 
 
@@ -18,12 +23,38 @@ class Instance:
     """The metadata server of one instance."""
 
     paths: dict[str, str]  # under computeMetadata/v1/
+    changed: threading.Event = field(default_factory=threading.Event)  # ends the wait of who waits for a change
 
     def __call__(self, request: Request) -> Answer:
         if request.headers.get("metadata-flavor") != "Google" or "x-forwarded-for" in request.headers:
             return Answer(403, b"Missing required header")
-        path = request.path.removeprefix("/computeMetadata/v1/")
+        split = urlsplit(request.path)
+        asked = parse_qs(split.query)
+        if asked.get("wait_for_change") == ["true"] and asked.get("last_etag") == [ETAG]:
+            self.changed.wait(float(asked.get("timeout_sec", ["60"])[0]))
+        path = re.sub("/+", "/", split.path.removeprefix("/computeMetadata/v1/")).removeprefix("/")
+        if asked.get("recursive") == ["true"]:
+            return Answer(
+                200, json.dumps(self._tree(path)).encode(), {"ETag": ETAG, "Content-Type": "application/json"}
+            )
         return Answer(200, self.paths[path].encode()) if path in self.paths else Answer(404, b"<html>no</html>")
+
+    def _tree(self, folder: str) -> dict[str, Any]:
+        """All below a folder, under the names that JSON has for them; those of attributes are people's own."""
+        tree: dict[str, Any] = {}
+        for path, value in self.paths.items():
+            if not path.startswith(folder):
+                continue
+            *above, name = path.removeprefix(folder).split("/")
+            inside = tree
+            for step in above:
+                inside = inside.setdefault(_camel(step), {})
+            inside[name if "attributes/" in path else _camel(name)] = value
+        return tree
+
+
+def _camel(name: str) -> str:
+    return re.sub("-(.)", lambda found: found[1].upper(), name)
 
 
 def account() -> dict[str, str]:
@@ -39,9 +70,11 @@ def error(code: int, status: str, message: str) -> Answer:
 
 @dataclass
 class Services:
-    objects: dict[str, bytes]
-    secrets: dict[str, bytes]  # latest versions
+    objects: Mapping[str, bytes]
+    secrets: Mapping[str, bytes]  # latest versions
     denied: set[str] = field(default_factory=set)
+    project: str = PROJECT
+    bucket: str = BUCKET
 
     def __call__(self, request: Request) -> Answer:
         if request.headers.get("authorization") != f"Bearer {TOKEN}":
@@ -55,17 +88,17 @@ class Services:
         """Cloud Storage's JSON API; a download's errors are plain text."""
         split = urlsplit(path)
         folder, _, name = split.path.rpartition("/")
-        if folder != f"/storage/v1/b/{BUCKET}/o" or parse_qs(split.query) != {"alt": ["media"]}:
+        if folder != f"/storage/v1/b/{self.bucket}/o" or parse_qs(split.query) != {"alt": ["media"]}:
             return Answer(404, b"Not Found")
         key = unquote(name)
         if key in self.denied:
             return Answer(403, f"worker@galaxy does not have storage.objects.get access to {key}.".encode())
         if key not in self.objects:
-            return Answer(404, f"No such object: {BUCKET}/{key}".encode())
+            return Answer(404, f"No such object: {self.bucket}/{key}".encode())
         return Answer(200, self.objects[key])
 
     def _version(self, path: str) -> Answer:
-        name = path.removeprefix(f"/v1/projects/{PROJECT}/secrets/").removesuffix("/versions/latest:access")
+        name = path.removeprefix(f"/v1/projects/{self.project}/secrets/").removesuffix("/versions/latest:access")
         if name in self.denied:
             words = f"Permission 'secretmanager.versions.access' denied for resource '{name}' (or it may not exist)."
             return error(403, "PERMISSION_DENIED", words)

@@ -1,0 +1,63 @@
+"""A server on each node, to be asked by the others."""
+
+# A server on each node out of what the node itself has, so that no image is needed but the sandbox's own.
+MANIFEST = """\
+apiVersion: v1
+kind: Namespace
+metadata: {name: e2e, labels: {pod-security.kubernetes.io/enforce: privileged}}
+---
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: echo, namespace: e2e}
+spec:
+  selector: {matchLabels: {app: echo}}
+  template:
+    metadata: {labels: {app: echo}}
+    spec:
+      terminationGracePeriodSeconds: 1
+      containers:
+        - name: echo
+          image: anywhere.local/pause:3.10
+          imagePullPolicy: IfNotPresent
+          command: [/usr/bin/python3, -u, -m, http.server, "8080", --directory, /etc]
+          readinessProbe: {httpGet: {path: /hostname, port: 8080}, timeoutSeconds: 5}
+          volumeMounts:
+            - {name: usr, mountPath: /usr, readOnly: true}
+            - {name: lib, mountPath: /lib, readOnly: true}
+            - {name: lib64, mountPath: /lib64, readOnly: true}
+      volumes:
+        - {name: usr, hostPath: {path: /usr}}
+        - {name: lib, hostPath: {path: /usr/lib}}
+        - {name: lib64, hostPath: {path: /usr/lib64}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: echo, namespace: e2e}
+spec:
+  selector: {app: echo}
+  ports: [{port: 80, targetPort: 8080}]
+"""
+
+
+def run(cluster, nodes):
+    """Have one that is ready on each of `nodes`."""
+    cluster.kubectl("apply", "--filename=-", stdin=MANIFEST)
+
+    def all_ready():
+        status = cluster.get("daemonset", "--namespace=e2e", "echo")["status"]
+        return status.get("numberReady") == len(nodes)
+
+    cluster.until("a ready pod on each node", all_ready, 600)
+    assert {node for node, _ in pods(cluster).values()} == nodes
+
+
+def pods(cluster):
+    """Name -> (node, address) of the echo pods."""
+    found = cluster.get("pods", "--namespace=e2e", "--selector=app=echo")["items"]
+    return {p["metadata"]["name"]: (p["spec"]["nodeName"], p["status"].get("podIP")) for p in found}
+
+
+def fetch(cluster, pod, url, seconds=20):
+    """What a pod gets from a URL, "" where it gets nothing."""
+    words = ["/usr/bin/curl", "--silent", "--fail", "--max-time", str(seconds), url]
+    return cluster.kubectl("exec", "--namespace=e2e", pod, "--", *words, check=False)
