@@ -172,6 +172,20 @@ def test_each_subnet_is_looked_at(client, checked, defined, routed):
     assert check.needed and check.detail.startswith(f"Machines in {second} cannot reach ")
 
 
+def test_what_is_certain_comes_before_a_doubt(client, checked, defined, existing):
+    ec2 = client("ec2")
+    gateway = ec2.create_transit_gateway()["TransitGateway"]["TransitGatewayId"]
+    route = {"DestinationCidrBlock": "10.0.0.0/8", "TransitGatewayId": gateway}
+    ec2.create_route(RouteTableId=table_of(client, existing), **route)
+    block = {"CidrBlock": "10.20.1.0/24", "AvailabilityZone": "eu-west-1c"}
+    second = ec2.create_subnet(VpcId=existing["id"], **block)["Subnet"]["SubnetId"]
+    table = ec2.create_route_table(VpcId=existing["id"])["RouteTable"]["RouteTableId"]
+    ec2.associate_route_table(RouteTableId=table, SubnetId=second)
+    both = {"id": existing["id"], "subnets": [*existing["subnets"], second]}
+    check = checked(defined(vpc=both))["way out"]
+    assert check.needed and check.detail.startswith(f"Machines in {second} cannot reach ")
+
+
 def test_endpoints_instead_of_a_default_route(client, look, endpoint, named, existing):
     hostnames(client, existing, True)
     s3 = endpoint("s3", VpcEndpointType="Gateway", RouteTableIds=[table_of(client, existing)])
