@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 CLOUDS = {"aws": Amazon, "gce": Google}
 SECTIONS = {
     "aws": "{region: eu-central-1, zones: [eu-central-1a], nat: none, admin_cidrs: [203.0.113.0/24]}",
-    "gce": "{project: galaxy-1138, region: europe-west1, nat: none, admin_cidrs: [203.0.113.0/24]}",
+    "gce": "{project: my-project, region: europe-west1, nat: none, admin_cidrs: [203.0.113.0/24]}",
 }
 DEFINITION = """\
 apiVersion: anywhere/v1

@@ -11,7 +11,7 @@ from tests.vpc.machine import Kind, Machine
 from tests.vpc.region import Region
 from tests.vpc.segment import METADATA, Segment
 
-PROJECT, MTU = "galaxy-1138", 1460
+MTU = 1460
 AGENTS = ("google-guest-agent",)  # and no cloud-init, as in Debian's image for GCE
 FIRMWARE = {"manufacturer": "Google", "product": "Google Compute Engine"}
 
@@ -39,9 +39,11 @@ class Google(Region):
         self, folder: Path, applied: Applied, secrets: Mapping[str, str], environment: Mapping[str, str]
     ) -> None:
         self._applied, self._instances = applied, dict[str, google.Instance]()
-        (subnetwork,) = applied.of_type("google_compute_subnetwork")
-        self._subnet = IPv4Network(subnetwork["ip_cidr_range"])
-        segment = Segment(folder, [self._subnet], MTU, METADATA, ["googleapis.com"])
+        self._subnets = {
+            purpose: IPv4Network(subnetwork["ip_cidr_range"])
+            for purpose, subnetwork in applied.all("google_compute_subnetwork.cluster").items()
+        }
+        segment = Segment(folder, list(self._subnets.values()), MTU, METADATA, ["googleapis.com"])
         super().__init__(folder, segment, google.HOSTS, _services(applied, secrets))
 
     def close(self) -> None:
@@ -62,17 +64,17 @@ class Google(Region):
         group = self._applied.all("google_compute_region_instance_group_manager.pool")[pool]
         called = f"{group['base_instance_name']}-x7k{len(self.machines)}"
         name = called.removeprefix(f"{self._applied.outputs()['cluster']}-")
-        address = self._subnet[(32 << 8) + 10 + len(self.machines)]
+        address = self._subnets["workers"][10 + len(self.machines)]
         return self._start(name, called, address, template["metadata"], [])
 
     def leave(self, machine: Machine) -> None:
-        """What an instance sees when Google takes it away."""
-        self._instances[machine.name].paths["instance/preempted"] = "TRUE"
+        """A managed instance group that has one too many turns it off."""
+        machine.press_power_button()
 
     def _start(
         self, name: str, called: str, address: IPv4Address, attributes: Mapping[str, str], attached: list[str]
     ) -> Machine:
-        instance = google.Instance(_paths(called, address, attributes))
+        instance = google.Instance(_paths(self._applied, called, address, attributes))
         self._instances[name] = instance
         devices = [f"scsi-hd,vendor=Google,product=PersistentDisk,device_id={disk}" for disk in ("boot", *attached)]
         return self.boot(name, address, instance, Kind(AGENTS, FIRMWARE, self.trust), devices)
@@ -88,18 +90,23 @@ def _services(applied: Applied, secrets: Mapping[str, str]) -> google.Services:
     named = applied.all("google_secret_manager_secret.document").items()
     texts = {found["secret_id"]: secrets[component].encode() for component, found in named}
     bucket = applied.one("google_storage_bucket.documents")["name"]
-    return google.Services(Objects(files), texts, project=PROJECT, bucket=bucket)
+    return google.Services(Objects(files), texts, project=_project(applied), bucket=bucket)
 
 
-def _paths(name: str, address: IPv4Address, attributes: Mapping[str, str]) -> dict[str, str]:
+def _project(applied: Applied) -> str:
+    return str(applied.one("google_storage_bucket.documents")["project"])
+
+
+def _paths(applied: Applied, name: str, address: IPv4Address, attributes: Mapping[str, str]) -> dict[str, str]:
     """An instance's metadata: what Google's agent asks for, and anywhere-fetch."""
+    project = _project(applied)
     paths = {
-        "instance/hostname": f"{name}.europe-west1-b.c.{PROJECT}.internal",
+        "instance/hostname": f"{name}.europe-west1-b.c.{project}.internal",
         "instance/name": name,
         "instance/network-interfaces/0/ip": str(address),
         "instance/network-interfaces/0/mac": Segment.mac(address),
         "instance/preempted": "FALSE",
-        "project/project-id": PROJECT,
+        "project/project-id": project,
     }
     paths |= {f"instance/attributes/{key}": value for key, value in attributes.items()}
     return paths | google.account()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from pathlib import Path
 
-from providers.local import accelerator
+from providers.local import accelerator, qmp
 from providers.local.guest import CPU, Bootable
 from tests.vpc.segment import Segment
 
@@ -57,6 +57,7 @@ class Machine:
         line += ["-kernel", str(stock.kernel), "-initrd", str(stock.initrd)]
         line += ["-append", "root=LABEL=anywhere rw console=ttyS0"]
         line += ["-chardev", f"file,id=console,path={folder / 'console'}", "-serial", "chardev:console"]
+        line += ["-qmp", f"unix:{folder / qmp.SOCKET},server=on,wait=off"]
         line += ["-object", "rng-random,id=random,filename=/dev/urandom", "-device", "virtio-rng-pci,rng=random"]
         line += ["-netdev", f"tap,id=nic,ifname={device},script=no,downscript=no"]
         line += ["-device", f"virtio-net-pci,netdev=nic,mac={segment.mac(address)},romfile="]
@@ -69,16 +70,16 @@ class Machine:
             credential = folder / name
             credential.write_text(f"io.systemd.credential.binary:{name}={base64.b64encode(text.encode()).decode()}")
             line += ["-smbios", f"type=11,path={credential}"]
-        self._process = subprocess.Popen(segment.namespace.command(*line))
+        self._process = segment.start(*line, log=folder / "qemu.log")
 
     @property
     def console(self) -> str:
         path = self._folder / "console"
         return path.read_text(errors="replace") if path.exists() else ""
 
-    @property
-    def runs(self) -> bool:
-        return self._process.poll() is None
+    def press_power_button(self) -> None:
+        """Have it turn itself off."""
+        qmp.execute(self._folder, "system_powerdown")
 
     def close(self) -> None:
         self._process.kill()

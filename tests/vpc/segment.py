@@ -53,6 +53,12 @@ class Segment:
         self.run("ip", "link", "set", device, "mtu", str(self._mtu), "master", BRIDGE, "up")
         return device
 
+    def start(self, *line: str, log: Path) -> subprocess.Popen[bytes]:
+        """A program on the network, which ends with this process however that ends."""
+        with log.open("wb") as file:
+            command = self.namespace.command("setpriv", "--pdeathsig", "KILL", "--", *line)
+            return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=file, stderr=file)
+
     def listen(self, address: str, port: int) -> socket.socket:
         return self.namespace.listen(address, port)
 
@@ -77,5 +83,4 @@ class Segment:
         line += [f"--dhcp-option=option:dns-server,{resolver}", f"--dhcp-option=option:mtu,{self._mtu}"]
         line += [f"--dhcp-range={subnet[0]},static,{subnet.netmask},1h" for subnet in subnets]
         line += [f"--address=/{domain}/{SERVICES}" for domain in domains]
-        with (self._folder / "dnsmasq.log").open("wb") as log:
-            return subprocess.Popen(self.namespace.command(*line), stdout=log, stderr=log)
+        return self.start(*line, log=self._folder / "dnsmasq.log")
