@@ -54,13 +54,18 @@ resource "aws_instance" "machine" {
     anywhere-documents = aws_s3_bucket.bucket["documents"].bucket
   }
 
-  # It finds its documents and a way to them from its first boot on. A NAT gateway takes minutes, and a machine is as long
-  # about what it has from S3 before it asks for a secret: it tries again until there is a way.
+  # It finds its documents and a way to them from its first boot on, and whom it works with until it is gone. A NAT
+  # gateway takes minutes, and a machine is as long about what it has from S3 before it asks for a secret: it tries again
+  # until there is a way.
   depends_on = [
     aws_s3_object.document,
     aws_s3_object.archive,
     aws_secretsmanager_secret_version.document,
     aws_route_table_association.machine,
+    aws_vpc_security_group_ingress_rule.traffic,
+    aws_vpc_security_group_egress_rule.traffic,
+    aws_vpc_security_group_egress_rule.https,
+    aws_vpc_security_group_egress_rule.s3,
     aws_vpc_endpoint.s3,
     aws_vpc_endpoint.secrets,
   ]

@@ -120,13 +120,18 @@ resource "aws_autoscaling_group" "pool" {
     }
   }
 
-  # In a VPC that was there, AWS could give a worker the fixed address of a machine that is not there yet.
+  # In a VPC that was there, AWS could give a worker the fixed address of a machine that is not there yet. And a worker
+  # that goes must reach the masters until it has left.
   depends_on = [
     aws_instance.machine,
     aws_s3_object.document,
     aws_s3_object.archive,
     aws_secretsmanager_secret_version.document,
     aws_route_table_association.worker,
+    aws_vpc_security_group_ingress_rule.traffic,
+    aws_vpc_security_group_egress_rule.traffic,
+    aws_vpc_security_group_egress_rule.https,
+    aws_vpc_security_group_egress_rule.s3,
     aws_vpc_endpoint.s3,
     aws_vpc_endpoint.secrets,
   ]

@@ -111,6 +111,10 @@ class CloudCluster(Kubernetes):
             if any(c["type"] == "Ready" and c["status"] == "True" for c in node["status"]["conditions"])
         }
 
+    def boot(self, machine: str) -> str:
+        """Which boot of a machine its node is of."""
+        return str(self.get("node", machine)["status"]["nodeInfo"]["bootID"])
+
     def lend_hands(self) -> None:
         """Let `on` work, on all machines that are nodes."""
         self.kubectl("apply", "--filename=-", stdin=HANDS)

@@ -83,6 +83,15 @@ def test_a_worker_that_its_group_takes_away_leaves_first(cloud, master, worker):
     cloud.until("its addresses with the master", lambda: set(shares(cloud)) == {"master1"}, LEAVE_SECONDS)
 
 
+def test_a_master_that_is_lost_comes_back_with_what_etcd_knows(cloud, master):
+    boot, known = cloud.boot(master.name), cloud.get("namespace", "e2e")["metadata"]["uid"]
+    cloud.region.lose(master)
+    cloud.region.start(master.name)
+    cloud.until("another master1", lambda: cloud.ready() and cloud.boot(master.name) != boot, BOOT_SECONDS)
+    cloud.until("master1 Ready again", lambda: cloud.ready() == {master.name}, BOOT_SECONDS)
+    assert cloud.get("namespace", "e2e")["metadata"]["uid"] == known
+
+
 def shares(cloud):
     """Who owns weave's addresses, by nickname, as the master has it."""
     report = cloud.on("master1", "curl -s -H 'Accept: application/json' http://127.0.0.1:6784/report")

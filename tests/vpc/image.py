@@ -13,8 +13,8 @@ from providers.local import recipe
 from providers.local.debian_archive import write_file_system
 from providers.local.guest import Bootable
 
-PACKAGES = Path(__file__).parent / "packages"
-REVISION = 2  # raised when what follows makes another image of the same packages
+PACKAGES, NETPLAN = (Path(__file__).parent / name for name in ("packages", "90-default.yaml"))
+REVISION = 3  # raised when what follows makes another image of the same packages
 
 
 def stock(*agents: str) -> Bootable:
@@ -47,6 +47,8 @@ def _build(made: Bootable, work: Path, names: list[str]) -> None:
         '--customize-hook=chroot "$1" sh -c "mv /boot/vmlinuz-* /boot/vmlinuz; mv /boot/initrd.img-* /boot/initrd"',
         f"--customize-hook=download /boot/vmlinuz {shlex.quote(str(made.kernel))}",
         f"--customize-hook=download /boot/initrd {shlex.quote(str(made.initrd))}",
+        f"--customize-hook=copy-in {shlex.quote(str(NETPLAN))} /etc/netplan",
+        '--customize-hook=chmod 600 "$1"/etc/netplan/*',
         '--customize-hook=chroot "$1" systemctl enable systemd-networkd systemd-resolved',
         '--customize-hook=rm -f "$1"/etc/ssh/ssh_host_*',
         debian.SUITE,

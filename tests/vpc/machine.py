@@ -93,6 +93,8 @@ def overlay(backing: Path, path: Path, size: str) -> Path:
     return path
 
 
-def blank(path: Path, size: str) -> Path:
-    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(path), size], check=True)
+def kept(path: Path, size: str) -> Path:
+    """A disk that is blank unless an earlier machine had it."""
+    if not path.exists():
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", str(path), size], check=True)
     return path

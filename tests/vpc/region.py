@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.fetch import authority
 from tests.fetch.endpoint import Answer, Endpoint, Request, Service
 from tests.vpc import image
-from tests.vpc.machine import Disk, Kind, Machine, blank, overlay
+from tests.vpc.machine import Disk, Kind, Machine, kept, overlay
 from tests.vpc.segment import METADATA, SERVICES, Segment
 
 
@@ -31,25 +31,24 @@ class Region:
             endpoint.close()
         self.segment.close()
 
-    def boot(
-        self,
-        name: str,
-        address: IPv4Address,
-        metadata: Service,
-        kind: Kind,
-        devices: Sequence[str],
-    ) -> Machine:
-        """A machine out of the stock image; its first device is the root's, the others are blank."""
+    def boot(self, name: str, address: IPv4Address, metadata: Service, kind: Kind, devices: Sequence[str]) -> Machine:
+        """A machine out of the stock image: its first device is the root's; the others are disks that outlive it."""
         folder = self._folder / name
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         stock = image.stock(*kind.agents)
         root, *others = devices
         disks = [Disk(overlay(stock.disk, folder / "root.qcow2", "20G"), root)]
-        disks += [Disk(blank(folder / f"disk{number}.qcow2", "8G"), device) for number, device in enumerate(others, 1)]
+        disks += [Disk(kept(folder / f"disk{number}.qcow2", "8G"), device) for number, device in enumerate(others, 1)]
         self._metadata[str(address)] = metadata
         machine = Machine(self.segment, name, folder, address, kind, stock, disks)
         self.machines.append(machine)
         return machine
+
+    def lose(self, machine: Machine) -> None:
+        """It is no more, but for its disks that outlive it."""
+        machine.close()
+        self.segment.unplug(machine.address)
+        self.machines.remove(machine)
 
     def _instance(self, request: Request) -> Answer:
         instance = self._metadata.get(request.client)

@@ -47,11 +47,14 @@ class Segment:
 
     def plug(self, address: IPv4Address) -> str:
         """The device of a new network card; DHCP gives `address` to it."""
-        device = f"tap{address.packed.hex()}"
+        device = _device(address)
         (self._leases / device).write_text(f"{self.mac(address)},{address}\n")  # dnsmasq sees each new file there
         self.run("ip", "tuntap", "add", "dev", device, "mode", "tap")
         self.run("ip", "link", "set", device, "mtu", str(self._mtu), "master", BRIDGE, "up")
         return device
+
+    def unplug(self, address: IPv4Address) -> None:
+        self.run("ip", "link", "delete", _device(address))
 
     def start(self, *line: str, log: Path) -> subprocess.Popen[bytes]:
         """A program on the network, which ends with this process however that ends."""
@@ -84,3 +87,7 @@ class Segment:
         line += [f"--dhcp-range={subnet[0]},static,{subnet.netmask},1h" for subnet in subnets]
         line += [f"--address=/{domain}/{SERVICES}" for domain in domains]
         return self.start(*line, log=self._folder / "dnsmasq.log")
+
+
+def _device(address: IPv4Address) -> str:
+    return f"tap{address.packed.hex()}"
