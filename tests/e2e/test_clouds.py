@@ -1,6 +1,7 @@
 """Machines booted as a cloud boots them: they know its metadata and its services, and nothing else of anybody."""
 
 import json
+import re
 
 import pytest
 
@@ -35,14 +36,11 @@ def test_what_terraform_planned_becomes_a_cluster(cloud, master, worker):
     assert cloud.ready() == {"master1", worker.name}
     nodes = {node["metadata"]["name"]: node for node in cloud.get("nodes")["items"]}
     assert nodes[worker.name]["metadata"]["labels"]["node.kubernetes.io/pool"] == "general"
-    for machine in (master, worker):
-        addresses = {a["address"] for a in nodes[machine.name]["status"]["addresses"] if a["type"] == "InternalIP"}
-        assert addresses == {str(machine.address)}
 
 
-def test_weave_joins_the_machines(cloud, worker):
+def test_weave_joins_the_machines(cloud, master, worker):
     report = cloud.on(worker.name, "curl -s http://127.0.0.1:6784/status/connections")
-    assert "established" in report and "encrypted" in report and "fastdp" in report
+    assert re.search(rf"-> {master.address}:6783 +established encrypted +fastdp", report), report
     for name in ("kube-apiserver", "etcd1"):
         assert cloud.on(worker.name, f"getent ahostsv4 {name}.weave.local").split()
 

@@ -14,15 +14,23 @@ from tests.fetch.namespace import Namespace
 METADATA = "169.254.169.254"
 SERVICES = "198.51.100.1"  # a documentation address: all of the cloud's services
 BRIDGE = "vpc"
+TUN = "/dev/net/tun"
+
+
+def refusal() -> str:
+    """Why no such network can be had here; empty where it can."""
+    path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
+    if missing := [name for name in ("dnsmasq", "ip", "setpriv") if not shutil.which(name, path=path)]:
+        return f"not installed: {', '.join(missing)}"
+    return "" if os.access(TUN, os.R_OK | os.W_OK) else f"{TUN} is not there, or not for this user"
 
 
 class Segment:
     """`mtu` in bytes is what the cloud's network carries; `domains` is whose names are those of its services."""
 
     def __init__(self, folder: Path, subnets: list[IPv4Network], mtu: int, resolver: str, domains: list[str]) -> None:
-        for name in ("dnsmasq", "ip"):
-            if not shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/sbin"):
-                pytest.skip(f"{name} is not installed: the network of a cloud cannot be made")
+        if reason := refusal():
+            pytest.skip(f"the network of a cloud cannot be made: {reason}")
         self.namespace, self._folder, self._mtu = Namespace(folder, ()), folder, mtu
         try:
             self._build(subnets, resolver)
