@@ -54,7 +54,7 @@ spec:
         - name: hands
           image: anywhere.local/pause:3.10
           imagePullPolicy: IfNotPresent
-          securityContext: {privileged: true}
+          securityContext: {privileged: true, runAsUser: 0}
           volumeMounts:
             - {name: usr, mountPath: /usr, readOnly: true}
             - {name: lib, mountPath: /lib, readOnly: true}

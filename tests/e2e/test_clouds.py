@@ -15,20 +15,22 @@ METADATA = "http://169.254.169.254/"
 
 
 @pytest.fixture(scope="module")
-def master(cloud):
-    """The fixed machine, as Terraform planned it."""
-    machine = cloud.region.start("master1")
-    cloud.until("master1 Ready", lambda: cloud.ready() == {"master1"}, BOOT_SECONDS)
+def machines(cloud):
+    """The fixed machine as planned, and the one that the pool's group starts: nobody tells the cluster of it."""
+    master, worker = cloud.region.start("master1"), cloud.region.grow("general")
+    cloud.until("both Ready", lambda: cloud.ready() == {master.name, worker.name}, BOOT_SECONDS)
     cloud.lend_hands()
-    return machine
+    return master, worker
 
 
-@pytest.fixture(scope="module")
-def worker(cloud, master):
-    """One that the pool's group starts once the cluster is there; nobody tells the cluster of it."""
-    machine = cloud.region.grow("general")
-    cloud.until(f"{machine.name} Ready", lambda: machine.name in cloud.ready(), BOOT_SECONDS)
-    return machine
+@pytest.fixture
+def master(machines):
+    return machines[0]
+
+
+@pytest.fixture
+def worker(machines):
+    return machines[1]
 
 
 def test_what_terraform_planned_becomes_a_cluster(cloud, master, worker):
