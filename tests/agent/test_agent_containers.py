@@ -12,7 +12,7 @@ from agent.network import load
 from releases import release
 
 SECRETS = {"server.crt": "certificate\n", "server.key": "very secret\n"}
-HOST = Host("master1", "master", "master", "10.20.1.1", "10.0.2.100")
+HOST = Host("master1", "master", "master", "10.20.1.1", "10.0.2.100", 1500)
 
 
 class Plain:
@@ -252,7 +252,7 @@ def test_what_is_filled_in_stays_one_word(text):
 def test_labels_and_taints_as_the_kubelet_takes_them():
     found = release("ha")
     kubelet = next(c for c in found["roles"]["worker"]["containers"] if c["component"] == "kubelet")
-    worker = Host("worker-batch-1", "worker", "worker-batch", "10.20.8.1", "10.0.2.100")
+    worker = Host("worker-batch-1", "worker", "worker-batch", "10.20.8.1", "10.0.2.100", 1500)
     command = containers.filled(kubelet, worker, found["groups"]["worker-batch"], Plain())["command"]
     assert "--node-labels=example.com/tier=batch,node.kubernetes.io/pool=batch" in command
     assert "--register-with-taints=dedicated=batch:NoSchedule" in command

@@ -71,7 +71,7 @@ def master(tmp_path, monkeypatch):
         return "drained"
 
     monkeypatch.setattr(kubectl, "run", run)
-    monkeypatch.setattr(host, "read", lambda release: Host("master1", "master", "master", "", ""))
+    monkeypatch.setattr(host, "read", lambda release: Host("master1", "master", "master", "", "", 1500))
     net = SimpleNamespace(forget=lambda name: found.done.append(f"forget {name}"))
     monkeypatch.setattr(network, "load", lambda release, me: net)
     return found

@@ -9,8 +9,8 @@ from agent.api import ApiError
 from agent.drain import CLAIM, LABEL
 from agent.host import Host, NodeError
 
-WORKER = Host("worker-general-1", "worker", "worker-general", "10.20.4.1", "10.0.2.100")
-MASTER = Host("master1", "master", "master", "10.20.1.10", "10.0.2.100")
+WORKER = Host("worker-general-1", "worker", "worker-general", "10.20.4.1", "10.0.2.100", 1500)
+MASTER = Host("master1", "master", "master", "10.20.1.10", "10.0.2.100", 1500)
 PATH = "/api/v1/nodes/worker-general-1"
 
 

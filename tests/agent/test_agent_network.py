@@ -1,6 +1,7 @@
 """Both network drivers, as far as they go without a kernel: what they tell Docker, what they write."""
 
 import json
+from dataclasses import replace
 from ipaddress import IPv4Address
 
 import pytest
@@ -12,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from releases import release
 
-MASTER = Host("master1", "master", "master", "10.20.1.10", "10.0.2.100")
-WORKER = Host("worker-general-1", "worker", "worker-general", "10.20.4.1", "10.0.2.100")
-ETCD = Host("etcd2", "etcd", "etcd", "10.20.0.42", "10.0.2.100")
+MASTER = Host("master1", "master", "master", "10.20.1.10", "10.0.2.100", 1500)
+WORKER = Host("worker-general-1", "worker", "worker-general", "10.20.4.1", "10.0.2.100", 1500)
+ETCD = Host("etcd2", "etcd", "etcd", "10.20.0.42", "10.0.2.100", 1500)
 APISERVER = {"component": "kube-apiserver", "hostname": "kube-apiserver.weave.local", "network": "cluster"}
 APISERVER |= {"advertise": "--advertise-address", "command": ["hyperkube", "kube-apiserver"]}
 
@@ -62,6 +63,16 @@ def test_fixed_machines_agree_who_hands_out_addresses(monkeypatch):
     assert "WEAVE_PASSWORD=secret-of-weave" in settings["Env"] and "IPTABLES_BACKEND=nft" in settings["Env"]
     assert "secret-of-weave" not in " ".join(arguments)
     assert settings["HostConfig"]["RestartPolicy"]["Name"] == "always"
+
+
+@pytest.mark.parametrize(
+    ("underlay", "encryption", "mtu"),
+    [(1500, True, 1376), (1460, True, 1340), (1460, False, 1376), (9001, True, 1376), (1400, False, 1350)],
+)
+def test_packets_fit_into_those_between_machines(monkeypatch, underlay, encryption, mtu):
+    """Else Weave would carry them through its own process instead of the kernel."""
+    settings = launched(replace(MASTER, mtu=underlay), monkeypatch, encryption=encryption)
+    assert f"--mtu={mtu}" in settings["Cmd"]
 
 
 def test_workers_only_watch(monkeypatch):

@@ -26,13 +26,17 @@ class NodeError(Exception):
 
 @dataclass(frozen=True)
 class Host:
-    """Name, role and group, as user-data and the instance metadata gave them; `metadata` is that service's address."""
+    """Name, role and group, as user-data and the instance metadata gave them; `metadata` is that service's address.
+
+    `mtu` is how many bytes a packet between machines may have.
+    """
 
     name: str
     role: str
     group: str
     address: str
     metadata: str
+    mtu: int
 
     @property
     def member(self) -> str:
@@ -67,21 +71,24 @@ def read(release: Mapping[str, Any]) -> Host:
     settings = dict(
         line.split("=", 1) for line in Path("/etc/anywhere/node.env").read_text().splitlines() if "=" in line
     )
+    address, mtu = _address_in(release["network"]["machines"])
     return Host(
         name=socket.gethostname().split(".")[0],
         role=settings["ANYWHERE_ROLE"],
         group=settings["ANYWHERE_GROUP"],
-        address=_address_in(release["network"]["machines"]),
+        address=address,
         metadata=settings["ANYWHERE_METADATA"],
+        mtu=mtu,
     )
 
 
-def _address_in(network: str) -> str:
+def _address_in(network: str) -> tuple[str, int]:
+    """The address that this machine has in a network, and the MTU of its interface."""
     inside = ipaddress.IPv4Network(network)
     for interface in json.loads(run("ip", "-j", "-4", "address", "show")):
         for found in interface["addr_info"]:
             if ipaddress.IPv4Address(found["local"]) in inside:
-                return str(found["local"])
+                return str(found["local"]), int(interface["mtu"])
     raise NodeError(f"no interface has an address in {network}")
 
 
