@@ -1,4 +1,7 @@
-"""A real cluster on local VMs, once per network driver whose images are there; nothing leaves the machine."""
+"""Real clusters: of local VMs, once per network driver whose images are there, and of each cloud's machines.
+
+Nothing leaves this computer.
+"""
 
 import os
 import subprocess
