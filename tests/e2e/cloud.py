@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.clouds import Applied
+from tests.e2e import daemons
 from tests.e2e.kubernetes import Kubernetes
 from tests.vpc.amazon import Amazon
 from tests.vpc.google import Google
@@ -33,37 +34,12 @@ providers:
 """
 
 # On each machine a pod through which a test runs commands there: no cloud has the same ssh as another.
-HANDS = """\
-apiVersion: v1
-kind: Namespace
-metadata: {name: hands, labels: {pod-security.kubernetes.io/enforce: privileged}}
----
-apiVersion: apps/v1
-kind: DaemonSet
-metadata: {name: hands, namespace: hands}
-spec:
-  selector: {matchLabels: {app: hands}}
-  template:
-    metadata: {labels: {app: hands}}
-    spec:
-      hostNetwork: true
-      hostPID: true
-      tolerations: [{operator: Exists}]
-      terminationGracePeriodSeconds: 1
-      containers:
-        - name: hands
-          image: anywhere.local/pause:3.10
-          imagePullPolicy: IfNotPresent
-          securityContext: {privileged: true, runAsUser: 0}
-          volumeMounts:
-            - {name: usr, mountPath: /usr, readOnly: true}
-            - {name: lib, mountPath: /lib, readOnly: true}
-            - {name: lib64, mountPath: /lib64, readOnly: true}
-      volumes:
-        - {name: usr, hostPath: {path: /usr}}
-        - {name: lib, hostPath: {path: /usr/lib}}
-        - {name: lib64, hostPath: {path: /usr/lib64}}
-"""
+HANDS = daemons.manifest(
+    "hands",
+    "hands",
+    pod="hostNetwork: true\nhostPID: true\ntolerations: [{operator: Exists}]",
+    container="securityContext: {privileged: true, runAsUser: 0}",
+)
 
 
 class CloudCluster(Kubernetes):

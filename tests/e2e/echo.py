@@ -1,34 +1,11 @@
 """A server on each node, to be asked by the others."""
 
-# A server on each node out of what the node itself has, so that no image is needed but the sandbox's own.
-MANIFEST = """\
-apiVersion: v1
-kind: Namespace
-metadata: {name: e2e, labels: {pod-security.kubernetes.io/enforce: privileged}}
----
-apiVersion: apps/v1
-kind: DaemonSet
-metadata: {name: echo, namespace: e2e}
-spec:
-  selector: {matchLabels: {app: echo}}
-  template:
-    metadata: {labels: {app: echo}}
-    spec:
-      terminationGracePeriodSeconds: 1
-      containers:
-        - name: echo
-          image: anywhere.local/pause:3.10
-          imagePullPolicy: IfNotPresent
-          command: [/usr/bin/python3, -u, -m, http.server, "8080", --directory, /etc]
-          readinessProbe: {httpGet: {path: /hostname, port: 8080}, timeoutSeconds: 5}
-          volumeMounts:
-            - {name: usr, mountPath: /usr, readOnly: true}
-            - {name: lib, mountPath: /lib, readOnly: true}
-            - {name: lib64, mountPath: /lib64, readOnly: true}
-      volumes:
-        - {name: usr, hostPath: {path: /usr}}
-        - {name: lib, hostPath: {path: /usr/lib}}
-        - {name: lib64, hostPath: {path: /usr/lib64}}
+from tests.e2e import daemons
+
+SERVER = """\
+command: [/usr/bin/python3, -u, -m, http.server, "8080", --directory, /etc]
+readinessProbe: {httpGet: {path: /hostname, port: 8080}, timeoutSeconds: 5}"""
+SERVICE = """\
 ---
 apiVersion: v1
 kind: Service
@@ -37,6 +14,7 @@ spec:
   selector: {app: echo}
   ports: [{port: 80, targetPort: 8080}]
 """
+MANIFEST = daemons.manifest("echo", "e2e", container=SERVER) + SERVICE
 
 
 def run(cluster, nodes):

@@ -1,11 +1,10 @@
 """Machines booted as a cloud boots them: they know its metadata and its services, and nothing else of anybody."""
 
-import json
 import re
 
 import pytest
 
-from tests.e2e import echo
+from tests.e2e import echo, weave
 
 pytestmark = pytest.mark.e2e
 
@@ -82,10 +81,10 @@ def test_no_pod_has_the_machines_identity(cloud, worker):
 
 
 def test_a_worker_that_its_group_takes_away_leaves_first(cloud, master, worker):
-    assert set(shares(cloud)) == {master.name, worker.name}
+    assert set(weave.shares(cloud)) == {master.name, worker.name}
     cloud.region.leave(worker)
     cloud.until("its node gone", lambda: cloud.ready() == {"master1"}, LEAVE_SECONDS)
-    cloud.until("its addresses with the master", lambda: set(shares(cloud)) == {"master1"}, LEAVE_SECONDS)
+    cloud.until("its addresses with the master", lambda: set(weave.shares(cloud)) == {"master1"}, LEAVE_SECONDS)
 
 
 def test_a_master_that_is_lost_comes_back_with_what_etcd_knows(cloud, master):
@@ -95,9 +94,3 @@ def test_a_master_that_is_lost_comes_back_with_what_etcd_knows(cloud, master):
     cloud.until("another master1", lambda: cloud.ready() and cloud.boot(master.name) != boot, BOOT_SECONDS)
     cloud.until("master1 Ready again", lambda: cloud.ready() == {master.name}, BOOT_SECONDS)
     assert cloud.get("namespace", "e2e")["metadata"]["uid"] == known
-
-
-def shares(cloud):
-    """Who owns weave's addresses, by nickname, as the master has it."""
-    report = cloud.on("master1", "curl -s -H 'Accept: application/json' http://127.0.0.1:6784/report")
-    return [entry["Nickname"] for entry in json.loads(report)["IPAM"]["Entries"]]

@@ -1,6 +1,5 @@
 """The quickstart, booted for real, and asked what a user would ask it. The tests stand in the order they run."""
 
-import json
 import os
 import signal
 import subprocess
@@ -8,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e import echo
+from tests.e2e import echo, weave
 
 pytestmark = pytest.mark.e2e
 
@@ -145,7 +144,7 @@ def test_a_worker_that_is_taken_away_leaves_first(cluster):
     cluster.kubectl("apply", "--filename=-", stdin=ROAM)
     assert cluster.until("a pod on the worker", lambda: roaming(cluster)) == "worker-general-1"
     if cluster.driver == "weave":
-        assert "worker-general-1" in shares(cluster)
+        assert "worker-general-1" in weave.shares(cluster)
     pid = machine_pid(cluster, "worker-general-1")
     text = cluster.file.read_text()
     cluster.file.write_text(text.replace("workers: {count: 1,", "workers: {count: 0,"))
@@ -157,7 +156,7 @@ def test_a_worker_that_is_taken_away_leaves_first(cluster):
     )
     assert cluster.until("its pod on the master", lambda: roaming(cluster)) == "master1"
     if cluster.driver == "weave":
-        cluster.until("its addresses with the master", lambda: set(shares(cluster)) == {"master1"})
+        cluster.until("its addresses with the master", lambda: set(weave.shares(cluster)) == {"master1"})
 
 
 def roaming(cluster):
@@ -170,12 +169,6 @@ def roaming(cluster):
 def is_ready(pod):
     """Whether a pod is Ready; one that is new has no conditions yet."""
     return any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", ()))
-
-
-def shares(cluster):
-    """Who owns weave's addresses, by nickname, as the master has it."""
-    report = cluster.on("master1", "curl -s -H 'Accept: application/json' http://127.0.0.1:6784/report")
-    return [entry["Nickname"] for entry in json.loads(report)["IPAM"]["Entries"]]
 
 
 def test_destroy_leaves_nothing(cluster):
