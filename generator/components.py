@@ -1,6 +1,7 @@
 """The role containers: flags, mounts, health and secrets of every component. Pure.
 
-`@NAME@`, `@MEMBER@`, `@NODE_IP@`, `@LABELS@` and `@TAINTS@` are put in by the machine that starts the container.
+The machine that starts a container fills in `@NAME@`, `@MEMBER@`, `@NODE_IP@`, `@LABELS@`, `@TAINTS@` and
+`@CGROUP_V2@` (`true` or `false`).
 Flags are those of Kubernetes 1.35 and etcd 3.6.
 """
 
@@ -245,6 +246,7 @@ def kubelet(dns: str) -> Container:
             "--node-ip=@NODE_IP@",
             "--node-labels=@LABELS@",
             "--register-with-taints=@TAINTS@",
+            "--fail-cgroupv1=@CGROUP_V2@",  # by itself, the kubelet refuses a host that has cgroups of version 1 only
         ),
         mounts=(
             "/var/lib/kubelet:/var/lib/kubelet:rshared",

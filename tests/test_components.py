@@ -18,7 +18,7 @@ CONFIGURATIONS = {
     "admission.yaml": ("apiserver.config.k8s.io/v1", "AdmissionConfiguration"),
     "kubelet.yaml": ("kubelet.config.k8s.io/v1beta1", "KubeletConfiguration"),
 }
-GIVEN_BY_THE_MACHINE = {"@NAME@", "@MEMBER@", "@NODE_IP@", "@LABELS@", "@TAINTS@"}
+GIVEN_BY_THE_MACHINE = {"@NAME@", "@MEMBER@", "@NODE_IP@", "@LABELS@", "@TAINTS@", "@CGROUP_V2@"}
 
 
 @cache

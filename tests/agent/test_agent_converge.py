@@ -17,6 +17,7 @@ from agent import (
     health,
     host,
     images,
+    kernel,
     kubectl,
     leave,
     network,
@@ -82,7 +83,10 @@ def machine(tmp_path, monkeypatch, engine, programs):
     document.write_text(text("ha").replace("/var/lib/kubelet/boot", f"{tmp_path}/root/boot"))
     monkeypatch.setattr(converge.sys, "argv", ["agent", str(document)])
     monkeypatch.setattr(host, "ARCHITECTURES", {os.uname().machine: "amd64"})
-    for module, name in ((host, "take_name"), (settings, "ensure"), (settings, "resolve_names"), (storage, "ensure")):
+    for module, name in (
+        (host, "take_name"), (settings, "ensure"), (kernel, "ensure"),
+        (settings, "resolve_names"), (storage, "ensure"),
+    ):  # fmt: skip
         monkeypatch.setattr(module, name, lambda: None)
     monkeypatch.setattr(packages, "ensure", lambda archive: steps.append(("packages", archive)))
     monkeypatch.setattr(host, "read", lambda release: MASTER)

@@ -18,6 +18,7 @@ from agent import (
     health,
     host,
     images,
+    kernel,
     leave,
     network,
     packages,
@@ -90,6 +91,7 @@ def prepare(release: Mapping[str, Any], mark: Mark) -> Host:
     mark.done("host")
     host.take_name()
     settings.ensure()  # first, so that what is installed starts with its settings
+    kernel.ensure()
     packages.ensure(release["packages"])
     settings.resolve_names()
     return host.read(release)

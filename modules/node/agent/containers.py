@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from agent import bundle, health
+from agent import bundle, health, kernel
 from agent.docker import Docker
 from agent.host import STATE, Host, NodeError
 from agent.network import Network
@@ -26,6 +26,7 @@ def filled(spec: Mapping[str, Any], host: Host, group: Mapping[str, Any], networ
         "NODE_IP": network.node_address(),
         "LABELS": ",".join(f"{k}={v}" for k, v in sorted(group["labels"].items())),
         "TAINTS": ",".join(group["taints"]),
+        "CGROUP_V2": str(kernel.cgroup_v2()).lower(),
     }
     for key, value in values.items():
         text = text.replace(f"@{key}@", json.dumps(value)[1:-1])

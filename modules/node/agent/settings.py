@@ -20,11 +20,19 @@ def _restart(unit: str) -> None:
         run("systemctl", "restart", unit)
 
 
+def _try_restart(unit: str) -> None:
+    """Like `_restart`, where failing is no reason to stop: `agent.kernel` checks what a node requires."""
+    try:
+        _restart(unit)
+    except NodeError as error:
+        print(error, flush=True)
+
+
 # In this order: br_netfilter is loaded before its sysctl is set.
 READERS: Mapping[str, Callable[[], object]] = {
     "etc/systemd/system.conf.d": partial(run, "systemctl", "daemon-reload"),
-    "etc/modules-load.d": partial(_restart, "systemd-modules-load.service"),
-    "etc/sysctl.d": partial(_restart, "systemd-sysctl.service"),
+    "etc/modules-load.d": partial(_try_restart, "systemd-modules-load.service"),
+    "etc/sysctl.d": partial(_try_restart, "systemd-sysctl.service"),
     "etc/tmpfiles.d": partial(run, "systemd-tmpfiles", "--create", "anywhere.conf"),
     "etc/systemd/resolved.conf.d": partial(_restart, "systemd-resolved.service"),
     "etc/containerd": partial(_restart, "containerd.service"),

@@ -1,0 +1,54 @@
+"""The kernel that this machine runs on: its cgroups, and what a node requires of it.
+
+A machine that is a system container shares the kernel of its host. It cannot load modules, and may find parts of
+/proc/sys read-only, so what counts is what the kernel can do, not whether a command to change it succeeded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from agent.host import NodeError, run
+
+CGROUP2 = Path("/sys/fs/cgroup/cgroup.controllers")  # only there where version 2 is all there is
+# Required modules, with what exists once each is loaded or built in.
+MODULES: Mapping[str, Path] = {
+    "overlay": Path("/sys/module/overlay"),
+    "nf_conntrack": Path("/proc/sys/net/netfilter/nf_conntrack_max"),
+    "br_netfilter": Path("/proc/sys/net/bridge/bridge-nf-call-iptables"),
+}
+# Required settings; those of /etc/sysctl.d that are not listed here only make a node better.
+SETTINGS: Mapping[Path, str] = {
+    Path("/proc/sys/net/ipv4/ip_forward"): "1",
+    Path("/proc/sys/net/bridge/bridge-nf-call-iptables"): "1",
+}
+
+
+def cgroup_v2() -> bool:
+    """Whether this machine's cgroups are of version 2."""
+    return CGROUP2.exists()
+
+
+def ensure() -> None:
+    """Have the modules and settings that a node requires; NodeError names the first that is missing."""
+    for module, sign in MODULES.items():
+        if not sign.exists():
+            _load(module)
+    for path, value in SETTINGS.items():
+        if path.read_text().strip() != value:
+            _set(path, value)
+
+
+def _load(module: str) -> None:
+    try:
+        run("modprobe", module)
+    except (NodeError, OSError) as error:
+        raise NodeError(f"the kernel lacks the module {module}: {error}; load it on the host of a container") from error
+
+
+def _set(path: Path, value: str) -> None:
+    try:
+        path.write_text(value)
+    except OSError as error:
+        raise NodeError(f"{path} must be {value} and cannot be set: {error.strerror}") from error
