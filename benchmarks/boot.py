@@ -1,6 +1,6 @@
-"""`python -m benchmarks.boot`: real machines. Power-on to Ready by stage, and a plan that finds nothing to change.
+"""`python -m benchmarks.boot [SHAPE...]`: real machines. Power-on to Ready by stage, and the memory of each machine.
 
-It boots the quickstart in a folder of its own and removes it again.
+Each cluster gets a folder of its own and is removed again. Shapes: see SHAPES; all of them where none is named.
 """
 
 from __future__ import annotations
@@ -10,45 +10,108 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.clock import Row, measure, table
+from benchmarks.clock import measure, table
 from generator import schema, status
-from providers import load
+from providers import Observed, load
+from providers.local import kind
+from providers.local import record as records
+from providers.local.container import cgroup
+from providers.local.home import cluster_folder
 
 COMMAND = Path(sys.executable).with_name("anywhere")
-EXAMPLE = Path(__file__).parent.parent / "examples" / "quickstart" / "cluster.yaml"
-NAME = "bench"
+DEFINITION = """\
+apiVersion: anywhere/v1
+kind: Cluster
+metadata: {{name: {name}}}
+spec:
+  etcd: {{count: {etcd}, size: small}}
+  masters: {{count: {masters}, size: medium, schedulable: true}}
+  workers: {{count: {workers}, size: small}}
+{network}
+providers:
+  local: {{machines: {kind}, egress: false}}
+"""
 
 
-def stages(file: Path) -> Iterator[str]:
-    """Seconds of uptime at which each machine had reached each stage."""
-    for machine in load("local").observe(schema.load(file)):
-        marks = status.stages(machine.console).marks
-        yield f"{machine.name}: " + ", ".join(f"{stage} {seconds:.0f}" for stage, seconds in marks)
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What is booted; `driver` "" leaves the network driver to the lock."""
+
+    kind: str
+    etcd: int
+    masters: int
+    workers: int
+    driver: str = ""
+
+    def definition(self, name: str) -> str:
+        network = f"  network: {{driver: {self.driver}}}" if self.driver else ""
+        counts = {"etcd": self.etcd, "masters": self.masters, "workers": self.workers}
+        return DEFINITION.format(name=name, kind=self.kind, network=network, **counts)
+
+
+SHAPES: Mapping[str, Shape] = {
+    "quickstart-container": Shape("container", 0, 1, 1),
+    "3+2-container": Shape("container", 0, 3, 2),
+    "3+1+2-container": Shape("container", 3, 1, 2),
+    "quickstart-vm": Shape("vm", 0, 1, 1),
+}
 
 
 def anywhere(verb: str, file: Path, *arguments: str) -> None:
     subprocess.run([COMMAND, verb, file, *arguments], check=True, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
 
 
-def main() -> None:
+def memory(cluster: str, machine: str) -> int:
+    """MiB that a machine keeps in use, without what the kernel would give back at once; 0 where it is off."""
+    folder = cluster_folder(cluster).machines / machine
+    record = records.read(folder)
+    if record is None or not (pid := kind.load(record.kind).pid(folder)):
+        return 0
+    if record.kind == "container":
+        return cgroup.recorded(folder).memory() >> 20
+    fields = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return int(fields["VmRSS"].split()[0]) // 1024
+
+
+def described(cluster: str, machines: tuple[Observed, ...]) -> Iterator[str]:
+    """A line per machine: its stages in seconds from its power-on, and its memory."""
+    for machine in machines:
+        marks = ", ".join(f"{stage} {seconds:.0f}" for stage, seconds in status.stages(machine.console).marks)
+        yield f"  {machine.name}: {memory(cluster, machine.name)} MiB; {marks}"
+
+
+def ready(machines: tuple[Observed, ...]) -> float:
+    """Seconds from power-on until the last machine was ready."""
+    return max(dict(status.stages(machine.console).marks).get("ready", 0.0) for machine in machines)
+
+
+def boot(title: str, shape: Shape) -> str:
+    """Boot one cluster and describe it."""
+    name = f"bench-{title.replace('+', '-')}"
     with tempfile.TemporaryDirectory(prefix="anywhere-bench-") as folder:
         file = Path(folder) / "cluster.yaml"
-        text = EXAMPLE.read_text().replace(f"name: {schema.load(EXAMPLE).name}", f"name: {NAME}")
-        file.write_text(text.replace("local: {}", "local: {egress: false}"))
-        sys.stdout.write(f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}\n")
+        file.write_text(shape.definition(name))
         try:
             begin = time.perf_counter()
             anywhere("apply", file, "--yes")
-            sys.stdout.write(f"anywhere apply, lock and images included: {time.perf_counter() - begin:.0f} s\n")
-            sys.stdout.writelines(f"{line}\n" for line in stages(file))
-            plan = measure("plan, nothing to change", lambda: anywhere("plan", file), "2 machines; aim 1500")
-            rows: list[Row] = [plan]
-            sys.stdout.write(table(rows) + "\n")
+            took = time.perf_counter() - begin
+            machines = load("local").observe(schema.load(file))
+            head = f"{title}: Ready {ready(machines):.0f} s from power-on; the whole of apply {took:.0f} s"
+            plan = measure("plan, nothing to change", lambda: anywhere("plan", file), f"{len(machines)} machines")
+            return "\n".join([head, *described(name, machines), table([plan])])
         finally:
             anywhere("destroy", file, "--yes")
+
+
+def main() -> None:
+    sys.stdout.write(f"{os.cpu_count()} CPUs, load {os.getloadavg()[0]:.1f}\n")
+    for title in sys.argv[1:] or SHAPES:
+        sys.stdout.write(boot(title, SHAPES[title]) + "\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

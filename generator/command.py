@@ -18,6 +18,8 @@ SBIN = "/usr/local/sbin:/usr/sbin:/sbin"  # not on every user's PATH
 _PACKAGES = {
     "qemu-img": "qemu-utils",
     "qemu-system-x86_64": "qemu-system-x86",
+    "systemd-nspawn": "systemd-container",
+    "ip": "iproute2",
     **dict.fromkeys(("debugfs", "e2fsck", "mke2fs", "resize2fs"), "e2fsprogs"),
 }
 

@@ -82,7 +82,12 @@ class Provider(Protocol):
     def create_backend(self, definition: Definition) -> str:
         """Have what the backend keeps state in; a line that says what was done. Idempotent."""
 
-    def prepare(self, topology: Topology, lock: Lock, archives: Path, progress: Progress) -> None:
+    def unfit_drivers(self, definition: Definition) -> Mapping[str, str]:
+        """The network drivers that machines of this target cannot run, and why."""
+
+    def prepare(
+        self, definition: Definition, topology: Topology, lock: Lock, archives: Path, progress: Progress
+    ) -> None:
         """Bring about what Terraform's plan builds on, such as a base image. Idempotent."""
 
     def environment(self) -> Mapping[str, str]:

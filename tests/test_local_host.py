@@ -19,7 +19,7 @@ from generator.topology import Machine
 from providers.local import host, mirror, network, ports, process, qemu, seed
 from providers.local.adapter import Local
 from providers.local.home import cluster_folder, write_json
-from providers.local.qemu import Record
+from providers.local.record import Record
 
 
 @pytest.fixture(autouse=True)
@@ -169,8 +169,8 @@ def test_checks_of_the_host_say_what_to_do(monkeypatch: pytest.MonkeyPatch) -> N
     size = Size("m", cpus=1, memory=4096, disk=10)
     machine = Machine("m", "worker", 1, "w", size, "amd64", "10.20.4.1", {}, (), ())
     monkeypatch.setattr(host, "available_memory", lambda: 2000)
-    monkeypatch.setattr(shutil, "which", lambda name: None)
-    checks = {check.subject: check for check in host.checks([machine])}
+    monkeypatch.setattr(shutil, "which", lambda name, **_: None)
+    checks = {check.subject: check for check in (*host.emulation(), *host.checks([machine]))}
     for subject in ("qemu-system-x86_64", "qemu-img", "memory"):
         assert not checks[subject].ok
         assert checks[subject].hint

@@ -63,7 +63,7 @@ def make_lock(project: Project, phases: Phases) -> Lock:
     known = locks.read(path) if path.exists() else None
     # First, as it fails at once where there are no credentials, and images may take minutes.
     found = {**(known.facts if known else {}), project.provider.name: facts(project, phases)}
-    driver = choose_driver(project.definition, known, phases)
+    driver = choose_driver(project, known, phases)
     version = project.definition.kubernetes
     images = {
         arch: image_cache.resolve(catalog.wanted(version, driver, arch), archives(), cache(), phases)
@@ -77,10 +77,14 @@ def make_lock(project: Project, phases: Phases) -> Lock:
     return lock
 
 
-def choose_driver(definition: Definition, known: Lock | None, phases: Phases) -> str:
-    """What the definition says, else what the lock said; else weave where its images can be had, else flannel."""
+def choose_driver(project: Project, known: Lock | None, phases: Phases) -> str:
+    """What the definition says, else what the lock said; else weave where it can be had and run, else flannel."""
+    definition = project.definition
     if decided := definition.network.driver or (known and known.driver):
         return decided
+    if reason := project.provider.unfit_drivers(definition).get("weave"):
+        phases.note(f"warning: this cluster's network is flannel instead of weave: {reason}.")
+        return "flannel"
     wanted = (catalog.wanted(definition.kubernetes, "weave", arch) for arch in definition.architectures)
     weave = [image for images in wanted for image in images if image.source == "registry"]
     missing = [image.ref for image in weave if not image_cache.available(image, archives(), cache())]

@@ -139,7 +139,7 @@ def bring_about(work: Work, plan: Plan, phases: Phases) -> None:
     """
     if not work.project.provider.stock or any(UPLOAD in change.address for change in plan.changes):
         get_images(work.project, work.lock, phases)
-    work.project.provider.prepare(work.topology, work.lock, archives(), phases)
+    work.project.provider.prepare(work.project.definition, work.topology, work.lock, archives(), phases)
 
 
 def ensure_secrets(project: Project, phases: Phases, token_age: timedelta = pki.TOKEN_AGE) -> Secrets:

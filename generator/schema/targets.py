@@ -54,8 +54,13 @@ LoadBalancer = Annotated[
 
 
 class Local(Strict):
-    """Virtual machines on this computer."""
+    """Machines on this computer."""
 
+    machines: Literal["vm", "container", "auto"] = Field(
+        default="vm",
+        description="vm: virtual, under QEMU; container: system containers, which need root; auto: containers where no "
+        "guest kernel runs and they can be made.",
+    )
     egress: bool = Field(default=True, description="Whether machines reach the outside.")
     accel: fields.Accel = "auto"
 

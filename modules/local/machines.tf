@@ -2,9 +2,10 @@
 resource "anywhere_disk" "etcd" {
   for_each = toset([for name, machine in var.machines : name if machine.etcd])
 
-  name   = "${each.key}-etcd"
-  size   = 8
-  serial = "etcd"
+  name     = "${each.key}-etcd"
+  size     = 8
+  serial   = "etcd"
+  machines = var.settings.machines
 }
 
 resource "anywhere_machine" "machine" {
@@ -12,6 +13,7 @@ resource "anywhere_machine" "machine" {
 
   name       = each.key
   role       = each.value.role
+  machines   = var.settings.machines
   cpus       = each.value.cpus
   memory     = each.value.memory
   disk       = each.value.disk

@@ -1,8 +1,9 @@
 variable "settings" {
-  description = "egress: whether machines reach anything outside the cluster; accel: auto, kvm or tcg."
+  description = "machines: vm, container or auto; egress: whether they reach anything outside the cluster; accel: auto, kvm or tcg."
   type = object({
-    egress = optional(bool, true)
-    accel  = optional(string, "auto")
+    machines = optional(string, "vm")
+    egress   = optional(bool, true)
+    accel    = optional(string, "auto")
   })
   default = {}
 }

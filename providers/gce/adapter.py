@@ -62,7 +62,12 @@ class Gce:
 
         return backend.create(self._session(definition), definition)
 
-    def prepare(self, topology: Topology, lock: Lock, archives: Path, progress: Progress) -> None:
+    def unfit_drivers(self, definition: Definition) -> Mapping[str, str]:
+        return {}
+
+    def prepare(
+        self, definition: Definition, topology: Topology, lock: Lock, archives: Path, progress: Progress
+    ) -> None:
         """Nothing: Terraform makes all of it."""
 
     def environment(self) -> Mapping[str, str]:

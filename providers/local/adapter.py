@@ -7,16 +7,19 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
+from generator import lock as locks
 from generator import places
 from generator.definition import Definition
 from generator.errors import UserError
 from generator.lock import Base, Lock
 from generator.progress import Progress
+from generator.release import runtimes
 from generator.topology import Topology
 from providers import Check, Observed
-from providers.local import host, mirror, process, qemu
+from providers.local import host, kind, mirror
+from providers.local import record as records
 from providers.local.home import ClusterFolder, cluster_folder
-from providers.local.machine import record_of
+from providers.local.machine import CONSOLE
 
 USER = "debian"
 ARCH = "amd64"
@@ -28,6 +31,26 @@ def _base(lock: Lock) -> Base:
     return lock.base
 
 
+def _section(definition: Definition) -> Mapping[str, Any]:
+    return definition.providers["local"]
+
+
+def _kind(definition: Definition) -> str:
+    """The kind that new machines have."""
+    return kind.choose(_section(definition)["machines"], cluster_folder(definition.name))
+
+
+def _network(definition: Definition) -> Iterator[Check]:
+    """Whether the network driver that is decided upon comes up in containers."""
+    from providers.local.container import fit
+
+    path = locks.path_beside(definition.path)
+    driver = definition.network.driver or (locks.read(path).driver if path.exists() else "")
+    if reason := fit.unfit_drivers().get(driver):
+        hint = "Use machines: vm, or another driver in a definition of its own: a cluster keeps its driver."
+        yield Check("network driver", False, f"{driver} does not run: {reason}", hint, needed=True)
+
+
 class Local:
     """The adapter of the target `local`."""
 
@@ -37,7 +60,19 @@ class Local:
 
     def preflight(self, definition: Definition, topology: Topology) -> tuple[Check, ...]:
         there = {machine.name for machine in self.observe(definition)}
-        return host.checks(tuple(machine for machine in topology.machines if machine.name not in there))
+        new = tuple(machine for machine in topology.machines if machine.name not in there)
+        if _kind(definition) == "vm":
+            return (*host.emulation(), *host.checks(new))
+        from providers.local.container import fit
+
+        return (*fit.checks(_section(definition)["egress"]), *_network(definition), *host.checks(new))
+
+    def unfit_drivers(self, definition: Definition) -> Mapping[str, str]:
+        if _kind(definition) == "vm":
+            return {}
+        from providers.local.container import fit
+
+        return fit.unfit_drivers()
 
     def facts(self, definition: Definition) -> Mapping[str, Any]:
         return {}
@@ -59,7 +94,7 @@ class Local:
                 f"Cluster {definition.name} has machines of {', '.join(other)}; local machines are {ARCH}.",
                 f"Write arch: {ARCH} for every pool, or choose another --provider.",
             )
-        return definition.providers["local"]
+        return _section(definition)
 
     def subnets(self, lock: Lock) -> tuple[IPv4Network, ...]:
         return ()
@@ -73,29 +108,16 @@ class Local:
             "A backend is for --provider aws or gce.",
         )
 
-    def prepare(self, topology: Topology, lock: Lock, archives: Path, progress: Progress) -> None:
+    def prepare(
+        self, definition: Definition, topology: Topology, lock: Lock, archives: Path, progress: Progress
+    ) -> None:
         """Have the base image that the lock names, with its container images loaded, in the cache.
 
         The archives are taken from the image cache, where they bear their digests, wherever they came from.
         """
-        from generator.release import runtimes
-        from providers.local import bake, base, cache
-
-        wanted = _base(lock)
-        if cache.holds(self.base_images(lock)[ARCH]):
-            return
-        if not cache.holds(wanted.sha256):
-            made = base.ensure(progress)
-            if made.sha256 != wanted.sha256:
-                message = f"The base image made here is {made.sha256[:12]}; the lock names {wanted.sha256[:12]}."
-                raise UserError(message, "Bring that image into the cache, or lock this one: anywhere images lock")
-        bake.ensure(
-            wanted,
-            tuple(lock.images[ARCH].values()),
-            {name: runtimes(name) for name in lock.images[ARCH]},
-            places.cache() / "images",
-            progress,
-        )
+        images = tuple(lock.images[ARCH].values())
+        held = {image.name: runtimes(image.name) for image in images}
+        kind.load(_kind(definition)).prepare(_base(lock), images, held, places.cache() / "images", progress)
 
     def environment(self) -> Mapping[str, str]:
         """Terraform finds the provider by its mirror; the variable saves it a look at the link."""
@@ -107,24 +129,29 @@ class Local:
         return tuple(observed for folder in folders if (observed := _observed(folder)))
 
     def release(self, definition: Definition, progress: Progress) -> None:
-        """A cluster of local machines has nothing made outside of them."""
+        """A cluster of local machines has nothing made outside of them, but removing containers needs root."""
+        records_there = (records.read(folder) for folder in cluster_folder(definition.name).machines.glob("*"))
+        if any(record and record.kind == "container" for record in records_there):
+            from providers.local.container import root
+
+            root.ask()
 
     def leftovers(self, definition: Definition) -> tuple[str, ...]:
         return tuple(_left(cluster_folder(definition.name)))
 
 
 def _observed(folder: Path) -> Observed | None:
-    record = record_of(folder)
+    record = records.read(folder)
     if record is None:
         return None
-    console = folder / qemu.CONSOLE
+    console, own = folder / CONSOLE, kind.load(record.kind)
     return Observed(
         name=record.name,
-        running=process.find(folder) is not None,
+        running=own.pid(folder) is not None,
         address=record.address.partition("/")[0],
         console=console.read_text(errors="replace") if console.exists() else "",
         ssh=ssh_command(folder, record.ports["ssh"]),
-        started=process.started(folder),
+        started=own.started(folder),
     )
 
 
@@ -136,10 +163,11 @@ def ssh_command(folder: Path, port: int) -> tuple[str, ...]:
 
 def _left(cluster: ClusterFolder) -> Iterator[str]:
     for folder in sorted(cluster.machines.glob("*")):
-        if pid := process.find(folder):
+        record = records.read(folder)
+        if record and (pid := kind.load(record.kind).pid(folder)):
             yield f"process {pid}: machine {folder.name} runs"
         yield f"folder {folder}: machine {folder.name}"
     for folder in (cluster.disks, cluster.networks, cluster.documents, cluster.readers):
-        for path in sorted(folder.rglob("*")):
-            if path.is_file():
-                yield f"file {path}"
+        yield from (f"file {path}" for path in sorted(folder.rglob("*")) if path.is_file())
+    for name in kind.KINDS:
+        yield from kind.load(name).leftovers(cluster)

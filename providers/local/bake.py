@@ -42,7 +42,7 @@ def ensure(
     with cache.alone(name):
         if cache.holds(name):
             return name
-        drives = [Drive(_archive(archives, image), "raw", f"archive{n}", True) for n, image in enumerate(images)]
+        drives = [Drive(archive(archives, image), "raw", f"archive{n}", True) for n, image in enumerate(images)]
         plan = "".join(
             f"{drive.serial} {runtime} {image.ref}\n"
             for drive, image in zip(drives, images, strict=True)
@@ -56,7 +56,8 @@ def ensure(
     return name
 
 
-def _archive(archives: Path, image: Image) -> Path:
+def archive(archives: Path, image: Image) -> Path:
+    """The file of an image in the folder of archives; UserError where it is missing."""
     path = archives / f"{image.archive}.tar"
     if not path.is_file():
         raise UserError(f"The archive of image {image.ref} is missing: {path}.", "Run: anywhere images lock")

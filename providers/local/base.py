@@ -32,6 +32,16 @@ def ensure(progress: Progress) -> Base:
         return base
 
 
+def have(wanted: Base, progress: Progress) -> None:
+    """Have just the base image that a lock names; UserError where this computer makes another one."""
+    if cache.holds(wanted.sha256):
+        return
+    made = ensure(progress)
+    if made.sha256 != wanted.sha256:
+        message = f"The base image made here is {made.sha256[:12]}; the lock names {wanted.sha256[:12]}."
+        raise UserError(message, "Bring that image into the cache, or lock this one: anywhere images lock")
+
+
 def _source() -> str:
     """Which way this computer can go: the Debian archive is faster, the cloud image needs fewer tools."""
     if shutil.which("mmdebstrap"):

@@ -14,22 +14,26 @@ from providers import Check
 from providers.local import accelerator, ports
 from providers.local.home import home
 
-TOOLS = ("qemu-system-x86_64", "qemu-img")
 _BASE_GIB = 3  # a base image, and the same with container images loaded
 _MACHINE_GIB = 2  # what a machine writes in its first days; its disk grows as it is used
 
 
 def checks(new: Sequence[Machine]) -> tuple[Check, ...]:
-    """Everything about this host that making the machines `new` depends on, a line each."""
-    tools = tuple(_tool(name) for name in TOOLS)
-    return (*tools, _accelerator(), _memory(new), _disk(new), _ports(new))
+    """What this computer must have for the machines `new`, of whichever kind, a line each."""
+    return (_memory(new), _disk(new), _ports(new))
 
 
-def _tool(name: str) -> Check:
-    path = shutil.which(name)
-    if path:
-        return Check(name, True, path)
-    return Check(name, False, "is not installed", command.missing(name).hint, needed=True)
+def emulation() -> tuple[Check, ...]:
+    """What virtual machines need beside that."""
+    return (tool("qemu-system-x86_64"), tool("qemu-img"), _accelerator())
+
+
+def tool(name: str) -> Check:
+    """Whether a program is installed."""
+    try:
+        return Check(name, True, command.find(name))
+    except UserError as error:
+        return Check(name, False, "is not installed", error.hint, needed=True)
 
 
 def _accelerator() -> Check:

@@ -1,34 +1,29 @@
-"""`anywhere_machine`: a QEMU machine. Off is drift that apply mends in place; only a lost disk means a new machine."""
+"""`anywhere_machine`: a machine of this computer. One that is off is drift, and apply starts it in place; only one
+that lost its file system is made anew.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import ipaddress
 import json
-import shutil
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from generator.command import run
 from generator.errors import UserError
-from generator.places import cache
-from providers.local import disk, names, ports, process, qemu, seed
-from providers.local.home import ClusterFolder, read_json, remove_empty, write_atomic, write_json
-from providers.local.qemu import Record
+from providers.local import disk, kind, names, ports, seed
+from providers.local import record as records
+from providers.local.home import ClusterFolder, remove_empty
+from providers.local.kind import Kind
+from providers.local.record import Record
 from providers.local.terraform.resource import Resource, is_known
 from providers.local.terraform.schema import UNKNOWN, Attribute, InvalidAttribute, State
 
-RECORD = "machine.json"
-ROOT = "disk.qcow2"
+CONSOLE = "console.log"
 _RESTART = ("cpus", "memory", "disk", "network", "disks", "egress", "accel", "forwards")
 ACCELERATORS = ("auto", "kvm", "tcg")
 GRACE = 120  # s
-
-
-def record_of(folder: Path) -> Record | None:
-    """What is written of the machine in `folder`; None where there is none."""
-    value = read_json(folder / RECORD)
-    return Record.of(value) if value else None
 
 
 def _wanted(planned: State, seed_digest: str) -> Record:
@@ -48,15 +43,15 @@ def _wanted(planned: State, seed_digest: str) -> Record:
         forwards={"ssh": 22, **{name: int(port) for name, port in (planned["forwards"] or {}).items()}},
         ports={},
         seed=seed_digest,
+        kind=planned["kind"],
     )
 
 
 def _seed_files(cluster: ClusterFolder, planned: State) -> dict[str, str]:
     """The seed's files; the instance is new whenever what cloud-init reads is."""
     name, keys = planned["name"], planned["ssh_keys"] or []
-    user_mac = qemu.mac(cluster, name, "outside")
-    cluster_mac = qemu.mac(cluster, name, "cluster") if planned["network"] else None
-    network = seed.network_config(user_mac, cluster_mac, planned["address"] or "")
+    address = planned["address"] or "" if planned["network"] else None
+    network = kind.load(planned["kind"]).network_config(cluster, name, address)
     identity = json.dumps([cluster.name, name, planned["user_data"], keys, network])
     instance = f"{name}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
     return {
@@ -66,32 +61,8 @@ def _seed_files(cluster: ClusterFolder, planned: State) -> dict[str, str]:
     }
 
 
-def _bring(source: Path, target: Path) -> None:
-    """Have `source` as `target` too: the cache may lose it while the machine lives."""
-    try:
-        target.hardlink_to(source)
-    except OSError:  # another file system
-        target.symlink_to(source)
-
-
-def _make_root(record: Record, folder: Path) -> None:
-    """The machine's root disk, a layer over its base image, and the kernel where the base brings one."""
-    base = cache() / "base" / f"{record.base_image}.qcow2"
-    if not base.exists():
-        raise UserError(f"There is no base image {base}.", "`anywhere apply` makes it.")
-    if disk.size_of(base) > record.disk:
-        message = f"Machine {record.name}: its disk of {record.disk} GiB is smaller than its base image."
-        raise InvalidAttribute(message, f"Give it {disk.size_of(base)} GiB or more.", "disk")
-    _bring(base, folder / "base.qcow2")
-    for kind in ("vmlinuz", "initrd"):
-        if base.with_suffix(f".{kind}").exists():
-            _bring(base.with_suffix(f".{kind}"), folder / kind)
-    options = ("-q", "-f", "qcow2", "-b", "base.qcow2", "-F", "qcow2")
-    run(["qemu-img", "create", *options, folder / ROOT, f"{record.disk}G"], f"Making the disk of {record.name}")
-
-
 class Machine(Resource[ClusterFolder]):
-    description = "A machine of this host under QEMU."
+    description = "A machine of this computer: virtual, under QEMU, or a system container, under systemd-nspawn."
     schema = {
         "id": Attribute("string", "The machine's name.", computed=True),
         "name": Attribute("string", "Its host name.", required=True, replace=True),
@@ -113,13 +84,15 @@ class Machine(Resource[ClusterFolder]):
         "ssh_port": Attribute("number", "The port on 127.0.0.1 that leads to its ssh.", computed=True),
         "forward_ports": Attribute(["map", "number"], "The ports on 127.0.0.1, by name.", computed=True),
         "console": Attribute("string", "The file with its serial console's output.", computed=True),
-        "pid": Attribute("number", "Its QEMU process.", computed=True),
+        "pid": Attribute("number", "The process that it is.", computed=True),
+        **kind.SCHEMA,
     }
 
     @classmethod
     def validate(cls, config: State) -> None:
         names.check_name(config["name"])
         names.check_name(config["role"], "role")
+        kind.validate(config)
         names.check_least(config["cpus"], 1, "CPU", "cpus")
         names.check_least(config["memory"], 64, "MiB", "memory")
         names.check_least(config["disk"], 1, "GiB", "disk")
@@ -139,6 +112,7 @@ class Machine(Resource[ClusterFolder]):
         return self.settings.machines / name
 
     def plan(self, prior: State | None, planned: State, config: State) -> State:
+        planned = kind.plan(prior, planned, self.settings)
         if prior is None:
             return planned
         if is_known(planned["disk"]) and planned["disk"] < prior["disk"]:
@@ -153,46 +127,45 @@ class Machine(Resource[ClusterFolder]):
 
     def create(self, planned: State, config: State) -> State:
         folder, files = self._folder(planned["name"]), _seed_files(self.settings, planned)
-        data = seed.image(files)
         wanted = _wanted(planned, hashlib.sha256(json.dumps(files).encode()).hexdigest())
-        record = self._adopt(wanted, folder)
+        own = kind.load(wanted.kind)
+        record = self._adopt(wanted, own, folder)
         if record is None:
             self._remove(folder)
             try:
-                record = self._make(wanted, folder, data)
+                record = self._make(wanted, own, folder, files)
                 if planned["running"]:
-                    qemu.start(self.settings, record, folder)
+                    own.start(self.settings, record, folder)
             except BaseException:
                 self._remove(folder)
                 raise
-        elif planned["running"] and not process.find(folder):
-            qemu.start(self.settings, record, folder)
+        elif planned["running"] and not own.pid(folder):
+            own.start(self.settings, record, folder)
         return self._state(planned, record)
 
-    def _adopt(self, wanted: Record, folder: Path) -> Record | None:
+    def _adopt(self, wanted: Record, own: Kind, folder: Path) -> Record | None:
         """The machine that an interrupted apply made and Terraform did not hear of; None where there is none."""
-        found = record_of(folder)
-        if found is None or not found.made or not (folder / ROOT).exists():
+        there = records.read(folder)
+        if there is None or not there.made or not own.whole(folder):
             return None
-        if replace(found, ports={}, made=False) != wanted:
+        if replace(there, ports={}, made=False) != wanted:
             hint = f"Destroy the cluster that it belongs to, or, if nothing needs it, remove {folder}."
             raise UserError(f"A machine {wanted.name} that is not in this state exists already.", hint)
-        return found
+        return there
 
-    def _make(self, wanted: Record, folder: Path, seed_image: bytes) -> Record:
+    def _make(self, wanted: Record, own: Kind, folder: Path, files: Mapping[str, str]) -> Record:
         folder.mkdir(parents=True, mode=0o700)
         with ports.reserving():
             record = replace(wanted, ports=ports.choose(wanted.forwards, {}))
-            write_json(folder / RECORD, record.to_json())
-        write_atomic(folder / "seed.iso", seed_image)
-        _make_root(record, folder)
+            records.write(folder, record)
+        own.make(record, folder, files)
         record = replace(record, made=True)
-        write_json(folder / RECORD, record.to_json())
+        records.write(folder, record)
         return record
 
     def _state(self, planned: State, record: Record) -> State:
         folder = self._folder(record.name)
-        pid = process.find(folder)
+        pid = kind.load(record.kind).pid(folder)
         return {
             **planned,
             "id": record.name,
@@ -200,57 +173,56 @@ class Machine(Resource[ClusterFolder]):
             "pid": pid,
             "ssh_port": record.ports["ssh"],
             "forward_ports": {name: port for name, port in record.ports.items() if name != "ssh"},
-            "console": str(folder / qemu.CONSOLE),
+            "console": str(folder / CONSOLE),
         }
 
     def read(self, state: State) -> State | None:
         folder, name = self._folder(state["name"]), state["name"]
-        record = record_of(folder)
-        if record is None or not (folder / ROOT).exists():
+        record = records.read(folder)
+        if record is None or not kind.load(record.kind).whole(folder):
             self.warnings.warn(f"Machine {name} has lost its disk.", f"{folder} is not whole; apply makes a new one.")
             return None
-        found = self._state(state, record)
-        found |= {"cpus": record.cpus, "memory": record.memory, "disk": record.disk}
-        if state["running"] and not found["running"]:
+        seen = self._state(kind.read(state), record)
+        seen |= {"cpus": record.cpus, "memory": record.memory, "disk": record.disk}
+        if state["running"] and not seen["running"]:
             self.warnings.warn(f"Machine {name} is off.", "Its disk is there; apply starts it in place.")
-        return found
+        return seen
 
     def update(self, prior: State, planned: State, config: State) -> State:
         folder = self._folder(planned["name"])
-        record = record_of(folder)
+        record = records.read(folder)
         if record is None:
             raise UserError(f"Machine {planned['name']} has vanished.", "Apply again.")
+        own = kind.load(record.kind)
         changed = any(planned[name] != prior[name] for name in _RESTART)
         if changed or not planned["running"]:
-            qemu.power_off(folder, planned["grace"])
+            own.power_off(folder, planned["grace"])
         if changed:
-            record = self._change(record, planned, folder)
-        if planned["running"] and not process.find(folder):
+            record = self._change(record, own, planned, folder)
+        if planned["running"] and not own.pid(folder):
             for name in record.disks:
                 disk.ensure_size(self.settings, name)
-            qemu.start(self.settings, record, folder)
+            own.start(self.settings, record, folder)
         return self._state(planned, record)
 
-    def _change(self, record: Record, planned: State, folder: Path) -> Record:
+    def _change(self, record: Record, own: Kind, planned: State, folder: Path) -> Record:
         """Write down a machine's new shape while it is off. What it was made from stays as it was."""
         wanted = _wanted(planned, record.seed)
         with ports.reserving():
             chosen = ports.choose(wanted.forwards, record.ports)
             record = replace(wanted, base_image=record.base_image, ports=chosen, made=True)
-            write_json(folder / RECORD, record.to_json())
-        disk.resize(folder / ROOT, record.disk)
+            records.write(folder, record)
+        own.grow(record, folder)
         return record
 
     def delete(self, state: State) -> None:
         folder = self._folder(state["name"])
-        if record_of(folder):  # it may have a disk that outlives it, or a cluster to leave
-            qemu.power_off(folder, state["grace"])
+        if record := records.read(folder):  # it may have a disk that outlives it, or a cluster to leave
+            kind.load(record.kind).power_off(folder, state["grace"])
         self._remove(folder)
         remove_empty(self.settings.machines)
 
     def _remove(self, folder: Path) -> None:
-        """Leave no process and no file of the machine in `folder`."""
-        if not folder.exists():
-            return
-        process.kill(folder)
-        shutil.rmtree(folder)
+        """Leave no process and no file of the machine in `folder`, of whichever kind it is."""
+        for name in kind.KINDS:
+            kind.load(name).remove(folder)

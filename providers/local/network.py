@@ -11,7 +11,7 @@ import ipaddress
 import os
 from typing import Any
 
-from providers.local import names
+from providers.local import kind, names
 from providers.local.home import ClusterFolder, read_json, remove_empty, write_json
 from providers.local.terraform.resource import Resource, is_known
 from providers.local.terraform.schema import Attribute, InvalidAttribute, State
@@ -66,5 +66,7 @@ class Network(Resource[ClusterFolder]):
         return self._write(planned)
 
     def delete(self, state: State) -> None:
+        for name in kind.KINDS:
+            kind.load(name).remove_network(self.settings)
         (self.settings.networks / f"{state['name']}.json").unlink(missing_ok=True)
         remove_empty(self.settings.networks)

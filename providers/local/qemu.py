@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from generator.command import missing
 from generator.errors import UserError
 from generator.places import cache
 from providers.local import accelerator, disk, metadata, network, ports, process, qmp
 from providers.local.home import ClusterFolder
+from providers.local.record import Record, mac
 from providers.local.terraform.resource import STOP
 
 PROGRAM = "qemu-system-x86_64"
@@ -25,43 +24,6 @@ METADATA_ADDRESS = "10.0.2.100:80"
 _START_SECONDS = 60.0
 # The root file system is the whole first disk; a machine that panics starts again rather than hangs.
 _KERNEL_LINE = "root=/dev/vda rw console=ttyS0 ds=nocloud panic=5 quiet loglevel=3"
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """What QEMU needs to start a machine again. `memory` in MiB; `ports` name -> host, `forwards` name -> guest.
-
-    `made` says that the machine's folder was complete once; `seed` tells its user-data and identity apart.
-    """
-
-    name: str
-    role: str
-    cpus: int
-    memory: int
-    disk: int
-    base_image: str
-    network: str | None
-    address: str
-    disks: tuple[str, ...]
-    egress: bool
-    accel: str
-    forwards: Mapping[str, int]
-    ports: Mapping[str, int]
-    seed: str
-    made: bool = False
-
-    @classmethod
-    def of(cls, value: Mapping[str, Any]) -> Record:
-        return cls(**{**value, "disks": tuple(value["disks"])})
-
-    def to_json(self) -> dict[str, Any]:
-        return asdict(self)
-
-
-def mac(cluster: ClusterFolder, machine: str, nic: str) -> str:
-    """A locally administered address, always the same for the same NIC."""
-    digest = hashlib.sha256(f"{cluster.name} {machine} {nic}".encode()).digest()
-    return ":".join(f"{byte:02x}" for byte in (0x02, *digest[:5]))
 
 
 def _option(kind: str, **values: str | int) -> str:
@@ -124,10 +86,15 @@ def _drives(cluster: ClusterFolder, record: Record) -> Iterator[str]:
     yield from _drive("disk.qcow2", "root", "root")
     yield from ("-drive", _option("file=seed.iso", **{"if": "virtio"}, format="raw", readonly="on"))
     for name in record.disks:
-        path = disk.file_of(cluster, name)
+        path = disk_file(cluster.disks / name)
         if not path.exists():
             raise UserError(f"Machine {record.name}: there is no disk {name}.", "Apply again to make it.")
         yield from _drive(str(path), f"disk-{name}", disk.serial_of(cluster, name))
+
+
+def disk_file(path: Path) -> Path:
+    """The image of the disk at `path`."""
+    return path.with_name(f"{path.name}.qcow2")
 
 
 def command_line(cluster: ClusterFolder, record: Record, folder: Path) -> list[str]:

@@ -15,7 +15,7 @@ def proc(tmp_path, monkeypatch, programs):
     """A kernel without modules and with forwarding off, where both can be changed."""
     sign, forward = tmp_path / "br_netfilter", tmp_path / "ip_forward"
     forward.write_text("0\n")
-    monkeypatch.setattr(kernel, "MODULES", {"br_netfilter": sign})
+    monkeypatch.setattr(kernel, "MODULES", {"br_netfilter": sign.exists})
     monkeypatch.setattr(kernel, "SETTINGS", {forward: "1"})
     programs.put("modprobe", f"touch {sign}")
     programs.forward = forward

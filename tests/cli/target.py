@@ -57,7 +57,10 @@ class Nowhere:
     def preflight(self, definition, topology):
         return (Check("disk", True, "40 GiB free"),)
 
-    def prepare(self, topology, lock, archives, progress):
+    def unfit_drivers(self, definition):
+        return {}
+
+    def prepare(self, definition, topology, lock, archives, progress):
         pass
 
     def environment(self):

@@ -35,6 +35,11 @@ def pods(cluster):
     return {p["metadata"]["name"]: (p["spec"]["nodeName"], p["status"].get("podIP")) for p in found}
 
 
+def address(cluster, node):
+    """The address of the pod on a node."""
+    return next(address for where, address in pods(cluster).values() if where == node)
+
+
 def fetch(cluster, pod, url, seconds=20):
     """What a pod gets from a URL, "" where it gets nothing."""
     words = ["/usr/bin/curl", "--silent", "--fail", "--max-time", str(seconds), url]

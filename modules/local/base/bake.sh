@@ -1,7 +1,8 @@
 #!/bin/sh
-# The first process of a guest that loads image archives into its disk and powers off. Nothing else runs: no systemd,
-# no network, no cloud-init, so the disk stays that of a machine which has never booted.
-# /run/plan has a line for each archive: the serial of the read-only disk that is the archive, and its runtime.
+# The first process of a guest, or of a container, that loads image archives into its disk and powers off. Nothing else
+# runs: no systemd, no network, no cloud-init, so the disk stays that of a machine which has never booted.
+# /run/plan has a line for each archive: its name (in a guest, the serial of the read-only disk that it is; in a
+# container, a file in /run/archives), and its runtime.
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
 
 say() { echo "bake: $*" >/dev/console; }
@@ -16,6 +17,7 @@ fail() {
     off
 }
 device() {
+    [ -e "/run/archives/$1" ] && echo "/run/archives/$1" && return
     for disk in /sys/block/vd*; do
         [ "$(cat "$disk/serial")" = "$1" ] && echo "/dev/${disk##*/}" && return
     done

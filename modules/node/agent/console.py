@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+UPTIME, FIRST_PROCESS = Path("/proc/uptime"), Path("/proc/1/stat")
+STARTTIME = 19  # the field of proc(5), counted from the one behind the process's name
 CONSOLES = (Path("/dev/ttyS0"), Path("/dev/console"))
 
 
 def _uptime() -> float:
-    return float(Path("/proc/uptime").read_text().split()[0])
+    """Seconds since the first process of this machine began; the kernel of a container has been up for longer."""
+    began = int(FIRST_PROCESS.read_text().rsplit(")", 1)[1].split()[STARTTIME]) / os.sysconf("SC_CLK_TCK")
+    return float(UPTIME.read_text().split()[0]) - began
 
 
 def _write(line: str) -> None:
     print(line, flush=True)  # the journal keeps it too
-    for console in CONSOLES:
+    for console in filter(Path.is_char_device, CONSOLES):  # a machine without the one would get a file of its name
         try:
             console.write_text(f"\r\n{line}\r\n")
             return

@@ -6,17 +6,19 @@ A machine that is a system container shares the kernel of its host. It cannot lo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from agent.host import NodeError, run
 
 CGROUP2 = Path("/sys/fs/cgroup/cgroup.controllers")  # only there where version 2 is all there is
-# Required modules, with what exists once each is loaded or built in.
-MODULES: Mapping[str, Path] = {
-    "overlay": Path("/sys/module/overlay"),
-    "nf_conntrack": Path("/proc/sys/net/netfilter/nf_conntrack_max"),
-    "br_netfilter": Path("/proc/sys/net/bridge/bridge-nf-call-iptables"),
+CONTAINER = Path("/run/host/container-manager")  # written by what runs containers with an init of their own
+FILE_SYSTEMS = Path("/proc/filesystems")
+# Required modules, with how each shows that it is loaded or built in.
+MODULES: Mapping[str, Callable[[], bool]] = {
+    "overlay": lambda: "overlay" in FILE_SYSTEMS.read_text().split(),
+    "nf_conntrack": Path("/proc/sys/net/netfilter/nf_conntrack_max").exists,
+    "br_netfilter": Path("/proc/sys/net/bridge/bridge-nf-call-iptables").exists,
 }
 # Required settings; those of /etc/sysctl.d that are not listed here only make a node better.
 SETTINGS: Mapping[Path, str] = {
@@ -30,10 +32,25 @@ def cgroup_v2() -> bool:
     return CGROUP2.exists()
 
 
+def shared() -> bool:
+    """Whether this machine is a container: all machines of its cluster are on one computer, and use its kernel."""
+    return CONTAINER.exists()
+
+
+def has_link(kind: str) -> bool:
+    """Whether this kernel has network interfaces of a kind, such as wireguard."""
+    try:
+        run("ip", "link", "add", "anywhere-probe", "type", kind)
+    except NodeError:
+        return False
+    run("ip", "link", "delete", "anywhere-probe")
+    return True
+
+
 def ensure() -> None:
     """Have the modules and settings that a node requires; NodeError names the first that is missing."""
-    for module, sign in MODULES.items():
-        if not sign.exists():
+    for module, there in MODULES.items():
+        if not there():
             _load(module)
     for path, value in SETTINGS.items():
         if path.read_text().strip() != value:

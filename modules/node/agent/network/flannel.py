@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from agent import kernel
 from agent.docker import Docker
-from agent.host import Host, put, wait
+from agent.host import Host, NodeError, put, wait
 from agent.network.cni import install_cni_plugins
 
 HOSTS = Path("/etc/hosts")
@@ -76,9 +77,18 @@ class Flannel:
         """Nothing is left of a machine whose node is gone."""
 
     def _configure(self) -> None:
-        backend = "wireguard" if self._network["encryption"] else "vxlan"
+        backend = "wireguard" if self._encrypts() else "vxlan"
         text = json.dumps({"Network": self._network["pods"], "Backend": {"Type": backend}}) + "\n"
         put(CONFIGURATION, text)
+
+    def _encrypts(self) -> bool:
+        """Whether packets between machines are encrypted: as the definition says, but within one computer if it can."""
+        if not self._network["encryption"] or kernel.has_link("wireguard"):
+            return bool(self._network["encryption"])
+        if not kernel.shared():
+            raise NodeError("this kernel has no WireGuard: install it, or write network.encryption: false")
+        print("flannel does not encrypt: the kernel has no WireGuard, and all machines are on one computer", flush=True)
+        return False
 
     def _container(self, image: Mapping[str, Any]) -> dict[str, Any]:
         command = ["flanneld", "--kube-subnet-mgr", "--ip-masq", f"--iface={self._host.address}"]

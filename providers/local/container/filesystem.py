@@ -1,0 +1,130 @@
+"""What a machine has as its file system: its own layer over the base image, and folders that no layer may carry."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from generator.command import find, run
+from generator.errors import UserError
+from providers.local.container import linux
+
+IMAGE = "base.raw"  # in the machine's folder: its base image, one ext4 file system
+UPPER = "upper"  # what the machine has written, but for its stores and disks
+ROOT = "root"  # where all of it is mounted, for the machine alone
+SEED = "seed"  # the files that cloud-init reads
+# Docker and containerd make layers of their own, which the kernel does not take on top of a layer.
+STORES = ("var/lib/docker", "var/lib/containerd")
+CLOUD_INIT = "var/lib/cloud/seed/nocloud"
+LOOPS = Path("/sys/block")
+_UNMOUNT_SECONDS = 10.0
+NETWORKD = "etc/systemd/network"
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """The folder of a machine. What it writes goes to `upper` and `stores`; both belong to root."""
+
+    folder: Path
+
+    @property
+    def root(self) -> Path:
+        return self.folder / ROOT
+
+    @property
+    def base(self) -> Path:
+        return self.folder / "base"
+
+    @property
+    def upper(self) -> Path:
+        return self.folder / UPPER
+
+    @property
+    def stores(self) -> Path:
+        return self.folder / "stores"
+
+    def mount(self, disks: Mapping[str, Path]) -> None:
+        """Mount the machine's root; `disks` are folders that outlive it, by where they are in it.
+
+        The mounts of this process must be its own.
+        """
+        for path in (self.root, self.base, self.upper, self.folder / "work"):
+            path.mkdir(exist_ok=True, mode=0o755)
+        mount_image(self.folder / IMAGE, self.base, "ro,noload")
+        self._fill_stores()
+        layers = f"lowerdir={_escaped(self.base)},upperdir={_escaped(self.upper)},workdir={_escaped(self.folder)}/work"
+        linux.mount("overlay", self.root, "overlay", 0, layers)
+        for place, folder in {**{store: self.stores / store for store in STORES}, **disks}.items():
+            linux.bind(folder, self._place(place))
+        linux.bind_read_only(self.folder / SEED, self._place(CLOUD_INIT))
+
+    def configure_network(self, settings: str) -> None:
+        """What the machine's own systemd-networkd is to know of the interface that leads outside; "" is nothing."""
+        file = self._place(NETWORKD) / "outside.network"
+        if settings:
+            file.write_text(settings)
+        else:
+            file.unlink(missing_ok=True)
+
+    def _place(self, inside: str) -> Path:
+        """A folder of the machine to mount something on."""
+        path = self.root / inside
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def _fill_stores(self) -> None:
+        """Copy what the base image has of each store, once; a copy that was cut short is made again."""
+        if self.stores.exists():
+            return
+        unfinished = self.folder / "stores.new"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        for store in STORES:
+            target = unfinished / store
+            target.mkdir(parents=True)
+            if (self.base / store).is_dir():
+                words = ("--archive", "--reflink=auto", f"{self.base / store}/.", target)
+                run([find("cp"), *words], "Copying the container images of the base image")
+        unfinished.rename(self.stores)
+
+
+def mount_image(image: Path, target: Path, options: str) -> None:
+    """Mount an ext4 file system that is in a file. Machines that share a file share what the kernel caches of it."""
+    run(
+        [find("mount"), "--types", "ext4", "--options", f"loop,{options}", image, target],
+        f"Mounting {image}",
+        "Are there loop devices (/dev/loop-control)?",
+    )
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder in which root has files; one that is gone is no error."""
+    _wait_unmounted(folder)
+    try:
+        shutil.rmtree(folder)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise UserError(f"{error.filename or folder} cannot be removed: {error.strerror}.") from None
+
+
+def _wait_unmounted(folder: Path) -> None:
+    """The kernel lets go of the mounts of a namespace a moment after the last process in it has ended."""
+    end = time.monotonic() + _UNMOUNT_SECONDS
+    while any(_backing(loop).startswith(f"{folder}/") for loop in LOOPS.glob("loop*")) and time.monotonic() < end:
+        time.sleep(0.02)
+
+
+def _backing(loop: Path) -> str:
+    """The file behind a loop device; "" where it has none."""
+    try:
+        return (loop / "loop" / "backing_file").read_text().strip()
+    except OSError:
+        return ""
+
+
+def _escaped(path: Path) -> str:
+    r"""A path as overlayfs takes it: a colon or a comma in it would begin something else."""
+    return str(path).replace("\\", "\\\\").replace(":", "\\:").replace(",", "\\,")

@@ -1,0 +1,79 @@
+"""What this computer's kernel was built with: machines that are containers run on it, and cannot bring their own."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import re
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+from generator.command import find, run
+
+# What the settings of the kernel are called, and the module that each becomes where it is one.
+FEATURES = {
+    "overlay": "OVERLAY_FS",
+    "loop": "BLK_DEV_LOOP",
+    "veth": "VETH",
+    "bridge": "BRIDGE",
+    "br_netfilter": "BRIDGE_NETFILTER",
+    "nf_conntrack": "NF_CONNTRACK",
+    "vxlan": "VXLAN",
+    "wireguard": "WIREGUARD",
+    "dummy": "DUMMY",
+    "openvswitch": "OPENVSWITCH",
+    "ip_set": "IP_SET",
+    "xt_set": "NETFILTER_XT_SET",
+    "tun": "TUN",
+}
+EVERY_MACHINE = ("overlay", "loop", "veth", "bridge", "br_netfilter", "nf_conntrack")
+WEAVE = ("dummy", "ip_set", "xt_set")  # without any of these it does not come up
+FLANNEL = ("vxlan",)
+WATCHERS = 8192  # of files, for all programs of root on this computer; the kernel's default is 128
+_WATCHERS_NAME = "fs.inotify.max_user_instances"
+_WATCHERS = Path("/proc/sys/fs/inotify/max_user_instances")
+_ROOT = Path("/")
+
+
+def missing(features: Iterable[str]) -> tuple[str, ...]:
+    """Those of `features` (module names) that this kernel does not have. A kernel that does not say has all."""
+    settings = _settings()
+    return tuple(name for name in features if settings and FEATURES[name] not in settings)
+
+
+def modules(features: Iterable[str]) -> tuple[str, ...]:
+    """Those of `features` that are modules, and must be loaded before a machine needs them."""
+    settings = _settings()
+    return tuple(name for name in features if settings.get(FEATURES[name]) == "m")
+
+
+@cache
+def _settings() -> dict[str, str]:
+    """The kernel's build settings, without CONFIG_: y or m; {} where they are not to be read."""
+    for path, opened in (
+        (_ROOT / "proc/config.gz", gzip.open),
+        (_ROOT / f"boot/config-{os.uname().release}", open),
+    ):
+        try:
+            with opened(path, "rt") as file:
+                return dict(re.findall(r"^CONFIG_(\w+)=([ym])$", file.read(), re.MULTILINE))
+        except OSError:
+            continue
+    return {}
+
+
+def unprepared() -> tuple[str, ...]:
+    """What must be done to this computer before its first machine, in words; () where nothing is left to do."""
+    absent = tuple(name for name in modules(FEATURES) if not (_ROOT / "sys/module" / name).exists())
+    loading = (f"loading kernel modules: {' '.join(absent)}",) if absent else ()
+    low = int(_WATCHERS.read_text()) < WATCHERS
+    return (*loading, *([f"setting {_WATCHERS_NAME} to {WATCHERS} until this computer boots again"] if low else []))
+
+
+def prepare(names: Iterable[str]) -> None:
+    """Load modules, which machines cannot, and let the machines together have as many watchers as each needs."""
+    if wanted := [name for name in names if not (_ROOT / "sys/module" / name).exists()]:
+        run([find("modprobe"), "--all", *wanted], "Loading kernel modules")
+    if int(_WATCHERS.read_text()) < WATCHERS:
+        _WATCHERS.write_text(str(WATCHERS))

@@ -1,0 +1,184 @@
+"""The process that is a machine: like QEMU's, it runs in the machine's folder, and the machine ends with it.
+
+Its mounts and its network are namespaces of its own, so whatever ends it, no mount and no interface stays behind.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+from generator.command import find
+from generator.errors import UserError
+from providers.local import record as records
+from providers.local.container import cgroup, filesystem, forward, linux, lock, network
+from providers.local.home import ClusterFolder
+from providers.local.record import Record
+
+CONSOLE = "console.log"
+LOG = "supervisor.log"
+INIT = Path(__file__).with_name("init")
+ETCD = "var/lib/etcd"  # where a machine has the disk that outlives it
+REBOOT = 133  # how systemd-nspawn ends where the machine wants to boot again
+_STARTED = "started"
+_PROPAGATED = Path("/run/systemd/nspawn")  # where systemd-nspawn leaves folders behind
+# Kernel modules and the clock are this computer's.
+_DROPPED = ("CAP_SYS_MODULE", "CAP_SYS_TIME", "CAP_WAKE_ALARM", "CAP_SYS_RAWIO", "CAP_MAC_ADMIN", "CAP_MAC_OVERRIDE")
+_CALLS = "add_key keyctl bpf"  # runc's keyrings, and its device filters of cgroup v2
+_POWER_OFF = "SIGRTMIN+3"  # systemd's word for its halt.target
+
+
+def start(cluster: ClusterFolder, folder: Path, images: Path) -> None:
+    """Start the machine in `folder`, and return once it runs; UserError says why it does not.
+
+    `images` is the folder of image archives that the machine may fetch.
+    """
+    answer, report = os.pipe()
+    if os.fork() == 0:
+        os.close(answer)
+        _supervise(cluster, folder, images, report)
+    os.close(report)
+    with os.fdopen(answer, errors="replace") as said:
+        message, _, hint = said.read().partition("\0")
+    if message != _STARTED:
+        raise UserError(message or f"The supervisor ended early: {folder / LOG} says why.", hint)
+
+
+def _supervise(cluster: ClusterFolder, folder: Path, images: Path, report: int) -> NoReturn:
+    """Be the supervisor of a machine to its end, which is that of this process."""
+    status = 1
+    try:
+        _detach(folder)
+        with lock.held(folder):
+            status = _Machine(cluster, folder, images).run(report)
+    except UserError as error:
+        os.write(report, f"{error.message}\0{error.hint}".encode())
+    except OSError as error:
+        os.write(report, f"{error.filename or 'The supervisor'}: {error.strerror}.\0".encode())
+    except Exception:
+        traceback.print_exc()
+    finally:
+        os._exit(status)
+
+
+def _detach(folder: Path) -> None:
+    """Have nothing to do any more with whoever started this process."""
+    os.setsid()
+    os.chdir(folder)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    log = os.open(LOG, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    for source, target in ((nothing, 0), (log, 1), (log, 2)):
+        os.dup2(source, target)
+
+
+@dataclass(frozen=True, slots=True)
+class _Machine:
+    cluster: ClusterFolder
+    folder: Path
+    images: Path
+
+    def run(self, report: int) -> int:
+        """From its start to its end; its exit status."""
+        record = records.read(self.folder)
+        if record is None:
+            raise UserError(f"There is no machine in {self.folder}.", "Apply again to make it.")
+        ports = {port: forward.listen("127.0.0.1", record.ports[name]) for name, port in record.forwards.items()}
+        name = f"{network.namespace(self.cluster)}-{record.name}"
+        group = cgroup.make(name, cgroup.Limits(record.cpus, record.memory), self.folder)
+        try:
+            where, slirp = self._connect(record)
+            disks = [self.cluster.disks / name for name in record.disks]
+            tree = filesystem.Tree(self.folder)
+            tree.mount(dict(zip([ETCD], disks, strict=False)))
+            tree.configure_network(network.WAY_OUT if record.egress else "")
+            line = command_line(record, name, self.folder, where)
+            machine = _boot(line, group)
+            self._serve(record, ports)
+            os.write(report, _STARTED.encode())
+            os.close(report)
+            while (status := machine.wait()) == REBOOT:
+                machine = _boot(line, group)
+            if slirp:
+                slirp.terminate()
+            return status
+        finally:
+            group.remove()
+
+    def _connect(self, record: Record) -> tuple[Path, subprocess.Popen[bytes] | None]:
+        """Make the machine's namespaces and interfaces."""
+        host = os.open("/proc/self/ns/net", os.O_RDONLY)
+        network.ensure_bridge(self.cluster)
+        linux.own_mounts()
+        _PROPAGATED.mkdir(parents=True, exist_ok=True)
+        linux.mount("tmpfs", _PROPAGATED, "tmpfs")
+        outside, inside = (records.mac(self.cluster, record.name, nic) for nic in ("outside", "cluster"))
+        where = network.connect(self.cluster, record.name, network.Interfaces(outside, inside, record.address))
+        return where, network.open_way_out(host) if record.egress else None
+
+    def _serve(self, record: Record, ports: Mapping[int, socket.socket]) -> None:
+        for port, listener in ports.items():
+            forward.serve(listener, forward.into_machine(port))
+        forward.serve_metadata(self.cluster.path, record.role, self.images)
+
+
+def command_line(record: Record, machine: str, folder: Path, where: Path) -> list[str]:
+    """systemd-nspawn and its arguments. `machine` is a name that no other machine of this computer has, `where` the
+    network namespace.
+    """
+    return [
+        find("systemd-nspawn"),
+        "--quiet",
+        f"--directory={folder / filesystem.ROOT}",
+        f"--machine={machine}",
+        f"--hostname={record.name}",
+        f"--network-namespace-path={where}",
+        "--register=no",
+        "--keep-unit",
+        "--console=read-only",
+        f"--kill-signal={_POWER_OFF}",
+        "--capability=all",
+        f"--drop-capability={','.join(_DROPPED)}",
+        f"--system-call-filter={_CALLS}",
+        "--resolv-conf=off",
+        "--timezone=off",
+        "--link-journal=no",
+        f"--bind-ro={INIT}:/run/anywhere-init",
+        "/bin/sh",
+        "/run/anywhere-init",
+        "ds=nocloud",
+    ]
+
+
+def _environment() -> dict[str, str]:
+    """Nothing of the environment that Terraform was given, which holds secrets."""
+    # Docker and the network drivers set what belongs to the machine's network, and nothing else in /proc/sys.
+    known = {"PATH": os.environ.get("PATH", os.defpath), "SYSTEMD_NSPAWN_API_VFS_WRITABLE": "network"}
+    if cgroup.unified():
+        return known
+    # systemd refuses cgroup v1 unless it is told otherwise; nspawn gives the machine what it is told to.
+    legacy = {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "0", "SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE": "1"}
+    return known | legacy
+
+
+def _boot(line: list[str], group: cgroup.Cgroup) -> subprocess.Popen[bytes]:
+    """Start systemd-nspawn as the first process of a namespace: when it ends, all that it started ends."""
+
+    def become_machine() -> None:
+        linux.die_with_parent()
+        group.enter()
+        linux.own_mounts()
+        linux.mount("proc", Path("/proc"), "proc")
+
+    with linux.children_in_new_pid_namespace(), Path(CONSOLE).open("ab") as console:
+        machine = subprocess.Popen(
+            line, env=_environment(), stdin=subprocess.DEVNULL, stdout=console, preexec_fn=become_machine
+        )
+    signal.signal(signal.SIGTERM, lambda *_: machine.terminate())
+    return machine

@@ -1,0 +1,163 @@
+"""What containers are built on, without making any."""
+
+import os
+import socket
+import threading
+from pathlib import Path
+
+import pytest
+
+from generator.errors import UserError
+from providers.local.container import cgroup, fit, forward, kernel, lock, network, root, supervisor
+from providers.local.home import ClusterFolder
+from providers.local.record import Record
+
+
+@pytest.fixture
+def settings(tmp_path, monkeypatch):
+    """A kernel whose build settings are what the test writes."""
+    (tmp_path / "boot").mkdir()
+    monkeypatch.setattr(kernel, "_ROOT", tmp_path)
+    kernel._settings.cache_clear()
+    yield tmp_path / "boot" / f"config-{os.uname().release}"
+    kernel._settings.cache_clear()
+
+
+ALL = "".join(f"CONFIG_{name}=y\n" for name in kernel.FEATURES.values())
+
+
+def test_a_kernel_that_lacks_what_weave_needs_is_named(settings):
+    settings.write_text(ALL.replace("CONFIG_DUMMY=y", "# CONFIG_DUMMY is not set"))
+    assert kernel.missing(kernel.WEAVE) == ("dummy",)
+    assert list(fit.unfit_drivers()) == ["weave"]
+    assert "no dummy" in fit.unfit_drivers()["weave"]
+
+
+def test_modules_are_loaded_and_what_is_built_in_is_not(settings):
+    settings.write_text(ALL.replace("CONFIG_VXLAN=y", "CONFIG_VXLAN=m"))
+    assert kernel.modules(kernel.FEATURES) == ("vxlan",)
+    assert fit.unfit_drivers() == {}
+
+
+def test_a_kernel_that_does_not_say_counts_as_complete(settings):
+    assert kernel.missing(kernel.FEATURES) == ()
+
+
+def test_only_the_supervisor_holds_the_lock_and_who_asks_does_not(tmp_path):
+    assert lock.holder(tmp_path) is None
+    with lock.held(tmp_path):
+        assert lock.holder(tmp_path) == lock.holder(tmp_path) == os.getpid()
+        with pytest.raises(UserError, match="runs already"), lock.held(tmp_path):
+            pass
+    assert lock.holder(tmp_path) is None
+    with lock.held(tmp_path):
+        pass
+
+
+@pytest.fixture
+def hierarchy(tmp_path, monkeypatch):
+    """cgroup v2 as files: a group `session` that this process is in."""
+    session = tmp_path / "session"
+    session.mkdir()
+    for folder in (tmp_path, session):
+        (folder / "cgroup.controllers").write_text("cpu memory pids\n")
+        (folder / "cgroup.subtree_control").touch()
+    monkeypatch.setattr(cgroup, "ROOT", tmp_path)
+    monkeypatch.setattr(cgroup, "own", lambda: {"": session})
+    return session
+
+
+def test_on_cgroup_v2_the_caller_steps_aside_and_hands_controllers_down(hierarchy, tmp_path):
+    folder = tmp_path / "machine"
+    folder.mkdir()
+    made = cgroup.make("anywhere-c-m", cgroup.Limits(cpus=2, memory=64), folder)
+    assert (hierarchy / "supervisor" / "cgroup.procs").read_text() == str(os.getpid())
+    assert (hierarchy / "cgroup.subtree_control").read_text() == "+cpu +memory +pids"
+    assert made.paths == (hierarchy / "anywhere-c-m",)
+    assert cgroup.recorded(folder) == made
+
+
+def test_a_layout_that_cannot_be_divided_is_refused(hierarchy, tmp_path):
+    (hierarchy / "supervisor").write_text("in the way")
+    with pytest.raises(UserError, match=r"Control group .*session cannot be made") as refused:
+        cgroup.make("anywhere-c-m", cgroup.Limits(1, 64), tmp_path)
+    assert "machines: vm" in refused.value.hint
+
+
+def test_missing_controllers_are_named(monkeypatch):
+    monkeypatch.setattr(cgroup, "own", lambda: {"cpu": Path("/"), "pids": Path("/")})
+    monkeypatch.setattr(cgroup, "unified", lambda: False)
+    check = next(check for check in fit.checks(egress=False) if check.subject == "control groups")
+    assert not check.ok and check.needed
+    assert "cpuset, devices, memory, name=systemd" in check.detail
+
+
+def test_without_root_and_sudo_the_remedy_is_named(monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(root.shutil, "which", lambda name, **_: None)
+    check = next(check for check in fit.checks(egress=False) if check.subject == "root")
+    assert not check.ok and check.needed and check.hint == root.HINT
+
+
+def test_who_is_not_root_goes_through_sudo(monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(root, "find", lambda name: f"/usr/bin/{name}")
+    command = root._command("remove", Path("/there"))
+    assert command[:3] == ["/usr/bin/sudo", "--non-interactive", "--"]
+    assert command[-3:] == ["providers.local.container.root", "remove", "/there"]
+    assert "-I" in command  # nothing of the caller's environment decides what root runs
+
+
+def test_under_systemd_a_machine_is_a_scope_with_a_device_filter(monkeypatch, tmp_path):
+    monkeypatch.setattr(root, "SYSTEMD", tmp_path)
+    monkeypatch.setattr(root, "find", lambda name: name)
+    monkeypatch.setattr(cgroup, "unified", lambda: True)
+    words = root._command("start", "c", "m", "images")
+    assert words[:2] == ["systemd-run", "--scope"]
+    assert "--property=DevicePolicy=closed" in words
+    assert "systemd-run" not in root._command("remove", "m")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="without root the verb would ask sudo")
+def test_what_a_verb_says_arrives_with_its_hint(tmp_path):
+    with pytest.raises(UserError) as refused:
+        root.call("start", tmp_path / "c", tmp_path / "absent", tmp_path)
+    assert "absent" in refused.value.message
+
+
+def test_a_connection_is_led_into_the_machine_and_back(monkeypatch):
+    monkeypatch.setattr(forward, "MACHINE", "127.0.0.1")
+    echo = socket.create_server(("127.0.0.1", 0))
+
+    def answer():
+        connection, _ = echo.accept()
+        with connection:
+            while data := connection.recv(1000):
+                connection.sendall(data.upper())
+
+    threading.Thread(target=answer, daemon=True).start()
+    door = forward.listen("127.0.0.1", 0)
+    forward.serve(door, forward.into_machine(echo.getsockname()[1]))
+    with socket.create_connection(door.getsockname(), 5) as client:
+        client.sendall(b"hello")
+        client.shutdown(socket.SHUT_WR)
+        assert client.makefile("rb").read() == b"HELLO"
+
+
+def test_clusters_of_one_name_in_two_homes_have_networks_of_their_own():
+    names = {network.namespace(ClusterFolder("c", Path(home) / "c")) for home in ("/one", "/two")}
+    assert len(names) == 2
+
+
+def test_a_machine_is_handed_no_secrets_and_no_modules(monkeypatch, tmp_path):
+    monkeypatch.setenv("TF_VAR_secrets", "a key")
+    assert "a key" not in supervisor._environment().values()
+    record = Record(
+        **{"name": "m", "role": "worker", "cpus": 1, "memory": 64, "disk": 1, "base_image": "a" * 64, "network": None},
+        **{"address": "", "disks": (), "egress": False, "accel": "auto", "forwards": {}, "ports": {}, "seed": ""},
+    )
+    monkeypatch.setattr(supervisor, "find", lambda name: name)
+    line = supervisor.command_line(record, "anywhere-c-m", tmp_path, tmp_path / "net")
+    (dropped,) = (word for word in line if word.startswith("--drop-capability="))
+    assert {"CAP_SYS_MODULE", "CAP_SYS_TIME"} <= set(dropped.partition("=")[2].split(","))
+    assert "--register=no" in line
