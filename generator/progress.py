@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -15,6 +16,9 @@ class Progress(Protocol):
     def note(self, line: str) -> None:
         """Say a detail of the current phase."""
 
+    def board(self, lines: Sequence[str]) -> None:
+        """Replace the lines that stand below the current phase, such as one for each machine."""
+
 
 class Silent:
     """Progress that nobody watches: for tests and for library use."""
@@ -25,4 +29,7 @@ class Silent:
         return nullcontext()
 
     def note(self, line: str) -> None:
+        return None
+
+    def board(self, lines: Sequence[str]) -> None:
         return None

@@ -6,7 +6,7 @@ import shutil
 import boto3
 import pytest
 
-from generator.cli import project
+from generator.operations import project
 from providers.aws import backend
 
 pytest_plugins = ["tests.aws_session"]

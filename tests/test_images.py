@@ -16,7 +16,7 @@ import pytest
 from generator import command
 from generator.errors import UserError
 from generator.files import sha256
-from generator.images import archive, build, cache, catalog, layer, missing, recipe, registry, shelf
+from generator.images import archive, archive_index, build, cache, catalog, layer, missing, recipe, registry
 from generator.images.archive import Config, canonical
 from generator.images.catalog import Wanted
 from generator.lock import Lock
@@ -126,44 +126,44 @@ def test_references_in_full(ref, full):
 def test_what_is_no_archive_is_named(tmp_path, content):
     (tmp_path / "bad.tar").write_bytes(content)
     with pytest.raises(UserError, match=r"bad\.tar is not an image archive"):
-        shelf.inspect(tmp_path)
+        archive_index.inspect(tmp_path)
 
 
 def test_an_archive_cut_short_is_named(tmp_path):
     path = image(tmp_path / "cut.tar", "a:1", text=os.urandom(100_000))
     path.write_bytes(path.read_bytes()[:60_000])
     with pytest.raises(UserError, match=r"cut\.tar is not an image archive"):
-        shelf.inspect(tmp_path)
+        archive_index.inspect(tmp_path)
 
 
 def test_the_second_look_at_a_folder_reads_no_archive(tmp_path, monkeypatch):
     image(tmp_path / "a.tar", "a:1")
-    first = shelf.inspect(tmp_path)
+    first = archive_index.inspect(tmp_path)
     assert first["docker.io/library/a:1"].sha256 == sha256(tmp_path / "a.tar")
     monkeypatch.setattr(archive, "read", lambda path: pytest.fail(f"{path} was read again"))
-    assert shelf.inspect(tmp_path) == first
+    assert archive_index.inspect(tmp_path) == first
 
 
 def test_a_changed_archive_is_looked_at_again(tmp_path):
     image(tmp_path / "a.tar", "a:1")
-    before = shelf.inspect(tmp_path)["docker.io/library/a:1"]
+    before = archive_index.inspect(tmp_path)["docker.io/library/a:1"]
     image(tmp_path / "a.tar", "a:1", text=b"longer than before")
-    after = shelf.inspect(tmp_path)["docker.io/library/a:1"]
+    after = archive_index.inspect(tmp_path)["docker.io/library/a:1"]
     assert after.id != before.id
     assert after.sha256 == sha256(tmp_path / "a.tar")
 
 
 def test_a_damaged_memory_of_a_folder_does_not_matter(tmp_path):
     image(tmp_path / "a.tar", "a:1")
-    (tmp_path / shelf.MEMORY).write_text("[]")
-    assert list(shelf.inspect(tmp_path)) == ["docker.io/library/a:1"]
+    (tmp_path / archive_index.MEMORY).write_text("[]")
+    assert list(archive_index.inspect(tmp_path)) == ["docker.io/library/a:1"]
 
 
 def test_the_newest_archive_of_a_reference_counts(tmp_path):
     old = image(tmp_path / "z.tar", "a:1", text=b"old")
     new = image(tmp_path / "a.tar", "a:1", text=b"new")
     os.utime(old, (1, 1))
-    assert shelf.inspect(tmp_path)["docker.io/library/a:1"].path == new
+    assert archive_index.inspect(tmp_path)["docker.io/library/a:1"].path == new
 
 
 @pytest.mark.parametrize("driver", ["weave", "flannel"])

@@ -12,7 +12,7 @@ import pytest
 from generator import command
 from generator.errors import UserError
 from generator.files import sha256
-from generator.images import archive, build, cache, catalog, layer, missing, recipe, registry, rootfs, shelf
+from generator.images import archive, archive_index, build, cache, catalog, layer, missing, recipe, registry, rootfs
 from generator.images.archive import Config
 from generator.images.catalog import Wanted
 from generator.lock import Lock
@@ -81,12 +81,12 @@ def test_what_was_built_for_one_is_not_taken_for_the_other(tmp_path, monkeypatch
 
 def test_a_memory_without_architectures_is_not_used(tmp_path):
     image(tmp_path / "a.tar", PAUSE["arm64"])
-    first = shelf.inspect(tmp_path)
-    memory = json.loads((tmp_path / shelf.MEMORY).read_text())
+    first = archive_index.inspect(tmp_path)
+    memory = json.loads((tmp_path / archive_index.MEMORY).read_text())
     for facts in memory.values():
         del facts["arch"]
-    (tmp_path / shelf.MEMORY).write_text(json.dumps(memory))
-    assert shelf.inspect(tmp_path) == first
+    (tmp_path / archive_index.MEMORY).write_text(json.dumps(memory))
+    assert archive_index.inspect(tmp_path) == first
 
 
 def test_every_recipe_has_a_key_for_each():

@@ -15,9 +15,10 @@ import zipfile
 
 import pytest
 
+from generator import download
 from generator.errors import UserError
 from generator.files import sha256
-from generator.images import archive, build, cache, catalog, download, layer, recipe, release, rootfs, toolchain
+from generator.images import archive, build, cache, catalog, layer, recipe, rootfs, toolchain, upstream
 from generator.progress import Silent
 
 (HYPERKUBE, *_) = catalog.wanted("v1.35.9", "flannel")
@@ -282,4 +283,4 @@ def test_a_root_file_system_that_cannot_be_made(tmp_path, monkeypatch, machine, 
 
 def test_the_release_site_is_asked_under_its_public_name(monkeypatch):
     monkeypatch.delenv("ANYWHERE_RELEASES", raising=False)
-    assert release.site() == "https://dl.k8s.io/release"
+    assert upstream.site() == "https://dl.k8s.io/release"

@@ -12,10 +12,10 @@ from types import SimpleNamespace
 import pytest
 
 from generator import pki
-from generator.cli import api, balancers, gone
 from generator.cli.phases import Phases
 from generator.errors import UserError
 from generator.kubernetes import UnreachableError
+from generator.operations import cluster_api, departed_nodes, load_balancers
 from generator.store import Secrets
 
 NODES = {"items": [{"metadata": {"name": "worker-1"}}, {"metadata": {"name": "master1"}}]}
@@ -66,7 +66,7 @@ def server(secrets, tmp_path):
 def client(secrets, port, tmp_path):
     path = tmp_path / "kubeconfig"
     path.write_text(pki.admin_kubeconfig(secrets, f"https://127.0.0.1:{port}"))
-    return api.client(path)
+    return cluster_api.client(path)
 
 
 def test_nodes_are_read_with_the_clients_certificate(server, secrets, tmp_path):
@@ -97,9 +97,9 @@ def test_nobody_there_is_an_error(secrets, tmp_path):
 def test_a_damaged_kubeconfig_is_named(tmp_path):
     (tmp_path / "kubeconfig").write_text("clusters: [")
     with pytest.raises(UserError, match="is damaged"):
-        api.client(tmp_path / "kubeconfig")
+        cluster_api.client(tmp_path / "kubeconfig")
     with pytest.raises(UserError, match="There is no"):
-        api.client(tmp_path / "absent")
+        cluster_api.client(tmp_path / "absent")
 
 
 class Fleet(Api):
@@ -132,7 +132,7 @@ def test_load_balancer_services_are_deleted_and_waited_for(secrets, server, tmp_
     file = tmp_path / "kubeconfig"
     file.write_text(pki.admin_kubeconfig(secrets, f"https://127.0.0.1:{server.server_port}"))
     said = io.StringIO()
-    balancers.remove(SimpleNamespace(kubeconfig=file), Phases(said))
+    load_balancers.remove(SimpleNamespace(kubeconfig=file), Phases(said))
     assert Fleet.deleted == ["/api/v1/namespaces/web/services/front", "/api/v1/namespaces/web/services/gone"]
     assert "deleting namespaces/web/services/front" in said.getvalue()
 
@@ -141,7 +141,7 @@ def test_an_api_that_is_gone_asks_for_no_load_balancers(secrets, server, tmp_pat
     file = tmp_path / "kubeconfig"
     file.write_text(pki.admin_kubeconfig(secrets, "https://127.0.0.1:9"))
     said = io.StringIO()
-    balancers.remove(SimpleNamespace(kubeconfig=file), Phases(said))
+    load_balancers.remove(SimpleNamespace(kubeconfig=file), Phases(said))
     assert "does not answer" in said.getvalue()
 
 
@@ -182,9 +182,11 @@ def test_the_masters_are_told_of_workers_whose_machine_is_gone(secrets, server, 
     server.RequestHandlerClass = Nodes
     file = tmp_path / "kubeconfig"
     file.write_text(pki.admin_kubeconfig(secrets, f"https://127.0.0.1:{server.server_port}"))
-    nodes = api.client(file).nodes()
+    nodes = cluster_api.client(file).nodes()
     said = io.StringIO()
-    gone.see_off(file, gone.without_machine(nodes, [SimpleNamespace(name="worker-a-late")]), Phases(said))
+    departed_nodes.see_off(
+        file, departed_nodes.without_machine(nodes, [SimpleNamespace(name="worker-a-late")]), Phases(said)
+    )
     wanted = {"metadata": {"labels": {"anywhere/leaving": "boot-of-worker-a-dead"}}}
     assert Nodes.changed == {"/api/v1/nodes/worker-a-dead": wanted}
     assert "worker-a-dead has no machine any more" in said.getvalue()

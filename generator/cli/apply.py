@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from generator.cli.loss import MayDestroy
 from generator.cli.options import DEFAULT_FILE, DEFAULT_PROVIDER, File, Out, ProviderName, Yes
+from generator.operations.destroy_guard import MayDestroy
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,30 +26,30 @@ def run(
     timeout: Timeout = 1800,
 ) -> int:
     """Make the cluster as defined; wait until Ready."""
-    from generator.cli import gone, loss, steps, turns, wait
-    from generator.cli.asking import confirm
+    from generator.cli.approval import confirm
     from generator.cli.phases import show
     from generator.cli.plan import summary
-    from generator.cli.project import open_project
+    from generator.operations import departed_nodes, destroy_guard, readiness, rollout, workspace
+    from generator.operations.project import open_project
 
     phases = show()
     project = open_project(file, provider, out)
-    work = steps.rendered(project, phases)
-    steps.refuse_unfit(steps.preflight(work, phases))
-    planned = steps.planned(work, phases, may_destroy)
-    taken = turns.order(work, planned)
-    typer.echo(summary(planned, turns.announce(taken)))
-    loss.refuse(planned, may_destroy)
+    work = workspace.rendered(project, phases)
+    workspace.refuse_unfit(workspace.preflight(work, phases))
+    planned = workspace.planned(work, phases, may_destroy)
+    taken = rollout.order(work, planned)
+    typer.echo(summary(planned, rollout.announce(taken)))
+    destroy_guard.refuse(planned, may_destroy)
     if not planned.empty:
         confirm(f"Apply this to cluster {project.name} on {provider}?", yes)
-        steps.bring_about(work, planned, phases)
-        planned = turns.take(work, planned, taken, phases, may_destroy, timeout)
+        workspace.bring_about(work, planned, phases)
+        planned = rollout.take(work, planned, taken, phases, may_destroy, timeout)
         with phases.phase("apply"):
             work.terraform.apply(planned, work.values)
-    path = steps.kubeconfig(project, work.terraform)
+    path = workspace.kubeconfig(project, work.terraform)
     with phases.phase("wait for every machine to be Ready"):
-        seen = wait.until_ready(project, work.topology, path, phases, timeout)
-    gone.see_off(path, gone.without_machine(seen.nodes, seen.machines), phases)
+        seen = readiness.until_ready(project, work.topology, path, phases, timeout)
+    departed_nodes.see_off(path, departed_nodes.without_machine(seen.nodes, seen.machines), phases)
     typer.echo(finished(seen.rows, path))
     return 0
 

@@ -18,7 +18,7 @@ def backend() -> None:
 @app.command("create")
 def create(provider: ProviderName, file: File = DEFAULT_FILE) -> int:
     """Make the backend's bucket: versioned, encrypted, private. Nothing happens where it is there."""
-    from generator.cli.project import open_project
+    from generator.operations.project import open_project
 
     project = open_project(file, provider, None)
     if project.provider.backend(project.definition) is None:

@@ -12,17 +12,17 @@ def run(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER, ou
 
     Secrets and lock stay beside the definition.
     """
-    from generator.cli import balancers, steps
-    from generator.cli.asking import confirm
+    from generator.cli.approval import confirm
     from generator.cli.phases import show
     from generator.cli.plan import summary
-    from generator.cli.project import open_project
+    from generator.operations import load_balancers, workspace
+    from generator.operations.project import open_project
 
     phases = show()
     project = open_project(file, provider, out)
-    terraform = steps.rendered_here(project, phases)
+    terraform = workspace.rendered_here(project, phases)
     if any(project.folder.glob("*.tf")):
-        with phases.phase("plan what to destroy"), steps.unprotected(project):
+        with phases.phase("plan what to destroy"), workspace.unprotected(project):
             terraform.check_state(project.name)
             terraform.init()
             terraform.check_remote_state(project.name)
@@ -31,7 +31,7 @@ def run(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER, ou
             typer.echo(summary(planned))
             confirm(f"Destroy cluster {project.name} on {provider}, with all volumes that its pods had?", yes)
             with phases.phase("remove what the cluster had made"):
-                balancers.remove(project, phases)
+                load_balancers.remove(project, phases)
                 project.provider.release(project.definition, phases)
             with phases.phase("destroy"):
                 terraform.apply(planned, {})

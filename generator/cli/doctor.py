@@ -9,7 +9,7 @@ import typer
 from generator.cli.options import DEFAULT_FILE, DEFAULT_PROVIDER, File, Json, Out, ProviderName
 
 if TYPE_CHECKING:
-    from generator.cli.project import Project
+    from generator.operations.project import Project
     from generator.topology import Topology
     from providers import Check
 
@@ -21,7 +21,7 @@ def run(
 
     Exits 1 for failures, 0 for warnings.
     """
-    from generator.cli import project as projects
+    from generator.operations import project as projects
 
     project = projects.open_project(file, provider, out)
     wanted = projects.wanted(project)

@@ -15,13 +15,13 @@ def run(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER) ->
     import shlex
 
     from generator import pki, terraform
-    from generator.cli import steps
     from generator.cli.phases import show
-    from generator.cli.project import open_project
+    from generator.operations import workspace
+    from generator.operations.project import open_project
 
     project = open_project(file, provider, None)
-    values = steps.values(pki.documents(steps.ensure_secrets(project, show())))
-    variables = {**steps.environment(project), terraform.SECRETS: terraform.secrets_value(values)}
+    values = workspace.values(pki.documents(workspace.ensure_secrets(project, show())))
+    variables = {**workspace.environment(project), terraform.SECRETS: terraform.secrets_value(values)}
     for name, value in sorted(variables.items()):
         typer.echo(f"export {name}={shlex.quote(value)}")
     return 0

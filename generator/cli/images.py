@@ -16,12 +16,12 @@ def list_(file: File = DEFAULT_FILE, as_json: Json = False) -> int:
     from dataclasses import asdict
 
     from generator import lock, schema
-    from generator.cli import locking
     from generator.cli.tables import columns
+    from generator.operations import lock_file
 
     definition = schema.load(file)
     locked = lock.read(lock.path_beside(definition.path))
-    locking.check_lock(locked, definition)
+    lock_file.check_lock(locked, definition)
     images = [(arch, i) for arch in definition.architectures for i in locked.images[arch].values()]
     if as_json:
         listed = [{"arch": arch, **asdict(i), "mirror": mirrored(i.ref, definition.registry)} for arch, i in images]
@@ -41,12 +41,12 @@ def mirrored(ref: str, registry: str | None) -> str | None:
 def lock(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER) -> int:
     """Make or refresh the lock beside a definition."""
     from generator import lock as locks
-    from generator.cli import locking
     from generator.cli.phases import show
-    from generator.cli.project import open_project
+    from generator.operations import lock_file
+    from generator.operations.project import open_project
 
     project = open_project(file, provider, None)
-    locking.make_lock(project, show())
+    lock_file.make_lock(project, show())
     typer.echo(f"Wrote {locks.path_beside(project.definition.path)}.")
     return 0
 
@@ -54,11 +54,11 @@ def lock(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER) -
 @app.command("pull")
 def pull(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER) -> int:
     """Get every image of the lock into the cache: from the folder, a registry, a release, or built."""
-    from generator.cli import locking, steps
     from generator.cli.phases import show
-    from generator.cli.project import open_project
+    from generator.operations import lock_file, workspace
+    from generator.operations.project import open_project
 
     phases = show()
     project = open_project(file, provider, None)
-    steps.get_images(project, locking.locked(project, phases), phases)
+    workspace.get_images(project, lock_file.locked(project, phases), phases)
     return 0

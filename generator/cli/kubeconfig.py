@@ -11,11 +11,11 @@ def run(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER, ou
     """Write the kubeconfig; print how to use it."""
     import shlex
 
-    from generator.cli import steps
     from generator.cli.phases import show
-    from generator.cli.project import open_project
+    from generator.operations import workspace
+    from generator.operations.project import open_project
 
     project = open_project(file, provider, out)
-    path = steps.kubeconfig(project, steps.rendered_here(project, show()))
+    path = workspace.kubeconfig(project, workspace.rendered_here(project, show()))
     typer.echo(f"export KUBECONFIG={shlex.quote(str(path))}")
     return 0

@@ -17,7 +17,8 @@ def run(words: Words, provider: ProviderName = DEFAULT_PROVIDER, follow: Follow 
     """Show the serial console of a machine."""
     import time
 
-    from generator.cli import machines, project
+    from generator.cli import machines
+    from generator.operations import project
 
     file, name, _ = machines.split(words)
     opened = project.open_project(file, provider, None)

@@ -9,7 +9,7 @@ from generator.cli.options import DEFAULT_FILE
 from generator.errors import UserError
 
 if TYPE_CHECKING:
-    from generator.cli.project import Project
+    from generator.operations.project import Project
     from providers import Observed
 
 

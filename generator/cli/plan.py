@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from generator.cli.loss import MayDestroy
 from generator.cli.options import DEFAULT_FILE, DEFAULT_PROVIDER, File, Json, Out, ProviderName
+from generator.operations.destroy_guard import MayDestroy
 
 if TYPE_CHECKING:
     from generator.terraform import Change, Plan
@@ -31,16 +31,16 @@ def run(
 ) -> int:
     """Show what apply would change, dead machines too."""
     from generator import pki
-    from generator.cli import steps, turns
     from generator.cli.phases import show
-    from generator.cli.project import open_project
+    from generator.operations import rollout, workspace
+    from generator.operations.project import open_project
 
     phases = show()
     project = open_project(file, provider, out)
-    work = steps.rendered(project, phases, pki.ANY_AGE)  # a token that aged is no change
-    steps.preflight(work, phases)
-    planned = steps.planned(work, phases, may_destroy)
-    typer.echo(document(planned) if as_json else summary(planned, turns.announce(turns.order(work, planned))))
+    work = workspace.rendered(project, phases, pki.ANY_AGE)  # a token that aged is no change
+    workspace.preflight(work, phases)
+    planned = workspace.planned(work, phases, may_destroy)
+    typer.echo(document(planned) if as_json else summary(planned, rollout.announce(rollout.order(work, planned))))
     return CHANGES if detailed_exitcode and not planned.empty else 0
 
 

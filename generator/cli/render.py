@@ -9,12 +9,12 @@ from generator.cli.options import DEFAULT_FILE, DEFAULT_PROVIDER, File, Out, Pro
 
 def run(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER, out: Out = None) -> int:
     """Write the Terraform folder."""
-    from generator.cli import steps
     from generator.cli.phases import show
-    from generator.cli.project import open_project
+    from generator.operations import workspace
+    from generator.operations.project import open_project
 
     phases = show()
     project = open_project(file, provider, out)
-    steps.rendered(project, phases)
+    workspace.rendered(project, phases)
     typer.echo(project.folder)
     return 0

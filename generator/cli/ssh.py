@@ -18,8 +18,9 @@ def run(words: Words, provider: ProviderName = DEFAULT_PROVIDER) -> int:
     import os
     import sys
 
-    from generator.cli import machines, project
+    from generator.cli import machines
     from generator.errors import UserError
+    from generator.operations import project
 
     file, name, command = machines.split(words)
     found = machines.observed(project.open_project(file, provider, None), name)

@@ -9,8 +9,8 @@ import typer
 from generator.cli.options import DEFAULT_FILE, DEFAULT_PROVIDER, File, Json, Out, ProviderName
 
 if TYPE_CHECKING:
-    from generator.cli.project import Project
     from generator.kubernetes import Node
+    from generator.operations.project import Project
     from generator.status import Expiry, Row
     from generator.topology import Topology
 
@@ -26,7 +26,7 @@ def run(
     Exits 1 where one is not as wanted.
     """
     from generator import status
-    from generator.cli import project as projects
+    from generator.operations import project as projects
 
     project = projects.open_project(file, provider, out)
     rows = look(project, projects.wanted(project))
@@ -38,7 +38,7 @@ def run(
 def look(project: Project, wanted: Topology) -> tuple[Row, ...]:
     """The table of machines as they are now."""
     from generator import status
-    from generator.cli.project import seen_as
+    from generator.operations.project import seen_as
 
     machines, observed = seen_as(project, wanted), project.provider.observe(project.definition)
     return status.table(machines, observed, _nodes(project), project.release)
@@ -97,12 +97,12 @@ def _nodes(project: Project) -> tuple[Node, ...]:
     """The API's nodes, none where it cannot be asked."""
     from contextlib import closing
 
-    from generator.cli import api
     from generator.kubernetes import UnreachableError
+    from generator.operations import cluster_api
 
     if not project.kubeconfig.is_file():
         return ()
-    with closing(api.client(project.kubeconfig)) as client:
+    with closing(cluster_api.client(project.kubeconfig)) as client:
         try:
             return client.nodes()
         except UnreachableError as error:

@@ -10,8 +10,8 @@ def missing(driver: str, kubernetes: str = VERSION, arch: str = "amd64") -> list
 
     Quick: nothing is fetched or built.
     """
-    from generator import places
+    from generator import directories
     from generator.images import cache, catalog
 
     wanted = catalog.wanted(kubernetes, driver, arch)
-    return [each.ref for each in wanted if not cache.available(each, places.archives(), places.cache())]
+    return [each.ref for each in wanted if not cache.available(each, directories.archives(), directories.cache())]

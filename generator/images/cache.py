@@ -12,9 +12,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from generator import download
 from generator.errors import UserError
 from generator.files import bring, sha256
-from generator.images import archive, build, catalog, download, registry, release, shelf
+from generator.images import archive, archive_index, build, catalog, registry, upstream
 from generator.images.archive import ArchiveFile, canonical
 from generator.images.catalog import Wanted, titled
 from generator.images.recipe import recipe
@@ -52,9 +53,9 @@ def available(wanted: Wanted, folder: Path, cache: Path) -> bool:
     if wanted.source == "registry":
         return registry.has(wanted)
     try:
-        return build.possible(recipe(wanted)) or (wanted.source == "release" and release.has(wanted))
+        return build.possible(recipe(wanted)) or (wanted.source == "release" and upstream.has(wanted))
     except UserError:  # only the default Kubernetes version has a recipe
-        return release.has(wanted)
+        return upstream.has(wanted)
 
 
 def _images(cache: Path) -> Path:
@@ -62,7 +63,7 @@ def _images(cache: Path) -> Path:
 
 
 def _holdings(folder: Path, cache: Path) -> Mapping[str, tuple[ArchiveFile, ...]]:
-    return shelf.holdings(folder, memory=_images(cache))
+    return archive_index.holdings(folder, memory=_images(cache))
 
 
 def _held(wanted: Wanted, folder: Path, cache: Path) -> list[ArchiveFile]:
@@ -118,7 +119,7 @@ def _keys(wanted: Wanted) -> Iterator[str]:
         return
     if wanted.source == "release":
         version = wanted.ref.rpartition(":")[2]
-        yield release.key(version, wanted.arch)
+        yield upstream.key(version, wanted.arch)
         if version != catalog.KUBERNETES:
             return
     yield recipe(wanted).key(wanted.arch)
@@ -133,7 +134,7 @@ def _make(wanted: Wanted, source: str, cache: Path, progress: Progress) -> Archi
     with tempfile.TemporaryDirectory(dir=_images(cache), prefix=".new-") as work:
         path = Path(work) / "image.tar"
         if source == "release":
-            release.make(wanted, path, cache, progress)
+            upstream.make(wanted, path, cache, progress)
         elif source == "registry":
             registry.copy(wanted, path, progress)
         else:

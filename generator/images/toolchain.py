@@ -14,8 +14,8 @@ import tempfile
 import zipfile
 from pathlib import Path
 
+from generator import download
 from generator.errors import UserError
-from generator.images import download
 from generator.progress import Progress
 
 VERSION = "1.25.14"  # Kubernetes 1.35 asks for 1.25

@@ -10,7 +10,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from generator import places
+from generator import directories
 from generator.errors import UserError
 from generator.files import bring, sha256
 from generator.lock import Packages
@@ -88,4 +88,4 @@ def _is(file: Path, packages: Packages) -> bool:
 
 def _shelf() -> Path:
     """Where a user may have put archives: `packages`, beside the folder of image archives."""
-    return places.archives().parent / "packages"
+    return directories.archives().parent / "packages"

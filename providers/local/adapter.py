@@ -7,8 +7,8 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
+from generator import directories
 from generator import lock as locks
-from generator import places
 from generator.definition import Definition
 from generator.errors import UserError
 from generator.lock import Base, Lock
@@ -117,7 +117,7 @@ class Local:
         """
         images = tuple(lock.images[ARCH].values())
         held = {image.name: runtimes(image.name) for image in images}
-        kind.load(_kind(definition)).prepare(_base(lock), images, held, places.cache() / "images", progress)
+        kind.load(_kind(definition)).prepare(_base(lock), images, held, directories.cache() / "images", progress)
 
     def environment(self) -> Mapping[str, str]:
         """Terraform finds the provider by its mirror; the variable saves it a look at the link."""

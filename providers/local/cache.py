@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from generator import places
+from generator import directories
 from generator.errors import UserError
 from generator.files import sha256
 from providers.local.guest import Bootable
@@ -22,7 +22,7 @@ SUFFIXES = (".qcow2", ".vmlinuz", ".initrd")
 
 def folder() -> Path:
     """Where machine images are kept; made if absent."""
-    path = places.cache() / "base"
+    path = directories.cache() / "base"
     path.mkdir(parents=True, exist_ok=True)
     return path
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from generator import command
+from generator.directories import cache
 from generator.errors import UserError
-from generator.places import cache
 from generator.topology import Machine
 from providers import Check
 from providers.local import accelerator, ports

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from generator.command import missing
+from generator.directories import cache
 from generator.errors import UserError
-from generator.places import cache
 from providers.local import accelerator, disk, metadata, network, ports, process, qmp
 from providers.local.home import ClusterFolder
 from providers.local.record import Record, mac

@@ -6,9 +6,9 @@ import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from generator.directories import cache
 from generator.errors import UserError
 from generator.lock import Base, Image
-from generator.places import cache
 from generator.progress import Progress
 from providers.local import cache as machine_images
 from providers.local import process, qcow2, qemu, seed

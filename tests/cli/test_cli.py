@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from generator import cli
-from generator.cli import project
 from generator.cli.phases import show
 from generator.errors import UserError
+from generator.operations import project
 from generator.schema import load
 from tests.cli.target import DEFINITION, run
 

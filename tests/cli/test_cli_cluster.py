@@ -13,8 +13,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from generator import cli, store
-from generator.cli import project, steps
 from generator.cli.phases import Phases, show
+from generator.operations import project, workspace
 from providers import Check
 from tests.cli.target import DEFINITION, READY, run
 
@@ -77,11 +77,11 @@ def test_an_apply_interrupted_in_any_phase_goes_on(nowhere, home, title, moment,
 
 def test_the_age_key_that_is_made_is_told_once(definition, home):
     opened, stream = project.open_project(definition, "local", None), io.StringIO()
-    steps.ensure_secrets(opened, show(stream))
+    workspace.ensure_secrets(opened, show(stream))
     key = home / "config" / "anywhere" / "age.key"
     assert f"{key} was made" in stream.getvalue() and "Keep a copy of that key" in stream.getvalue()
     again = io.StringIO()
-    steps.ensure_secrets(opened, show(again))
+    workspace.ensure_secrets(opened, show(again))
     assert again.getvalue() == ""
 
 

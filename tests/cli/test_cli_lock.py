@@ -3,16 +3,18 @@
 import io
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from generator import lock
-from generator.cli import images, locking
+from generator.cli import images
 from generator.cli.phases import show
 from generator.images import catalog
 from generator.lock import Base, Lock
+from generator.operations import lock_file
 from generator.schema import load
-from tests.cli.target import DEFINITION, pinned, run
+from tests.cli.target import DEFINITION, Nowhere, pinned, run
 
 
 def test_a_lock_of_another_version_is_refused(nowhere, definition, capsys):
@@ -60,23 +62,24 @@ def test_a_damaged_lock_is_to_be_restored(nowhere, definition, capsys):
 
 def chosen(definition, known=None):
     stream = io.StringIO()
-    return locking.choose_driver(load(definition), known, show(stream)), stream.getvalue()
+    project = SimpleNamespace(definition=load(definition), provider=Nowhere())
+    return lock_file.choose_driver(project, known, show(stream)), stream.getvalue()
 
 
 def test_the_driver_is_weave_where_its_images_can_be_had(definition, monkeypatch):
-    monkeypatch.setattr(locking.image_cache, "available", lambda *args: True)
+    monkeypatch.setattr(lock_file.image_cache, "available", lambda *args: True)
     assert chosen(definition) == ("weave", "")
 
 
 def test_else_it_is_flannel_with_a_warning_that_says_how_to_have_weave(definition, monkeypatch):
-    monkeypatch.setattr(locking.image_cache, "available", lambda image, *rest: "npc" not in image.ref)
+    monkeypatch.setattr(lock_file.image_cache, "available", lambda image, *rest: "npc" not in image.ref)
     driver, said = chosen(definition)
     assert driver == "flannel"
     assert "warning: docker.io/rajchaudhuri/weave-npc" in said and "ANYWHERE_IMAGES" in said
 
 
 def test_the_driver_is_decided_once_and_the_definition_decides_first(definition, monkeypatch):
-    monkeypatch.setattr(locking.image_cache, "available", lambda *args: True)
+    monkeypatch.setattr(lock_file.image_cache, "available", lambda *args: True)
     known = Lock("v1.35.4", "flannel", {}, None, {}, {})
     assert chosen(definition, known)[0] == "flannel"
     definition.write_text(DEFINITION + "  network: {driver: weave}\n")
@@ -84,7 +87,7 @@ def test_the_driver_is_decided_once_and_the_definition_decides_first(definition,
 
 
 def test_images_lock_pins_images_base_and_addresses(nowhere, definition, monkeypatch, capsys):
-    monkeypatch.setattr(locking.image_cache, "resolve", lambda wanted, *rest: pinned(wanted))
+    monkeypatch.setattr(lock_file.image_cache, "resolve", lambda wanted, *rest: pinned(wanted))
     path = lock.path_beside(definition)
     path.unlink()
     assert run("plan") == 0  # makes it the first time

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from generator import places
+from generator import directories
 from generator.errors import UserError
 from tests.offline import PROVIDERS, jsii
 
@@ -70,7 +70,7 @@ def _sources(wheel: Path) -> Iterator[str]:
 
 
 def _cache() -> Path:
-    return places.cache() / "schemas"
+    return directories.cache() / "schemas"
 
 
 def _requirement(provider: str) -> str:

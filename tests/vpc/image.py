@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from generator import debian, places
+from generator import debian, directories
 from generator.command import find, run
 from providers.local import recipe
 from providers.local.debian_archive import write_file_system
@@ -21,7 +21,7 @@ def stock(*agents: str) -> Bootable:
     """The image with the packages of what a cloud has in it beside (cloud-init, or an agent of its own)."""
     names = [line for line in PACKAGES.read_text().splitlines() if not line.startswith("#")] + list(agents)
     key = hashlib.sha256(f"{REVISION} {debian.SUITE} {names}".encode()).hexdigest()
-    folder = places.cache() / "stock" / key
+    folder = directories.cache() / "stock" / key
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent) as work:

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from generator.errors import UserError
+from generator.directories import cache
 from generator.lock import Base, Image
-from generator.places import cache
 from generator.progress import Progress
 from providers.local import ports
 from providers.local.container import cgroup, filesystem, image, kernel, lock, network, root

@@ -9,18 +9,18 @@ from types import SimpleNamespace
 
 import pytest
 
-from generator.cli import api, steps, turns, wait
 from generator.cli.phases import Phases, show
 from generator.cli.plan import summary
-from generator.cli.steps import Work
 from generator.definition import SIZES
 from generator.errors import UserError
 from generator.kubernetes import Node
+from generator.operations import cluster_api, readiness, rollout, workspace
+from generator.operations.workspace import Work
 from generator.terraform import Change, Plan
 from generator.topology import Machine, Topology
 from providers import Observed
 from tests.cli.target import DEFINITION, READY, run
-from tests.test_wait import Clock
+from tests.test_readiness import Clock
 
 RELEASE = "0123456789ab"
 COMPONENTS = {"etcd": ("etcd",), "master": ("kube-apiserver", "kubelet"), "worker": ("kubelet",)}
@@ -106,7 +106,7 @@ class World:
         self.applied.append([change.address for change in plan.changes])
         for change in plan.changes:
             del self.left[change.address]
-            if match := turns.MACHINE.search(change.address):
+            if match := rollout.MACHINE.search(change.address):
                 name = match["machine"]
                 self.starts[name] = self.starts.get(name, 0) + 1
                 self.looks[name], self.started[name] = 0, self.clock.now
@@ -116,17 +116,17 @@ class World:
 @pytest.fixture
 def roll(monkeypatch):
     """Have all that a world's plan asks for applied as `anywhere apply` does; the work and the turns."""
-    monkeypatch.setattr(steps, "kubeconfig", lambda *args: Path("kubeconfig"))
+    monkeypatch.setattr(workspace, "kubeconfig", lambda *args: Path("kubeconfig"))
 
     def run(world, timeout=600):
-        monkeypatch.setattr(api, "client", lambda path: world)
-        monkeypatch.setattr(wait, "time", world.clock)
-        monkeypatch.setattr(turns, "time", world.clock)
+        monkeypatch.setattr(cluster_api, "client", lambda path: world)
+        monkeypatch.setattr(readiness, "time", world.clock)
+        monkeypatch.setattr(rollout, "time", world.clock)
         project = SimpleNamespace(definition=None, provider=world, release=RELEASE, name="c")
         work = Work(project, None, world.topology, {}, world)
         whole = work.terraform.plan({})
-        taken = turns.order(work, whole)
-        rest = turns.take(work, whole, taken, show(io.StringIO()), [], timeout)
+        taken = rollout.order(work, whole)
+        rest = rollout.take(work, whole, taken, show(io.StringIO()), [], timeout)
         work.terraform.apply(rest, {})
         return taken
 
@@ -236,7 +236,7 @@ def test_where_etcd_has_a_quorum_those_that_ail_are_mended_one_at_a_time(roll):
     mend = World.apply
 
     def apply(plan, values):
-        world.fails -= {turns.MACHINE.search(change.address)["machine"] for change in plan.changes}
+        world.fails -= {rollout.MACHINE.search(change.address)["machine"] for change in plan.changes}
         mend(world, plan, values)
 
     world.apply = apply
@@ -330,9 +330,9 @@ def test_what_nobody_agreed_to_is_not_applied(roll, more, said):
 def test_a_plan_says_which_machines_are_taken_one_at_a_time(roll):
     world = World(THREE, updated("etcd1", "etcd2"))
     plan = world.plan({})
-    text = summary(plan, turns.announce(roll(world)))
+    text = summary(plan, rollout.announce(roll(world)))
     assert text.splitlines()[-1].startswith("The control plane's machines are taken one at a time")
-    assert text.endswith("etcd1, etcd2.") and summary(plan, turns.announce(())).endswith("2 to update.")
+    assert text.endswith("etcd1, etcd2.") and summary(plan, rollout.announce(())).endswith("2 to update.")
 
 
 @pytest.fixture
@@ -342,7 +342,7 @@ def pair(nowhere, definition, monkeypatch):
     usual, each = nowhere.observe, 'terraform_data" "machine" {\n  for_each = toset(["etcd1", "master1"])'
     etcd1 = Observed("etcd1", True, "127.0.0.1", READY)
     monkeypatch.setattr(nowhere, "observe", lambda definition: (*usual(definition), etcd1), raising=False)
-    monkeypatch.setattr(turns, "MACHINE", re.compile(r'terraform_data\.machine\["(?P<machine>\w+)"\]$'))
+    monkeypatch.setattr(rollout, "MACHINE", re.compile(r'terraform_data\.machine\["(?P<machine>\w+)"\]$'))
     nowhere.main = nowhere.main.replace('terraform_data" "machine" {', each)
     assert run("apply", "--yes", "--timeout", "20") == 0
     nowhere.main = nowhere.main.replace("VALUE", "OTHER")

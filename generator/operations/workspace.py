@@ -11,13 +11,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from generator import agekey, pki, render, store
-from generator.cli import locking
-from generator.cli.phases import Phases
-from generator.cli.project import Project, lay_out
+from generator.directories import archives, cache
 from generator.errors import UserError
 from generator.images import cache as image_cache
 from generator.lock import Lock
-from generator.places import archives, cache
+from generator.operations import lock_file
+from generator.operations.project import Project, lay_out
+from generator.progress import Progress
 from generator.render import Target
 from generator.store import Secrets
 from generator.terraform import Plan, Terraform
@@ -47,14 +47,14 @@ class Work:
     terraform: Terraform
 
 
-def rendered(project: Project, phases: Phases, token_age: timedelta = pki.TOKEN_AGE) -> Work:
+def rendered(project: Project, progress: Progress, token_age: timedelta = pki.TOKEN_AGE) -> Work:
     """All that stands in the folder: from lock, machines and secrets to files. `token_age` is as in `pki.ensure`."""
-    runner = terraform(project, phases)
+    runner = terraform(project, progress)
     runner.check_state(project.name)  # before anything of another cluster is written over
-    lock = locking.locked(project, phases)
+    lock = lock_file.locked(project, progress)
     machines = lay_out(project, lock)
-    documents = pki.documents(ensure_secrets(project, phases, token_age))
-    with phases.phase(f"render {project.folder}"):
+    documents = pki.documents(ensure_secrets(project, progress, token_age))
+    with progress.phase(f"render {project.folder}"):
         readers = pki.readers(machines)
         described = {
             name: {"roles": list(readers[name]), "version": pki.version(document)}
@@ -66,14 +66,14 @@ def rendered(project: Project, phases: Phases, token_age: timedelta = pki.TOKEN_
     return Work(project, lock, machines, values(documents), runner)
 
 
-def rendered_here(project: Project, phases: Phases) -> Terraform:
+def rendered_here(project: Project, progress: Progress) -> Terraform:
     """Terraform in the folder, rendered first where its state is elsewhere: another computer may have applied."""
     remote = project.provider.backend(project.definition) is not None
     if remote and not any(project.folder.glob("*.tf")):
-        work = rendered(project, phases, pki.ANY_AGE)
+        work = rendered(project, progress, pki.ANY_AGE)
         work.terraform.init()
         return work.terraform
-    return terraform(project, phases)
+    return terraform(project, progress)
 
 
 def target(project: Project, lock: Lock) -> Target:
@@ -87,11 +87,11 @@ def target(project: Project, lock: Lock) -> Target:
     )
 
 
-def preflight(work: Work, phases: Phases) -> tuple[Check, ...]:
+def preflight(work: Work, progress: Progress) -> tuple[Check, ...]:
     """What keeps the target from having the machines; what only may do so is a warning. Changes nothing."""
     failed = [c for c in work.project.provider.preflight(work.project.definition, work.topology) if not c.ok]
     for check in failed:
-        phases.note(f"warning: {check.subject}: {check.detail}. {check.hint}")
+        progress.note(f"warning: {check.subject}: {check.detail}. {check.hint}")
     return tuple(check for check in failed if check.needed)
 
 
@@ -104,12 +104,12 @@ def refuse_unfit(failed: Sequence[Check]) -> None:
         raise UserError(f"The target is not fit for this cluster:\n{lines}", "Nothing was changed.")
 
 
-def planned(work: Work, phases: Phases, may_destroy: Sequence[str] = ()) -> Plan:
+def planned(work: Work, progress: Progress, may_destroy: Sequence[str] = ()) -> Plan:
     """What differs from the definition; `may_destroy` names machines whose protection is lifted for this plan."""
-    with phases.phase("initialise Terraform"):
+    with progress.phase("initialise Terraform"):
         work.terraform.init()
         work.terraform.check_remote_state(work.project.name)
-    with phases.phase("plan"):
+    with progress.phase("plan"):
         return plan(work, may_destroy)
 
 
@@ -132,17 +132,17 @@ def unprotected(project: Project) -> Iterator[None]:
             (project.folder / name).unlink(missing_ok=True)
 
 
-def bring_about(work: Work, plan: Plan, phases: Phases) -> None:
+def bring_about(work: Work, plan: Plan, progress: Progress) -> None:
     """What must be there before machines are made: images in the cache, a base image.
 
     A cloud keeps what was uploaded: images are brought only where the plan uploads one.
     """
     if not work.project.provider.stock or any(UPLOAD in change.address for change in plan.changes):
-        get_images(work.project, work.lock, phases)
-    work.project.provider.prepare(work.project.definition, work.topology, work.lock, archives(), phases)
+        get_images(work.project, work.lock, progress)
+    work.project.provider.prepare(work.project.definition, work.topology, work.lock, archives(), progress)
 
 
-def ensure_secrets(project: Project, phases: Phases, token_age: timedelta = pki.TOKEN_AGE) -> Secrets:
+def ensure_secrets(project: Project, progress: Progress, token_age: timedelta = pki.TOKEN_AGE) -> Secrets:
     """The cluster's secrets, made or renewed where needed; says so where an age key was made for them."""
     now, services = datetime.now(UTC), project.definition.network.services
 
@@ -153,8 +153,8 @@ def ensure_secrets(project: Project, phases: Phases, token_age: timedelta = pki.
     there = key.exists()
     secrets = store.update(project.definition.path, project.name, change)
     if key.exists() and not there:
-        phases.note(f"warning: {key} was made; it alone opens {store.path_beside(project.definition.path)}.")
-        phases.note("warning: Keep a copy of that key in a safe place: without it the cluster's secrets are lost.")
+        progress.note(f"warning: {key} was made; it alone opens {store.path_beside(project.definition.path)}.")
+        progress.note("warning: Keep a copy of that key in a safe place: without it the cluster's secrets are lost.")
     return secrets
 
 
@@ -163,9 +163,9 @@ def values(documents: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
     return {name: json.dumps(dict(document), sort_keys=True) for name, document in documents.items()}
 
 
-def terraform(project: Project, phases: Phases) -> Terraform:
+def terraform(project: Project, progress: Progress) -> Terraform:
     """Terraform in the project's folder."""
-    return Terraform(project.folder, cache(), phases, environment(project))
+    return Terraform(project.folder, cache(), progress, environment(project))
 
 
 def environment(project: Project) -> dict[str, str]:
@@ -192,11 +192,11 @@ def kubeconfig(project: Project, runner: Terraform) -> Path:
     return project.kubeconfig
 
 
-def get_images(project: Project, lock: Lock, phases: Phases) -> None:
+def get_images(project: Project, lock: Lock, progress: Progress) -> None:
     """Have every image of the lock in the cache, and the packages where machines are brought them."""
-    image_cache.present(lock, archives(), cache(), phases)
+    image_cache.present(lock, archives(), cache(), progress)
     if project.provider.stock:
         from generator import packages
 
         for arch in project.definition.architectures:
-            packages.present(lock.packages[arch], arch, cache(), phases)
+            packages.present(lock.packages[arch], arch, cache(), progress)

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from itertools import chain
 
 from generator import status
-from generator.cli import loss, steps, wait
-from generator.cli.phases import Phases
-from generator.cli.steps import Work
-from generator.cli.wait import Look
 from generator.errors import UserError
+from generator.operations import destroy_guard, readiness, workspace
+from generator.operations.readiness import Look
+from generator.operations.workspace import Work
+from generator.progress import Progress
 from generator.status import Row
 from generator.terraform import Change, Plan
 from providers import Observed
@@ -68,16 +68,16 @@ def announce(turns: Sequence[Turn]) -> str:
 
 
 def take(
-    work: Work, whole: Plan, turns: Sequence[Turn], phases: Phases, may_destroy: Sequence[str], timeout: float
+    work: Work, whole: Plan, turns: Sequence[Turn], progress: Progress, may_destroy: Sequence[str], timeout: float
 ) -> Plan:
     """Apply `turns` of the plan that the user agreed to, each waited for; what is left to apply, planned anew."""
     if not turns:
         return whole
-    kubeconfig = steps.kubeconfig(work.project, work.terraform)
+    kubeconfig = workspace.kubeconfig(work.project, work.terraform)
 
-    def settle(title: str, behind: wait.Behind) -> Look:
-        with phases.phase(title):
-            return wait.until_ready(work.project, work.topology, kubeconfig, phases, timeout, behind)
+    def settle(title: str, behind: readiness.Behind) -> Look:
+        with progress.phase(title):
+            return readiness.until_ready(work.project, work.topology, kubeconfig, progress, timeout, behind)
 
     try:
         look = settle("look whether the control plane serves", _not_serving(_awaited(work, turns)))
@@ -85,8 +85,8 @@ def take(
         raise _stopped("No machine is stopped while the control plane is not well.", error, turns) from None
     for number, turn in enumerate(turns, 1):
         names = ", ".join(turn.machines)
-        with phases.phase(f"change {names}"):
-            part = steps.plan(work, may_destroy, turn.targets)
+        with progress.phase(f"change {names}"):
+            part = workspace.plan(work, may_destroy, turn.targets)
             own = (c for c in whole.changes if c.address in turn.targets or not _is_machine(c))
             _refuse_more(part, own, may_destroy)
             work.terraform.apply(part, work.values)
@@ -94,7 +94,7 @@ def take(
             look = settle(f"wait for {names} to be Ready", _not_back(_awaited(work, turns[number:]), look))
         except UserError as error:
             raise _stopped(f"{names} did not come back as it should.", error, turns[number:]) from None
-    rest = steps.planned(work, phases, may_destroy)
+    rest = workspace.planned(work, progress, may_destroy)
     taken = {address for turn in turns for address in turn.targets}
     left = (c for c in whole.changes if c.address not in taken or not _is_machine(c))
     _refuse_more(rest, left, may_destroy)
@@ -131,7 +131,7 @@ def _awaited(work: Work, coming: Iterable[Turn]) -> set[str]:
     return {machine.name for machine in work.topology.fixed} - mended
 
 
-def _not_serving(names: set[str]) -> wait.Behind:
+def _not_serving(names: set[str]) -> readiness.Behind:
     """Those of `names` that do not their work, whatever release they run: the one to come is not applied yet."""
 
     def behind(look: Look) -> tuple[Row, ...]:
@@ -143,7 +143,7 @@ def _not_serving(names: set[str]) -> wait.Behind:
     return behind
 
 
-def _not_back(names: set[str], before: Look) -> wait.Behind:
+def _not_back(names: set[str], before: Look) -> readiness.Behind:
     """Those of `names` that are not as wanted, or of which only what they were `before` is seen."""
 
     def behind(look: Look) -> tuple[Row, ...]:
@@ -173,13 +173,13 @@ def _is_news(name: str, before: Look, now: Look) -> bool:
 def _is_unheard(machine: Observed) -> bool:
     """Whether what a machine's console says, if anything, is of an earlier start: it runs for less than that took."""
     marks = status.stages(machine.console).marks
-    least = marks[-1][1] if marks else wait.PATIENCE_SECONDS
+    least = marks[-1][1] if marks else readiness.PATIENCE_SECONDS
     return bool(machine.started) and time.time() - machine.started < least
 
 
 def _refuse_more(plan: Plan, agreed: Iterable[Change], may_destroy: Sequence[str]) -> None:
     """UserError where `plan` takes away, or changes a machine, beyond the changes that are `agreed` to."""
-    loss.refuse(plan, may_destroy)
+    destroy_guard.refuse(plan, may_destroy)
     grave = {change for change in plan.changes if change.action in ("delete", "replace") or _is_machine(change)}
     if more := sorted(change.address for change in grave.difference(agreed)):
         raise UserError(

@@ -7,48 +7,48 @@ from typing import Any
 
 from generator import lock as locks
 from generator import topology
-from generator.cli.phases import Phases
-from generator.cli.project import Project
 from generator.definition import Definition
+from generator.directories import archives, cache
 from generator.images import cache as image_cache
 from generator.images import catalog
 from generator.lock import Lock
-from generator.places import archives, cache
+from generator.operations.project import Project
+from generator.progress import Progress
 
 
-def locked(project: Project, phases: Phases) -> Lock:
+def locked(project: Project, progress: Progress) -> Lock:
     """The lock, made where there is none, with a block of addresses for every pool."""
     path = locks.path_beside(project.definition.path)
     if not path.exists():
-        make_lock(project, phases)
+        make_lock(project, progress)
     lock = locks.read(path)
     check_lock(lock, project.definition)
     blocks = topology.blocks(project.definition, lock.blocks)
-    complete = with_target(project, replace(lock, blocks=blocks), phases)
+    complete = with_target(project, replace(lock, blocks=blocks), progress)
     if complete != lock:
         locks.write(path, complete)
     return complete
 
 
-def with_target(project: Project, lock: Lock, phases: Phases) -> Lock:
+def with_target(project: Project, lock: Lock, progress: Progress) -> Lock:
     """`lock` with what it lacks of this target: a lock may have been made for another one."""
     provider = project.provider
     if provider.name not in lock.facts:
-        lock = replace(lock, facts={**lock.facts, provider.name: facts(project, phases)})
+        lock = replace(lock, facts={**lock.facts, provider.name: facts(project, progress)})
     if provider.stock:
         from generator import packages
 
         absent = [arch for arch in project.definition.architectures if arch not in lock.packages]
-        made = {arch: packages.ensure(arch, cache(), phases) for arch in absent}
+        made = {arch: packages.ensure(arch, cache(), progress) for arch in absent}
         lock = replace(lock, packages={**lock.packages, **made})
-    if lock.base is None and (base := provider.base(phases)):
+    if lock.base is None and (base := provider.base(progress)):
         lock = replace(lock, base=base)
     return lock
 
 
-def facts(project: Project, phases: Phases) -> dict[str, Any]:
+def facts(project: Project, progress: Progress) -> dict[str, Any]:
     """What the target says of itself."""
-    with phases.phase(f"look at {project.provider.name}"):
+    with progress.phase(f"look at {project.provider.name}"):
         return dict(project.provider.facts(project.definition))
 
 
@@ -57,39 +57,41 @@ def check_lock(lock: Lock, definition: Definition) -> None:
     locks.check(lock, definition, [image.name for image in catalog.wanted(lock.kubernetes, lock.driver)])
 
 
-def make_lock(project: Project, phases: Phases) -> Lock:
+def make_lock(project: Project, progress: Progress) -> Lock:
     """Choose and pin everything the cluster is made of; pools keep the addresses they have."""
     path = locks.path_beside(project.definition.path)
     known = locks.read(path) if path.exists() else None
     # First, as it fails at once where there are no credentials, and images may take minutes.
-    found = {**(known.facts if known else {}), project.provider.name: facts(project, phases)}
-    driver = choose_driver(project, known, phases)
+    found = {**(known.facts if known else {}), project.provider.name: facts(project, progress)}
+    driver = choose_driver(project, known, progress)
     version = project.definition.kubernetes
     images = {
-        arch: image_cache.resolve(catalog.wanted(version, driver, arch), archives(), cache(), phases)
+        arch: image_cache.resolve(catalog.wanted(version, driver, arch), archives(), cache(), progress)
         for arch in project.definition.architectures
     }
-    base = project.provider.base(phases) or (known.base if known else None)
+    base = project.provider.base(progress) or (known.base if known else None)
     blocks = topology.blocks(project.definition, known.blocks if known else {})
     kept = known.packages if known and not project.provider.stock else {}
-    lock = with_target(project, Lock(version, driver, images, base, blocks, found, kept), phases)
+    lock = with_target(project, Lock(version, driver, images, base, blocks, found, kept), progress)
     locks.write(path, lock)
     return lock
 
 
-def choose_driver(project: Project, known: Lock | None, phases: Phases) -> str:
+def choose_driver(project: Project, known: Lock | None, progress: Progress) -> str:
     """What the definition says, else what the lock said; else weave where it can be had and run, else flannel."""
     definition = project.definition
     if decided := definition.network.driver or (known and known.driver):
         return decided
     if reason := project.provider.unfit_drivers(definition).get("weave"):
-        phases.note(f"warning: this cluster's network is flannel instead of weave: {reason}.")
+        progress.note(f"warning: this cluster's network is flannel instead of weave: {reason}.")
         return "flannel"
     wanted = (catalog.wanted(definition.kubernetes, "weave", arch) for arch in definition.architectures)
     weave = [image for images in wanted for image in images if image.source == "registry"]
     missing = [image.ref for image in weave if not image_cache.available(image, archives(), cache())]
     if not missing:
         return "weave"
-    phases.note(f"warning: {missing[0]} cannot be had here, so this cluster's network is flannel instead of weave;")
-    phases.note("  to have weave, put its archives in ANYWHERE_IMAGES, name it in spec.network.driver and lock again.")
+    progress.note(f"warning: {missing[0]} cannot be had here, so this cluster's network is flannel instead of weave;")
+    progress.note(
+        "  to have weave, put its archives in ANYWHERE_IMAGES, name it in spec.network.driver and lock again."
+    )
     return "flannel"

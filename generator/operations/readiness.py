@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from generator import status
-from generator.cli import api
-from generator.cli.phases import Phases
-from generator.cli.project import Project, seen_as
 from generator.errors import UserError
 from generator.kubernetes import Client, Node, UnreachableError
+from generator.operations import cluster_api
+from generator.operations.project import Project, seen_as
+from generator.progress import Progress
 from generator.status import Row
 from generator.topology import Topology
 from providers import Observed
@@ -42,18 +42,18 @@ def unready(look: Look) -> tuple[Row, ...]:
 
 
 def until_ready(
-    project: Project, topology: Topology, kubeconfig: Path, phases: Phases, timeout: float, behind: Behind = unready
+    project: Project, topology: Topology, kubeconfig: Path, progress: Progress, timeout: float, behind: Behind = unready
 ) -> Look:
     """Return the last look, when nobody is `behind`; UserError at `timeout` seconds, or where one of them failed."""
     begin = time.monotonic()
     failing: dict[str, float] = {}
     silent: float | None = None
-    with closing(api.client(kubeconfig)) as client:
+    with closing(cluster_api.client(kubeconfig)) as client:
         while True:
             observed = project.provider.observe(project.definition)
             found, unheard = nodes(client, observed)
             rows = status.table(seen_as(project, topology), observed, found, project.release)
-            phases.board([line(row) for row in rows])
+            progress.board([line(row) for row in rows])
             look = Look(observed, found, rows)
             if not (late := behind(look)):
                 return look

@@ -5,17 +5,17 @@ from __future__ import annotations
 import time
 from contextlib import closing
 
-from generator.cli import api
-from generator.cli.phases import Phases
-from generator.cli.project import Project
 from generator.kubernetes import Client, UnreachableError
+from generator.operations import cluster_api
+from generator.operations.project import Project
+from generator.progress import Progress
 
 SERVICES = "/api/v1/services"
 LIMIT_SECONDS = 120.0
 POLL_SECONDS = 1.0
 
 
-def remove(project: Project, phases: Phases) -> None:
+def remove(project: Project, progress: Progress) -> None:
     """Delete every Service of type LoadBalancer, and wait until they are gone.
 
     A controller that still runs would make a load balancer again that is taken from its Service. Where the API does
@@ -23,16 +23,16 @@ def remove(project: Project, phases: Phases) -> None:
     """
     if not project.kubeconfig.is_file():
         return
-    with closing(api.client(project.kubeconfig)) as client:
+    with closing(cluster_api.client(project.kubeconfig)) as client:
         try:
             for path in _paths(client):
-                phases.note(f"deleting {path.removeprefix('/api/v1/')}")
+                progress.note(f"deleting {path.removeprefix('/api/v1/')}")
                 client.delete(path)
             end = time.monotonic() + LIMIT_SECONDS
             while _paths(client) and time.monotonic() < end:
                 time.sleep(POLL_SECONDS)
         except UnreachableError as error:
-            phases.note(error.message)
+            progress.note(error.message)
 
 
 def _paths(client: Client) -> list[str]:

@@ -4,9 +4,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from generator.cli import api, wait
 from generator.errors import UserError
 from generator.kubernetes import UnreachableError
+from generator.operations import cluster_api, readiness
 from providers import Observed
 from tests import golden
 
@@ -42,8 +42,8 @@ def ended(monkeypatch):
 
     def run(console, timeout):
         topology, clock = golden.load("star-wars")[2], Clock()
-        monkeypatch.setattr(wait, "time", clock)
-        monkeypatch.setattr(api, "client", lambda path: Unreachable())
+        monkeypatch.setattr(readiness, "time", clock)
+        monkeypatch.setattr(cluster_api, "client", lambda path: Unreachable())
         observed = tuple(
             Observed(machine.name, True, machine.address, console, group=machine.group if machine.pool else "")
             for machine in topology.machines
@@ -51,7 +51,7 @@ def ended(monkeypatch):
         provider = SimpleNamespace(name="aws", stock=True, poll=3.0, observe=lambda definition: observed)
         project = SimpleNamespace(definition=None, provider=provider, release="0123456789ab")
         with pytest.raises(UserError) as caught:
-            wait.until_ready(project, topology, None, SimpleNamespace(board=lambda lines: None), timeout)
+            readiness.until_ready(project, topology, None, SimpleNamespace(board=lambda lines: None), timeout)
         return caught.value, clock.now
 
     return run
@@ -61,7 +61,7 @@ def test_an_api_that_this_computer_does_not_reach_is_not_waited_for(ended):
     error, seconds = ended(READY, 1800)
     assert error.message.startswith("Every machine says that it is ready, but this computer does not reach the API.")
     assert "10.20.1.10:6443" in error.message and "providers.aws.load_balancer: true" in error.hint
-    assert wait.REACH_SECONDS < seconds < 1800
+    assert readiness.REACH_SECONDS < seconds < 1800
 
 
 @pytest.mark.parametrize("console", ["anywhere: stage=kube-apiserver t=1\n", READY.replace("0123456789ab", "another")])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from generator.cli.turns import MACHINE
+from generator.operations.rollout import MACHINE
 from generator.progress import Silent
 from generator.terraform import Change, Terraform
 from tests import clouds

@@ -9,10 +9,10 @@ from types import SimpleNamespace
 import pytest
 from local_stack import BASE, Stack
 
-from generator.cli import api, steps, turns
 from generator.cli.phases import show
-from generator.cli.steps import Work
 from generator.definition import SIZES
+from generator.operations import cluster_api, rollout, workspace
+from generator.operations.workspace import Work
 from generator.terraform import Terraform
 from generator.topology import Machine, Topology
 from providers import Observed
@@ -110,14 +110,14 @@ def test_the_second_is_untouched_while_the_first_is_waited_for(
         pass
     target.seen.clear()
     write(stack, 80)
-    monkeypatch.setattr(steps, "kubeconfig", lambda *args: tmp_path)
-    monkeypatch.setattr(api, "client", lambda path: SimpleNamespace(nodes=tuple, close=lambda: None))
+    monkeypatch.setattr(workspace, "kubeconfig", lambda *args: tmp_path)
+    monkeypatch.setattr(cluster_api, "client", lambda path: SimpleNamespace(nodes=tuple, close=lambda: None))
     machines = tuple(Machine(name, "etcd", 1, "", SIZES["tiny"], "amd64", "", {}, (), ("etcd",)) for name in NAMES)
     project = SimpleNamespace(definition=None, provider=target, release="", name="c")
     work = Work(project, None, Topology(machines), {}, runner)  # type: ignore[arg-type]
     whole = runner.plan({})
-    taken = turns.order(work, whole)
-    rest = turns.take(work, whole, taken, phases, [], 60)
+    taken = rollout.order(work, whole)
+    rest = rollout.take(work, whole, taken, phases, [], 60)
     assert [turn.machines for turn in taken] == [("etcd1",), ("etcd2",)]
     assert list(dict.fromkeys(target.seen)) == [(64, 64), (80, 64), (80, 80)]
     assert target.seen.count((80, 64)) > LOOKS and target.seen.count((80, 80)) > LOOKS

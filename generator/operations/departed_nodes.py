@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from generator.cli import api
-from generator.cli.phases import Phases
 from generator.kubernetes import Node, UnreachableError
+from generator.operations import cluster_api
+from generator.progress import Progress
 from providers import Observed
 
 LEAVING = "anywhere/leaving"  # what masters look for, with the id of the boot that ended
@@ -20,14 +20,14 @@ def without_machine(nodes: Iterable[Node], machines: Iterable[Observed]) -> list
     return [n for n in nodes if n.name.startswith("worker-") and not n.ready and n.name not in there]
 
 
-def see_off(kubeconfig: Path, workers: Sequence[Node], phases: Phases) -> None:
+def see_off(kubeconfig: Path, workers: Sequence[Node], progress: Progress) -> None:
     """Have the masters drain and delete the nodes of such `workers`, and take their addresses back."""
     if not workers:
         return
-    with closing(api.client(kubeconfig)) as client:
+    with closing(cluster_api.client(kubeconfig)) as client:
         try:
             for node in workers:
-                phases.note(f"{node.name} has no machine any more: the masters remove its node")
+                progress.note(f"{node.name} has no machine any more: the masters remove its node")
                 client.patch(f"/api/v1/nodes/{node.name}", {"metadata": {"labels": {LEAVING: node.boot}}})
         except UnreachableError as error:
-            phases.note(f"warning: {error.message}")
+            progress.note(f"warning: {error.message}")

@@ -7,9 +7,9 @@ import os
 import tempfile
 from pathlib import Path
 
-from generator import command
+from generator import command, download
 from generator.errors import UserError
-from generator.images import archive, download, layer, rootfs
+from generator.images import archive, layer, rootfs
 from generator.images.build import labelled
 from generator.images.catalog import Wanted
 from generator.images.recipe import BIN, HYPERKUBE, ROLES

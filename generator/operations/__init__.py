@@ -1,0 +1,1 @@
+"""What the verbs of the command line share, one noun a file. Prints nothing and never exits: `generator.cli` does."""
