@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 
 from generator import cli, lock, schema, store, topology
 from generator.lock import Packages
-from generator.operations import workspace
+from generator.operations import artifacts
 from generator.store import Secrets
 from tests import clouds, golden
 
@@ -53,7 +53,7 @@ def make(folder: Path, target: str, monkeypatch: pytest.MonkeyPatch, capfd: pyte
     monkeypatch.setenv("ANYWHERE_CACHE", str(folder / "cache"))
     monkeypatch.delenv("ANYWHERE_AGE_KEY", raising=False)
     made = Session(folder, capfd, target)
-    monkeypatch.setattr(workspace, "get_images", lambda *_: made.brought.append(True))
+    monkeypatch.setattr(artifacts, "fetch", lambda *_: made.brought.append(True))
     made.define()
     return made
 

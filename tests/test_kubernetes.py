@@ -132,7 +132,7 @@ def test_load_balancer_services_are_deleted_and_waited_for(secrets, server, tmp_
     file = tmp_path / "kubeconfig"
     file.write_text(pki.admin_kubeconfig(secrets, f"https://127.0.0.1:{server.server_port}"))
     said = io.StringIO()
-    load_balancers.remove(SimpleNamespace(kubeconfig=file), Phases(said))
+    load_balancers.delete(SimpleNamespace(kubeconfig=file), Phases(said))
     assert Fleet.deleted == ["/api/v1/namespaces/web/services/front", "/api/v1/namespaces/web/services/gone"]
     assert "deleting namespaces/web/services/front" in said.getvalue()
 
@@ -141,7 +141,7 @@ def test_an_api_that_is_gone_asks_for_no_load_balancers(secrets, server, tmp_pat
     file = tmp_path / "kubeconfig"
     file.write_text(pki.admin_kubeconfig(secrets, "https://127.0.0.1:9"))
     said = io.StringIO()
-    load_balancers.remove(SimpleNamespace(kubeconfig=file), Phases(said))
+    load_balancers.delete(SimpleNamespace(kubeconfig=file), Phases(said))
     assert "does not answer" in said.getvalue()
 
 
@@ -184,9 +184,7 @@ def test_the_masters_are_told_of_workers_whose_machine_is_gone(secrets, server, 
     file.write_text(pki.admin_kubeconfig(secrets, f"https://127.0.0.1:{server.server_port}"))
     nodes = cluster_api.client(file).nodes()
     said = io.StringIO()
-    departed_nodes.see_off(
-        file, departed_nodes.without_machine(nodes, [SimpleNamespace(name="worker-a-late")]), Phases(said)
-    )
+    departed_nodes.remove(file, departed_nodes.departed(nodes, [SimpleNamespace(name="worker-a-late")]), Phases(said))
     wanted = {"metadata": {"labels": {"anywhere/leaving": "boot-of-worker-a-dead"}}}
     assert Nodes.changed == {"/api/v1/nodes/worker-a-dead": wanted}
     assert "worker-a-dead has no machine any more" in said.getvalue()

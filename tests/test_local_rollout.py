@@ -11,8 +11,8 @@ from local_stack import BASE, Stack
 
 from generator.cli.phases import show
 from generator.definition import SIZES
-from generator.operations import cluster_api, rollout, workspace
-from generator.operations.workspace import Work
+from generator.operations import cluster_api, kubeconfig, rollout
+from generator.operations.workspace import Workspace
 from generator.terraform import Terraform
 from generator.topology import Machine, Topology
 from providers import Observed
@@ -110,15 +110,15 @@ def test_the_second_is_untouched_while_the_first_is_waited_for(
         pass
     target.seen.clear()
     write(stack, 80)
-    monkeypatch.setattr(workspace, "kubeconfig", lambda *args: tmp_path)
+    monkeypatch.setattr(kubeconfig, "write", lambda *args: tmp_path)
     monkeypatch.setattr(cluster_api, "client", lambda path: SimpleNamespace(nodes=tuple, close=lambda: None))
     machines = tuple(Machine(name, "etcd", 1, "", SIZES["tiny"], "amd64", "", {}, (), ("etcd",)) for name in NAMES)
     project = SimpleNamespace(definition=None, provider=target, release="", name="c")
-    work = Work(project, None, Topology(machines), {}, runner)  # type: ignore[arg-type]
+    work = Workspace(project, None, Topology(machines), {}, runner)  # type: ignore[arg-type]
     whole = runner.plan({})
-    taken = rollout.order(work, whole)
-    rest = rollout.take(work, whole, taken, phases, [], 60)
-    assert [turn.machines for turn in taken] == [("etcd1",), ("etcd2",)]
+    taken = rollout.batches(work, whole)
+    rest = rollout.run(work, whole, taken, phases, [], 60)
+    assert [batch.machines for batch in taken] == [("etcd1",), ("etcd2",)]
     assert list(dict.fromkeys(target.seen)) == [(64, 64), (80, 64), (80, 80)]
     assert target.seen.count((80, 64)) > LOOKS and target.seen.count((80, 80)) > LOOKS
     assert rest.empty and all(stack.pid(name) not in pids for name in NAMES)

@@ -51,7 +51,7 @@ def ended(monkeypatch):
         provider = SimpleNamespace(name="aws", stock=True, poll=3.0, observe=lambda definition: observed)
         project = SimpleNamespace(definition=None, provider=provider, release="0123456789ab")
         with pytest.raises(UserError) as caught:
-            readiness.until_ready(project, topology, None, SimpleNamespace(board=lambda lines: None), timeout)
+            readiness.wait(project, topology, None, SimpleNamespace(board=lambda lines: None), timeout)
         return caught.value, clock.now
 
     return run
@@ -61,7 +61,7 @@ def test_an_api_that_this_computer_does_not_reach_is_not_waited_for(ended):
     error, seconds = ended(READY, 1800)
     assert error.message.startswith("Every machine says that it is ready, but this computer does not reach the API.")
     assert "10.20.1.10:6443" in error.message and "providers.aws.load_balancer: true" in error.hint
-    assert readiness.REACH_SECONDS < seconds < 1800
+    assert readiness.UNREACHABLE_SECONDS < seconds < 1800
 
 
 @pytest.mark.parametrize("console", ["anywhere: stage=kube-apiserver t=1\n", READY.replace("0123456789ab", "another")])

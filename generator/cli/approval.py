@@ -1,4 +1,4 @@
-"""The one question that verbs ask."""
+"""Asking the user to approve a change."""
 
 from __future__ import annotations
 

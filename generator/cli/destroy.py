@@ -14,29 +14,18 @@ def run(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER, ou
     """
     from generator.cli.approval import confirm
     from generator.cli.phases import show
-    from generator.cli.plan import summary
-    from generator.operations import load_balancers, workspace
+    from generator.cli.plan_view import summary
+    from generator.operations import steps
+    from generator.operations.destroy import STEPS, Destroy
     from generator.operations.project import open_project
 
-    phases = show()
-    project = open_project(file, provider, out)
-    terraform = workspace.rendered_here(project, phases)
-    if any(project.folder.glob("*.tf")):
-        with phases.phase("plan what to destroy"), workspace.unprotected(project):
-            terraform.check_state(project.name)
-            terraform.init()
-            terraform.check_remote_state(project.name)
-            planned = terraform.plan_destroy({})
-        if not planned.empty:
-            typer.echo(summary(planned))
-            confirm(f"Destroy cluster {project.name} on {provider}, with all volumes that its pods had?", yes)
-            with phases.phase("remove what the cluster had made"):
-                load_balancers.remove(project, phases)
-                project.provider.release(project.definition, phases)
-            with phases.phase("destroy"):
-                terraform.apply(planned, {})
-        (project.folder / "kubeconfig").unlink(missing_ok=True)
-    return _leftovers(project.provider.leftovers(project.definition))
+    destroy = Destroy(
+        open_project(file, provider, out),
+        show(),
+        show=lambda plan: typer.echo(summary(plan)),
+        approve=lambda question: confirm(question, yes),
+    )
+    return _leftovers(steps.run(STEPS, destroy).leftovers)
 
 
 def _leftovers(lines: tuple[str, ...]) -> int:

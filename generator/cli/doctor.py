@@ -52,12 +52,12 @@ def _terraform() -> Check:
 
 def _machines(project: Project, wanted: Topology) -> tuple[Check, ...]:
     """A check for every machine, once the cluster has been applied."""
-    from generator.cli.status import look
+    from generator.operations import machines
     from providers import Check
 
     if not project.kubeconfig.is_file() and not project.provider.observe(project.definition):
         return ()
-    rows = look(project, wanted)
+    rows = machines.table(project, wanted, warn=lambda message: typer.echo(message, err=True))
     return tuple(Check(row.machine, row.healthy, row.stage or row.presence, row.note, needed=True) for row in rows)
 
 

@@ -16,11 +16,11 @@ def run(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER) ->
 
     from generator import pki, terraform
     from generator.cli.phases import show
-    from generator.operations import workspace
+    from generator.operations import cluster_secrets, workspace
     from generator.operations.project import open_project
 
     project = open_project(file, provider, None)
-    values = workspace.values(pki.documents(workspace.ensure_secrets(project, show())))
+    values = cluster_secrets.values(pki.documents(cluster_secrets.ensure(project, show())))
     variables = {**workspace.environment(project), terraform.SECRETS: terraform.secrets_value(values)}
     for name, value in sorted(variables.items()):
         typer.echo(f"export {name}={shlex.quote(value)}")

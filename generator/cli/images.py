@@ -21,7 +21,7 @@ def list_(file: File = DEFAULT_FILE, as_json: Json = False) -> int:
 
     definition = schema.load(file)
     locked = lock.read(lock.path_beside(definition.path))
-    lock_file.check_lock(locked, definition)
+    lock_file.check(locked, definition)
     images = [(arch, i) for arch in definition.architectures for i in locked.images[arch].values()]
     if as_json:
         listed = [{"arch": arch, **asdict(i), "mirror": mirrored(i.ref, definition.registry)} for arch, i in images]
@@ -46,7 +46,7 @@ def lock(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER) -
     from generator.operations.project import open_project
 
     project = open_project(file, provider, None)
-    lock_file.make_lock(project, show())
+    lock_file.make(project, show())
     typer.echo(f"Wrote {locks.path_beside(project.definition.path)}.")
     return 0
 
@@ -55,10 +55,10 @@ def lock(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER) -
 def pull(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER) -> int:
     """Get every image of the lock into the cache: from the folder, a registry, a release, or built."""
     from generator.cli.phases import show
-    from generator.operations import lock_file, workspace
+    from generator.operations import artifacts, lock_file
     from generator.operations.project import open_project
 
     phases = show()
     project = open_project(file, provider, None)
-    workspace.get_images(project, lock_file.locked(project, phases), phases)
+    artifacts.fetch(project, lock_file.ensure(project, phases), phases)
     return 0

@@ -12,10 +12,10 @@ def run(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER, ou
     import shlex
 
     from generator.cli.phases import show
-    from generator.operations import workspace
+    from generator.operations import kubeconfig, workspace
     from generator.operations.project import open_project
 
     project = open_project(file, provider, out)
-    path = workspace.kubeconfig(project, workspace.rendered_here(project, show()))
+    path = kubeconfig.write(project, workspace.open_terraform(project, show()))
     typer.echo(f"export KUBECONFIG={shlex.quote(str(path))}")
     return 0

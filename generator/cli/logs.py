@@ -17,14 +17,14 @@ def run(words: Words, provider: ProviderName = DEFAULT_PROVIDER, follow: Follow 
     """Show the serial console of a machine."""
     import time
 
-    from generator.cli import machines
-    from generator.operations import project
+    from generator.cli import machine_words
+    from generator.operations import machines, project
 
-    file, name, _ = machines.split(words)
+    file, name, _ = machine_words.split(words)
     opened = project.open_project(file, provider, None)
     shown = 0
     while True:
-        console = machines.observed(opened, name).console
+        console = machines.find(opened, name).console
         # A console that got shorter belongs to a machine that was made anew.
         shown = shown if shown <= len(console) else 0
         typer.echo(console[shown:], nl=False)

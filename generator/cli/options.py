@@ -21,5 +21,10 @@ Out = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for a machine to read.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", envvar="ANYWHERE_YES", help="Do it without asking.")]
 
+MayDestroy = Annotated[
+    list[str],
+    typer.Option("--may-destroy", metavar="MACHINE", help="Allow a plan to destroy this machine's etcd data, or it."),
+]
+
 DEFAULT_FILE = Path("cluster.yaml")
 DEFAULT_PROVIDER = "local"

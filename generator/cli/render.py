@@ -15,6 +15,6 @@ def run(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER, ou
 
     phases = show()
     project = open_project(file, provider, out)
-    workspace.rendered(project, phases)
+    workspace.render(project, phases)
     typer.echo(project.folder)
     return 0

@@ -18,13 +18,13 @@ def run(words: Words, provider: ProviderName = DEFAULT_PROVIDER) -> int:
     import os
     import sys
 
-    from generator.cli import machines
+    from generator.cli import machine_words
     from generator.errors import UserError
-    from generator.operations import project
+    from generator.operations import machines, project
 
-    file, name, command = machines.split(words)
-    found = machines.observed(project.open_project(file, provider, None), name)
-    if not found.ssh:
+    file, name, command = machine_words.split(words)
+    machine = machines.find(project.open_project(file, provider, None), name)
+    if not machine.ssh:
         raise UserError(f"{name} cannot be reached by ssh on this target.")
     sys.stdout.flush()
-    os.execvp(found.ssh[0], [*found.ssh, *command])
+    os.execvp(machine.ssh[0], [*machine.ssh, *command])

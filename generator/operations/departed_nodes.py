@@ -1,4 +1,4 @@
-"""Workers whose machine is gone and which could not leave: dead hardware, a spot machine taken back too quickly."""
+"""Nodes of workers whose machine is gone: failed hardware, or a spot machine reclaimed too quickly to drain."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from generator.operations import cluster_api
 from generator.progress import Progress
 from providers import Observed
 
-LEAVING = "anywhere/leaving"  # what masters look for, with the id of the boot that ended
+LEAVING = "anywhere/leaving"  # the label that masters look for; its value is the id of the boot that ended
 
 
-def without_machine(nodes: Iterable[Node], machines: Iterable[Observed]) -> list[Node]:
-    """The workers among `nodes` that are not Ready and that no machine of the target stands for."""
-    there = {machine.name for machine in machines}
-    return [n for n in nodes if n.name.startswith("worker-") and not n.ready and n.name not in there]
+def departed(nodes: Iterable[Node], machines: Iterable[Observed]) -> list[Node]:
+    """The workers among `nodes` that are not Ready and have no machine on the target."""
+    present = {machine.name for machine in machines}
+    return [n for n in nodes if n.name.startswith("worker-") and not n.ready and n.name not in present]
 
 
-def see_off(kubeconfig: Path, workers: Sequence[Node], progress: Progress) -> None:
-    """Have the masters drain and delete the nodes of such `workers`, and take their addresses back."""
-    if not workers:
+def remove(kubeconfig: Path, nodes: Sequence[Node], progress: Progress) -> None:
+    """Ask the masters to drain and delete these nodes, and to release their addresses."""
+    if not nodes:
         return
     with closing(cluster_api.client(kubeconfig)) as client:
         try:
-            for node in workers:
+            for node in nodes:
                 progress.note(f"{node.name} has no machine any more: the masters remove its node")
                 client.patch(f"/api/v1/nodes/{node.name}", {"metadata": {"labels": {LEAVING: node.boot}}})
         except UnreachableError as error:

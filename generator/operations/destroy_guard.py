@@ -1,12 +1,9 @@
-"""What a plan would take away that cannot be had back, and which of it the user named."""
+"""The guard against plans that destroy etcd data, or several control-plane machines, that the user did not name."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Annotated
-
-import typer
 
 from generator.errors import UserError
 from generator.terraform import Plan
@@ -14,19 +11,17 @@ from generator.terraform import Plan
 DATA = re.compile(r'(?:disk|volume)\.etcd\["(?P<machine>[^"]+)"\]$')
 MACHINE = re.compile(r'\.machine\["(?P<machine>(?:etcd|master)\d+)"\]$')
 
-MayDestroy = Annotated[
-    list[str],
-    typer.Option("--may-destroy", metavar="MACHINE", help="Allow a plan to destroy this machine's etcd data, or it."),
-]
 
+def check(plan: Plan, may_destroy: Sequence[str]) -> None:
+    """UserError where `plan` destroys the data of an etcd member, or several control-plane machines at once.
 
-def refuse(plan: Plan, named: Sequence[str]) -> None:
-    """UserError where `plan` destroys etcd data, or several control-plane machines, that are not all `named`."""
+    Machines that `may_destroy` names are allowed.
+    """
     data, machines = _destroyed(plan, DATA), _destroyed(plan, MACHINE)
-    unnamed = [name for name in data if name not in named]
+    unnamed = [name for name in data if name not in may_destroy]
     if unnamed:
         raise UserError(f"This plan destroys what etcd holds on {', '.join(unnamed)}.", _remedy(unnamed))
-    unnamed = [name for name in machines if name not in named]
+    unnamed = [name for name in machines if name not in may_destroy]
     if len(machines) > 1 and unnamed:
         raise UserError(
             f"This plan destroys {len(machines)} machines of the control plane at once: {', '.join(machines)}.",
@@ -35,11 +30,11 @@ def refuse(plan: Plan, named: Sequence[str]) -> None:
 
 
 def _destroyed(plan: Plan, kind: re.Pattern[str]) -> list[str]:
-    gone = (change.address for change in plan.changes if change.action in ("delete", "replace"))
-    found = (kind.search(address) for address in gone)
-    return list(dict.fromkeys(match["machine"] for match in found if match))  # its subnet may go with a machine
+    addresses = (change.address for change in plan.changes if change.action in ("delete", "replace"))
+    matches = (kind.search(address) for address in addresses)
+    return list(dict.fromkeys(match["machine"] for match in matches if match))  # its subnet may go with a machine
 
 
 def _remedy(names: Sequence[str]) -> str:
     options = " ".join(f"--may-destroy {name}" for name in names)
-    return f"Nothing was changed. Say {options} if that is what you want."
+    return f"Nothing was changed. To allow it, add {options}."

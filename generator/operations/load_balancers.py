@@ -1,4 +1,4 @@
-"""Load balancers that the cluster asked its cloud for: their Services go first, while a controller can undo them."""
+"""Load balancers of Services: deleted before a destroy, while the controller that made them can remove them."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ LIMIT_SECONDS = 120.0
 POLL_SECONDS = 1.0
 
 
-def remove(project: Project, progress: Progress) -> None:
-    """Delete every Service of type LoadBalancer, and wait until they are gone.
+def delete(project: Project, progress: Progress) -> None:
+    """Delete every Service of type LoadBalancer, and wait until they are gone, at most LIMIT_SECONDS.
 
-    A controller that still runs would make a load balancer again that is taken from its Service. Where the API does
-    not answer, nothing asks for load balancers any more either.
+    While its Service exists, a running controller makes a deleted load balancer again. An API that does not answer
+    is noted and no error: nothing asks for load balancers then.
     """
     if not project.kubeconfig.is_file():
         return
@@ -36,7 +36,7 @@ def remove(project: Project, progress: Progress) -> None:
 
 
 def _paths(client: Client) -> list[str]:
-    """Where the API has the Services that are load balancers."""
+    """The API paths of the Services of type LoadBalancer."""
     return [
         f"/api/v1/namespaces/{item['metadata']['namespace']}/services/{item['metadata']['name']}"
         for item in client.get(SERVICES)["items"]

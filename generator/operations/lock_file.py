@@ -16,30 +16,30 @@ from generator.operations.project import Project
 from generator.progress import Progress
 
 
-def locked(project: Project, progress: Progress) -> Lock:
-    """The lock, made where there is none, with a block of addresses for every pool."""
+def ensure(project: Project, progress: Progress) -> Lock:
+    """The lock, made where there is none, with a block of addresses for every pool; written where that changed it."""
     path = locks.path_beside(project.definition.path)
     if not path.exists():
-        make_lock(project, progress)
+        make(project, progress)
     lock = locks.read(path)
-    check_lock(lock, project.definition)
+    check(lock, project.definition)
     blocks = topology.blocks(project.definition, lock.blocks)
-    complete = with_target(project, replace(lock, blocks=blocks), progress)
-    if complete != lock:
-        locks.write(path, complete)
-    return complete
+    completed = complete(project, replace(lock, blocks=blocks), progress)
+    if completed != lock:
+        locks.write(path, completed)
+    return completed
 
 
-def with_target(project: Project, lock: Lock, progress: Progress) -> Lock:
-    """`lock` with what it lacks of this target: a lock may have been made for another one."""
+def complete(project: Project, lock: Lock, progress: Progress) -> Lock:
+    """`lock` with what it lacks for this target: it may have been made for another one."""
     provider = project.provider
     if provider.name not in lock.facts:
         lock = replace(lock, facts={**lock.facts, provider.name: facts(project, progress)})
     if provider.stock:
         from generator import packages
 
-        absent = [arch for arch in project.definition.architectures if arch not in lock.packages]
-        made = {arch: packages.ensure(arch, cache(), progress) for arch in absent}
+        missing = [arch for arch in project.definition.architectures if arch not in lock.packages]
+        made = {arch: packages.ensure(arch, cache(), progress) for arch in missing}
         lock = replace(lock, packages={**lock.packages, **made})
     if lock.base is None and (base := provider.base(progress)):
         lock = replace(lock, base=base)
@@ -47,22 +47,22 @@ def with_target(project: Project, lock: Lock, progress: Progress) -> Lock:
 
 
 def facts(project: Project, progress: Progress) -> dict[str, Any]:
-    """What the target says of itself."""
+    """The target's facts, asked now: see `Provider.facts`."""
     with progress.phase(f"look at {project.provider.name}"):
         return dict(project.provider.facts(project.definition))
 
 
-def check_lock(lock: Lock, definition: Definition) -> None:
-    """UserError where the lock is not one of this definition's, or lacks an image."""
+def check(lock: Lock, definition: Definition) -> None:
+    """UserError where the lock does not match the definition, or lacks an image."""
     locks.check(lock, definition, [image.name for image in catalog.wanted(lock.kubernetes, lock.driver)])
 
 
-def make_lock(project: Project, progress: Progress) -> Lock:
+def make(project: Project, progress: Progress) -> Lock:
     """Choose and pin everything the cluster is made of; pools keep the addresses they have."""
     path = locks.path_beside(project.definition.path)
     known = locks.read(path) if path.exists() else None
     # First, as it fails at once where there are no credentials, and images may take minutes.
-    found = {**(known.facts if known else {}), project.provider.name: facts(project, progress)}
+    facts_by_target = {**(known.facts if known else {}), project.provider.name: facts(project, progress)}
     driver = choose_driver(project, known, progress)
     version = project.definition.kubernetes
     images = {
@@ -72,7 +72,7 @@ def make_lock(project: Project, progress: Progress) -> Lock:
     base = project.provider.base(progress) or (known.base if known else None)
     blocks = topology.blocks(project.definition, known.blocks if known else {})
     kept = known.packages if known and not project.provider.stock else {}
-    lock = with_target(project, Lock(version, driver, images, base, blocks, found, kept), progress)
+    lock = complete(project, Lock(version, driver, images, base, blocks, facts_by_target, kept), progress)
     locks.write(path, lock)
     return lock
 

@@ -48,22 +48,22 @@ def wanted(project: Project) -> Topology:
     """The machines of the definition, with the addresses of its lock where there is one. Writes nothing."""
     path = locks.path_beside(project.definition.path)
     if not path.exists():
-        return topology.lay_out(_certain(project), topology.blocks(project.definition, {}))
+        return topology.lay_out(_guaranteed(project), topology.blocks(project.definition, {}))
     return lay_out(project, locks.read(path))
 
 
 def lay_out(project: Project, lock: Lock) -> Topology:
     """The machines of the definition, addressed by the lock; pools that it does not know get blocks for now."""
     blocks = topology.blocks(project.definition, lock.blocks)
-    return topology.lay_out(_certain(project), blocks, project.provider.subnets(lock))
+    return topology.lay_out(_guaranteed(project), blocks, project.provider.subnets(lock))
 
 
-def seen_as(project: Project, wanted: Topology) -> Topology:
-    """The `wanted` machines under names and addresses that the target could show them by."""
+def as_observed(project: Project, wanted: Topology) -> Topology:
+    """The `wanted` machines under the names and addresses that the target shows them by."""
     return wanted.grouped if project.provider.stock else wanted
 
 
-def _certain(project: Project) -> Definition:
+def _guaranteed(project: Project) -> Definition:
     """The definition with the workers that must be there: where machines come and go by themselves, a pool's least."""
     definition = project.definition
     if not project.provider.stock:

@@ -1,4 +1,4 @@
-"""Waiting until every machine is Ready, and saying why where that does not come."""
+"""Waiting until every machine is Ready, and why one is not."""
 
 from __future__ import annotations
 
@@ -12,67 +12,79 @@ from generator import status
 from generator.errors import UserError
 from generator.kubernetes import Client, Node, UnreachableError
 from generator.operations import cluster_api
-from generator.operations.project import Project, seen_as
+from generator.operations.project import Project, as_observed
 from generator.progress import Progress
 from generator.status import Row
 from generator.topology import Topology
 from providers import Observed
 
-# Nodes try a failed stage again by themselves; one that is still failing after this long will not mend.
-PATIENCE_SECONDS = 120.0
-# A new load balancer is known by its name and sends to its machines only after some minutes.
-REACH_SECONDS = 300.0
+# Nodes retry a failed stage by themselves; one that still fails after this long will not recover.
+GIVE_UP_SECONDS = 120.0
+# The name of a new load balancer resolves, and leads to its machines, only after some minutes.
+UNREACHABLE_SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """What was seen at one time: the machines that the target has, the API's nodes, and what the two make together."""
+class Snapshot:
+    """A cluster at one time: the target's machines, the API's nodes, and the table that the two make."""
 
     machines: tuple[Observed, ...]
     nodes: tuple[Node, ...]
     rows: tuple[Row, ...]
 
 
-Behind = Callable[[Look], tuple[Row, ...]]
+Pending = Callable[[Snapshot], tuple[Row, ...]]  # the machines that are still waited for
 
 
-def unready(look: Look) -> tuple[Row, ...]:
+def unready(now: Snapshot) -> tuple[Row, ...]:
     """Every machine that is not as wanted."""
-    return status.unready(look.rows)
+    return status.unready(now.rows)
 
 
-def until_ready(
-    project: Project, topology: Topology, kubeconfig: Path, progress: Progress, timeout: float, behind: Behind = unready
-) -> Look:
-    """Return the last look, when nobody is `behind`; UserError at `timeout` seconds, or where one of them failed."""
+def wait(
+    project: Project,
+    topology: Topology,
+    kubeconfig: Path,
+    progress: Progress,
+    timeout: float,
+    pending: Pending = unready,
+) -> Snapshot:
+    """Wait until nothing is `pending`; the last snapshot.
+
+    UserError after `timeout` seconds, where a pending machine fails for GIVE_UP_SECONDS, or where this computer
+    does not reach the API for UNREACHABLE_SECONDS after every machine reported that it is ready.
+    """
     begin = time.monotonic()
     failing: dict[str, float] = {}
-    silent: float | None = None
+    unheard_since: float | None = None
     with closing(cluster_api.client(kubeconfig)) as client:
         while True:
             observed = project.provider.observe(project.definition)
-            found, unheard = nodes(client, observed)
-            rows = status.table(seen_as(project, topology), observed, found, project.release)
+            api_nodes, unheard = nodes(client, observed)
+            rows = status.table(as_observed(project, topology), observed, api_nodes, project.release)
             progress.board([line(row) for row in rows])
-            look = Look(observed, found, rows)
-            if not (late := behind(look)):
-                return look
+            snapshot = Snapshot(observed, api_nodes, rows)
+            if not (late := pending(snapshot)):
+                return snapshot
             now = time.monotonic()
             names = {row.machine for row in late}.intersection(failed(observed))
             failing = {name: failing.get(name, now) for name in names}
-            given_up = [name for name, since in failing.items() if now - since > PATIENCE_SECONDS]
+            given_up = [name for name, since in failing.items() if now - since > GIVE_UP_SECONDS]
             if given_up or now - begin > timeout:
                 raise not_ready(late, f"after {now - begin:.0f} s")
-            silent = (now if silent is None else silent) if unheard and all(map(_content, late)) else None
-            if silent is not None and now - silent > REACH_SECONDS:
+            if not (unheard and all(map(_reports_ready, late))):
+                unheard_since = None
+            elif unheard_since is None:
+                unheard_since = now
+            elif now - unheard_since > UNREACHABLE_SECONDS:
                 raise out_of_reach(unheard, project.provider.name)
             time.sleep(project.provider.poll)
 
 
 def nodes(client: Client, observed: Iterable[Observed]) -> tuple[tuple[Node, ...], str]:
-    """The API's nodes, and why it was not heard.
+    """The API's nodes, and why it did not answer ("" where it did).
 
-    It is not asked while it cannot be up yet: asking an API that starts makes it start later.
+    It is not asked before it can be up: requests to an API that is starting slow its start.
     """
     if not any(_api_may_be_up(machine) for machine in observed):
         return (), ""
@@ -83,7 +95,7 @@ def nodes(client: Client, observed: Iterable[Observed]) -> tuple[tuple[Node, ...
 
 
 def failed(observed: Iterable[Observed]) -> list[str]:
-    """The machines whose last word is a failure, or which stopped."""
+    """The machines whose last mark is a failure, or which stopped."""
     return [m.name for m in observed if not m.running or status.stages(m.console).failed]
 
 
@@ -113,13 +125,13 @@ def out_of_reach(unheard: str, provider: str) -> UserError:
     )
 
 
-def _content(row: Row) -> bool:
-    """Whether a machine says itself that it is what was asked for."""
+def _reports_ready(row: Row) -> bool:
+    """Whether a machine itself reports that it is as wanted."""
     return row.presence == "present" and row.running and row.converged and row.stage == "ready"
 
 
 def _api_may_be_up(machine: Observed) -> bool:
     if not machine.console:
         return machine.running
-    seen = status.stages(machine.console).stage
-    return seen in status.STAGES[status.STAGES.index("kube-apiserver") :]
+    stage = status.stages(machine.console).stage
+    return stage in status.STAGES[status.STAGES.index("kube-apiserver") :]

@@ -1,4 +1,4 @@
-"""Machines of the control plane that a plan stops: each in its turn, while all others serve."""
+"""The rollout of changes that restart control-plane machines: one at a time, each while all others serve."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from itertools import chain
 
 from generator import status
 from generator.errors import UserError
-from generator.operations import destroy_guard, readiness, workspace
-from generator.operations.readiness import Look
-from generator.operations.workspace import Work
+from generator.operations import destroy_guard, kubeconfig, planning, readiness
+from generator.operations.readiness import Pending, Snapshot
+from generator.operations.workspace import Workspace
 from generator.progress import Progress
 from generator.status import Row
 from generator.terraform import Change, Plan
@@ -21,15 +21,15 @@ from providers import Observed
 # What is a machine on each target, and not the subnet or the address that has its name.
 MACHINE = re.compile(r'(?:instance|machine)\.machine\["(?P<machine>(?:etcd|master)\d+)"\]$')
 
-UNHEARD = "It was started, and nothing has been heard of it since."
+SILENT = "It was started, and has not reported anything since."
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class Batch:
     """Machines that are changed together; `targets` are their addresses in the plan, with their volumes and the like.
 
-    `serving` says whether they do their work until then. One that does not has nothing to lose, and nobody waits for it
-    before its turn.
+    `serving` says whether they work until then. Machines that do not work have nothing to lose, so nobody waits for
+    them before their batch.
     """
 
     machines: tuple[str, ...]
@@ -37,74 +37,99 @@ class Turn:
     serving: bool
 
 
-def order(work: Work, plan: Plan) -> tuple[Turn, ...]:
-    """The turns that come before the rest of `plan`; () where it stops no machine that others build on.
+def batches(workspace: Workspace, plan: Plan) -> tuple[Batch, ...]:
+    """The batches that come before the rest of `plan`; () where it stops no machine that others depend on.
 
-    What is off or missing is brought up first, all of it; then come those that ail, then those that are well. Where
-    too many ail for etcd to have a quorum, one alone would never be Ready again: these come at once, too.
+    Machines that are off or missing come first, all at once; then unhealthy ones, then healthy ones, one at a time.
+    Where so many are unhealthy that etcd has no quorum, a single one would never become Ready: they join the first
+    batch.
     """
+    topology, provider = workspace.topology, workspace.project.provider
     actions = _actions(plan)
-    if len(work.topology.fixed) < 2 or "update" not in actions.values() or not work.terraform.outputs().get("api"):
+    if len(topology.fixed) < 2 or "update" not in actions.values() or not workspace.terraform.outputs().get("api"):
         return ()
-    running = {o.name: o for o in work.project.provider.observe(work.project.definition) if o.running}
-    off = [m.name for m in work.topology.fixed if m.name not in running and _targets(plan, m.name)]
-    ailing = [name for name in actions if name in running and not _serves(running[name])]
-    well = [name for name, action in actions.items() if action == "update" and name not in (*off, *ailing)]
-    members = [machine.name for machine in work.topology.having("etcd")]
-    if 2 * sum(name not in (*off, *ailing) for name in members) <= len(members):
-        off, ailing = [*off, *ailing], []
-    if not any(actions[name] == "update" for name in (*ailing, *well)):
+    running = {o.name: o for o in provider.observe(workspace.project.definition) if o.running}
+    off = [m.name for m in topology.fixed if m.name not in running and _targets(plan, m.name)]
+    unhealthy = [name for name in actions if name in running and not _serves(running[name])]
+    healthy = [name for name, action in actions.items() if action == "update" and name not in (*off, *unhealthy)]
+    members = [machine.name for machine in topology.having("etcd")]
+    if 2 * sum(name not in (*off, *unhealthy) for name in members) <= len(members):
+        off, unhealthy = [*off, *unhealthy], []
+    if not any(actions[name] == "update" for name in (*unhealthy, *healthy)):
         return ()
-    together = [_turn(plan, off, serving=False)] if off else []
-    return (*together, *(_turn(plan, [name], serving=name in well) for name in (*ailing, *well)))
+    together = [_batch(plan, off, serving=False)] if off else []
+    return (*together, *(_batch(plan, [name], serving=name in healthy) for name in (*unhealthy, *healthy)))
 
 
-def announce(turns: Sequence[Turn]) -> str:
-    """One line about `turns`, "" where there is but one or none."""
-    names = list(chain.from_iterable(turn.machines for turn in turns))
+def describe(batches: Sequence[Batch]) -> str:
+    """One line about the rollout, "" where it has at most one machine."""
+    names = list(chain.from_iterable(batch.machines for batch in batches))
     if len(names) < 2:
         return ""
     return f"The control plane's machines are taken one at a time, each once the others are Ready: {', '.join(names)}."
 
 
-def take(
-    work: Work, whole: Plan, turns: Sequence[Turn], progress: Progress, may_destroy: Sequence[str], timeout: float
+def run(
+    workspace: Workspace,
+    whole: Plan,
+    batches: Sequence[Batch],
+    progress: Progress,
+    may_destroy: Sequence[str],
+    timeout: float,
 ) -> Plan:
-    """Apply `turns` of the plan that the user agreed to, each waited for; what is left to apply, planned anew."""
-    if not turns:
-        return whole
-    kubeconfig = workspace.kubeconfig(work.project, work.terraform)
+    """Apply the batches of the approved plan `whole`, one after another; a new plan of the rest.
 
-    def settle(title: str, behind: readiness.Behind) -> Look:
+    Each is waited for, at most `timeout` seconds.
+
+    UserError where a machine does not come back, or where there is more to change than was approved.
+    """
+    if not batches:
+        return whole
+    path = kubeconfig.write(workspace.project, workspace.terraform)
+
+    def settle(title: str, pending: Pending) -> Snapshot:
         with progress.phase(title):
-            return readiness.until_ready(work.project, work.topology, kubeconfig, progress, timeout, behind)
+            return readiness.wait(workspace.project, workspace.topology, path, progress, timeout, pending)
 
     try:
-        look = settle("look whether the control plane serves", _not_serving(_awaited(work, turns)))
+        last = settle("check that the control plane serves", _not_serving(_expected(workspace, batches)))
     except UserError as error:
-        raise _stopped("No machine is stopped while the control plane is not well.", error, turns) from None
-    for number, turn in enumerate(turns, 1):
-        names = ", ".join(turn.machines)
+        raise _stopped("No machine is stopped while the control plane is not well.", error, batches) from None
+    for number, batch in enumerate(batches, 1):
+        names, coming = ", ".join(batch.machines), batches[number:]
         with progress.phase(f"change {names}"):
-            part = workspace.plan(work, may_destroy, turn.targets)
-            own = (c for c in whole.changes if c.address in turn.targets or not _is_machine(c))
-            _refuse_more(part, own, may_destroy)
-            work.terraform.apply(part, work.values)
+            _change(workspace, whole, batch, may_destroy)
         try:
-            look = settle(f"wait for {names} to be Ready", _not_back(_awaited(work, turns[number:]), look))
+            last = settle(f"wait for {names} to be Ready", _not_back(_expected(workspace, coming), last))
         except UserError as error:
-            raise _stopped(f"{names} did not come back as it should.", error, turns[number:]) from None
-    rest = workspace.planned(work, progress, may_destroy)
-    taken = {address for turn in turns for address in turn.targets}
-    left = (c for c in whole.changes if c.address not in taken or not _is_machine(c))
+            raise _stopped(f"{names} did not come back as it should.", error, coming) from None
+    return _plan_rest(workspace, whole, batches, progress, may_destroy)
+
+
+def _change(workspace: Workspace, whole: Plan, batch: Batch, may_destroy: Sequence[str]) -> None:
+    """Plan the machines of one batch and apply that, unless it is more than `whole`."""
+    part = planning.plan_targets(workspace, may_destroy, batch.targets)
+    own = (change for change in whole.changes if change.address in batch.targets or not _is_machine(change))
+    _refuse_more(part, own, may_destroy)
+    workspace.terraform.apply(part, workspace.secrets)
+
+
+def _plan_rest(
+    workspace: Workspace, whole: Plan, batches: Sequence[Batch], progress: Progress, may_destroy: Sequence[str]
+) -> Plan:
+    """What is left of `whole` after all batches; UserError where it is more than that."""
+    rest = planning.plan(workspace, progress, may_destroy)
+    changed = {address for batch in batches for address in batch.targets}
+    left = (change for change in whole.changes if change.address not in changed or not _is_machine(change))
     _refuse_more(rest, left, may_destroy)
     return rest
 
 
 def _actions(plan: Plan) -> dict[str, str]:
-    """The plan's machines of the control plane that it does not take away, and what it does with each."""
-    found = ((MACHINE.search(change.address), change.action) for change in plan.changes)
-    return {match["machine"]: action for match, action in found if match and action in ("create", "update", "replace")}
+    """The control-plane machines that the plan keeps or makes, and what it does with each."""
+    matches = ((MACHINE.search(change.address), change.action) for change in plan.changes)
+    kept = ("create", "update", "replace")
+    return {match["machine"]: action for match, action in matches if match and action in kept}
 
 
 def _is_machine(change: Change) -> bool:
@@ -112,57 +137,58 @@ def _is_machine(change: Change) -> bool:
 
 
 def _serves(machine: Observed) -> bool:
-    """Whether it says that it is ready, if it can be heard at all."""
-    said = status.stages(machine.console)
-    return not machine.console or (said.stage == "ready" and not said.failed)
+    """Whether the machine reports that it is ready, or has no console to report on."""
+    console = status.stages(machine.console)
+    return not machine.console or (console.stage == "ready" and not console.failed)
 
 
-def _turn(plan: Plan, names: Sequence[str], *, serving: bool) -> Turn:
-    return Turn(tuple(names), tuple(chain.from_iterable(_targets(plan, name) for name in names)), serving)
+def _batch(plan: Plan, names: Sequence[str], *, serving: bool) -> Batch:
+    return Batch(tuple(names), tuple(chain.from_iterable(_targets(plan, name) for name in names)), serving)
 
 
 def _targets(plan: Plan, name: str) -> list[str]:
     return [change.address for change in plan.changes if change.address.endswith(f'["{name}"]')]
 
 
-def _awaited(work: Work, coming: Iterable[Turn]) -> set[str]:
-    """The machines that must be well now: the whole control plane but those which are `coming` to be mended."""
-    mended = {name for turn in coming if not turn.serving for name in turn.machines}
-    return {machine.name for machine in work.topology.fixed} - mended
+def _expected(workspace: Workspace, coming: Iterable[Batch]) -> set[str]:
+    """The machines that must work now: the whole control plane, except those that `coming` batches are to repair."""
+    repaired = {name for batch in coming if not batch.serving for name in batch.machines}
+    return {machine.name for machine in workspace.topology.fixed} - repaired
 
 
-def _not_serving(names: set[str]) -> readiness.Behind:
-    """Those of `names` that do not their work, whatever release they run: the one to come is not applied yet."""
+def _not_serving(names: set[str]) -> Pending:
+    """Those of `names` that do not work, whatever release they run: the new one is not applied yet."""
 
-    def behind(look: Look) -> tuple[Row, ...]:
-        heard = {machine.name for machine in look.machines if not _is_unheard(machine)}
-        rows = [row for row in look.rows if row.machine in names]
+    def pending(now: Snapshot) -> tuple[Row, ...]:
+        reported = {machine.name for machine in now.machines if not _is_silent(machine)}
+        rows = [row for row in now.rows if row.machine in names]
         down = [row for row in rows if not row.running or row.ready is False]
-        return (*down, *(replace(row, note=UNHEARD) for row in rows if row not in down and row.machine not in heard))
+        silent = (row for row in rows if row not in down and row.machine not in reported)
+        return (*down, *(replace(row, note=SILENT) for row in silent))
 
-    return behind
+    return pending
 
 
-def _not_back(names: set[str], before: Look) -> readiness.Behind:
-    """Those of `names` that are not as wanted, or of which only what they were `before` is seen."""
+def _not_back(names: set[str], before: Snapshot) -> Pending:
+    """Those of `names` that are not as wanted, or have not reported anything since the snapshot `before`."""
 
-    def behind(look: Look) -> tuple[Row, ...]:
-        rows = [row for row in look.rows if row.machine in names]
-        old = [replace(row, note=UNHEARD) for row in rows if row.healthy and not _is_news(row.machine, before, look)]
+    def pending(now: Snapshot) -> tuple[Row, ...]:
+        rows = [row for row in now.rows if row.machine in names]
+        old = [replace(row, note=SILENT) for row in rows if row.healthy and not _is_news(row.machine, before, now)]
         return (*status.unready(rows), *old)
 
-    return behind
+    return pending
 
 
-def _is_news(name: str, before: Look, now: Look) -> bool:
-    """Whether what is seen of a machine was said since its last start.
+def _is_news(name: str, before: Snapshot, now: Snapshot) -> bool:
+    """Whether what is known of a machine was reported since its last start.
 
-    The console and the API go on for a while to tell of a machine that was stopped as it was before.
+    For a while, the console and the API still show a stopped machine as it was before.
     """
-    was, seen = (next((m for m in look.machines if m.name == name), None) for look in (before, now))
+    was, seen = (next((m for m in snapshot.machines if m.name == name), None) for snapshot in (before, now))
     if seen is None or (was and was.started == seen.started):
         return seen is not None
-    boots = [next((node.boot for node in look.nodes if node.name == name), "") for look in (before, now)]
+    boots = [next((node.boot for node in snapshot.nodes if node.name == name), "") for snapshot in (before, now)]
     if boots[0] and boots[0] == boots[1]:
         return False
     old = status.stages(was.console).marks if was else ()
@@ -170,26 +196,26 @@ def _is_news(name: str, before: Look, now: Look) -> bool:
     return bool(new) and (not old or new[: len(old)] != old)
 
 
-def _is_unheard(machine: Observed) -> bool:
-    """Whether what a machine's console says, if anything, is of an earlier start: it runs for less than that took."""
+def _is_silent(machine: Observed) -> bool:
+    """Whether a machine's console has nothing of its current start: it runs for less time than its marks took."""
     marks = status.stages(machine.console).marks
-    least = marks[-1][1] if marks else readiness.PATIENCE_SECONDS
+    least = marks[-1][1] if marks else readiness.GIVE_UP_SECONDS
     return bool(machine.started) and time.time() - machine.started < least
 
 
-def _refuse_more(plan: Plan, agreed: Iterable[Change], may_destroy: Sequence[str]) -> None:
-    """UserError where `plan` takes away, or changes a machine, beyond the changes that are `agreed` to."""
-    destroy_guard.refuse(plan, may_destroy)
+def _refuse_more(plan: Plan, approved: Iterable[Change], may_destroy: Sequence[str]) -> None:
+    """UserError where `plan` destroys something, or changes a machine, beyond the `approved` changes."""
+    destroy_guard.check(plan, may_destroy)
     grave = {change for change in plan.changes if change.action in ("delete", "replace") or _is_machine(change)}
-    if more := sorted(change.address for change in grave.difference(agreed)):
+    if more := sorted(change.address for change in grave.difference(approved)):
         raise UserError(
             f"There is more to change by now than what you agreed to: {', '.join(more)}.",
             "Apply again: the new plan shows all that is left.",
         )
 
 
-def _stopped(why: str, error: UserError, coming: Sequence[Turn]) -> UserError:
-    """`error` as the end of a roll: what was not touched yet, and how it goes on."""
-    names = ", ".join(chain.from_iterable(turn.machines for turn in coming))
+def _stopped(why: str, error: UserError, coming: Sequence[Batch]) -> UserError:
+    """`error` as the end of a rollout: what was not changed yet, and how to continue."""
+    names = ", ".join(chain.from_iterable(batch.machines for batch in coming))
     left = f"Not touched yet: {names}." if names else "All others were changed."
     return UserError(f"{why} {error.message}", f"{left} The same command goes on from there. {error.hint}".rstrip())

@@ -10,7 +10,7 @@ from generator.cli.phases import show
 from generator.definition import Definition
 from generator.images import catalog
 from generator.lock import Lock
-from generator.operations import project, workspace
+from generator.operations import artifacts, cluster_secrets, project
 from generator.schema import load
 from tests.cli.target import DEFINITION, MAIN, NODES, Nowhere, pinned
 from tests.test_kubernetes import Api, serve
@@ -40,13 +40,13 @@ def nowhere(definition, monkeypatch):
     """A cluster with a lock, on a target that is there at once, and an API that knows its nodes."""
     target = Nowhere()
     monkeypatch.setattr(project, "load", lambda name: target)
-    monkeypatch.setattr(workspace, "get_images", lambda *args: None)
+    monkeypatch.setattr(artifacts, "fetch", lambda *args: None)
     loaded: Definition = load(definition)
     images = pinned(catalog.wanted(loaded.kubernetes, "flannel"))
     lock.write(
         lock.path_beside(definition), Lock(loaded.kubernetes, "flannel", {"amd64": images}, None, {}, {"local": {}})
     )
-    secrets = workspace.ensure_secrets(project.open_project(definition, "local", None), show(io.StringIO()))
+    secrets = cluster_secrets.ensure(project.open_project(definition, "local", None), show(io.StringIO()))
     server = serve(pki.documents(secrets)["kube-apiserver"], definition.parent)
     nodes = {"/api/v1/nodes?resourceVersion=0": json.dumps({"items": NODES}).encode()}
     monkeypatch.setattr(Api, "answers", Api.answers | nodes)

@@ -14,7 +14,7 @@ import pytest
 
 from generator import cli, store
 from generator.cli.phases import Phases, show
-from generator.operations import project, workspace
+from generator.operations import cluster_secrets, project
 from providers import Check
 from tests.cli.target import DEFINITION, READY, run
 
@@ -77,11 +77,11 @@ def test_an_apply_interrupted_in_any_phase_goes_on(nowhere, home, title, moment,
 
 def test_the_age_key_that_is_made_is_told_once(definition, home):
     opened, stream = project.open_project(definition, "local", None), io.StringIO()
-    workspace.ensure_secrets(opened, show(stream))
+    cluster_secrets.ensure(opened, show(stream))
     key = home / "config" / "anywhere" / "age.key"
     assert f"{key} was made" in stream.getvalue() and "Keep a copy of that key" in stream.getvalue()
     again = io.StringIO()
-    workspace.ensure_secrets(opened, show(again))
+    cluster_secrets.ensure(opened, show(again))
     assert again.getvalue() == ""
 
 

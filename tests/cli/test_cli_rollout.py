@@ -10,12 +10,12 @@ from types import SimpleNamespace
 import pytest
 
 from generator.cli.phases import Phases, show
-from generator.cli.plan import summary
+from generator.cli.plan_view import summary
 from generator.definition import SIZES
 from generator.errors import UserError
 from generator.kubernetes import Node
-from generator.operations import cluster_api, readiness, rollout, workspace
-from generator.operations.workspace import Work
+from generator.operations import cluster_api, kubeconfig, readiness, rollout
+from generator.operations.workspace import Workspace
 from generator.terraform import Change, Plan
 from generator.topology import Machine, Topology
 from providers import Observed
@@ -116,17 +116,17 @@ class World:
 @pytest.fixture
 def roll(monkeypatch):
     """Have all that a world's plan asks for applied as `anywhere apply` does; the work and the turns."""
-    monkeypatch.setattr(workspace, "kubeconfig", lambda *args: Path("kubeconfig"))
+    monkeypatch.setattr(kubeconfig, "write", lambda *args: Path("kubeconfig"))
 
     def run(world, timeout=600):
         monkeypatch.setattr(cluster_api, "client", lambda path: world)
         monkeypatch.setattr(readiness, "time", world.clock)
         monkeypatch.setattr(rollout, "time", world.clock)
         project = SimpleNamespace(definition=None, provider=world, release=RELEASE, name="c")
-        work = Work(project, None, world.topology, {}, world)
+        work = Workspace(project, None, world.topology, {}, world)
         whole = work.terraform.plan({})
-        taken = rollout.order(work, whole)
-        rest = rollout.take(work, whole, taken, show(io.StringIO()), [], timeout)
+        taken = rollout.batches(work, whole)
+        rest = rollout.run(work, whole, taken, show(io.StringIO()), [], timeout)
         work.terraform.apply(rest, {})
         return taken
 
@@ -211,7 +211,7 @@ def test_one_that_ails_comes_first_and_is_not_waited_for_until_then(roll):
         mend(world, plan, values)
 
     world.apply = apply
-    assert [turn.machines for turn in roll(world)] == [("etcd2",), ("etcd1",)]
+    assert [batch.machines for batch in roll(world)] == [("etcd2",), ("etcd1",)]
     assert world.serving[1] == set(THREE)
 
 
@@ -225,7 +225,7 @@ def test_where_etcd_has_no_quorum_those_that_ail_are_mended_together(roll):
         mend(world, plan, values)
 
     world.apply = apply
-    assert [turn.machines for turn in roll(world)] == [("etcd1", "etcd3"), ("etcd2",)]
+    assert [batch.machines for batch in roll(world)] == [("etcd1", "etcd3"), ("etcd2",)]
     assert world.serving[1] == set(THREE)
 
 
@@ -240,7 +240,7 @@ def test_where_etcd_has_a_quorum_those_that_ail_are_mended_one_at_a_time(roll):
         mend(world, plan, values)
 
     world.apply = apply
-    assert [turn.machines for turn in roll(world)] == [("etcd2",), ("etcd3",), ("etcd1",)]
+    assert [batch.machines for batch in roll(world)] == [("etcd2",), ("etcd3",), ("etcd1",)]
     assert [len(serving) for serving in world.serving] == [4, 5, 5, 5]
 
 
@@ -293,7 +293,7 @@ def test_one_that_is_started_and_not_heard_of_is_waited_for(roll):
         world.silent = {"etcd1"}
 
     world.apply = silence
-    with pytest.raises(UserError, match=r"(?s)etcd1 did not come back.*nothing has been heard of it since"):
+    with pytest.raises(UserError, match=r"(?s)etcd1 did not come back.*has not reported anything since"):
         roll(world)
 
 
@@ -330,9 +330,9 @@ def test_what_nobody_agreed_to_is_not_applied(roll, more, said):
 def test_a_plan_says_which_machines_are_taken_one_at_a_time(roll):
     world = World(THREE, updated("etcd1", "etcd2"))
     plan = world.plan({})
-    text = summary(plan, rollout.announce(roll(world)))
+    text = summary(plan, rollout.describe(roll(world)))
     assert text.splitlines()[-1].startswith("The control plane's machines are taken one at a time")
-    assert text.endswith("etcd1, etcd2.") and summary(plan, rollout.announce(())).endswith("2 to update.")
+    assert text.endswith("etcd1, etcd2.") and summary(plan, rollout.describe(())).endswith("2 to update.")
 
 
 @pytest.fixture

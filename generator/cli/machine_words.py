@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from generator.cli.options import DEFAULT_FILE
 from generator.errors import UserError
-
-if TYPE_CHECKING:
-    from generator.operations.project import Project
-    from providers import Observed
 
 
 def split(words: list[str]) -> tuple[Path, str, tuple[str, ...]]:
@@ -21,12 +16,3 @@ def split(words: list[str]) -> tuple[Path, str, tuple[str, ...]]:
     if not words:
         raise UserError("Which machine?", "`anywhere status` lists them.")
     return file, words[0], tuple(words[1:])
-
-
-def observed(project: Project, name: str) -> Observed:
-    """The machine called `name`, as the target shows it."""
-    machines = {machine.name: machine for machine in project.provider.observe(project.definition)}
-    if name not in machines:
-        there = f"There are: {', '.join(sorted(machines))}." if machines else "There are no machines yet: apply first."
-        raise UserError(f"Cluster {project.definition.name} has no machine {name!r}.", there)
-    return machines[name]

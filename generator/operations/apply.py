@@ -1,0 +1,123 @@
+"""The steps of `anywhere apply`: from a definition to a cluster that is Ready."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from generator.operations import (
+    artifacts,
+    departed_nodes,
+    destroy_guard,
+    kubeconfig,
+    planning,
+    preflight,
+    readiness,
+    rollout,
+    workspace,
+)
+from generator.operations.project import Project
+from generator.operations.readiness import Snapshot
+from generator.operations.rollout import Batch
+from generator.operations.steps import Step
+from generator.operations.workspace import Workspace
+from generator.progress import Progress
+from generator.terraform import Plan
+
+
+@dataclass
+class Apply:
+    """What the steps share. `may_destroy` names machines that the plan may destroy; `timeout` is in seconds.
+
+    `show` gets the plan and a remark about it, `approve` a question: it raises UserError where the answer is no.
+    """
+
+    project: Project
+    progress: Progress
+    may_destroy: Sequence[str]
+    timeout: float
+    show: Callable[[Plan, str], None]
+    approve: Callable[[str], None]
+    workspace: Workspace = field(init=False)
+    plan: Plan = field(init=False)
+    rest: Plan = field(init=False)  # what the rollout leaves to apply
+    batches: tuple[Batch, ...] = field(init=False)
+    kubeconfig: Path = field(init=False)
+    ready: Snapshot = field(init=False)
+
+
+def _changes(run: Apply) -> bool:
+    return not run.plan.empty
+
+
+def _render(run: Apply) -> None:
+    run.workspace = workspace.render(run.project, run.progress)
+
+
+def _preflight(run: Apply) -> None:
+    preflight.require(preflight.failures(run.workspace, run.progress))
+
+
+def _plan(run: Apply) -> None:
+    run.plan = planning.plan(run.workspace, run.progress, run.may_destroy)
+
+
+def _order(run: Apply) -> None:
+    run.batches = rollout.batches(run.workspace, run.plan)
+
+
+def _show(run: Apply) -> None:
+    run.show(run.plan, rollout.describe(run.batches))
+
+
+def _guard(run: Apply) -> None:
+    destroy_guard.check(run.plan, run.may_destroy)
+
+
+def _approve(run: Apply) -> None:
+    run.approve(f"Apply this to cluster {run.project.name} on {run.project.provider.name}?")
+
+
+def _prepare(run: Apply) -> None:
+    artifacts.prepare(run.workspace, run.plan, run.progress)
+
+
+def _roll_out(run: Apply) -> None:
+    run.rest = rollout.run(run.workspace, run.plan, run.batches, run.progress, run.may_destroy, run.timeout)
+
+
+def _apply(run: Apply) -> None:
+    with run.progress.phase("apply"):
+        run.workspace.terraform.apply(run.rest, run.workspace.secrets)
+
+
+def _kubeconfig(run: Apply) -> None:
+    run.kubeconfig = kubeconfig.write(run.project, run.workspace.terraform)
+
+
+def _wait(run: Apply) -> None:
+    with run.progress.phase("wait for every machine to be Ready"):
+        run.ready = readiness.wait(run.project, run.workspace.topology, run.kubeconfig, run.progress, run.timeout)
+
+
+def _remove_departed(run: Apply) -> None:
+    nodes = departed_nodes.departed(run.ready.nodes, run.ready.machines)
+    departed_nodes.remove(run.kubeconfig, nodes, run.progress)
+
+
+STEPS: tuple[Step[Apply], ...] = (
+    Step("Render the folder", _render),
+    Step("Check that the target can hold the cluster", _preflight),
+    Step("Plan the changes", _plan),
+    Step("Order the control plane's machines for a rollout", _order),
+    Step("Show the plan", _show),
+    Step("Refuse to destroy etcd data or the control plane unless named", _guard),
+    Step("Ask for approval", _approve, when=_changes),
+    Step("Fetch images and packages", _prepare, when=_changes),
+    Step("Roll out to the control plane, machine by machine", _roll_out, when=_changes),
+    Step("Apply the rest of the plan", _apply, when=_changes),
+    Step("Write the kubeconfig", _kubeconfig),
+    Step("Wait for every machine to be Ready", _wait),
+    Step("Remove the nodes of departed machines", _remove_departed),
+)

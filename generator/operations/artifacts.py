@@ -1,0 +1,34 @@
+"""What machines are made from: container images, packages and machine images."""
+
+from __future__ import annotations
+
+from generator.directories import archives, cache
+from generator.images import cache as image_cache
+from generator.lock import Lock
+from generator.operations.project import Project
+from generator.operations.workspace import Workspace
+from generator.progress import Progress
+from generator.terraform import Plan
+
+UPLOAD = ".archive["  # in the addresses of what clouds keep of images and packages
+
+
+def prepare(workspace: Workspace, plan: Plan, progress: Progress) -> None:
+    """Have everything that `plan` needs before it makes machines: archives in the cache, a machine image.
+
+    A cloud keeps what was uploaded: archives are fetched only where the plan uploads one.
+    """
+    provider = workspace.project.provider
+    if not provider.stock or any(UPLOAD in change.address for change in plan.changes):
+        fetch(workspace.project, workspace.lock, progress)
+    provider.prepare(workspace.project.definition, workspace.topology, workspace.lock, archives(), progress)
+
+
+def fetch(project: Project, lock: Lock, progress: Progress) -> None:
+    """Have every image of the lock in the cache, and the packages where machines install them."""
+    image_cache.present(lock, archives(), cache(), progress)
+    if project.provider.stock:
+        from generator import packages
+
+        for arch in project.definition.architectures:
+            packages.present(lock.packages[arch], arch, cache(), progress)

@@ -1,0 +1,34 @@
+"""The administrator's kubeconfig, in the rendered folder."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from generator import pki, store
+from generator.errors import UserError
+from generator.operations.project import Project
+from generator.terraform import Terraform
+
+
+def write(project: Project, terraform: Terraform) -> Path:
+    """Write the kubeconfig for the API address in Terraform's outputs; its path.
+
+    UserError before the first apply, and where the folder holds the state of another cluster.
+    """
+    terraform.check_state(project.name)
+    api = project.folder.is_dir() and terraform.outputs().get("api")
+    if not api:
+        raise UserError(f"Cluster {project.name} has no API address yet.", "Run `anywhere apply` first.")
+    secrets = store.read(project.definition.path, project.name)
+    text = pki.admin_kubeconfig(secrets, api)
+    temporary = project.kubeconfig.with_name(f".kubeconfig.{os.getpid()}")
+    try:
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(text)
+        temporary.replace(project.kubeconfig)
+    finally:
+        with suppress(FileNotFoundError):
+            temporary.unlink()
+    return project.kubeconfig

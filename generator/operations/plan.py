@@ -1,0 +1,44 @@
+"""The steps of `anywhere plan`: what apply would change, and whether the target can hold it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from generator import pki
+from generator.operations import planning, preflight, workspace
+from generator.operations.project import Project
+from generator.operations.steps import Step
+from generator.operations.workspace import Workspace
+from generator.progress import Progress
+from generator.terraform import Plan as TerraformPlan
+
+
+@dataclass
+class Plan:
+    """What the steps share. `may_destroy` names machines that the plan may destroy."""
+
+    project: Project
+    progress: Progress
+    may_destroy: Sequence[str]
+    workspace: Workspace = field(init=False)
+    plan: TerraformPlan = field(init=False)
+
+
+def _render(run: Plan) -> None:
+    run.workspace = workspace.render(run.project, run.progress, pki.ANY_AGE)  # a token that aged is no change
+
+
+def _preflight(run: Plan) -> None:
+    preflight.failures(run.workspace, run.progress)  # warns; only apply is refused
+
+
+def _plan(run: Plan) -> None:
+    run.plan = planning.plan(run.workspace, run.progress, run.may_destroy)
+
+
+STEPS: tuple[Step[Plan], ...] = (
+    Step("Render the folder", _render),
+    Step("Warn where the target cannot hold the cluster", _preflight),
+    Step("Plan the changes", _plan),
+)
