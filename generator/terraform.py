@@ -35,6 +35,17 @@ class Change:
     address: str
     action: str
 
+    @property
+    def resource(self) -> str:
+        """The address without the key of an instance: `KIND.NAME` of `KIND.NAME["KEY"]`."""
+        return self.address.partition("[")[0]
+
+    @property
+    def key(self) -> str:
+        """The `for_each` key: `KEY` of `KIND.NAME["KEY"]`; "" where there is none."""
+        _, _, key = self.address.partition('["')
+        return key.removesuffix('"]')
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
@@ -22,6 +23,14 @@ NODE = ("kubelet", "kube-proxy")
 # The controller manager signs what a kubelet waits for, so it comes first.
 MASTER = ("kube-apiserver", "kube-controller-manager", *NODE, "kube-scheduler")
 CONTROL_PLANE_TAINT = "node-role.kubernetes.io/control-plane=:NoSchedule"
+
+
+_CONTROL_PLANE_NAME = re.compile(r"(etcd|master)\d+")
+
+
+def is_control_plane(name: str) -> bool:
+    """Whether a machine of this name is an etcd machine or a master, also one that left the definition."""
+    return bool(_CONTROL_PLANE_NAME.fullmatch(name))
 
 
 @dataclass(frozen=True, slots=True)

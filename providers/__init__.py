@@ -22,7 +22,7 @@ NAMES = ("local", "aws", "gce")
 class Check:
     """One line of a preflight: `hint` says what to do where it is not `ok`.
 
-    Nothing can be applied while a check that is `needed` fails; others are but warnings.
+    Nothing is applied while a check that is `needed` fails; others are only warnings.
     """
 
     subject: str
@@ -49,15 +49,30 @@ class Observed:
     started: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """The Terraform resources of a target's module that the generator must know, such as `aws_instance.machine`.
+
+    `machine` and `etcd_disk` have a control-plane machine's name as their key. `upload` has an image or package
+    archive each; "" where the target reads archives from this computer.
+    """
+
+    machine: str
+    etcd_disk: str
+    upload: str = ""
+
+
 class Provider(Protocol):
     """What the CLI asks of a target. Every method may raise UserError.
 
-    Only `prepare`, `create_backend` and `release` write anything.
+    Only `prepare`, `create_backend` and `delete_created_by_cluster` write anything.
     """
 
     name: str
-    stock: bool  # machines start as the distribution's own image, so that packages are brought to them
-    poll: float  # seconds between two looks at machines that are waited for
+    poll: float  # seconds between two observations of machines that are waited for
+    installs_packages: bool  # machines start as the distribution's own image and install an archive of packages
+    manages_workers: bool  # a pool is a group of the target's, which creates, names and addresses its workers
+    addresses: Addresses
 
     def preflight(self, definition: Definition, topology: Topology) -> tuple[Check, ...]: ...
 
@@ -95,8 +110,8 @@ class Provider(Protocol):
 
     def observe(self, definition: Definition) -> tuple[Observed, ...]: ...
 
-    def release(self, definition: Definition, progress: Progress) -> None:
-        """Remove what the cluster itself had the target make, such as load balancers; destroy comes next."""
+    def delete_created_by_cluster(self, definition: Definition, progress: Progress) -> None:
+        """Delete what the running cluster created on the target, such as load balancers; destroy comes next."""
 
     def leftovers(self, definition: Definition) -> tuple[str, ...]:
         """What is still there after destroy, a line each."""

@@ -118,6 +118,29 @@ def test_only_the_cli_prints_and_exits(trees):
     assert wrong == []
 
 
+def test_the_generator_knows_no_resource_of_a_module(trees):
+    kinds = ("aws_", "google_", "anywhere_disk", "anywhere_machine", "anywhere_document", "anywhere_network")
+    wrong = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path, tree in trees.items()
+        if parts(path)[0] == "generator"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and any(kind in node.value for kind in kinds)
+    ]
+    assert wrong == []
+
+
+def test_only_the_cli_shows_anything(trees):
+    wrong = [
+        f"{path.relative_to(ROOT)} imports {name}"
+        for path, tree in trees.items()
+        if parts(path)[:2] != ("generator", "cli")
+        for name in imported(tree)
+        if name.split(".")[0] in ("typer", "rich")
+    ]
+    assert wrong == []
+
+
 @pytest.mark.parametrize("folder", ["generator", "providers", "modules", "benchmarks", "tests"])
 def test_files_and_functions_stay_small(folder):
     wrong = []

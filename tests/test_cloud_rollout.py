@@ -1,8 +1,8 @@
-"""The turn of a machine on the clouds: a plan of its address has that machine, what it needs, and no other machine."""
+"""A rollout on the clouds: a plan of one machine has that machine, what it needs, and no other machine."""
 
 import pytest
 
-from generator.operations.rollout import MACHINE
+import providers
 from generator.progress import Silent
 from generator.terraform import Change, Terraform
 from tests import clouds
@@ -26,8 +26,8 @@ def test_the_turn_of_a_machine_is_no_other_machine_s(target, request, tmp_path):
     runner = Terraform(folder, tmp_path / "cache", Silent(), environment)
     runner.init()
     whole = runner.plan({})
-    found = [(MACHINE.search(change.address), change.action) for change in whole.changes]
-    assert [(match["machine"], action) for match, action in found if match] == [
+    machine = providers.load(target).addresses.machine
+    assert [(change.key, change.action) for change in whole.changes if change.resource == machine] == [
         (f"master{number}", "update") for number in (1, 2, 3)
     ]
     part = runner.plan({}, [ADDRESSES[target][0]])

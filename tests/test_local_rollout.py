@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 from local_stack import BASE, Stack
 
+import providers
 from generator.cli.phases import show
 from generator.definition import SIZES
 from generator.operations import cluster_api, kubeconfig, rollout
@@ -71,7 +72,8 @@ variable "secrets" {{
 class Local:
     """What a target says of the stack's machines: each is ready some looks after its process began."""
 
-    name, stock, poll = "local", False, 0.01
+    name, manages_workers, poll = "local", False, 0.01
+    addresses = providers.load("local").addresses
 
     def __init__(self, stack: Stack) -> None:
         self.stack = stack

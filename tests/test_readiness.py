@@ -48,7 +48,7 @@ def ended(monkeypatch):
             Observed(machine.name, True, machine.address, console, group=machine.group if machine.pool else "")
             for machine in topology.machines
         )
-        provider = SimpleNamespace(name="aws", stock=True, poll=3.0, observe=lambda definition: observed)
+        provider = SimpleNamespace(name="aws", manages_workers=True, poll=3.0, observe=lambda definition: observed)
         project = SimpleNamespace(definition=None, provider=provider, release="0123456789ab")
         with pytest.raises(UserError) as caught:
             readiness.wait(project, topology, None, SimpleNamespace(board=lambda lines: None), timeout)

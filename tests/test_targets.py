@@ -2,10 +2,12 @@
 
 import json
 import re
+from dataclasses import astuple
 from pathlib import Path
 
 import pytest
 
+import providers
 from generator import render
 from tests import clouds, golden
 
@@ -89,3 +91,13 @@ def test_terraform_is_told_the_same_but_for_the_targets_own(trees, case):
 @pytest.mark.parametrize("target", TARGETS)
 def test_every_value_is_declared(trees, target):
     assert set(values(trees["ha"][target])) <= blocks(trees["ha"][target], "variable")
+
+
+@pytest.mark.parametrize("target", providers.NAMES)
+def test_the_addresses_of_a_target_are_resources_of_its_module(target):
+    text = "".join(path.read_text() for path in sorted((MODULES / target).glob("*.tf")))
+    addresses = [address for address in astuple(providers.load(target).addresses) if address]
+    assert len(addresses) >= 2
+    for address in addresses:
+        kind, name = address.split(".")
+        assert f'resource "{kind}" "{name}" {{' in text

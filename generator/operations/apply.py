@@ -72,7 +72,7 @@ def _show(run: Apply) -> None:
 
 
 def _guard(run: Apply) -> None:
-    destroy_guard.check(run.plan, run.may_destroy)
+    destroy_guard.check(run.plan, run.may_destroy, run.project.provider.addresses)
 
 
 def _approve(run: Apply) -> None:

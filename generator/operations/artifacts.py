@@ -10,16 +10,15 @@ from generator.operations.workspace import Workspace
 from generator.progress import Progress
 from generator.terraform import Plan
 
-UPLOAD = ".archive["  # in the addresses of what clouds keep of images and packages
-
 
 def prepare(workspace: Workspace, plan: Plan, progress: Progress) -> None:
     """Have everything that `plan` needs before it makes machines: archives in the cache, a machine image.
 
-    A cloud keeps what was uploaded: archives are fetched only where the plan uploads one.
+    A target that archives are uploaded to keeps them: they are fetched only where the plan uploads one.
     """
     provider = workspace.project.provider
-    if not provider.stock or any(UPLOAD in change.address for change in plan.changes):
+    upload = provider.addresses.upload
+    if not upload or any(change.resource == upload for change in plan.changes):
         fetch(workspace.project, workspace.lock, progress)
     provider.prepare(workspace.project.definition, workspace.topology, workspace.lock, archives(), progress)
 
@@ -27,7 +26,7 @@ def prepare(workspace: Workspace, plan: Plan, progress: Progress) -> None:
 def fetch(project: Project, lock: Lock, progress: Progress) -> None:
     """Have every image of the lock in the cache, and the packages where machines install them."""
     image_cache.present(lock, archives(), cache(), progress)
-    if project.provider.stock:
+    if project.provider.installs_packages:
         from generator import packages
 
         for arch in project.definition.architectures:

@@ -61,7 +61,7 @@ def _approve(run: Destroy) -> None:
 def _delete_created_by_cluster(run: Destroy) -> None:
     with run.progress.phase("remove what the cluster had made"):
         load_balancers.delete(run.project, run.progress)
-        run.project.provider.release(run.project.definition, run.progress)
+        run.project.provider.delete_created_by_cluster(run.project.definition, run.progress)
 
 
 def _destroy(run: Destroy) -> None:

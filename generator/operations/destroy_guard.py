@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from generator.errors import UserError
 from generator.terraform import Plan
+from generator.topology import is_control_plane
+from providers import Addresses
 
-DATA = re.compile(r'(?:disk|volume)\.etcd\["(?P<machine>[^"]+)"\]$')
-MACHINE = re.compile(r'\.machine\["(?P<machine>(?:etcd|master)\d+)"\]$')
 
-
-def check(plan: Plan, may_destroy: Sequence[str]) -> None:
+def check(plan: Plan, may_destroy: Sequence[str], addresses: Addresses) -> None:
     """UserError where `plan` destroys the data of an etcd member, or several control-plane machines at once.
 
     Machines that `may_destroy` names are allowed.
     """
-    data, machines = _destroyed(plan, DATA), _destroyed(plan, MACHINE)
+    data = _destroyed(plan, addresses.etcd_disk)
+    machines = [name for name in _destroyed(plan, addresses.machine) if is_control_plane(name)]
     unnamed = [name for name in data if name not in may_destroy]
     if unnamed:
         raise UserError(f"This plan destroys what etcd holds on {', '.join(unnamed)}.", _remedy(unnamed))
@@ -29,10 +28,9 @@ def check(plan: Plan, may_destroy: Sequence[str]) -> None:
         )
 
 
-def _destroyed(plan: Plan, kind: re.Pattern[str]) -> list[str]:
-    addresses = (change.address for change in plan.changes if change.action in ("delete", "replace"))
-    matches = (kind.search(address) for address in addresses)
-    return list(dict.fromkeys(match["machine"] for match in matches if match))  # its subnet may go with a machine
+def _destroyed(plan: Plan, resource: str) -> list[str]:
+    """The keys of the instances of `resource` that `plan` destroys."""
+    return [c.key for c in plan.changes if c.resource == resource and c.action in ("delete", "replace")]
 
 
 def _remedy(names: Sequence[str]) -> str:

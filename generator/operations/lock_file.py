@@ -35,7 +35,7 @@ def complete(project: Project, lock: Lock, progress: Progress) -> Lock:
     provider = project.provider
     if provider.name not in lock.facts:
         lock = replace(lock, facts={**lock.facts, provider.name: facts(project, progress)})
-    if provider.stock:
+    if provider.installs_packages:
         from generator import packages
 
         missing = [arch for arch in project.definition.architectures if arch not in lock.packages]
@@ -71,7 +71,7 @@ def make(project: Project, progress: Progress) -> Lock:
     }
     base = project.provider.base(progress) or (known.base if known else None)
     blocks = topology.blocks(project.definition, known.blocks if known else {})
-    kept = known.packages if known and not project.provider.stock else {}
+    kept = known.packages if known and not project.provider.installs_packages else {}
     lock = complete(project, Lock(version, driver, images, base, blocks, facts_by_target, kept), progress)
     locks.write(path, lock)
     return lock

@@ -60,13 +60,13 @@ def lay_out(project: Project, lock: Lock) -> Topology:
 
 def as_observed(project: Project, wanted: Topology) -> Topology:
     """The `wanted` machines under the names and addresses that the target shows them by."""
-    return wanted.grouped if project.provider.stock else wanted
+    return wanted.grouped if project.provider.manages_workers else wanted
 
 
 def _guaranteed(project: Project) -> Definition:
     """The definition with the workers that must be there: where machines come and go by themselves, a pool's least."""
     definition = project.definition
-    if not project.provider.stock:
+    if not project.provider.manages_workers:
         return definition
     pools = (replace(pool, count=pool.count if pool.min is None else pool.min) for pool in definition.workers)
     return replace(definition, workers=tuple(pools))

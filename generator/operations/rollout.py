@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -16,10 +15,8 @@ from generator.operations.workspace import Workspace
 from generator.progress import Progress
 from generator.status import Row
 from generator.terraform import Change, Plan
-from providers import Observed
-
-# What is a machine on each target, and not the subnet or the address that has its name.
-MACHINE = re.compile(r'(?:instance|machine)\.machine\["(?P<machine>(?:etcd|master)\d+)"\]$')
+from generator.topology import is_control_plane
+from providers import Addresses, Observed
 
 SILENT = "It was started, and has not reported anything since."
 
@@ -45,7 +42,7 @@ def batches(workspace: Workspace, plan: Plan) -> tuple[Batch, ...]:
     batch.
     """
     topology, provider = workspace.topology, workspace.project.provider
-    actions = _actions(plan)
+    actions = _actions(plan, provider.addresses)
     if len(topology.fixed) < 2 or "update" not in actions.values() or not workspace.terraform.outputs().get("api"):
         return ()
     running = {o.name: o for o in provider.observe(workspace.project.definition) if o.running}
@@ -109,8 +106,9 @@ def run(
 def _change(workspace: Workspace, whole: Plan, batch: Batch, may_destroy: Sequence[str]) -> None:
     """Plan the machines of one batch and apply that, unless it is more than `whole`."""
     part = planning.plan_targets(workspace, may_destroy, batch.targets)
-    own = (change for change in whole.changes if change.address in batch.targets or not _is_machine(change))
-    _refuse_more(part, own, may_destroy)
+    addresses = workspace.project.provider.addresses
+    own = (c for c in whole.changes if c.address in batch.targets or not _is_machine(c, addresses))
+    _refuse_more(part, own, may_destroy, addresses)
     workspace.terraform.apply(part, workspace.secrets)
 
 
@@ -120,20 +118,21 @@ def _plan_rest(
     """What is left of `whole` after all batches; UserError where it is more than that."""
     rest = planning.plan(workspace, progress, may_destroy)
     changed = {address for batch in batches for address in batch.targets}
-    left = (change for change in whole.changes if change.address not in changed or not _is_machine(change))
-    _refuse_more(rest, left, may_destroy)
+    addresses = workspace.project.provider.addresses
+    left = (c for c in whole.changes if c.address not in changed or not _is_machine(c, addresses))
+    _refuse_more(rest, left, may_destroy, addresses)
     return rest
 
 
-def _actions(plan: Plan) -> dict[str, str]:
+def _actions(plan: Plan, addresses: Addresses) -> dict[str, str]:
     """The control-plane machines that the plan keeps or makes, and what it does with each."""
-    matches = ((MACHINE.search(change.address), change.action) for change in plan.changes)
     kept = ("create", "update", "replace")
-    return {match["machine"]: action for match, action in matches if match and action in kept}
+    return {c.key: c.action for c in plan.changes if _is_machine(c, addresses) and c.action in kept}
 
 
-def _is_machine(change: Change) -> bool:
-    return bool(MACHINE.search(change.address))
+def _is_machine(change: Change, addresses: Addresses) -> bool:
+    """Whether it is a control-plane machine itself, and not the subnet or the address that has its name."""
+    return change.resource == addresses.machine and is_control_plane(change.key)
 
 
 def _serves(machine: Observed) -> bool:
@@ -147,7 +146,7 @@ def _batch(plan: Plan, names: Sequence[str], *, serving: bool) -> Batch:
 
 
 def _targets(plan: Plan, name: str) -> list[str]:
-    return [change.address for change in plan.changes if change.address.endswith(f'["{name}"]')]
+    return [change.address for change in plan.changes if change.key == name]
 
 
 def _expected(workspace: Workspace, coming: Iterable[Batch]) -> set[str]:
@@ -203,10 +202,10 @@ def _is_silent(machine: Observed) -> bool:
     return bool(machine.started) and time.time() - machine.started < least
 
 
-def _refuse_more(plan: Plan, approved: Iterable[Change], may_destroy: Sequence[str]) -> None:
+def _refuse_more(plan: Plan, approved: Iterable[Change], may_destroy: Sequence[str], addresses: Addresses) -> None:
     """UserError where `plan` destroys something, or changes a machine, beyond the `approved` changes."""
-    destroy_guard.check(plan, may_destroy)
-    grave = {change for change in plan.changes if change.action in ("delete", "replace") or _is_machine(change)}
+    destroy_guard.check(plan, may_destroy, addresses)
+    grave = {c for c in plan.changes if c.action in ("delete", "replace") or _is_machine(c, addresses)}
     if more := sorted(change.address for change in grave.difference(approved)):
         raise UserError(
             f"There is more to change by now than what you agreed to: {', '.join(more)}.",

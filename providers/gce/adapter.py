@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from ipaddress import IPv4Network
-from pathlib import Path
 from typing import Any
 
 from generator.definition import Definition
-from generator.lock import Base, Lock
+from generator.lock import Lock
 from generator.progress import Progress
 from generator.topology import Topology
-from providers import Check, Observed, locked
+from providers import Addresses, Check, Observed
+from providers.cloud import Cloud
 from providers.gce import section
 from providers.gce.machines import Consoles
 from providers.gce.session import Session
 
 
-class Gce:
+class Gce(Cloud):
     """The adapter of the target `gce`. It keeps its clients and what consoles said between calls."""
 
     name = "gce"
-    stock = True
+    addresses = Addresses(
+        machine="google_compute_instance.machine",
+        etcd_disk="google_compute_disk.etcd",
+        upload="google_storage_bucket_object.archive",
+    )
     poll = 10.0  # a console is a request a machine, and Google counts them by the minute
 
     def __init__(self) -> None:
@@ -38,19 +41,10 @@ class Gce:
 
         return facts.found(self._session(definition), definition)
 
-    def base(self, progress: Progress) -> Base | None:
-        return None
-
-    def base_images(self, lock: Lock) -> Mapping[str, str]:
-        return locked.images(lock, "gce")
-
     def settings(self, definition: Definition, lock: Lock) -> Mapping[str, Any]:
         from providers.gce import facts
 
         return facts.settings(definition, lock)
-
-    def subnets(self, lock: Lock) -> tuple[IPv4Network, ...]:
-        return locked.subnets(lock, "gce")
 
     def backend(self, definition: Definition) -> Mapping[str, Any] | None:
         from providers.gce import backend
@@ -62,24 +56,13 @@ class Gce:
 
         return backend.create(self._session(definition), definition)
 
-    def unfit_drivers(self, definition: Definition) -> Mapping[str, str]:
-        return {}
-
-    def prepare(
-        self, definition: Definition, topology: Topology, lock: Lock, archives: Path, progress: Progress
-    ) -> None:
-        """Nothing: Terraform makes all of it."""
-
-    def environment(self) -> Mapping[str, str]:
-        return {}
-
     def observe(self, definition: Definition) -> tuple[Observed, ...]:
         from providers.gce import machines
 
         session, ssh = self._session(definition), bool(definition.ssh_keys)
         return machines.observe(session, definition.name, self._consoles, ssh=ssh)
 
-    def release(self, definition: Definition, progress: Progress) -> None:
+    def delete_created_by_cluster(self, definition: Definition, progress: Progress) -> None:
         from providers.gce import owned
 
         session = self._session(definition)

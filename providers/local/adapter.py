@@ -15,7 +15,7 @@ from generator.lock import Base, Lock
 from generator.progress import Progress
 from generator.release import runtimes
 from generator.topology import Topology
-from providers import Check, Observed
+from providers import Addresses, Check, Observed
 from providers.local import host, kind, mirror
 from providers.local import record as records
 from providers.local.home import ClusterFolder, cluster_folder
@@ -55,7 +55,9 @@ class Local:
     """The adapter of the target `local`."""
 
     name = "local"
-    stock = False
+    installs_packages = False
+    manages_workers = False
+    addresses = Addresses(machine="anywhere_machine.machine", etcd_disk="anywhere_disk.etcd")
     poll = 1.0
 
     def preflight(self, definition: Definition, topology: Topology) -> tuple[Check, ...]:
@@ -128,7 +130,7 @@ class Local:
         folders = sorted(path for path in cluster_folder(definition.name).machines.glob("*") if path.is_dir())
         return tuple(observed for folder in folders if (observed := _observed(folder)))
 
-    def release(self, definition: Definition, progress: Progress) -> None:
+    def delete_created_by_cluster(self, definition: Definition, progress: Progress) -> None:
         """A cluster of local machines has nothing made outside of them, but removing containers needs root."""
         records_there = (records.read(folder) for folder in cluster_folder(definition.name).machines.glob("*"))
         if any(record and record.kind == "container" for record in records_there):

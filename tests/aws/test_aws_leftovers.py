@@ -89,7 +89,7 @@ def test_volumes_of_claims_go_and_no_others(aws, provider, defined, ec2, volume,
         volume({**CLAIM, "anywhere-cluster": "another"}),
         volume({"kubernetes.io/cluster/another": "owned", "kubernetes.io/created-for/pvc/name": "data"}),
     }
-    provider.release(defined(), told)
+    provider.delete_created_by_cluster(defined(), told)
     assert volumes(ec2) == kept
     assert told.notes == [f"remove volume {claimed}"]
 
@@ -97,7 +97,7 @@ def test_volumes_of_claims_go_and_no_others(aws, provider, defined, ec2, volume,
 def test_a_claim_in_use_is_taken_from_its_machine(aws, provider, defined, ec2, volume, told):
     claimed = volume(CLAIM)
     ec2.attach_volume(VolumeId=claimed, InstanceId=machine(ec2, OURS), Device="/dev/sdf")
-    provider.release(defined(), told)
+    provider.delete_created_by_cluster(defined(), told)
     assert claimed not in volumes(ec2)
 
 
@@ -105,7 +105,7 @@ def test_what_another_cluster_of_that_name_may_own_is_kept(aws, provider, define
     loose, used = volume(CLAIM), volume(CLAIM)
     other = machine(ec2, OWNED)
     ec2.attach_volume(VolumeId=used, InstanceId=other, Device="/dev/sdf")
-    provider.release(defined(), told)
+    provider.delete_created_by_cluster(defined(), told)
     assert {loose, used} <= volumes(ec2)
     assert told.notes == [f"warning: {other} is of another cluster wars: loose volumes are kept"]
 
@@ -120,7 +120,7 @@ def test_load_balancers_and_their_groups_go(aws, client, provider, defined, ec2,
     arn = modern(client, subnets, "k8s-web", CONTROLLER)
     target = target_group(client, name, "k8s-web", CONTROLLER)
     own = modern(client, subnets, "wars-api", OURS)
-    provider.release(defined(), told)
+    provider.delete_created_by_cluster(defined(), told)
     left = client("elbv2").describe_load_balancers()["LoadBalancers"]
     assert [balancer["LoadBalancerArn"] for balancer in left] == [own]
     assert client("elb").describe_load_balancers()["LoadBalancerDescriptions"] == []
@@ -142,7 +142,7 @@ def test_a_load_balancer_of_another_vpc_is_kept(aws, client, provider, defined, 
     other = ec2.create_vpc(CidrBlock="10.30.0.0/16")["Vpc"]["VpcId"]
     subnet = ec2.create_subnet(VpcId=other, CidrBlock="10.30.0.0/24", AvailabilityZone="eu-west-1a")["Subnet"]
     arn = modern(client, [subnet["SubnetId"]], "k8s-web", CONTROLLER)
-    provider.release(defined(), told)
+    provider.delete_created_by_cluster(defined(), told)
     assert [b["LoadBalancerArn"] for b in client("elbv2").describe_load_balancers()["LoadBalancers"]] == [arn]
 
 
@@ -151,7 +151,7 @@ def test_a_group_that_stays_in_use_is_said(aws, provider, defined, ec2, vpc, tol
     group = made_group(ec2, vpc[0], "k8s-elb-1", OWNED)
     aws.refuse("ec2:DeleteSecurityGroup", "DependencyViolation", "resource has a dependent object")
     with pytest.raises(UserError) as caught:
-        provider.release(defined(), told)
+        provider.delete_created_by_cluster(defined(), told)
     assert caught.value.message.startswith(
         f"The security group {group}, which the cluster had AWS make, is still in use"
     )
@@ -162,7 +162,7 @@ def test_it_waits_until_a_group_is_free(aws, provider, defined, ec2, vpc, told, 
     monkeypatch.setattr(patience, "POLL_SECONDS", 0.0)
     group = made_group(ec2, vpc[0], "k8s-elb-1", OWNED)
     aws.refuse("ec2:DeleteSecurityGroup", "DependencyViolation", "resource has a dependent object", times=2)
-    provider.release(defined(), told)
+    provider.delete_created_by_cluster(defined(), told)
     assert group not in {g["GroupId"] for g in ec2.describe_security_groups()["SecurityGroups"]}
 
 
@@ -279,8 +279,8 @@ def test_workers_of_a_cluster_that_goes_need_not_leave(aws, client, provider, de
         hook = {"LifecycleHookName": "leave", "LifecycleTransition": "autoscaling:EC2_INSTANCE_TERMINATING"}
         scaling.put_lifecycle_hook(AutoScalingGroupName=name, **hook)
     aws.refuse("autoscaling:DeleteLifecycleHook", "AccessDenied", status=403, times=1)
-    provider.release(defined(), told)  # it takes longer then, and is no error
-    provider.release(defined(), told)
+    provider.delete_created_by_cluster(defined(), told)  # it takes longer then, and is no error
+    provider.delete_created_by_cluster(defined(), told)
     hooks = {
         name: scaling.describe_lifecycle_hooks(AutoScalingGroupName=name)["LifecycleHooks"]
         for name in ("wars-worker-general", "other")

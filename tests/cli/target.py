@@ -2,7 +2,7 @@
 
 from generator import cli, lock
 from generator.lock import Base
-from providers import Check, Observed
+from providers import Addresses, Check, Observed
 
 DEFINITION = """\
 apiVersion: anywhere/v1
@@ -50,7 +50,10 @@ class Nowhere:
     """A target whose machines are words."""
 
     name = "local"
-    stock = False
+    poll = 0.01
+    installs_packages = False
+    manages_workers = False
+    addresses = Addresses("terraform_data.machine", "terraform_data.disk")
     console = READY
     left = ()
 
@@ -88,7 +91,7 @@ class Nowhere:
     def backend(self, definition):
         return None
 
-    def release(self, definition, progress):
+    def delete_created_by_cluster(self, definition, progress):
         pass
 
     def leftovers(self, definition):

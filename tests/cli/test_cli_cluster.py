@@ -193,7 +193,7 @@ def test_status_names_no_worker_where_the_target_does(nowhere, definition, capsy
     definition.write_text(DEFINITION.replace("workers: {count: 1", "workers: {count: 2"))
     run("status")
     assert "worker-general-2  worker  missing" in capsys.readouterr().out
-    monkeypatch.setattr(nowhere, "stock", True)
+    monkeypatch.setattr(nowhere, "manages_workers", True)
     monkeypatch.setattr(nowhere, "observe", lambda definition: (), raising=False)
     run("status")
     lines = capsys.readouterr().out.splitlines()

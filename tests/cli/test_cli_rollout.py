@@ -2,7 +2,6 @@
 
 import io
 import json
-import re
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,7 +17,7 @@ from generator.operations import cluster_api, kubeconfig, readiness, rollout
 from generator.operations.workspace import Workspace
 from generator.terraform import Change, Plan
 from generator.topology import Machine, Topology
-from providers import Observed
+from providers import Addresses, Observed
 from tests.cli.target import DEFINITION, READY, run
 from tests.test_readiness import Clock
 
@@ -44,7 +43,8 @@ def updated(*names):
 class World:
     """A target, its Terraform and its API. A machine that `fails` never says that it is ready after a start."""
 
-    name, stock, poll = "aws", True, 3.0
+    name, manages_workers, poll = "aws", True, 3.0
+    addresses = Addresses("aws_instance.machine", "aws_ebs_volume.etcd", "aws_s3_object.archive")
 
     def __init__(self, names, changes):
         self.left = dict(changes)
@@ -106,8 +106,8 @@ class World:
         self.applied.append([change.address for change in plan.changes])
         for change in plan.changes:
             del self.left[change.address]
-            if match := rollout.MACHINE.search(change.address):
-                name = match["machine"]
+            if change.resource == self.addresses.machine:
+                name = change.key
                 self.starts[name] = self.starts.get(name, 0) + 1
                 self.looks[name], self.started[name] = 0, self.clock.now
                 self.off.discard(name)
@@ -236,7 +236,7 @@ def test_where_etcd_has_a_quorum_those_that_ail_are_mended_one_at_a_time(roll):
     mend = World.apply
 
     def apply(plan, values):
-        world.fails -= {rollout.MACHINE.search(change.address)["machine"] for change in plan.changes}
+        world.fails -= {change.key for change in plan.changes}
         mend(world, plan, values)
 
     world.apply = apply
@@ -342,7 +342,6 @@ def pair(nowhere, definition, monkeypatch):
     usual, each = nowhere.observe, 'terraform_data" "machine" {\n  for_each = toset(["etcd1", "master1"])'
     etcd1 = Observed("etcd1", True, "127.0.0.1", READY)
     monkeypatch.setattr(nowhere, "observe", lambda definition: (*usual(definition), etcd1), raising=False)
-    monkeypatch.setattr(rollout, "MACHINE", re.compile(r'terraform_data\.machine\["(?P<machine>\w+)"\]$'))
     nowhere.main = nowhere.main.replace('terraform_data" "machine" {', each)
     assert run("apply", "--yes", "--timeout", "20") == 0
     nowhere.main = nowhere.main.replace("VALUE", "OTHER")

@@ -35,7 +35,7 @@ def names(cloud, kind):
 
 def release(provider, definition):
     said = io.StringIO()
-    provider.release(definition, Phases(said))
+    provider.delete_created_by_cluster(definition, Phases(said))
     return said.getvalue()
 
 
