@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from generator.errors import UserError
+from generator.files import PRIVATE, create_atomic
 
 if TYPE_CHECKING:
     from pyrage.x25519 import Identity  # type: ignore[import-untyped]
@@ -104,37 +106,11 @@ def _make(path: Path) -> None:
     identity = pyrage.x25519.Identity.generate()
     made = datetime.now(UTC).replace(microsecond=0).isoformat().replace("+00:00", "Z")
     text = f"# created: {made}\n# public key: {identity.to_public()}\n{identity}\n"
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_private(temporary, text.encode())
-        try:
-            os.link(temporary, path)  # unlike a rename, a link never replaces
-        except FileExistsError:
-            pass
-        finally:
-            temporary.unlink(missing_ok=True)
-        sync_folder(path.parent)
+        with suppress(FileExistsError):
+            create_atomic(path, text.encode(), PRIVATE)
     except OSError as error:
         raise UserError(
             f"The age key {path} cannot be made: {error.strerror}.", f"Mend that, or set {VARIABLE} to a key of yours."
         ) from None
-
-
-def write_private(path: Path, content: bytes) -> None:
-    """Write `content` durably to a file that only its owner may read; OSError as the system gives it."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-    with os.fdopen(os.open(path, flags, 0o600), "wb") as file:
-        os.fchmod(file.fileno(), 0o600)
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a rename within `folder` durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

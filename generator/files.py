@@ -1,13 +1,20 @@
-"""Files that are known by their content."""
+"""The one place that writes files which matter: whole or not at all, and durably where that is asked for."""
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import os
 import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from generator.errors import UserError
+
+PRIVATE = 0o600  # only the owner reads or writes it
+PUBLIC = 0o666  # as open() creates files: the user's umask decides
 
 
 def sha256(path: Path) -> str:
@@ -16,14 +23,82 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def bring(source: Path, target: Path) -> None:
-    """The same file at `target`, whole or not at all: a hard link where that can be, else a copy."""
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+def write_atomic(path: Path, data: bytes, mode: int = PUBLIC, *, durable: bool = False) -> None:
+    """Write `data` to `path`: a reader sees the old file or the new one, never a part of it.
+
+    `mode` is as in open(2): the umask applies to it. What is `durable` also survives a power cut, which takes
+    two fsyncs. A link at `path` is replaced, not followed. OSError as the system gives it; the old file is kept then.
+    """
+    with replacing(path) as temporary:
+        _write(temporary, data, mode, durable)
+    if durable:
+        _sync(path.parent)
+
+
+def create_atomic(path: Path, data: bytes, mode: int = PUBLIC) -> None:
+    """As a durable `write_atomic`, but never replaces: FileExistsError where there is a file at `path`."""
+    temporary = _beside(path)
     try:
-        _duplicate(source.resolve(), temporary)
-        temporary.replace(target)
+        _write(temporary, data, mode, durable=True)
+        os.link(temporary, path)  # unlike a rename, a link never replaces
     finally:
         temporary.unlink(missing_ok=True)
+    _sync(path.parent)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A path beside `path` to write to, which takes its place at the end; removed where the body raises."""
+    temporary = _beside(path)
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def copy_atomic(source: Path, target: Path) -> None:
+    """The same file at `target`, whole or not at all: a hard link where that is possible, else a copy."""
+    with replacing(target) as temporary:
+        _duplicate(source.resolve(), temporary)
+
+
+def _beside(path: Path) -> Path:
+    """A hidden name in the same folder that no other writer uses; what killed writers left there is removed."""
+    prefix = f".{path.name[:64]}.new-"
+    for left in path.parent.glob(f"{glob.escape(prefix)}*"):
+        process = left.name.removeprefix(prefix).partition("-")[0]
+        if process.isdigit() and not _is_running(int(process)):
+            left.unlink(missing_ok=True)
+    return path.with_name(f"{prefix}{os.getpid()}-{threading.get_native_id()}")
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # it runs, as another user
+        pass
+    return True
+
+
+def _write(path: Path, data: bytes, mode: int, durable: bool) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    with os.fdopen(os.open(path, flags, mode), "wb") as file:
+        file.write(data)
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def _sync(folder: Path) -> None:
+    """Make a rename within `folder` durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _duplicate(source: Path, target: Path) -> None:

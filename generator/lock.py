@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from generator.definition import Definition
 from generator.errors import InvalidFile, UserError
+from generator.files import write_atomic
 
 _HEADER = """\
 # What {name} is made of: images by digest, the base image by checksum, address blocks of worker pools.
@@ -104,19 +104,12 @@ def read(path: Path) -> Lock:
 
 def write(path: Path, lock: Lock) -> None:
     """Write it atomically, sorted, so that a diff shows only what changed."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with temporary.open("w", encoding="utf-8") as file:
-            file.write(_text(path, lock))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        write_atomic(path, _text(path, lock).encode(), durable=True)
     except OSError as error:
         raise UserError(
-            f"{path} cannot be written: {error.strerror}.", "See to the disk and the folder's rights."
+            f"{path} cannot be written: {error.strerror}.", "Free space there, or fix the folder's permissions."
         ) from None
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def check(lock: Lock, definition: Definition, images: Collection[str]) -> None:

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from generator import node, release
-from generator.definition import SIZES, Definition, Size
+from generator.definition import ETCD_DISK, SIZES, Definition, Size
 from generator.errors import UserError
+from generator.files import write_atomic
 from generator.lock import Lock
 from generator.topology import Topology, offset, role_components
 
@@ -22,12 +23,16 @@ MANIFEST = ".anywhere-files"
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What only the target knows: `settings` for its Terraform module, `base_images` by architecture, its `backend`."""
+    """What only the target knows: `settings` for its Terraform module, `base_images` by architecture, its `backend`.
+
+    `etcd_disk` is the size of an etcd member's data disk, in GiB.
+    """
 
     name: str
     settings: Mapping[str, Any]
     base_images: Mapping[str, str]
     backend: Mapping[str, Any] | None = None
+    etcd_disk: int = ETCD_DISK
 
 
 def tree(
@@ -52,7 +57,8 @@ def tree(
     for group, role in groups(definition, topology).items():
         files[f"user-data/{group}.yaml"] = node.user_data(target.name, role, group, definition.ssh_keys)
     values = variables(definition, lock, topology)
-    values |= {"settings": target.settings, "base_images": target.base_images, "secret_documents": secrets}
+    values |= {"settings": target.settings, "base_images": target.base_images, "etcd_disk": target.etcd_disk}
+    values["secret_documents"] = secrets
     values["documents"] = {
         key: {"file": f"documents/{key}", "sha256": hashlib.sha256(data).hexdigest()} for key, data in documents.items()
     }
@@ -152,9 +158,9 @@ def write(files: Tree, folder: Path) -> None:
             path = folder / name
             if not path.exists() or path.read_bytes() != data:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(data)
+                write_atomic(path, data)
         for name in sorted(before - set(files)):
             (folder / name).unlink(missing_ok=True)
-        known.write_text("".join(f"{name}\n" for name in sorted(files)))
+        write_atomic(known, "".join(f"{name}\n" for name in sorted(files)).encode())
     except OSError as error:
         raise UserError(f"{folder} cannot be written: {error}.", "Free space or choose another --out.") from error

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from generator import agekey
 from generator.errors import UserError
+from generator.files import PRIVATE, write_atomic
 
 if TYPE_CHECKING:
     from pyrage.x25519 import Identity  # type: ignore[import-untyped]
@@ -193,16 +194,11 @@ def _decode_token(content: Mapping[str, str] | None) -> Token | None:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Replace the file whole or not at all; the one temporary name is reused, as writers take turns."""
-    path = path.resolve()
-    temporary = path.with_name(f".{path.name}.new")
+    """Replace the store, also behind a link, whole or not at all."""
     try:
-        agekey.write_private(temporary, content)
-        temporary.replace(path)
-        agekey.sync_folder(path.parent)
+        write_atomic(path.resolve(), content, PRIVATE, durable=True)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise UserError(
             f"{path} cannot be written: {error.strerror}.",
-            "Free space or mend the folder's permissions, then try again; the old store is untouched.",
+            "Free space or fix the folder's permissions, then try again; the old store is untouched.",
         ) from None

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from generator.errors import UserError
+from generator.files import write_atomic
 from generator.progress import Progress
 from generator.terraform_binary import Binary, find
 from generator.terraform_messages import Event, describe, plain, raise_for
@@ -101,7 +102,7 @@ class Terraform:
         self.binary.check()
         self._run(["init"], _options(input=False, no_color=True))
         stamp.parent.mkdir(exist_ok=True)
-        stamp.write_text(self._fingerprint())
+        write_atomic(stamp, self._fingerprint().encode())
 
     def validate(self) -> None:
         """UserError with every diagnostic where the folder is not valid."""
@@ -249,7 +250,7 @@ class Terraform:
         text = "# Terraform and OpenTofu find local providers in the mirrors they imply; nothing else is set.\n"
         if not file.is_file() or file.read_text() != text:
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text)
+            write_atomic(file, text.encode())
         return file
 
     def _fingerprint(self) -> str:

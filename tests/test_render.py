@@ -300,10 +300,10 @@ def test_a_whole_tree_is_written_as_rendered(tmp_path):
 
 
 def test_a_full_disk_is_the_users_to_mend(tmp_path, monkeypatch):
-    def full(self, data):
+    def full(self, target):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", full)
+    monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(UserError, match="No space left") as caught:
         render.write({"main.tf": b"1"}, tmp_path)
     assert str(tmp_path) in caught.value.message and "--out" in caught.value.hint

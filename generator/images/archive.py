@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import tarfile
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from generator.errors import UserError
-from generator.files import sha256
+from generator.files import replacing, sha256
 from generator.images import layer
 
 VARIANTS = {"arm64": {"variant": "v8"}}  # the only one of its architecture
@@ -74,14 +72,8 @@ def write(path: Path, ref: str, layers: Sequence[Path], config: Config, arch: st
     }
     entries[f"{name}.json"] = layer.File(document, 0o644)
     entries["manifest.json"] = layer.File(_encoded(manifest), 0o644)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    try:
-        layer.write(Path(temporary), entries)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+    with replacing(path) as temporary:
+        layer.write(temporary, entries)
     return Contents((ref,), f"sha256:{name}", arch, config.labels)
 
 

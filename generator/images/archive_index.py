@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from generator.files import sha256
+from generator.files import sha256, write_atomic
 from generator.images import archive
 from generator.images.archive import ArchiveFile, canonical
 
@@ -78,9 +78,5 @@ def _recall(folder: Path) -> dict[str, Any]:
 
 def _remember(folder: Path, facts: Mapping[str, Any]) -> None:
     """Keep what was seen; a folder that cannot be written is only looked at again the next time."""
-    temporary = folder / f"{MEMORY}.{os.getpid()}"
-    try:
-        temporary.write_text(json.dumps(facts, sort_keys=True))
-        temporary.replace(folder / MEMORY)
-    except OSError:
-        temporary.unlink(missing_ok=True)
+    with suppress(OSError):
+        write_atomic(folder / MEMORY, json.dumps(facts, sort_keys=True).encode())

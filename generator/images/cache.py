@@ -14,7 +14,7 @@ from pathlib import Path
 
 from generator import download
 from generator.errors import UserError
-from generator.files import bring, sha256
+from generator.files import copy_atomic, sha256
 from generator.images import archive, archive_index, build, catalog, registry, upstream
 from generator.images.archive import ArchiveFile, canonical
 from generator.images.catalog import Wanted, titled
@@ -148,7 +148,7 @@ def _keep(file: ArchiveFile, cache: Path) -> ArchiveFile:
     """`file` under its content's name in the cache: a hard link where that can be."""
     path = _images(cache) / f"{file.sha256}.tar"
     if not path.exists():
-        bring(file.path, path)
+        copy_atomic(file.path, path)
     return replace(file, path=path)
 
 

@@ -39,7 +39,7 @@ def go(cache: Path, progress: Progress) -> Path:
     folder = cache / "go" / f"go{VERSION}"
     if not (folder / "bin" / "go").exists():
         progress.note(f"getting Go {VERSION}")
-        _install(cache / "go", folder)
+        _install(cache / "go", folder, progress)
     return folder / "bin" / "go"
 
 
@@ -83,11 +83,11 @@ def _host() -> str:
     return MACHINES[machine]
 
 
-def _install(cache: Path, folder: Path) -> None:
+def _install(cache: Path, folder: Path, progress: Progress) -> None:
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache) as temporary:
         packed = Path(temporary) / "toolchain.zip"
-        download.file(_url(), packed, SHA256[_host()], HINT)
+        download.file(_url(), packed, SHA256[_host()], HINT, progress)
         _unpack(packed, Path(temporary) / "go")
         try:
             (Path(temporary) / "go").rename(folder)

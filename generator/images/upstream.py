@@ -67,9 +67,8 @@ def _fetch(url: str, folder: Path, progress: Progress) -> dict[str, Path]:
     checksums = {role: _checksum(f"{url}/{role}.sha256") for role in ROLES}
     binaries = {}
     for role, checksum in checksums.items():
-        progress.note(f"downloading {role}")
         binaries[role] = folder / role
-        download.file(f"{url}/{role}", binaries[role], checksum, HINT)
+        download.file(f"{url}/{role}", binaries[role], checksum, HINT, progress)
     return binaries
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import suppress
 from pathlib import Path
 
 from generator import pki, store
 from generator.errors import UserError
+from generator.files import PRIVATE, write_atomic
 from generator.operations.project import Project
 from generator.terraform import Terraform
 
@@ -23,12 +22,5 @@ def write(project: Project, terraform: Terraform) -> Path:
         raise UserError(f"Cluster {project.name} has no API address yet.", "Run `anywhere apply` first.")
     secrets = store.read(project.definition.path, project.name)
     text = pki.admin_kubeconfig(secrets, api)
-    temporary = project.kubeconfig.with_name(f".kubeconfig.{os.getpid()}")
-    try:
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            file.write(text)
-        temporary.replace(project.kubeconfig)
-    finally:
-        with suppress(FileNotFoundError):
-            temporary.unlink()
+    write_atomic(project.kubeconfig, text.encode(), PRIVATE)
     return project.kubeconfig

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 
 from generator import render
+from generator.files import write_atomic
 from generator.operations.project import Project
 from generator.operations.workspace import Workspace
 from generator.progress import Progress
@@ -36,7 +37,7 @@ def unprotected(project: Project) -> Iterator[None]:
     overrides = render.unprotected(project.provider.name)
     try:
         for name, data in overrides.items():
-            (project.folder / name).write_bytes(data)
+            write_atomic(project.folder / name, data)
         yield
     finally:
         for name in overrides:

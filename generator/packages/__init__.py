@@ -12,7 +12,7 @@ from pathlib import Path
 
 from generator import directories
 from generator.errors import UserError
-from generator.files import bring, sha256
+from generator.files import copy_atomic, sha256, write_atomic
 from generator.lock import Packages
 from generator.packages import archive, closure
 from generator.packages.apt import Apt
@@ -34,7 +34,7 @@ def present(packages: Packages, arch: str, cache: Path, progress: Progress) -> P
     for file in sorted(_shelf().glob("*.tar")):
         if _is(file, packages):
             path.parent.mkdir(parents=True, exist_ok=True)
-            bring(file, path)
+            copy_atomic(file, path)
             return path
     made = ensure(arch, cache, progress)
     if made != packages:
@@ -65,7 +65,7 @@ def _make(arch: str, cache: Path, progress: Progress) -> Packages:
         archive.write(tar, index, apt.download(found))
         made = Packages(sha256(tar), tar.stat().st_size)
         tar.replace(_path(made, cache))
-        memo.write_text(json.dumps({"sha256": made.sha256, "size": made.size}))
+        write_atomic(memo, json.dumps({"sha256": made.sha256, "size": made.size}).encode())
     return made
 
 

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from generator.errors import UserError
+from generator.files import write_atomic
 from providers.local import cache, guest
 
 DEVICE = Path("/dev/kvm")
@@ -59,7 +60,7 @@ def judge() -> Verdict:
     known = _remembered(memo, circumstances)
     if known is None:
         known = _probe(probe)
-        cache.replace(memo, json.dumps({"circumstances": circumstances, **asdict(known)}))
+        write_atomic(memo, json.dumps({"circumstances": circumstances, **asdict(known)}).encode())
     return known
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from generator import directories
 from generator import lock as locks
-from generator.definition import Definition
+from generator.definition import ETCD_DISK, Definition
 from generator.errors import UserError
 from generator.lock import Base, Lock
 from generator.progress import Progress
@@ -57,6 +57,7 @@ class Local:
     name = "local"
     installs_packages = False
     manages_workers = False
+    etcd_disk = ETCD_DISK
     addresses = Addresses(machine="anywhere_machine.machine", etcd_disk="anywhere_disk.etcd")
     poll = 1.0
 

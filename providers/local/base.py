@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 from generator.errors import UserError
+from generator.files import write_atomic
 from generator.lock import Base
 from generator.progress import Progress
 from providers.local import cache, cloud_image, debian_archive
@@ -28,7 +29,7 @@ def ensure(progress: Progress) -> Base:
             cache.workplace(recipe) as work,
         ):
             base = Base(source, cache.keep(_BUILDERS[source](work, progress)))
-        cache.replace(memo, json.dumps({"source": base.source, "sha256": base.sha256}))
+        write_atomic(memo, json.dumps({"source": base.source, "sha256": base.sha256}).encode())
         return base
 
 

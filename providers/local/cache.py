@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,13 +52,6 @@ def place(made: Bootable, key: str) -> None:
     for source, suffix in ((made.kernel, ".vmlinuz"), (made.initrd, ".initrd"), (made.disk, ".qcow2")):
         source.chmod(0o444)  # machines overlay it: nothing may write to it again
         source.replace(folder() / f"{key}{suffix}")
-
-
-def replace(path: Path, text: str) -> None:
-    """Write a small file whole or not at all."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_text(text)
-    partial.replace(path)
 
 
 @contextlib.contextmanager

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import os
 import struct
 import tarfile
-import urllib.error
-import urllib.request
 import uuid
 from pathlib import Path
 
+from generator import download as fetch
 from generator.command import find, run
 from generator.errors import UserError
 from generator.progress import Progress
@@ -22,6 +19,7 @@ from providers.local.guest import run as run_guest
 SITE = "https://cloud.debian.org/images/cloud/trixie/latest"
 IMAGE = "debian-13-generic-amd64.qcow2"
 LINUX_ROOT_X86_64 = "4f68bce3-e8cd-4db1-96e7-fbcaf984b709"  # a partition type of the discoverable partitions spec
+HINT = "Install mmdebstrap to build from the Debian archive, or name a mirror in ANYWHERE_CLOUD_IMAGES."
 SECTOR = 512
 CHUNK = 1 << 20
 SECONDS = 1800  # of which downloads may take most
@@ -51,32 +49,11 @@ def build(work: Path, progress: Progress) -> Bootable:
 
 def download(site: str, target: Path, progress: Progress) -> None:
     """Fetch `target.name` from `site`; UserError where it is not what SHA512SUMS there says."""
-    sums = _open(f"{site}/SHA512SUMS").read().decode()
+    sums = fetch.text(f"{site}/SHA512SUMS", HINT)
     wanted = next((line.split()[0] for line in sums.splitlines() if line.split()[1:] == [target.name]), None)
     if wanted is None:
         raise UserError(f"{site}/SHA512SUMS does not list {target.name}.", "Is ANYWHERE_CLOUD_IMAGES right?")
-    progress.note(f"downloading {site}/{target.name}")
-    digest = hashlib.sha512()
-    with _open(f"{site}/{target.name}") as source, target.open("wb") as file:
-        while chunk := source.read(CHUNK):
-            digest.update(chunk)
-            file.write(chunk)
-    if digest.hexdigest() != wanted:
-        target.unlink()
-        raise UserError(
-            f"{site}/{target.name} is not what its SHA512SUMS says: {digest.hexdigest()[:16]}, not {wanted[:16]}.",
-            "The download was cut or changed on its way: try again, or name another mirror in ANYWHERE_CLOUD_IMAGES.",
-        )
-
-
-def _open(url: str) -> io.BufferedIOBase:
-    try:
-        response: io.BufferedIOBase = urllib.request.urlopen(url, timeout=60)
-        return response
-    except (urllib.error.URLError, OSError) as error:
-        reason = getattr(error, "reason", error)
-        hint = "Install mmdebstrap to build from the Debian archive, or name a mirror in ANYWHERE_CLOUD_IMAGES."
-        raise UserError(f"{url} cannot be read: {reason}.", hint) from None
+    fetch.file(f"{site}/{target.name}", target, wanted, HINT, progress, algorithm="sha512")
 
 
 def root_partition(disk: Path) -> tuple[int, int]:

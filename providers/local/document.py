@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from generator.errors import UserError
-from providers.local.home import ClusterFolder, read_json, remove_empty, write_atomic, write_json
+from providers.local.home import ClusterFolder, read_json, remove_empty, write_json, write_private
 from providers.local.terraform.resource import Resource, is_known
 from providers.local.terraform.schema import UNKNOWN, Attribute, InvalidAttribute, State
 
@@ -88,7 +88,7 @@ class Document(Resource[ClusterFolder]):
         digest = _sha256(data)
         # Readers first: a role that loses the document must not see its new content.
         write_json(self.settings.readers / key, {"roles": sorted(planned["roles"]), "sha256": digest})
-        write_atomic(self.settings.documents / key, data)
+        write_private(self.settings.documents / key, data)
         return {**planned, "id": key, "sha256": digest, "content_wo": None}
 
     def create(self, planned: State, config: State) -> State:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from generator.files import PRIVATE, write_atomic
 
 
 def data_home() -> Path:
@@ -53,24 +54,14 @@ def cluster_folder(name: str) -> ClusterFolder:
     return ClusterFolder(name, home() / "clusters" / name)
 
 
-def write_atomic(path: Path, data: bytes) -> None:
-    """Write a file that only its owner reads, whole or not at all; folders on the way are made."""
+def write_private(path: Path, data: bytes) -> None:
+    """Write a file that only its owner reads, durably; folders on the way are made."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    descriptor, name = tempfile.mkstemp(prefix=".writing-", dir=path.parent)  # mkstemp gives 0600
-    temporary = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    write_atomic(path, data, PRIVATE, durable=True)
 
 
 def write_json(path: Path, value: Any) -> None:
-    write_atomic(path, json.dumps(value, indent=2, sort_keys=True).encode() + b"\n")
+    write_private(path, json.dumps(value, indent=2, sort_keys=True).encode() + b"\n")
 
 
 def read_json(path: Path) -> Any:

@@ -11,12 +11,13 @@ import shutil
 import sys
 from pathlib import Path
 
+from generator import __version__ as VERSION
 from generator.errors import UserError
-from providers.local.home import data_home, write_atomic
+from generator.files import write_atomic
+from providers.local.home import data_home
 
 HOST = "anywhere.local"
 ADDRESS = f"{HOST}/anywhere/local"
-VERSION = "0.1.0"
 PROGRAM = "anywhere-terraform-provider"
 
 SCRIPT = b"""#!/bin/sh
@@ -61,6 +62,7 @@ def install(home: Path | None = None) -> Path:
     version = folder(home) / ADDRESS / VERSION / "linux_amd64"
     script = version / f"terraform-provider-local_v{VERSION}"
     if not script.exists() or script.read_bytes() != SCRIPT:
+        script.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         write_atomic(script, SCRIPT)
     script.chmod(0o755)
     _link(program(), home / "anywhere" / "bin" / PROGRAM)

@@ -12,7 +12,7 @@ from generator.lock import Base, Image
 from generator.progress import Progress
 from providers.local import cache as machine_images
 from providers.local import process, qcow2, qemu, seed
-from providers.local.home import ClusterFolder, write_atomic
+from providers.local.home import ClusterFolder, write_private
 from providers.local.record import Record, mac
 from providers.local.terraform.schema import InvalidAttribute
 
@@ -37,7 +37,7 @@ def prepare(
 
 
 def make(record: Record, folder: Path, files: Mapping[str, str]) -> None:
-    write_atomic(folder / "seed.iso", seed.image(files))
+    write_private(folder / "seed.iso", seed.image(files))
     base = cache() / "base" / f"{record.base_image}.qcow2"
     if not base.exists():
         raise UserError(f"There is no base image {base}.", "`anywhere apply` makes it.")

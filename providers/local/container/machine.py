@@ -8,13 +8,13 @@ import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from generator.errors import UserError
 from generator.directories import cache
+from generator.errors import UserError
 from generator.lock import Base, Image
 from generator.progress import Progress
 from providers.local import ports
 from providers.local.container import cgroup, filesystem, image, kernel, lock, network, root
-from providers.local.home import ClusterFolder, write_atomic
+from providers.local.home import ClusterFolder, write_private
 from providers.local.record import Record
 from providers.local.terraform.resource import STOP
 from providers.local.virtual_machine import bring
@@ -40,7 +40,7 @@ def make(record: Record, folder: Path, files: Mapping[str, str]) -> None:
     if not base.exists():
         raise UserError(f"There is no base image {base}.", "`anywhere apply` makes it.")
     for name, text in files.items():
-        write_atomic(folder / filesystem.SEED / name, text.encode())
+        write_private(folder / filesystem.SEED / name, text.encode())
     bring(base, folder / filesystem.IMAGE)
 
 
