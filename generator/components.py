@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from generator import dns_names
 from generator.definition import Network
 from generator.topology import Topology
 
-API = "https://kube-apiserver.weave.local:6443"
 ALL = "cluster"  # on the cluster's own network; the other choice is "host"
 PKI = "/etc/kubernetes"
 
@@ -65,12 +65,12 @@ def containers(topology: Topology, network: Network, driver: str, dns: str) -> M
 
 
 def etcd(members: list[str]) -> Container:
-    cluster = ",".join(f"{member}=https://{member}.weave.local:2380" for member in members)
-    own, pki = "https://@MEMBER@.weave.local", f"{PKI}/etcd"
+    cluster = ",".join(f"{member}=https://{dns_names.etcd(member)}:2380" for member in members)
+    own, pki = f"https://{dns_names.etcd('@MEMBER@')}", f"{PKI}/etcd"
     return Container(
         component="etcd",
         name="@MEMBER@",
-        hostname="@MEMBER@.weave.local",
+        hostname=dns_names.etcd("@MEMBER@"),
         image="etcd",
         secrets="etcd",
         command=(
@@ -104,7 +104,7 @@ def apiserver(members: list[str], network: Network) -> Container:
     return Container(
         component="kube-apiserver",
         name="kube-apiserver",
-        hostname="kube-apiserver.weave.local",
+        hostname=dns_names.API_SERVER,
         image="hyperkube",
         secrets="kube-apiserver",
         advertise="--advertise-address",
@@ -112,7 +112,7 @@ def apiserver(members: list[str], network: Network) -> Container:
         command=(
             "hyperkube",
             "kube-apiserver",
-            f"--etcd-servers={','.join(f'https://{member}.weave.local:2379' for member in members)}",
+            f"--etcd-servers={','.join(f'https://{dns_names.etcd(member)}:2379' for member in members)}",
             f"--service-cluster-ip-range={network.services}",
             "--authorization-mode=Node,RBAC",
             "--enable-admission-plugins=NodeRestriction",
@@ -174,7 +174,7 @@ def controller_manager(network: Network, driver: str) -> Container:
     return Container(
         component="kube-controller-manager",
         name="kube-controller-manager",
-        hostname="kube-controller-manager.weave.local",
+        hostname=f"kube-controller-manager.{dns_names.DOMAIN}",
         image="hyperkube",
         secrets="kube-controller-manager",
         command=(
@@ -208,7 +208,7 @@ def scheduler() -> Container:
     return Container(
         component="kube-scheduler",
         name="kube-scheduler",
-        hostname="kube-scheduler.weave.local",
+        hostname=f"kube-scheduler.{dns_names.DOMAIN}",
         image="hyperkube",
         secrets="kube-scheduler",
         command=(

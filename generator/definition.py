@@ -33,6 +33,8 @@ SIZES: Mapping[str, Size] = {
     )
 }
 
+ETCD_DISK = 8  # GiB of the disk that a member's data has of its own, where a target does not ask for more
+
 MINORS = ("1.34", "1.35")  # the Kubernetes minor versions that are supported, oldest first
 VERSION = "v1.35.4"  # the one taken where a definition gives none
 ADDONS = ("dns",)

@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from ipaddress import IPv4Network
 from typing import Any
 
-from generator import addons
+from generator import addons, dns_names
 from generator.components import Container, containers
 from generator.definition import Definition
 from generator.lock import Image, Lock
@@ -77,9 +77,9 @@ def images(found: Mapping[str, Image]) -> dict[str, Any]:
 
 def names(topology: Topology) -> dict[str, list[str]]:
     """The control plane's fixed names and the machines behind them, for networks without a DNS of their own."""
-    found = {"kube-apiserver.weave.local": [m.address for m in topology.having("kube-apiserver")]}
+    found = {dns_names.API_SERVER: [m.address for m in topology.having("kube-apiserver")]}
     for number, machine in enumerate(topology.having("etcd"), 1):
-        found[f"etcd{number}.weave.local"] = [machine.address]
+        found[dns_names.etcd(f"etcd{number}")] = [machine.address]
     return found
 
 

@@ -73,6 +73,7 @@ class Provider(Protocol):
     installs_packages: bool  # machines start as the distribution's own image and install an archive of packages
     manages_workers: bool  # a pool is a group of the target's, which creates, names and addresses its workers
     addresses: Addresses
+    etcd_disk: int  # GiB of the disk that holds the data of an etcd member
 
     def preflight(self, definition: Definition, topology: Topology) -> tuple[Check, ...]: ...
 

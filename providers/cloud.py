@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from ipaddress import IPv4Network
 from pathlib import Path
 
-from generator.definition import Definition
+from generator.definition import ETCD_DISK, Definition
 from generator.lock import Base, Lock
 from generator.progress import Progress
 from generator.topology import Topology
@@ -19,6 +19,7 @@ class Cloud:
     name: str
     installs_packages = True
     manages_workers = True
+    etcd_disk = ETCD_DISK
 
     def base(self, progress: Progress) -> Base | None:
         """None: the facts name the machine images."""

@@ -1,9 +1,12 @@
 """The house keeps its shape: imports run one way, files and functions stay small, only the CLI speaks."""
 
 import ast
+import tomllib
 from pathlib import Path
 
 import pytest
+
+from generator import __version__
 
 ROOT = Path(__file__).parent.parent
 FILES = sorted([*ROOT.glob("generator/**/*.py"), *ROOT.glob("providers/**/*.py")])
@@ -11,7 +14,7 @@ FILE_LINES, FUNCTION_LINES = 400, 40
 
 # A file may import from its own rank and those below it; a package counts as one.
 RANKS = (
-    ("directories", "errors", "progress"),
+    ("directories", "dns_names", "errors", "progress"),
     ("command", "debian", "download", "files"),
     ("definition", "source"),
     ("decode", "topology"),
@@ -128,6 +131,38 @@ def test_the_generator_knows_no_resource_of_a_module(trees):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and any(kind in node.value for kind in kinds)
     ]
     assert wrong == []
+
+
+WRITERS = ("write_text", "write_bytes", "mkstemp", "NamedTemporaryFile")
+# These write only what is theirs alone: temporary folders, and files of the kernel.
+OWN_FILES = ("generator/packages/apt.py", "generator/kubernetes.py", "providers/local/bake.py")
+OWN_FOLDERS = ("providers/local/container/",)
+
+
+def test_files_that_matter_have_one_writer(trees):
+    wrong = []
+    for path, tree in trees.items():
+        name = str(path.relative_to(ROOT))
+        if name == "generator/files.py" or name in OWN_FILES or name.startswith(OWN_FOLDERS):
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and node.attr in WRITERS:
+                wrong.append(f"{name}:{node.lineno} {node.attr}")
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("text", "home"), [("weave.local", "generator/dns_names.py"), ("urlopen", "generator/download.py")]
+)
+def test_what_has_one_place_stands_nowhere_else(text, home):
+    found = [str(path.relative_to(ROOT)) for path in FILES if text in path.read_text()]
+    assert found == [home]
+
+
+def test_the_version_is_the_same_everywhere():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    assert project["project"].get("version", __version__) == __version__
+    assert f'version = "{__version__}"' in (ROOT / "modules" / "local" / "versions.tf").read_text()
 
 
 def test_only_the_cli_shows_anything(trees):

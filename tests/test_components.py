@@ -9,7 +9,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from generator import pki, release
-from generator.components import API, PKI, containers
+from generator.components import PKI, containers
+from generator.dns_names import API_URL
 from generator.store import Secrets
 
 CASES = tuple(golden.CASES)
@@ -139,5 +140,5 @@ def test_nobody_asks_without_being_known():
 
 def test_the_kubeconfigs_lead_to_the_api():
     for component in ("kube-controller-manager", "kube-scheduler"):
-        assert f"server: {API}" in documents()[component]["kubeconfig"].replace('"', "")
-    assert f"server: {API}" in documents()["kubelet"]["bootstrap-kubeconfig"].replace('"', "")
+        assert f"server: {API_URL}" in documents()[component]["kubeconfig"].replace('"', "")
+    assert f"server: {API_URL}" in documents()["kubelet"]["bootstrap-kubeconfig"].replace('"', "")

@@ -57,6 +57,7 @@ def write(stack: Stack, release: str = "1", **other: Any) -> None:
         "network": {"machines": "10.20.0.0/16", "driver": "weave", "encryption": True},
         "base_images": {"amd64": BASE},
         "pools": {},
+        "etcd_disk": 8,
         "ssh_keys": [],
         "settings": {"egress": False, "accel": "tcg"},
         "documents": {"release.json": {"file": "documents/release.json", "sha256": digest}},

@@ -81,9 +81,10 @@ def test_user_data_differs_by_what_the_target_itself_gives(trees, case):
 @pytest.mark.parametrize("case", CASES)
 def test_terraform_is_told_the_same_but_for_the_targets_own(trees, case):
     """Names, addresses, roles and groups are the same everywhere."""
-    own = ("settings", "base_images")
+    own = ("settings", "base_images", "etcd_disk")
     local, aws, gce = ({k: v for k, v in values(trees[case][t]).items() if k not in own} for t in TARGETS)
     assert local == aws == gce
+    assert [values(trees[case][t])["etcd_disk"] for t in TARGETS] == [8, 8, 10]
     names = {machine.name for machine in golden.load(case)[2].machines if machine.role != "worker"}
     assert set(local["machines"]) == names
 

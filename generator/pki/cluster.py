@@ -10,21 +10,21 @@ from datetime import datetime, timedelta
 from ipaddress import IPv4Network
 from secrets import choice, token_bytes, token_hex
 
+from generator import dns_names
 from generator.errors import UserError
 from generator.pki import certificate
 from generator.pki.certificate import CLIENT, SERVER, Leaf
 from generator.store import Pair, Secrets, Token
 
-API_NAME = "kube-apiserver.weave.local"
 AUTHORITIES = ("kubernetes", "etcd", "front-proxy", "kubelet-client", "kubelet-serving")
 # How old a bootstrap token may be not to be made anew. Masters keep the one they are told of alive, so any works.
 TOKEN_AGE = timedelta(days=7)
 ANY_AGE = timedelta.max
 
 # etcd asks the DNS for these one by one until a peer's address is among them: those that exist come first.
-_ETCD_NAMES = (*(f"etcd{n}.weave.local" for n in range(1, 10)), "localhost", "127.0.0.1")
+_ETCD_NAMES = (*(dns_names.etcd(f"etcd{n}") for n in range(1, 10)), "localhost", "127.0.0.1")
 _API_NAMES = (
-    API_NAME,
+    dns_names.API_SERVER,
     "kubernetes",
     "kubernetes.default",
     "kubernetes.default.svc",

@@ -10,14 +10,13 @@ import hashlib
 import json
 from collections.abc import Mapping
 
+from generator.dns_names import API_SERVER, API_URL
 from generator.errors import UserError
 from generator.pki import kubeconfig
 from generator.pki.certificate import public_pem
-from generator.pki.cluster import API_NAME
 from generator.store import Pair, Secrets, Token
 from generator.topology import Topology
 
-API_SERVER = f"https://{API_NAME}:6443"
 BOOTSTRAP_GROUP = "system:bootstrappers:anywhere"
 
 
@@ -35,7 +34,7 @@ def documents(secrets: Secrets) -> dict[str, dict[str, str]]:
         "kubelet": {
             "ca.crt": _ca(secrets, "kubernetes"),
             "bootstrap-kubeconfig": kubeconfig.for_token(
-                secrets.cluster, "kubelet-bootstrap", API_SERVER, _ca(secrets, "kubernetes"), _token(secrets)
+                secrets.cluster, "kubelet-bootstrap", API_URL, _ca(secrets, "kubernetes"), _token(secrets)
             ),
         },
         "addons": {
@@ -76,7 +75,7 @@ def admin_kubeconfig(secrets: Secrets, server: str) -> str:
         raise UserError(f"Cluster {secrets.cluster!r} has no secrets yet.", "Run `anywhere apply` first.")
     user = f"{secrets.cluster}-admin"
     ca, admin = _ca(secrets, "kubernetes"), secrets.leaves["admin"]
-    return kubeconfig.for_certificate(secrets.cluster, user, server, ca, admin, tls_server_name=API_NAME)
+    return kubeconfig.for_certificate(secrets.cluster, user, server, ca, admin, tls_server_name=API_SERVER)
 
 
 def _etcd(secrets: Secrets) -> dict[str, str]:
@@ -127,7 +126,7 @@ def _files(stem: str, pair: Pair) -> dict[str, str]:
 
 def _kubeconfig(secrets: Secrets, leaf: str) -> str:
     ca = _ca(secrets, "kubernetes")
-    return kubeconfig.for_certificate(secrets.cluster, leaf, API_SERVER, ca, secrets.leaves[leaf])
+    return kubeconfig.for_certificate(secrets.cluster, leaf, API_URL, ca, secrets.leaves[leaf])
 
 
 def _token(secrets: Secrets) -> Token:

@@ -4,7 +4,7 @@ resource "aws_ebs_volume" "etcd" {
 
   availability_zone = local.machine_zones[each.key]
   type              = "gp3"
-  size              = 8
+  size              = var.etcd_disk
   encrypted         = true
   kms_key_id        = aws_kms_key.cluster.arn
   tags              = { Name = "${var.cluster}-${each.key}-etcd", anywhere-name = each.key }

@@ -46,6 +46,11 @@ variable "pools" {
   }))
 }
 
+variable "etcd_disk" {
+  description = "GiB of the disk that holds the data of an etcd member."
+  type        = number
+}
+
 variable "base_images" {
   description = "What new machines start as, by architecture."
   type        = map(string)

@@ -22,7 +22,7 @@ resource "google_compute_disk" "etcd" {
   name   = "${var.cluster}-${each.key}-etcd"
   zone   = local.machine_zones[each.key]
   type   = local.disk_types["${each.value.size}-${each.value.arch}"]
-  size   = 10
+  size   = var.etcd_disk
   labels = { anywhere-name = each.key }
 
   dynamic "disk_encryption_key" {

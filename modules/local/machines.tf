@@ -3,7 +3,7 @@ resource "anywhere_disk" "etcd" {
   for_each = toset([for name, machine in var.machines : name if machine.etcd])
 
   name     = "${each.key}-etcd"
-  size     = 8
+  size     = var.etcd_disk
   serial   = "etcd"
   machines = var.settings.machines
 }

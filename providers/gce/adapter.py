@@ -11,7 +11,7 @@ from generator.progress import Progress
 from generator.topology import Topology
 from providers import Addresses, Check, Observed
 from providers.cloud import Cloud
-from providers.gce import section
+from providers.gce import disks, section
 from providers.gce.machines import Consoles
 from providers.gce.session import Session
 
@@ -25,6 +25,7 @@ class Gce(Cloud):
         etcd_disk="google_compute_disk.etcd",
         upload="google_storage_bucket_object.archive",
     )
+    etcd_disk = disks.ETCD
     poll = 10.0  # a console is a request a machine, and Google counts them by the minute
 
     def __init__(self) -> None:

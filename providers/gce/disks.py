@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from generator.definition import Definition
 from providers.gce import sizes
 
+ETCD = 10  # GiB: the smallest disk that Google makes
 BALANCED, HYPER = "pd-balanced", "hyperdisk-balanced"
 QUOTAS: Mapping[str, str] = {BALANCED: "SSD_TOTAL_GB", HYPER: "HDB_TOTAL_GB"}
 

@@ -21,7 +21,6 @@ from providers.groups import Group
 LOOK = "see what quotas leave"
 SPOT = "PREEMPTIBLE_CPUS"
 SHARED = frozenset({"e2", "f1", "g1", "n1"})  # families that count as CPUS; others have a quota of their own
-ETCD_DISK = 10  # GiB
 
 Kinds = Mapping[str, Any]  # machine type -> what Compute says of it
 New = Sequence[tuple[Group, int]]
@@ -46,7 +45,7 @@ def region(session: Session, definition: Definition, new: New) -> str:
     """Machines, disks and addresses of the region that are not there yet."""
     gce, wanted = section.of(definition), Counter[str]()
     for group, count in new:
-        gib = SIZES[group.size].disk + (ETCD_DISK if _keeps_etcd(group, definition) else 0)
+        gib = SIZES[group.size].disk + (disks.ETCD if _keeps_etcd(group, definition) else 0)
         wanted[disks.QUOTAS[disks.kind(group.type)]] += count * gib
         wanted["INSTANCES"] += count
     if _nothing_there(new):

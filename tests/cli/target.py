@@ -53,6 +53,7 @@ class Nowhere:
     poll = 0.01
     installs_packages = False
     manages_workers = False
+    etcd_disk = 8
     addresses = Addresses("terraform_data.machine", "terraform_data.disk")
     console = READY
     left = ()
