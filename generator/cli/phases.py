@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 NOTES_SHOWN = 6
 
 
-def show(stream: TextIO = sys.stderr) -> Phases:
-    """The way to show work that suits `stream`."""
+def show(stream: TextIO | None = None) -> Phases:
+    """The way to show work that suits `stream`, by default standard error."""
+    stream = stream or sys.stderr
     return LivePhases(stream) if stream.isatty() else Phases(stream)
 
 

@@ -1,0 +1,198 @@
+"""The steps of each verb, in order, and each guard as the verb calls it: without the call, a test here fails."""
+
+import json
+
+import pytest
+
+from generator import render
+from generator.operations import apply, artifacts, destroy, plan
+from generator.operations.steps import Step, run
+from providers import Check
+from tests.cli import target
+from tests.cli.target import DEFINITION
+from tests.test_kubernetes import Api, a_node, service
+
+APPLY = (
+    "Render the folder",
+    "Check that the target can hold the cluster",
+    "Plan the changes",
+    "Order the control plane's machines for a rollout",
+    "Show the plan",
+    "Refuse to destroy etcd data or the control plane unless named",
+    "Ask for approval",
+    "Fetch images and packages",
+    "Roll out to the control plane, machine by machine",
+    "Apply the rest of the plan",
+    "Write the kubeconfig",
+    "Wait for every machine to be Ready",
+    "Remove the nodes of departed machines",
+)
+WHERE_NOTHING_CHANGES = (*APPLY[:6], *APPLY[10:])
+PLAN = ("Render the folder", "Warn where the target cannot hold the cluster", "Plan the changes")
+DESTROY = (
+    "Open the rendered folder",
+    "Refuse the state of another cluster",
+    "Plan what to destroy",
+    "Show the plan",
+    "Ask for approval",
+    "Delete load balancers and volumes that the cluster created",
+    "Destroy",
+    "Delete the kubeconfig",
+    "Look for what is left",
+)
+UNFIT = Check("credentials", False, "There are none", "Sign in.", needed=True)
+DISKS = """
+resource "terraform_data" "disk" {
+  for_each = toset(["etcd1"])
+}
+"""
+
+
+@pytest.fixture
+def cluster(nowhere):
+    """A cluster that was applied."""
+    assert target.run("apply", "--yes", "--timeout", "20") == 0
+    return nowhere
+
+
+@pytest.fixture
+def ran(monkeypatch):
+    """The titles of the steps that ran."""
+    titles = []
+
+    def recorded(step):
+        return Step(step.title, lambda context: (titles.append(step.title), step.run(context)), step.when)
+
+    for verb in (apply, plan, destroy):
+        monkeypatch.setattr(verb, "STEPS", tuple(map(recorded, verb.STEPS)))
+    return titles
+
+
+def state(home):
+    return (home / ".anywhere" / "quickstart-local" / "terraform.tfstate").read_text()
+
+
+def test_a_step_is_skipped_where_its_condition_is_not_met():
+    done = []
+    run([Step("a", done.append), Step("b", done.append, when=lambda context: context != "x")], "x")
+    assert done == ["x"]
+
+
+def test_each_verb_has_its_steps_and_runs_them_in_order(nowhere, ran):
+    assert target.run("plan") == 0 and tuple(ran) == PLAN
+    ran.clear()
+    assert target.run("apply", "--yes", "--timeout", "20") == 0 and tuple(ran) == APPLY
+    ran.clear()
+    assert target.run("apply", "--timeout", "20") == 0 and tuple(ran) == WHERE_NOTHING_CHANGES
+    ran.clear()
+    assert target.run("destroy", "--yes") == 0 and tuple(ran) == DESTROY
+
+
+def test_destroy_of_what_never_was_only_looks_for_what_is_left(nowhere, ran):
+    assert target.run("destroy", "--yes") == 0 and tuple(ran) == (DESTROY[0], DESTROY[-1])
+
+
+def test_plan_warns_of_what_apply_is_refused_for(nowhere, home, monkeypatch, capsys):
+    monkeypatch.setattr(nowhere, "preflight", lambda *args: (UNFIT,), raising=False)
+    assert target.run("plan") == 0
+    assert "warning: credentials: There are none. Sign in." in capsys.readouterr().err
+    assert target.run("apply", "--yes", "--timeout", "20") == 1
+    assert "error: credentials: There are none.\nhint: Sign in.\n" in capsys.readouterr().err
+    assert not (home / ".anywhere" / "quickstart-local" / "terraform.tfstate").exists()
+
+
+def test_apply_destroys_etcd_data_only_by_name(nowhere, home, capsys):
+    without = nowhere.main
+    nowhere.main += DISKS
+    assert target.run("apply", "--yes", "--timeout", "20") == 0
+    nowhere.main, before = without, state(home)
+    assert target.run("apply", "--yes", "--timeout", "20") == 1
+    assert "This plan destroys what etcd holds on etcd1." in capsys.readouterr().err and state(home) == before
+    assert target.run("apply", "--yes", "--timeout", "20", "--may-destroy", "etcd1") == 0
+
+
+def test_apply_fetches_images_and_prepares_the_target_before_it_makes_machines(nowhere, home, monkeypatch):
+    made = home / ".anywhere" / "quickstart-local" / "terraform.tfstate"
+    called = []
+    monkeypatch.setattr(artifacts, "fetch", lambda *args: called.append(("fetch", made.exists())))
+    prepare = lambda *args: called.append(("prepare", made.exists()))  # noqa: E731
+    monkeypatch.setattr(nowhere, "prepare", prepare, raising=False)
+    assert target.run("apply", "--yes", "--timeout", "20") == 0
+    assert called == [("fetch", False), ("prepare", False)]
+
+
+def test_apply_removes_the_nodes_of_departed_workers(cluster, monkeypatch, capsys):
+    changed = []
+
+    def answer(self):
+        changed.append((self.path, json.loads(self.rfile.read(int(self.headers["Content-Length"])))))
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    nodes = {"items": [*target.NODES, a_node("worker-general-9", False)]}
+    monkeypatch.setattr(Api, "do_PATCH", answer, raising=False)
+    monkeypatch.setitem(Api.answers, "/api/v1/nodes?resourceVersion=0", json.dumps(nodes).encode())
+    assert target.run("apply", "--timeout", "20") == 0
+    label = {"metadata": {"labels": {"anywhere/leaving": "boot-of-worker-general-9"}}}
+    assert changed == [("/api/v1/nodes/worker-general-9", label)]
+
+
+def test_destroy_first_deletes_what_the_cluster_created(cluster, home, monkeypatch):
+    called = []
+
+    def answer(self):
+        called.append((self.path, "terraform_data" in state(home)))
+        Api.answers["/api/v1/services"] = b'{"items": []}'
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def created(definition, progress):
+        called.append((definition.name, "terraform_data" in state(home)))
+
+    services = json.dumps({"items": [service("front", "LoadBalancer")]}).encode()
+    monkeypatch.setattr(Api, "do_DELETE", answer, raising=False)
+    monkeypatch.setitem(Api.answers, "/api/v1/services", services)
+    monkeypatch.setattr(cluster, "delete_created_by_cluster", created, raising=False)
+    assert target.run("destroy", "--yes") == 0
+    assert called == [("/api/v1/namespaces/web/services/front", True), ("quickstart", True)]
+    assert "terraform_data" not in state(home)
+
+
+def rename(home, definition):
+    """Make the definition one of another cluster, with secrets of its own."""
+    definition.write_text(DEFINITION.replace("quickstart", "other"))
+    (home / "cluster.secrets.age").unlink()
+
+
+@pytest.mark.parametrize("verb", [("plan",), ("render",), ("apply", "--yes"), ("kubeconfig",), ("destroy", "--yes")])
+def test_no_verb_works_in_the_folder_of_another_cluster(cluster, home, definition, verb, capsys):
+    folder = home / ".anywhere" / "quickstart-local"
+    rename(home, definition)
+    before = {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    assert target.run(*verb, "--out", folder) == 1
+    assert "holds the Terraform state of cluster 'quickstart'" in capsys.readouterr().err
+    assert before == {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+@pytest.fixture
+def backend(nowhere, home, monkeypatch):
+    """Terraform's backend, which every cluster here shares by mistake: a file elsewhere; its path."""
+    path = home / "shared.tfstate"
+    arguments = {"local": {"path": str(path)}}
+    document = json.dumps({"terraform": {"backend": arguments}}).encode()
+    monkeypatch.setattr(nowhere, "backend", lambda definition: arguments, raising=False)
+    tree = lambda *args: {"main.tf": nowhere.main.encode(), "backend.tf.json": document}  # noqa: E731
+    monkeypatch.setattr(render, "tree", tree)
+    return path
+
+
+@pytest.mark.parametrize("verb", [("plan",), ("apply", "--yes"), ("destroy", "--yes")])
+def test_no_verb_works_on_the_remote_state_of_another_cluster(nowhere, backend, home, definition, verb, capsys):
+    assert target.run("apply", "--yes", "--timeout", "20") == 0
+    before = backend.read_bytes()
+    rename(home, definition)
+    assert target.run(*verb) == 1
+    assert "The backend holds the Terraform state of cluster 'quickstart', not of 'other'." in capsys.readouterr().err
+    assert backend.read_bytes() == before
