@@ -112,5 +112,5 @@ def _make(path: Path) -> None:
             create_atomic(path, text.encode(), PRIVATE)
     except OSError as error:
         raise UserError(
-            f"The age key {path} cannot be made: {error.strerror}.", f"Mend that, or set {VARIABLE} to a key of yours."
+            f"The age key {path} cannot be made: {error.strerror}.", f"Fix that, or set {VARIABLE} to a key of yours."
         ) from None

@@ -45,10 +45,10 @@ def nearest(word: object, words: Sequence[str]) -> str:
 
 def decode(source: Source, model: type[M]) -> M:
     """The whole file as `model`; InvalidFile with every problem."""
-    found, problems = attempt(source, model)
-    if found is None or problems:
+    decoded, problems = attempt(source, model)
+    if decoded is None or problems:
         raise InvalidFile(source.file, [problem for _, problem in problems])
-    return found
+    return decoded
 
 
 def attempt(source: Source, model: type[M]) -> tuple[M | None, list[Located]]:
@@ -56,13 +56,13 @@ def attempt(source: Source, model: type[M]) -> tuple[M | None, list[Located]]:
     try:
         return model.model_validate(source.value), list(source.problems)
     except ValidationError as error:
-        found = list(source.problems)
+        problems = list(source.problems)
         errors = [(_keys(source.value, e["loc"]), e) for e in error.errors(include_url=False)]
         for keys, e in errors:
             empty_by_error = e["type"] == "too_short" and any(other[:-1] == keys for other, _ in errors)
             if not empty_by_error and not any(keys == other for other, _ in source.problems):
-                found.append((keys, source.problem(keys, *_explain(e, model, keys))))
-        return None, found
+                problems.append((keys, source.problem(keys, *_explain(e, model, keys))))
+        return None, problems
 
 
 def _keys(value: Any, loc: Keys) -> Keys:
@@ -97,7 +97,7 @@ def _explain(error: ErrorDetails, model: type[Strict], keys: Keys) -> tuple[str,
         case "literal_error":
             return f"should be {str(context['expected']).replace(chr(39), '')}{is_not}", ""
         case "string_pattern_mismatch":
-            return f"has not the right form: {shown(given)}", _example(model, keys)
+            return f"has the wrong form: {shown(given)}", _example(model, keys)
         case "too_short":
             return "should not be empty", _example(model, keys)
         case "int_type" | "int_from_float" | "int_parsing":

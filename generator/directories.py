@@ -1,4 +1,4 @@
-"""Folders of this computer that are no cluster's own."""
+"""The folders of this computer that all clusters share."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def cache() -> Path:
-    """`$ANYWHERE_CACHE`: image archives, machine images, Terraform plugins; can be made anew at any time."""
+    """`$ANYWHERE_CACHE`: image archives, machine images, Terraform plugins; can be deleted at any time."""
     default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "anywhere"
     return Path(os.environ.get("ANYWHERE_CACHE") or default).absolute()
 

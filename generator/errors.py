@@ -1,4 +1,4 @@
-"""The errors a user can mend. Libraries raise them; only the CLI prints them and exits."""
+"""The errors a user can fix. Libraries raise them; only the CLI prints them and exits."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 class UserError(Exception):
-    """Something the user can mend: `message` says what is wrong and where, `hint` what to do."""
+    """Something the user can fix: `message` says what is wrong and where, `hint` what to do."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -32,4 +32,4 @@ class InvalidFile(UserError):
         self.file = file
         self.problems = tuple(sorted(problems, key=lambda p: (p.line, p.path)))
         lines = [f"{file}:{p.line}: {p.path}: {p.message}" + (f" ({p.hint})" if p.hint else "") for p in self.problems]
-        super().__init__("\n".join(lines), f"Mend {file} and run the same command again.")
+        super().__init__("\n".join(lines), f"Fix {file} and run the same command again.")

@@ -78,7 +78,7 @@ class Client:
     def _read(
         self, path: str, method: str = "GET", accepted: Sequence[int] = (http.client.OK,), body: str | None = None
     ) -> bytes:
-        """One request, over the connection that is open; a stale one is opened anew once."""
+        """One request, over the connection that is open; a stale one is opened again, once."""
         try:
             return self._ask(path, method, accepted, body)
         except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):

@@ -58,7 +58,7 @@ class Packages:
 class Lock:
     """What a cluster is made of. `images` and `packages` go by architecture, and images then by name.
 
-    `blocks` gives each worker pool its block of addresses, for ever; `facts` is what each target said of itself.
+    `blocks` gives each worker pool its block of addresses, permanently; `facts` is what each target told about itself.
     """
 
     kubernetes: str
@@ -84,21 +84,21 @@ def read(path: Path) -> Lock:
     if not path.exists():
         raise UserError(f"There is no lock {path}.", f"Make it: anywhere images lock {_definition(path)}")
     try:
-        found = decode(source.read(path), LockFile)
+        file = decode(source.read(path), LockFile)
     except InvalidFile as error:
         error.hint = f"Restore {path.name} from git; machines have their addresses by what it holds."
         raise
     return Lock(
-        kubernetes=found.kubernetes,
-        driver=found.driver,
+        kubernetes=file.kubernetes,
+        driver=file.driver,
         images={
             arch: {name: Image(name=name, **dict(image)) for name, image in sorted(images.items())}
-            for arch, images in sorted(found.images.items())
+            for arch, images in sorted(file.images.items())
         },
-        base=Base(**dict(found.base)) if found.base else None,
-        blocks=dict(sorted(found.blocks.items())),
-        facts=found.facts,
-        packages={arch: Packages(**dict(packages)) for arch, packages in sorted(found.packages.items())},
+        base=Base(**dict(file.base)) if file.base else None,
+        blocks=dict(sorted(file.blocks.items())),
+        facts=file.facts,
+        packages={arch: Packages(**dict(packages)) for arch, packages in sorted(file.packages.items())},
     )
 
 

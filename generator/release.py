@@ -34,7 +34,7 @@ def document(
         "node": node,
         "registry": definition.registry,
         "secrets": {component: described["version"] for component, described in secrets.items()},
-        "images": {arch: images(found) for arch, found in lock.images.items()},
+        "images": {arch: images(by_name) for arch, by_name in lock.images.items()},
         "packages": {arch: packages.sha256 for arch, packages in lock.packages.items()},
         "network": {
             "driver": lock.driver,
@@ -62,7 +62,7 @@ def runtimes(image: str) -> tuple[str, ...]:
     return RUNTIMES.get(image, ("docker",))
 
 
-def images(found: Mapping[str, Image]) -> dict[str, Any]:
+def images(by_name: Mapping[str, Image]) -> dict[str, Any]:
     """What machines of one architecture may need, by name."""
     return {
         name: {
@@ -71,49 +71,49 @@ def images(found: Mapping[str, Image]) -> dict[str, Any]:
             "archive": image.archive,
             "runtimes": list(runtimes(name)),
         }
-        for name, image in found.items()
+        for name, image in by_name.items()
     }
 
 
 def names(topology: Topology) -> dict[str, list[str]]:
     """The control plane's fixed names and the machines behind them, for networks without a DNS of their own."""
-    found = {dns_names.API_SERVER: [m.address for m in topology.having("kube-apiserver")]}
+    addresses = {dns_names.API_SERVER: [m.address for m in topology.having("kube-apiserver")]}
     for number, machine in enumerate(topology.having("etcd"), 1):
-        found[dns_names.etcd(f"etcd{number}")] = [machine.address]
-    return found
+        addresses[dns_names.etcd(f"etcd{number}")] = [machine.address]
+    return addresses
 
 
 def groups(definition: Definition) -> dict[str, Any]:
     """Labels and taints that a machine registers with, by group. No other group's change touches it."""
     control = () if definition.masters.schedulable else (CONTROL_PLANE_TAINT,)
-    found: dict[str, Any] = {"etcd": {"labels": {}, "taints": []}, "master": {"labels": {}, "taints": list(control)}}
+    by_group: dict[str, Any] = {"etcd": {"labels": {}, "taints": []}, "master": {"labels": {}, "taints": list(control)}}
     for pool in definition.workers:
         labels = {"node.kubernetes.io/pool": pool.name, **pool.labels}
-        found[f"worker-{pool.name}"] = {"labels": labels, "taints": list(pool.taints)}
-    return found
+        by_group[f"worker-{pool.name}"] = {"labels": labels, "taints": list(pool.taints)}
+    return by_group
 
 
 def roles(definition: Definition, parts: Mapping[str, Container], lock: Lock) -> dict[str, Any]:
     """The containers and images of each role that the cluster has, in start order."""
     names = next(iter(lock.images.values()))
     pods = {name for name in names if "containerd" in runtimes(name)}
-    found = {}
+    contents = {}
     for role, components in role_components(definition).items():
         chosen = [parts[component] for component in components]
         needed = {part.image for part in chosen} | (pods if "kubelet" in components else set())
-        found[role] = {"containers": [asdict(part) for part in chosen], "images": sorted(needed)}
-    return found
+        contents[role] = {"containers": [asdict(part) for part in chosen], "images": sorted(needed)}
+    return contents
 
 
 def image_readers(definition: Definition, lock: Lock, topology: Topology) -> dict[str, set[str]]:
     """Image -> the roles whose machines load it: what they run, and on all of them what the network is made of."""
     parts = _parts(definition, lock, topology)
-    found: dict[str, set[str]] = {}
+    readers: dict[str, set[str]] = {}
     for role, content in roles(definition, parts, lock).items():
         for name in content["images"]:
-            found.setdefault(name, set()).add(role)
+            readers.setdefault(name, set()).add(role)
     everyone = set(role_components(definition))
-    return {name: found.get(name, everyone) for name in next(iter(lock.images.values()))}
+    return {name: readers.get(name, everyone) for name in next(iter(lock.images.values()))}
 
 
 def _parts(definition: Definition, lock: Lock, topology: Topology) -> Mapping[str, Container]:

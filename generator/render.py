@@ -75,7 +75,7 @@ def groups(definition: Definition, topology: Topology) -> dict[str, str]:
 
 
 def variables(definition: Definition, lock: Lock, topology: Topology) -> dict[str, Any]:
-    """Terraform's input, but for what is the target's own: the same for every target."""
+    """Terraform's input variables that are the same for every target."""
     first = topology.having("kube-apiserver")[0].name
     network = definition.network
     return {
@@ -113,18 +113,18 @@ def variables(definition: Definition, lock: Lock, topology: Topology) -> dict[st
 def archives(definition: Definition, lock: Lock, topology: Topology) -> dict[str, Any]:
     """The archives that machines fetch, by key, with the roles that may; as the cache has them."""
     readers = release.image_readers(definition, lock, topology)
-    found = {
+    readable = {
         f"images/{images[name].archive}.tar": roles
         for arch in definition.architectures
         for images in (lock.images[arch],)
         for name, roles in readers.items()
     }
-    found |= {
+    readable |= {
         f"packages/{packages.sha256}.tar": set(role_components(definition))
         for arch, packages in lock.packages.items()
         if arch in definition.architectures
     }
-    return {key: {"roles": sorted(found[key])} for key in sorted(found)}
+    return {key: {"roles": sorted(readable[key])} for key in sorted(readable)}
 
 
 def _shape(size: Size, arch: str) -> dict[str, Any]:
@@ -145,8 +145,8 @@ def _module(provider: str) -> Iterator[tuple[str, bytes]]:
 
 def unprotected(provider: str) -> Tree:
     """The files that let Terraform destroy what a module protects, beside those of `tree`."""
-    found = resources.files("modules").joinpath(provider).iterdir()
-    return {entry.name: entry.read_bytes() for entry in found if entry.name.endswith("_override.tf")}
+    entries = resources.files("modules").joinpath(provider).iterdir()
+    return {entry.name: entry.read_bytes() for entry in entries if entry.name.endswith("_override.tf")}
 
 
 def write(files: Tree, folder: Path) -> None:

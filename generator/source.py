@@ -167,7 +167,7 @@ class _Reader:
             key = self._scalar(key_node, keys) if isinstance(key_node, ScalarNode) else None
             if not isinstance(key, str):
                 what = shown(key) if isinstance(key_node, ScalarNode) else "a list or mapping"
-                message = f"has a key that is no text: {what}"
+                message = f"has a key that is not text: {what}"
                 self.problems.append((keys, Problem(dotted(keys), line, message, "put it in quotes")))
             elif key in value:
                 here, first = (*keys, key), f"the first is on line {self.lines[(*keys, key)]}"

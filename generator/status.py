@@ -1,4 +1,4 @@
-"""Wanted machines against observed ones and the API's nodes; why a machine is not Ready. Pure."""
+"""Wanted machines compared with observed ones and the API's nodes; why a machine is not Ready. Pure."""
 
 from __future__ import annotations
 
@@ -117,13 +117,13 @@ def stages(console: str) -> Console:
     marks: list[tuple[str, float]] = []
     failed = reason = release = ""
     for line in console.splitlines():
-        if found := _MARK.search(line):
-            if found["stage"] == "boot":
+        if match := _MARK.search(line):
+            if match["stage"] == "boot":
                 marks.clear()
-            marks.append((found["stage"], float(found["t"])))
-            failed, reason, release = "", "", found["release"] or ""
-        elif found := _FAILED.search(line):
-            failed, reason = found["stage"], found["reason"].strip()
+            marks.append((match["stage"], float(match["t"])))
+            failed, reason, release = "", "", match["release"] or ""
+        elif match := _FAILED.search(line):
+            failed, reason = match["stage"], match["reason"].strip()
     return Console(tuple(marks), failed, reason, release)
 
 
@@ -200,7 +200,7 @@ def unready(rows: Sequence[Row]) -> tuple[Row, ...]:
 def _row(machine: Machine, observed: Observation | None, node: Node | None, release: str) -> Row:
     console = stages(observed.console) if observed else Console((), "", "")
     converged = not (observed and observed.console) or (console.stage == "ready" and release in ("", console.release))
-    behind = "It still runs another release; it looks for its own every 30 s." if console.stage == "ready" else ""
+    behind = "It still runs another release; it checks for the new one every 30 s." if console.stage == "ready" else ""
     return Row(
         machine=machine.name,
         role=machine.role,

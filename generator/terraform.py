@@ -107,8 +107,8 @@ class Terraform:
     def validate(self) -> None:
         """UserError with every diagnostic where the folder is not valid."""
         completed = self._capture(["validate"], _options(json=True))
-        found = _json(completed.stdout, "validate").get("diagnostics", [])
-        raise_for([d for d in found if d.get("severity") == "error"], completed.returncode)
+        diagnostics = _json(completed.stdout, "validate").get("diagnostics", [])
+        raise_for([d for d in diagnostics if d.get("severity") == "error"], completed.returncode)
 
     def plan(self, secrets: Mapping[str, str], targets: Sequence[str] = ()) -> Plan:
         """Plan the rendered folder, or only these addresses and what they need, and save the plan."""
@@ -256,8 +256,8 @@ class Terraform:
     def _fingerprint(self) -> str:
         """A digest of all that `init` depends on."""
         digest = hashlib.sha256(self.binary.identity.encode())
-        found = (f for pattern in ("*.tf", "*.tf.json") for f in self.folder.rglob(pattern))
-        ours = [f for f in found if ".terraform" not in f.relative_to(self.folder).parts]
+        files = (f for pattern in ("*.tf", "*.tf.json") for f in self.folder.rglob(pattern))
+        ours = [f for f in files if ".terraform" not in f.relative_to(self.folder).parts]
         for file in [*sorted(ours), self.folder / ".terraform.lock.hcl", self._configuration()]:
             content = file.read_bytes() if file.is_file() else b""
             digest.update(f"{file}:{len(content)}\n".encode() + content)
@@ -322,14 +322,14 @@ def read_state(file: Path) -> dict[str, Any]:
         return {}
     except NotADirectoryError:
         raise UserError(
-            f"{file.parent} is no folder.", "Give the path of a folder, or of none yet, as --out."
+            f"{file.parent} is not a folder.", "Give the path of a folder, or of none yet, as --out."
         ) from None
     except ValueError as error:
         backup = file.with_name(f"{file.name}.backup")
-        mend = f"Put back {backup.name}, which stands beside it" if backup.exists() else "Restore it, or move it away"
+        remedy = f"Put back {backup.name}, which stands beside it" if backup.exists() else "Restore it, or move it away"
         raise UserError(
             f"The Terraform state {file} is damaged: {error}.",
-            f"{mend}, and run the same command again: it takes up what is there.",
+            f"{remedy}, and run the same command again: it goes on from there.",
         ) from None
     return state if isinstance(state, dict) else {}
 

@@ -56,14 +56,14 @@ class Binary:
 def find(environment: Mapping[str, str]) -> Binary:
     """ANYWHERE_TERRAFORM, else the first of terraform and tofu on PATH or beside this Python that is new enough."""
     if chosen := environment.get("ANYWHERE_TERRAFORM"):
-        found = shutil.which(chosen)
-        if not found:
+        path = shutil.which(chosen)
+        if not path:
             raise UserError(f"ANYWHERE_TERRAFORM is {chosen!r}, which is not a program.", _GET)
-        return Binary(Path(found))
+        return Binary(Path(path))
     path = f"{environment.get('PATH', '')}:{Path(sys.executable).parent}"
-    found_ones = [Binary(Path(f)) for name in ("terraform", "tofu") if (f := shutil.which(name, path=path))]
-    if not found_ones:
+    candidates = [Binary(Path(f)) for name in ("terraform", "tofu") if (f := shutil.which(name, path=path))]
+    if not candidates:
         raise UserError("Neither terraform nor tofu is on PATH.", _GET)
-    if len(found_ones) == 1:
-        return found_ones[0]
-    return next((b for b in found_ones if b.version() >= MINIMUM), found_ones[0])
+    if len(candidates) == 1:
+        return candidates[0]
+    return next((b for b in candidates if b.version() >= MINIMUM), candidates[0])

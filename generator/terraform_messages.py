@@ -11,7 +11,7 @@ from generator.errors import UserError
 Event = Mapping[str, Any]
 # Warnings about -target, which is used only as part of a whole plan that comes after it.
 _TARGETED = ("Resource targeting is in effect", "Applied changes may be incomplete")
-_MEND = "Mend that and run the same command again: what was done is kept."
+_REMEDY = "Fix that and run the same command again: what was done is kept."
 _HINTS = {  # by a pattern of what Terraform says
     "Error acquiring the state lock": "Another run is at work on this cluster: wait until it has ended, then run again."
     " A lock that a dead run left: terraform force-unlock ID, in the rendered folder.",
@@ -47,7 +47,7 @@ def raise_for(diagnostics: list[Event], status: int, text: str = "") -> None:
         return
     said = "\n".join(explain(d) for d in diagnostics) or plain(text) or f"it ended with status {status} and no word"
     hints = (hint for pattern, hint in _HINTS.items() if re.search(pattern, said))
-    raise UserError(f"Terraform failed: {said}", next(hints, _MEND))
+    raise UserError(f"Terraform failed: {said}", next(hints, _REMEDY))
 
 
 def explain(diagnostic: Event) -> str:

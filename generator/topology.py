@@ -100,9 +100,9 @@ def blocks(definition: Definition, known: Mapping[str, int]) -> Mapping[str, int
 
 def role_components(definition: Definition) -> dict[str, tuple[str, ...]]:
     """What machines of each role that the cluster has run, in start order; a pool may have no machine yet."""
-    found: dict[str, tuple[str, ...]] = {"etcd": ("etcd",)} if definition.etcd.count else {}
-    found["master"] = MASTER if definition.etcd.count else ("etcd", *MASTER)
-    return found | ({"worker": NODE} if definition.workers else {})
+    components: dict[str, tuple[str, ...]] = {"etcd": ("etcd",)} if definition.etcd.count else {}
+    components["master"] = MASTER if definition.etcd.count else ("etcd", *MASTER)
+    return components | ({"worker": NODE} if definition.workers else {})
 
 
 def lay_out(definition: Definition, blocks: Mapping[str, int], subnets: Sequence[IPv4Network] = ()) -> Topology:

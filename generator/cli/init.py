@@ -36,7 +36,7 @@ def run(file: File = DEFAULT_FILE, name: Name = None) -> int:
     except FileExistsError:
         raise UserError(f"{file} is there already.", "Give another path, or edit that one.") from None
     except FileNotFoundError:
-        raise UserError(f"There is no folder {file.parent}.", "Make it first, or give another path.") from None
+        raise UserError(f"There is not a folder {file.parent}.", "Make it first, or give another path.") from None
     typer.echo(f"Wrote {file}. Next: anywhere apply {file}")
     return 0
 

@@ -25,7 +25,7 @@ def run(words: Words, provider: ProviderName = DEFAULT_PROVIDER, follow: Follow 
     shown = 0
     while True:
         console = machines.find(opened, name).console
-        # A console that got shorter belongs to a machine that was made anew.
+        # A console that got shorter belongs to a machine that was replaced.
         shown = shown if shown <= len(console) else 0
         typer.echo(console[shown:], nl=False)
         shown = len(console)

@@ -28,16 +28,16 @@ def holdings(folder: Path, memory: Path | None = None) -> Mapping[str, tuple[Arc
     """
     remembered = _recall(memory or folder)
     known: dict[str, Any] = {}
-    found: dict[str, list[ArchiveFile]] = {}
+    by_reference: dict[str, list[ArchiveFile]] = {}
     for path in _tars(folder):
         key = _key(path)
         facts = known[key] = remembered.get(key) or _facts(path)
         file = ArchiveFile(path, facts["id"], facts["arch"], facts["sha256"], path.stat().st_size, facts["labels"])
         for ref in facts["refs"]:
-            found.setdefault(canonical(ref), []).append(file)
+            by_reference.setdefault(canonical(ref), []).append(file)
     if known.keys() - remembered.keys():
         _remember(memory or folder, {k: v for k, v in remembered.items() if _is_current(k)} | known)
-    return {ref: tuple(files) for ref, files in found.items()}
+    return {ref: tuple(files) for ref, files in by_reference.items()}
 
 
 def _tars(folder: Path) -> Iterator[Path]:

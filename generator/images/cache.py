@@ -2,7 +2,7 @@
 
 A folder of archives (`ANYWHERE_IMAGES`) comes first, then what an earlier run left in the cache, then the
 release site or the registry, then building. The folder may be the cache's own: archives there under other
-names than their SHA-256 are those that the user brought.
+names than their SHA-256 were put there by the user.
 """
 
 from __future__ import annotations
@@ -35,20 +35,20 @@ def present(lock: Lock, folder: Path, cache: Path, progress: Progress) -> dict[t
     UserError where one can no longer be had with the digest that the lock gives.
     """
     _images(cache).mkdir(parents=True, exist_ok=True)
-    found = {}
+    paths = {}
     for arch, images in lock.images.items():
         known = {each.name: each for each in catalog.wanted(lock.kubernetes, lock.driver, arch)}
         for name, image in images.items():
             wanted = known.get(name)
             if wanted is None or canonical(wanted.ref) != canonical(image.ref):
                 wanted = Wanted(name, image.ref, UNKNOWN, arch)
-            found[arch, name] = _present(image, wanted, folder, cache, progress)
-    return found
+            paths[arch, name] = _present(image, wanted, folder, cache, progress)
+    return paths
 
 
 def available(wanted: Wanted, folder: Path, cache: Path) -> bool:
     """Whether `wanted` can be had: quick, it gets and builds nothing. A build that is possible is taken to succeed."""
-    if _brought(wanted, folder, cache) or _kept(wanted, cache):
+    if _from_user(wanted, folder, cache) or _kept(wanted, cache):
         return True
     if wanted.source == "registry":
         return registry.has(wanted)
@@ -72,7 +72,7 @@ def _held(wanted: Wanted, folder: Path, cache: Path) -> list[ArchiveFile]:
 
 
 def _resolve(wanted: Wanted, folder: Path, cache: Path, progress: Progress) -> Image:
-    if file := _brought(wanted, folder, cache):
+    if file := _from_user(wanted, folder, cache):
         return _image(wanted, _keep(file, cache), "folder")
     if file := _kept(wanted, cache):
         return _image(wanted, file, file.labels.get(build.SOURCE, "registry"))
@@ -95,7 +95,7 @@ def _sources(wanted: Wanted) -> tuple[str, ...]:
     return ("release", "build") if wanted.source == "release" else (wanted.source,)
 
 
-def _brought(wanted: Wanted, folder: Path, cache: Path) -> ArchiveFile | None:
+def _from_user(wanted: Wanted, folder: Path, cache: Path) -> ArchiveFile | None:
     """The newest archive of it that the user put in `folder`."""
     own = folder.absolute() == _images(cache).absolute()
     theirs = [file for file in _held(wanted, folder, cache) if not (own and _is_ours(file))]
@@ -176,7 +176,7 @@ def _present(image: Image, wanted: Wanted, folder: Path, cache: Path, progress: 
 
 UNKNOWN = ""  # the source of an image that only the lock knows
 BRING = "Put the archive that the lock was made with in the folder that ANYWHERE_IMAGES names."
-RELOCK = "Run `anywhere images lock` to choose the images anew."
+RELOCK = "Run `anywhere images lock` to choose the images again."
 
 
 def _differs(image: Image, wanted: Wanted, got: str) -> str:

@@ -24,10 +24,10 @@ def digest(wanted: Wanted) -> str:
     """The digest (`sha256:...`) that a registry has for an image; UserError where it cannot be had."""
     asked = [*_skopeo(wanted.arch), "--command-timeout", SECONDS, "inspect", "--format", FORMAT]
     title = f"Asking the registry for {wanted.title}"
-    found, arch = command.run([*asked, f"docker://{canonical(wanted.ref)}"], title, HINT).split()
+    answer, arch = command.run([*asked, f"docker://{canonical(wanted.ref)}"], title, HINT).split()
     if arch != wanted.arch:  # an image of one architecture is given to all
         raise UserError(f"The registry has {wanted.ref} for {arch} only, not for {wanted.arch}.", HINT)
-    return found
+    return answer
 
 
 def has(wanted: Wanted) -> bool:

@@ -33,9 +33,9 @@ HINT = f"Install Go {VERSION}, or let GOPROXY name a Go module proxy that this m
 
 def go(cache: Path, progress: Progress) -> Path:
     """The pinned `go` command: from PATH, from the cache, or from the Go module proxy."""
-    found = shutil.which("go")
-    if found and _version(found) == f"go{VERSION}":
-        return Path(found)
+    installed = shutil.which("go")
+    if installed and _version(installed) == f"go{VERSION}":
+        return Path(installed)
     folder = cache / "go" / f"go{VERSION}"
     if not (folder / "bin" / "go").exists():
         progress.note(f"getting Go {VERSION}")

@@ -59,7 +59,7 @@ def _approve(run: Destroy) -> None:
 
 
 def _delete_created_by_cluster(run: Destroy) -> None:
-    with run.progress.phase("remove what the cluster had made"):
+    with run.progress.phase("delete what the cluster created"):
         load_balancers.delete(run.project, run.progress)
         run.project.provider.delete_created_by_cluster(run.project.definition, run.progress)
 

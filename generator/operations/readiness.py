@@ -108,20 +108,20 @@ def line(row: Row) -> str:
 
 
 def not_ready(rows: tuple[Row, ...], when: str) -> UserError:
-    """That these machines are not Ready, and why."""
+    """The error where these machines are not Ready, with the reason of each."""
     lines = [f"  {row.machine}: {row.note or 'it is not Ready'}" for row in rows]
     return UserError(
         f"The cluster is not Ready {when}:\n" + "\n".join(lines),
-        "The machines are kept. `anywhere doctor` looks again; `anywhere apply` goes on.",
+        "The machines are kept. `anywhere doctor` checks them again; `anywhere apply` continues.",
     )
 
 
 def out_of_reach(unheard: str, provider: str) -> UserError:
-    """That the machines are well, and this computer does not reach their API."""
+    """The error where every machine is ready, but this computer does not reach their API."""
     return UserError(
         f"Every machine says that it is ready, but this computer does not reach the API. {unheard}",
-        f"Reach its network by a VPN, or have providers.{provider}.load_balancer: true and this computer's public "
-        "address among admin_cidrs; then apply again.",
+        f"Reach its network by a VPN, or set providers.{provider}.load_balancer: true and put this computer's public "
+        "address in admin_cidrs; then apply again.",
     )
 
 

@@ -31,7 +31,7 @@ def present(packages: Packages, arch: str, cache: Path, progress: Progress) -> P
     if _is(path, packages):
         return path
     path.unlink(missing_ok=True)  # if it is there, it is not what its name says
-    for file in sorted(_shelf().glob("*.tar")):
+    for file in sorted(_archives_folder().glob("*.tar")):
         if _is(file, packages):
             path.parent.mkdir(parents=True, exist_ok=True)
             copy_atomic(file, path)
@@ -41,7 +41,7 @@ def present(packages: Packages, arch: str, cache: Path, progress: Progress) -> P
         raise UserError(
             f"The packages of {arch} nodes: the lock says {packages.sha256}, but Debian's archive has moved on "
             f"and now gives {made.sha256}.",
-            f"Put {packages.sha256}.tar, from the cache it was locked with, in {_shelf()}; "
+            f"Put {packages.sha256}.tar, from the cache it was locked with, in {_archives_folder()}; "
             "or take the newer packages: anywhere images lock.",
         )
     return path
@@ -54,15 +54,15 @@ def _make(arch: str, cache: Path, progress: Progress) -> Packages:
         apt = Apt(arch, Path(work) / "apt")
         progress.note("reading the package lists")
         apt.update()
-        found = closure.missing(apt)
-        index = archive.index(found)
+        needed = closure.missing(apt)
+        index = archive.index(needed)
         memo = folder / f"{arch}-{hashlib.sha256(f'{index}{closure.wanted()}'.encode()).hexdigest()[:32]}.json"
         if (known := _remembered(memo, cache)) is not None:
             return known
-        total = sum(package.size for package in found)
-        progress.note(f"downloading {len(found)} packages, {total / 1e6:.0f} MB")
+        total = sum(package.size for package in needed)
+        progress.note(f"downloading {len(needed)} packages, {total / 1e6:.0f} MB")
         tar = Path(work) / "packages.tar"
-        archive.write(tar, index, apt.download(found))
+        archive.write(tar, index, apt.download(needed))
         made = Packages(sha256(tar), tar.stat().st_size)
         tar.replace(_path(made, cache))
         write_atomic(memo, json.dumps({"sha256": made.sha256, "size": made.size}).encode())
@@ -86,6 +86,6 @@ def _is(file: Path, packages: Packages) -> bool:
     return file.is_file() and file.stat().st_size == packages.size and sha256(file) == packages.sha256
 
 
-def _shelf() -> Path:
+def _archives_folder() -> Path:
     """Where a user may have put archives: `packages`, beside the folder of image archives."""
     return directories.archives().parent / "packages"

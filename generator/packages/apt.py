@@ -85,8 +85,8 @@ class Apt:
         """The packages of these names and versions, sorted by name."""
         asked = [f"{name}={version}" for name, version in versions.items()]
         text = self._run("Reading Debian's package lists", "apt-cache", "show", *asked)
-        found = {package.name: package for package in _parse(text)}
-        return tuple(found[name] for name in sorted(versions))
+        by_name = {package.name: package for package in _parse(text)}
+        return tuple(by_name[name] for name in sorted(versions))
 
     def download(self, packages: Sequence[Package]) -> dict[str, Path]:
         """Their files, by SHA-256. apt has checked each by the signed lists, and here it is checked again."""

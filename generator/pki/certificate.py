@@ -148,7 +148,7 @@ def _alternative_name(name: str) -> x509.GeneralName:
     try:
         return x509.DNSName(name)
     except ValueError:
-        raise UserError(f"{name!r} is no name for a certificate.", "Use ASCII host names and addresses.") from None
+        raise UserError(f"{name!r} is not a name for a certificate.", "Use ASCII host names and addresses.") from None
 
 
 def _key_usage(

@@ -17,7 +17,7 @@ from generator.pki.certificate import CLIENT, SERVER, Leaf
 from generator.store import Pair, Secrets, Token
 
 AUTHORITIES = ("kubernetes", "etcd", "front-proxy", "kubelet-client", "kubelet-serving")
-# How old a bootstrap token may be not to be made anew. Masters keep the one they are told of alive, so any works.
+# A bootstrap token older than this is replaced. Masters keep the one they are told of alive, so any works.
 TOKEN_AGE = timedelta(days=7)
 ANY_AGE = timedelta.max
 
@@ -66,8 +66,8 @@ def ensure(
 
     `names` are further names and addresses by which clients reach the API. Authorities are renewed with the
     key they have, so nothing that trusts them breaks; a certificate that no longer says what it should
-    (as when the services range changed) is issued anew. Fresh secrets come back equal. A bootstrap token older
-    than `token_age` is made anew.
+    (as when the services range changed) is issued again. Fresh secrets come back equal. A bootstrap token older
+    than `token_age` is replaced.
     """
     authorities = {name: _authority(secrets, name, now) for name in AUTHORITIES}
     issued = {
@@ -86,7 +86,7 @@ def ensure(
 def rotate(
     secrets: Secrets, rotated: Collection[str], now: datetime, services: IPv4Network, names: Collection[str] = ()
 ) -> Secrets:
-    """Issue the `rotated` certificates anew, with new keys; UserError where a name is not a certificate's."""
+    """Issue the `rotated` certificates again, with new keys; UserError where a name is not a certificate's."""
     known = leaves(services, names)
     if unknown := sorted(set(rotated) - set(known)):
         raise UserError(f"There is no certificate {unknown[0]!r}.", f"Use one of: {', '.join(sorted(known))}.")
@@ -96,9 +96,9 @@ def rotate(
 
 def expiries(secrets: Secrets) -> tuple[tuple[str, datetime], ...]:
     """What ends when, the soonest first."""
-    found = [(f"{name} CA", certificate.expiry(pair.crt)) for name, pair in secrets.authorities.items()]
-    found += [(name, certificate.expiry(pair.crt)) for name, pair in secrets.leaves.items()]
-    return tuple(sorted(found, key=lambda item: (item[1], item[0])))
+    ends = [(f"{name} CA", certificate.expiry(pair.crt)) for name, pair in secrets.authorities.items()]
+    ends += [(name, certificate.expiry(pair.crt)) for name, pair in secrets.leaves.items()]
+    return tuple(sorted(ends, key=lambda item: (item[1], item[0])))
 
 
 def _authority(secrets: Secrets, name: str, now: datetime) -> Pair:

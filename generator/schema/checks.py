@@ -81,10 +81,10 @@ def _ranges(network: Network) -> Iterator[Finding]:
         if first.overlaps(second):
             paths = ((*at, other), (*at, one))
             yield Finding(paths, f"{second} overlaps with {one} {first}", "give each range addresses of its own")
-    for name, found in ranges.items():
+    for name, wanted in ranges.items():
         for taken, owner in TAKEN.items():
-            if found.overlaps(IPv4Network(taken)):
-                yield Finding(((*at, name),), f"{found} overlaps with {taken}, which is {owner}", "take another range")
+            if wanted.overlaps(IPv4Network(taken)):
+                yield Finding(((*at, name),), f"{wanted} overlaps with {taken}, which is {owner}", "take another range")
     if not 12 <= network.services.prefixlen <= 24:
         message = f"a services range is /12 to /24, not /{network.services.prefixlen}"
         yield Finding(((*at, "services"),), message, "such as 10.96.0.0/16")

@@ -51,7 +51,7 @@ def label(limit: int) -> Callable[[str], str]:
         if not re.fullmatch(r"[a-z]([a-z0-9-]*[a-z0-9])?", name):
             better = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-0123456789")
             rule = "lower-case letters, digits and -, beginning with a letter"
-            raise wrong(f"{shown(name)} is no name", f"did you mean {better}? {rule}" if better else rule)
+            raise wrong(f"{shown(name)} is not a name", f"did you mean {better}? {rule}" if better else rule)
         return name
 
     return check
@@ -85,7 +85,7 @@ def formed(pattern: str, example: str) -> Callable[[str], str]:
 
     def check(text: str) -> str:
         if not re.fullmatch(pattern, text):
-            raise wrong(f"has not the right form: {shown(text)}", f"such as {example}")
+            raise wrong(f"has the wrong form: {shown(text)}", f"such as {example}")
         return text
 
     return check
@@ -114,14 +114,14 @@ def network(value: object) -> IPv4Network:
         raise wrong(f"should be an address range, not {shown(value)}", example)
     if not re.fullmatch(r"[0-9.]{7,15}/[0-9]{1,2}", value):
         hint = "only IPv4 is supported" if ":" in value else example
-        raise wrong(f"{shown(value)} is no address range", hint)
+        raise wrong(f"{shown(value)} is not an address range", hint)
     try:
-        found = IPv4Network(value, strict=False)
+        network = IPv4Network(value, strict=False)
     except ValueError:
-        raise wrong(f"{shown(value)} is no address range", example) from None
-    if str(found.network_address) != value.split("/")[0]:
-        raise wrong(f"{value} has bits set after its first {found.prefixlen}", f"did you mean {found}?")
-    return found
+        raise wrong(f"{shown(value)} is not an address range", example) from None
+    if str(network.network_address) != value.split("/")[0]:
+        raise wrong(f"{value} has bits set after its first {network.prefixlen}", f"did you mean {network}?")
+    return network
 
 
 def version(value: object) -> str:
@@ -134,7 +134,7 @@ def version(value: object) -> str:
         raise wrong(f"should be a version, not {shown(value)}", f"such as {VERSION}")
     match = _VERSION.fullmatch(value)
     if not match:
-        raise wrong(f"{shown(value)} is no Kubernetes version", f"did you mean {_complete(value)}?")
+        raise wrong(f"{shown(value)} is not a Kubernetes version", f"did you mean {_complete(value)}?")
     if match[1] not in MINORS:
         raise wrong(f"Kubernetes {value} is not supported", f"there is: {', '.join(f'v{m}' for m in MINORS)}")
     return value
@@ -153,7 +153,7 @@ def registry(value: str) -> str:
     if not _REGISTRY.fullmatch(value):
         bare = re.sub(r"^[a-z]+://", "", value).rstrip("/")
         hint = f"did you mean {bare}?" if _REGISTRY.fullmatch(bare) else "such as registry.example.com/k8s"
-        raise wrong(f"{shown(value)} is no registry", hint)
+        raise wrong(f"{shown(value)} is not a registry", hint)
     return value
 
 
@@ -165,14 +165,14 @@ def ssh_key(value: str) -> str:
         )
     kind, _, rest = value.strip(" \n").partition(" ")
     if not value.strip(" \n").isprintable() or kind not in _KEY_TYPES:
-        raise wrong("is no OpenSSH public key", "one line that begins with ssh-ed25519, ecdsa-sha2-... or ssh-rsa")
+        raise wrong("is not an OpenSSH public key", "one line that begins with ssh-ed25519, ecdsa-sha2-... or ssh-rsa")
     blob, name = rest.strip().split(" ")[0], kind.encode()
     try:
         data = base64.b64decode(blob, validate=True)
     except binascii.Error:
         data = b""
     if not data.startswith(len(name).to_bytes(4, "big") + name) or len(data) < len(name) + 36:
-        raise wrong(f"is no whole {kind} key", "copy the line of the .pub file again")
+        raise wrong(f"is not a complete {kind} key", "copy the line of the .pub file again")
     return value.strip(" \n")
 
 
@@ -180,7 +180,7 @@ def label_key(key: str) -> str:
     """A label's key: `name` or `prefix/name`."""
     prefix, slash, name = key.rpartition("/")
     if not _LABEL_NAME.fullmatch(name) or (slash and not (_SUBDOMAIN.fullmatch(prefix) and len(prefix) < 254)):
-        raise wrong("is no label key", "name or example.com/name, of letters, digits, - _ .; at most 63 characters")
+        raise wrong("is not a label key", "name or example.com/name, of letters, digits, - _ .; at most 63 characters")
     return key
 
 
@@ -202,7 +202,7 @@ def node_label_key(key: str) -> str:
 def label_value(value: str) -> str:
     if value and not _LABEL_NAME.fullmatch(value):
         raise wrong(
-            f"{shown(value)} is no label value",
+            f"{shown(value)} is not a label value",
             "letters, digits, - _ . between letters or digits; at most 63 characters",
         )
     return value
@@ -213,9 +213,9 @@ def taint(value: str) -> str:
     rest, colon, effect = value.rpartition(":")
     key, _, content = rest.partition("=")
     if not colon:
-        raise wrong(f"{shown(value)} is no taint", "key=value:Effect, such as dedicated=gpu:NoSchedule")
+        raise wrong(f"{shown(value)} is not a taint", "key=value:Effect, such as dedicated=gpu:NoSchedule")
     if effect not in _EFFECTS:
-        raise wrong(f"{shown(effect)} is no taint effect", nearest(effect, _EFFECTS))
+        raise wrong(f"{shown(effect)} is not a taint effect", nearest(effect, _EFFECTS))
     label_key(key)
     label_value(content)
     return f"{key}={content}:{effect}"

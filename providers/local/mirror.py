@@ -11,7 +11,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from generator import __version__ as VERSION
+from generator import __version__
 from generator.errors import UserError
 from generator.files import write_atomic
 from providers.local.home import data_home
@@ -59,8 +59,8 @@ def _link(target: Path, link: Path) -> None:
 def install(home: Path | None = None) -> Path:
     """Write the mirror below `home` (`$XDG_DATA_HOME`) and refresh the link; the mirror's folder. Idempotent."""
     home = home or data_home()
-    version = folder(home) / ADDRESS / VERSION / "linux_amd64"
-    script = version / f"terraform-provider-local_v{VERSION}"
+    version = folder(home) / ADDRESS / __version__ / "linux_amd64"
+    script = version / f"terraform-provider-local_v{__version__}"
     if not script.exists() or script.read_bytes() != SCRIPT:
         script.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         write_atomic(script, SCRIPT)

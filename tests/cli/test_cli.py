@@ -101,7 +101,7 @@ def test_init_refuses_what_no_definition_may_have(home, capsys):
     assert run("init", "--name", "My Cluster") == 1
     assert "--name: " in capsys.readouterr().err and not (home / "cluster.yaml").exists()
     assert run("init", "nowhere/cluster.yaml") == 1
-    assert "There is no folder nowhere." in capsys.readouterr().err
+    assert "There is not a folder nowhere." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_a_file_is_no_folder_for_output(nowhere, home, capsys):
     (home / "file").write_text("mine")
     for out in ("file", "file/below"):
         assert run("plan", "--out", home / out) == 1
-        assert "is no folder" in capsys.readouterr().err
+        assert "is not a folder" in capsys.readouterr().err
     assert (home / "file").read_text() == "mine"
 
 
