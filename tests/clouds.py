@@ -16,6 +16,7 @@ from generator.terraform_binary import find
 from tests import golden
 
 TERRAFORM = str(find(os.environ).path)
+MODULES = golden.HERE.parent.parent / "modules"
 
 # What the lock holds of each target.
 FACTS: dict[str, dict[str, Any]] = {

@@ -5,7 +5,7 @@ import pytest
 import providers
 from generator.progress import Silent
 from generator.terraform import Change, Terraform
-from tests import clouds
+from tests import clouds, golden
 
 pytest_plugins = ["tests.aws_fixtures", "tests.gce_fixtures"]
 
@@ -25,10 +25,11 @@ def test_the_turn_of_a_machine_is_no_other_machine_s(target, request, tmp_path):
     clouds.write(folder, target, "ha", spec=larger)
     runner = Terraform(folder, tmp_path / "cache", Silent(), environment)
     runner.init()
-    whole = runner.plan({})
+    secrets = {name: f"secret-of-{name}" for name in golden.COMPONENTS}
+    whole = runner.plan(secrets)
     machine = providers.load(target).addresses.machine
     assert [(change.key, change.action) for change in whole.changes if change.resource == machine] == [
         (f"master{number}", "update") for number in (1, 2, 3)
     ]
-    part = runner.plan({}, [ADDRESSES[target][0]])
+    part = runner.plan(secrets, [ADDRESSES[target][0]])
     assert set(part.changes) == {Change(address, "update") for address in ADDRESSES[target]}

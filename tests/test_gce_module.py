@@ -248,6 +248,7 @@ def test_no_worker_is_replaced_for_a_release_and_the_dead_are(gce):
     for group in cluster.all("google_compute_region_instance_group_manager.pool").values():
         (policy,) = group["update_policy"]
         assert (policy["type"], policy["instance_redistribution_type"]) == ("OPPORTUNISTIC", "NONE")
+        assert (policy["max_surge_fixed"], policy["max_unavailable_fixed"]) == (3, 0)  # three zones
         assert group["auto_healing_policies"] == [{"health_check": check["id"], "initial_delay_sec": 1800}]
     assert check["tcp_health_check"][0]["port"] == 10250
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -162,6 +163,54 @@ def test_write_only_secrets_are_in_no_plan(offline_env, terraform):  # noqa: F81
     assert SECRET not in plan
     secret = after(plan, "aws_secretsmanager_secret_version.password")["after"]
     assert secret["secret_string_wo"] is None and secret["secret_string_wo_version"] == 1
+
+
+@pytest.mark.parametrize("line", ["secret_string_wo", "secret_string_wo_version", "secret_data_wo"])
+def test_a_write_only_value_and_its_version_require_each_other(offline_env, terraform, line):  # noqa: F811
+    main = re.sub(rf"  {line} += .*\n", "", SECRETS)
+    assert main != SECRETS
+    refused = terraform(offline_env, "plan", main=main)
+    assert refused.returncode == 1
+    assert re.search(rf"\w+ requires {line}\.", refused.stderr)
+
+
+REGIONAL_GROUP = """
+resource "google_compute_region_instance_group_manager" "pool" {
+  name                      = "pool"
+  base_instance_name        = "pool"
+  distribution_policy_zones = ["europe-west3-a", "europe-west3-b"]
+  version {
+    instance_template = "template"
+  }
+  update_policy {
+    type           = "OPPORTUNISTIC"
+    minimal_action = "REPLACE"
+    SIZES
+  }
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("sizes", "error"),
+    [
+        ("", "must be greater than 0"),
+        ("max_surge_fixed = 0", "must be greater than 0"),
+        ("max_surge_fixed = 1", "max_surge_fixed must be 0 or at least the number of zones"),
+        ("max_unavailable_fixed = 1", "max_unavailable_fixed must be 0 or at least the number of zones"),
+        ("max_surge_fixed = 2", ""),
+        ("max_unavailable_percent = 10", ""),
+    ],
+)
+def test_the_update_policy_of_a_regional_group_has_sizes_that_compute_takes(
+    offline_env,  # noqa: F811
+    terraform,
+    sizes,
+    error,
+):
+    planned = terraform(offline_env, "plan", main=REGIONAL_GROUP.replace("SIZES", sizes))
+    assert planned.returncode == (1 if error else 0), planned.stderr
+    assert error in planned.stderr
 
 
 def test_apply_is_refused(offline_env, terraform):  # noqa: F811

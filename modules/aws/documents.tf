@@ -223,8 +223,16 @@ resource "aws_secretsmanager_secret_version" "document" {
   for_each = var.secret_documents
 
   secret_id                = aws_secretsmanager_secret.document[each.key].id
-  secret_string_wo         = lookup(var.secrets, each.key, null)
+  secret_string_wo         = lookup(var.secrets, each.key, "not given") # null fails even a destroy: the version requires it
   secret_string_wo_version = parseint(each.value.version, 16)
+
+  lifecycle {
+    # A destroy does not check this, so it needs no secrets.
+    precondition {
+      condition     = contains(keys(var.secrets), each.key)
+      error_message = "Terraform was not given the secret ${each.key}. Run: eval \"$(anywhere env FILE --provider aws)\""
+    }
+  }
 }
 
 resource "aws_secretsmanager_secret_policy" "document" {

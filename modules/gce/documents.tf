@@ -117,11 +117,17 @@ resource "google_secret_manager_secret_version" "document" {
   for_each = var.secret_documents
 
   secret                 = google_secret_manager_secret.document[each.key].id
-  secret_data_wo         = lookup(var.secrets, each.key, null)
+  secret_data_wo         = lookup(var.secrets, each.key, "not given") # null fails even a destroy: the version requires it
   secret_data_wo_version = parseint(each.value.version, 16)
 
   lifecycle {
     # Machines read the latest version: there always is one.
     create_before_destroy = true
+
+    # A destroy does not check this, so it needs no secrets.
+    precondition {
+      condition     = contains(keys(var.secrets), each.key)
+      error_message = "Terraform was not given the secret ${each.key}. Run: eval \"$(anywhere env FILE --provider gce)\""
+    }
   }
 }

@@ -87,6 +87,11 @@ resource "google_compute_region_instance_group_manager" "pool" {
     type                         = "OPPORTUNISTIC"
     minimal_action               = "REPLACE"
     instance_redistribution_type = "NONE" # a worker is not ended only for zones to be even
+
+    # Compute takes no two zeros, and no number between 0 and that of the zones. It counts only for an update that a
+    # person starts: new workers come before old ones go.
+    max_surge_fixed       = length(var.settings.zones)
+    max_unavailable_fixed = 0
   }
 
   # Google makes a worker anew that is gone by itself. One whose kubelet is silent for five minutes is replaced too.

@@ -19,7 +19,7 @@ from typing import Any
 from generator.errors import UserError
 from providers.local.terraform.schema import UNKNOWN, Diagnostics, InvalidAttribute, State, decode
 from providers.local.terraform.server import report
-from tests.offline import answers, schemas, values, wire
+from tests.offline import answers, rules, schemas, values, wire
 from tests.offline.jsii import Block
 
 Apply = Callable[[str, Block, State], State]
@@ -79,9 +79,10 @@ class StandIn:
         return self._validate("ephemeral", request)
 
     def _validate(self, kind: str, request: Any) -> Any:
-        config = decode(request.config)
-        for path in values.computed_only(self.schemas[kind][request.type_name], config):
+        block, config = self.schemas[kind][request.type_name], decode(request.config)
+        for path in values.computed_only(block, config):
             raise InvalidAttribute(f"{path[-1]} cannot be set.", "The provider alone decides its value.", *path)
+        rules.check(request.type_name, block, config)
         return wire.MESSAGES["Diagnostics"]()
 
     def UpgradeResourceState(self, request: Any) -> Any:  # noqa: N802
