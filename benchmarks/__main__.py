@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -57,7 +57,7 @@ def rendering(definition: Definition) -> Callable[[], render.Tree]:
         secrets: Mapping[str, Mapping[str, object]] = {
             name: {"roles": list(roles), "version": "0" * 12} for name, roles in pki.readers(machines).items()
         }
-        target = render.Target("local", definition.providers["local"], {"amd64": "0" * 64})
+        target = render.Target("local", asdict(definition.providers.local), {"amd64": "0" * 64})
         return render.tree(definition, known, machines, target, secrets)
 
     return run

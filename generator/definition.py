@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from pathlib import Path
-from typing import Any
+
+from generator.sections import Sections
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ class Network:
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """One cluster. `providers` holds only what cannot be portable, by provider name."""
+    """One cluster. `providers` holds only what cannot be portable."""
 
     path: Path
     name: str
@@ -104,7 +105,7 @@ class Definition:
     registry: str | None
     addons: tuple[str, ...]
     ssh_keys: tuple[str, ...]
-    providers: Mapping[str, Mapping[str, Any]]
+    providers: Sections
 
     @property
     def architectures(self) -> tuple[str, ...]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from generator.definition import Definition
-
-Types = Mapping[str, Mapping[str, str]]  # size -> architecture -> type
+from generator.sections import Types
 
 
 @dataclass(frozen=True, slots=True)

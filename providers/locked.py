@@ -9,6 +9,7 @@ from typing import Any
 from generator.definition import Definition
 from generator.errors import UserError
 from generator.lock import Lock
+from generator.sections import Cloud
 
 
 def facts(lock: Lock, target: str) -> Mapping[str, Any]:
@@ -31,28 +32,30 @@ def subnets(lock: Lock, target: str) -> tuple[IPv4Network, ...]:
     return tuple(IPv4Network(subnet["cidr"]) for subnet in lock.facts.get(target, {}).get("subnets", ()))
 
 
-def balanced(definition: Definition, target: str) -> bool:
-    """Whether the API has a load balancer: as the definition says, else where masters are several."""
-    said: bool | None = definition.providers[target].get("load_balancer")
+def balanced(definition: Definition, section: Cloud) -> bool:
+    """Whether the API has a load balancer: as the definition says, else where there are several masters."""
+    said = section.load_balancer
     return definition.masters.count > 1 if said is None else said
 
 
-def agree(definition: Definition, target: str, found: Mapping[str, Any], others: Sequence[str]) -> None:
-    """UserError where facts `found` were locked for something else than the definition asks for.
+def agree(
+    definition: Definition, target: str, section: Cloud, locked: Mapping[str, Any], others: Sequence[str]
+) -> None:
+    """UserError where the facts `locked` are of something else than the definition asks for.
 
     `others` are the disagreements that only the target knows.
     """
-    if wrong := [*others, *_differing(definition, target, found)]:
+    if wrong := [*others, *_differing(definition, target, section, locked)]:
         raise UserError(
             f"The lock {', and '.join(wrong)}.",
             f"Refresh it: anywhere images lock {definition.path} --provider {target}",
         )
 
 
-def _differing(definition: Definition, target: str, found: Mapping[str, Any]) -> Iterator[str]:
-    section = definition.providers[target]
-    given: Mapping[str, str] = section.get("images", {})
-    if absent := [arch for arch in definition.architectures if arch not in found["images"]]:
+def _differing(definition: Definition, target: str, section: Cloud, locked: Mapping[str, Any]) -> Iterator[str]:
+    images: Mapping[str, str] = locked["images"]
+    if absent := [arch for arch in definition.architectures if arch not in images]:
         yield f"has no machine image for {', '.join(absent)}"
-    if any(found["images"].get(arch) != image for arch, image in given.items() if arch in definition.architectures):
+    given = {arch: image for arch, image in section.images.items() if arch in definition.architectures}
+    if any(images.get(arch) != image for arch, image in given.items()):
         yield f"has another machine image than providers.{target}.images"

@@ -12,6 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from generator.definition import ARCHITECTURES, SIZES, Definition, Etcd, Masters, Network, Pool
+from generator.sections import Local, Sections
 
 settings.register_profile("anywhere", deadline=None)  # tests are not timed
 settings.load_profile("anywhere")
@@ -93,7 +94,7 @@ def definitions(draw: st.DrawFn, arch: st.SearchStrategy[str] = architectures) -
         registry=draw(st.none() | st.just("registry.example.com:5000/k8s")),
         addons=draw(st.sampled_from(((), ("dns",)))),
         ssh_keys=(),
-        providers={"local": {"egress": draw(st.booleans()), "accel": "auto"}},
+        providers=Sections(local=Local(machines="vm", egress=draw(st.booleans()), accel="auto"), aws=None, gce=None),
     )
 
 
@@ -118,7 +119,7 @@ def document(definition: Definition) -> dict[str, Any]:
             "addons": list(definition.addons),
             "access": {"ssh_keys": list(definition.ssh_keys)},
         },
-        "providers": dict(definition.providers),
+        "providers": {"local": asdict(definition.providers.local)},
     }
 
 

@@ -16,6 +16,7 @@ FILE_LINES, FUNCTION_LINES = 400, 40
 RANKS = (
     ("directories", "dns_names", "errors", "progress"),
     ("command", "debian", "download", "files"),
+    ("sections",),
     ("definition", "source"),
     ("decode", "topology"),
     ("schema",),

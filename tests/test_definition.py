@@ -8,6 +8,7 @@ import pytest
 
 from generator.definition import MINORS, SIZES, VERSION
 from generator.schema import json_schema, load
+from generator.sections import Local, Sections
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = sorted((ROOT / "examples").glob("*/cluster.yaml"))
@@ -24,7 +25,7 @@ def test_what_is_left_out_has_a_default(tmp_path):
     assert found.network.driver is None
     assert found.network.machines == IPv4Network("10.20.0.0/16")
     assert (found.addons, found.registry, found.ssh_keys) == (("dns",), None, ())
-    assert found.providers == {"local": {"egress": True, "accel": "auto"}}
+    assert found.providers == Sections(Local(machines="vm", egress=True, accel="auto"), aws=None, gce=None)
 
 
 def test_a_definition_is_frozen(tmp_path):

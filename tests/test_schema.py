@@ -133,7 +133,7 @@ def test_a_private_key_is_not_repeated(tmp_path):
 def test_the_full_document_is_right():
     found = loaded(FULL)
     assert found.ssh_keys == (f"{KEY} me@example.com",)
-    assert found.providers["aws"]["sizes"] == {"small": {"amd64": "t3.small"}}
+    assert found.providers.aws.sizes == {"small": {"amd64": "t3.small"}}
 
 
 def test_a_taint_without_value_keeps_its_equals_sign():

@@ -3,11 +3,14 @@
 import json
 import subprocess
 import sys
+from dataclasses import FrozenInstanceError
+from ipaddress import IPv4Network
 
 import pytest
 from test_schema import FULL, check_problems, loaded, put
 
 from generator.errors import InvalidFile
+from generator.sections import S3, Aws, Gce, GceNetwork, Gcs, Vpc
 
 SUBNETS = ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"]
 VPC = {"id": "vpc-0123456789abcdef0", "subnets": SUBNETS, "public_subnets": []}
@@ -15,7 +18,7 @@ VPC = {"id": "vpc-0123456789abcdef0", "subnets": SUBNETS, "public_subnets": []}
 
 def section(target, **other):
     """What the adapter is given of a section with the keys `other`."""
-    return loaded(put(FULL, ("providers", target), FULL["providers"][target] | other)).providers[target]
+    return getattr(loaded(put(FULL, ("providers", target), FULL["providers"][target] | other)).providers, target)
 
 
 def problems(target, **other):
@@ -26,22 +29,46 @@ def problems(target, **other):
     return [(p.path.removeprefix(f"providers.{target}."), p.message, p.hint) for p in caught.value.problems]
 
 
-def test_what_is_left_out_of_aws_has_a_default_and_nothing_is_none():
+def test_a_section_is_complete_typed_and_frozen():
     required = {"region": "eu-west-1", "admin_cidrs": ["203.0.113.0/24"]}
-    found = loaded(put(FULL, ("providers", "aws"), required)).providers["aws"]
-    assert found == required | {"zones": [], "sizes": {}, "nat": "one", "images": {}, "tags": {}}
-
-
-def test_what_is_left_out_of_gce_has_a_default_and_nothing_is_none():
+    assert loaded(put(FULL, ("providers", "aws"), required)).providers.aws == Aws(
+        region="eu-west-1",
+        account=None,
+        admin_cidrs=(IPv4Network("203.0.113.0/24"),),
+        zones=(),
+        sizes={},
+        nat="one",
+        load_balancer=None,
+        vpc=None,
+        images={},
+        tags={},
+        backend=None,
+    )
     required = {"project": "my-project", "region": "europe-west1", "admin_cidrs": ["203.0.113.0/24"]}
-    found = loaded(put(FULL, ("providers", "gce"), required)).providers["gce"]
-    assert found == required | {"zones": [], "sizes": {}, "nat": "one", "images": {}, "labels": {}}
+    found = loaded(put(FULL, ("providers", "gce"), required)).providers.gce
+    assert found == Gce(
+        project="my-project",
+        project_number=None,
+        region="europe-west1",
+        admin_cidrs=(IPv4Network("203.0.113.0/24"),),
+        zones=(),
+        sizes={},
+        nat="one",
+        load_balancer=None,
+        network=None,
+        images={},
+        labels={},
+        kms_key=None,
+        backend=None,
+    )
+    with pytest.raises(FrozenInstanceError):
+        found.nat = "none"
 
 
 @pytest.mark.parametrize("target", ["aws", "gce"])
 def test_a_cloud_that_is_not_spoken_of_has_no_section(target):
-    assert target not in loaded({**FULL, "providers": {}}).providers
-    assert target not in loaded(put(FULL, ("providers", target), None)).providers
+    assert getattr(loaded({**FULL, "providers": {}}).providers, target) is None
+    assert getattr(loaded(put(FULL, ("providers", target), None)).providers, target) is None
 
 
 @pytest.mark.parametrize("target", ["aws", "gce"])
@@ -66,8 +93,8 @@ def test_one_address_is_to_be_written_as_a_range(target):
     ],
 )
 def test_zones_lie_in_the_region_and_are_named_once(target, zone, other, meant):
-    assert section(target, zones=[zone])["zones"] == [zone]
-    region = section(target)["region"]
+    assert section(target, zones=[zone]).zones == (zone,)
+    region = section(target).region
     assert problems(target, zones=[zone, other]) == [("zones[1]", f"zone {other} is not in region {region}", meant)]
     assert problems(target, zones=[zone, zone]) == [("zones", f"{zone} is there twice", "remove one of the two")]
     # Which of the two is wrong cannot be known while the region has not even the form of one.
@@ -77,7 +104,7 @@ def test_zones_lie_in_the_region_and_are_named_once(target, zone, other, meant):
 @pytest.mark.parametrize(("target", "usual"), [("aws", "t3.medium"), ("gce", "e2-medium")])
 def test_a_size_is_a_type_alone_or_types_by_architecture(target, usual):
     both = {"amd64": usual, "arm64": "t4g.large"}
-    assert section(target, sizes={"medium": usual, "large": both})["sizes"] == {
+    assert section(target, sizes={"medium": usual, "large": both}).sizes == {
         "medium": {"amd64": usual},
         "large": both,
     }
@@ -137,7 +164,7 @@ def test_a_form_is_that_of_the_whole_text(ending):
     if ending:
         assert problems("aws", images={"amd64": image})[0][0] == "images.amd64"
     else:
-        assert section("aws", images={"amd64": image})["images"] == {"amd64": image}
+        assert section("aws", images={"amd64": image}).images == {"amd64": image}
 
 
 @pytest.mark.parametrize(
@@ -157,12 +184,16 @@ def test_keys_that_others_go_by_are_kept_for_them(target, keys):
 
 
 def test_tags_and_labels_are_kept_as_written():
-    assert section("aws", tags={"cost.centre": "a/b = c"})["tags"] == {"cost.centre": "a/b = c"}
-    assert section("gce", labels={"team": ""})["labels"] == {"team": ""}
+    assert section("aws", tags={"cost.centre": "a/b = c"}).tags == {"cost.centre": "a/b = c"}
+    assert section("gce", labels={"team": ""}).labels == {"team": ""}
 
 
 def test_networks_that_are_there_come_whole():
-    assert section("aws", vpc=VPC)["vpc"] == VPC
+    assert section("aws", vpc=VPC).vpc == Vpc(VPC["id"], tuple(SUBNETS), ())
+    mine = {"name": "mine", "subnetwork": "nodes"}
+    own = section("gce").project
+    assert section("gce", network=mine).network == GceNetwork("mine", "nodes", own)
+    assert section("gce", network=mine | {"project": "host-1138"}).network == GceNetwork("mine", "nodes", "host-1138")
     assert problems("aws", vpc={"id": VPC["id"]})[0][:2] == ("vpc.subnets", "is missing")
     assert problems("aws", vpc=VPC | {"subnets": []})[0][:2] == ("vpc.subnets", "should not be empty")
     assert problems("aws", vpc=VPC | {"subnets": SUBNETS[:1] * 2})[0][0] == "vpc.subnets"
@@ -170,8 +201,8 @@ def test_networks_that_are_there_come_whole():
 
 
 def test_each_cloud_has_its_own_backend_whose_other_keys_are_the_clusters():
-    assert section("aws", backend={"s3": {"bucket": "states"}})["backend"] == {"s3": {"bucket": "states"}}
-    assert section("gce", backend={"gcs": {"bucket": "states"}})["backend"] == {"gcs": {"bucket": "states"}}
+    assert section("aws", backend={"s3": {"bucket": "states"}}).backend == S3("states", key=None, region=None)
+    assert section("gce", backend={"gcs": {"bucket": "states"}}).backend == Gcs("states", prefix=None)
     both = problems("aws", backend={"gcs": {"bucket": "states"}})
     assert {path: message for path, message, _ in both} == {
         "backend.gcs": "is not a known key",
@@ -182,7 +213,7 @@ def test_each_cloud_has_its_own_backend_whose_other_keys_are_the_clusters():
 
 @pytest.mark.parametrize(("target", "nat"), [("aws", "zone"), ("gce", "none")])
 def test_ways_out_are_those_that_the_cloud_has(target, nat):
-    assert section(target, nat=nat)["nat"] == nat
+    assert section(target, nat=nat).nat == nat
     assert problems("gce", nat="zone") == [("nat", 'should be none or one, not "zone"', "")]
 
 

@@ -102,5 +102,5 @@ def _definition(path: Path, cluster: Cluster) -> domain.Definition:
         registry=spec.registry,
         addons=tuple(dict.fromkeys(spec.addons)),
         ssh_keys=tuple(dict.fromkeys(spec.access.ssh_keys)),
-        providers=cluster.providers.model_dump(mode="json", exclude_none=True),
+        providers=cluster.providers.sections(),
     )

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field
 from generator.decode import Strict, wrong
 from generator.definition import ADDONS, VERSION
 from generator.schema import fields, targets
+from generator.sections import Sections
 from generator.source import shown
 from generator.topology import POOL_LIMIT
 
@@ -127,6 +128,12 @@ class Providers(Strict):
     local: targets.Local = targets.Local()
     aws: targets.Aws | None = None
     gce: targets.Gce | None = None
+
+    def sections(self) -> Sections:
+        """The same, as adapters see it."""
+        aws = self.aws.section() if self.aws else None
+        gce = self.gce.section() if self.gce else None
+        return Sections(self.local.section(), aws, gce)
 
 
 class Cluster(Strict):

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
+from generator import sections
 from generator.decode import Strict, wrong
 from generator.definition import ARCHITECTURES
 from generator.schema import fields
@@ -64,6 +65,9 @@ class Local(Strict):
     egress: bool = Field(default=True, description="Whether machines reach the outside.")
     accel: fields.Accel = "auto"
 
+    def section(self) -> sections.Local:
+        return sections.Local(**dict(self))
+
 
 class S3(Strict):
     bucket: fields.BucketName = Field(examples=["my-clusters-state"])
@@ -106,6 +110,11 @@ class Aws(Strict):
     tags: dict[fields.TagKey, fields.TagValue] = Field(default={}, examples=[{"team": "platform"}])
     backend: AwsBackend | None = None
 
+    def section(self) -> sections.Aws:
+        vpc = sections.Vpc(**dict(self.vpc)) if self.vpc else None
+        backend = sections.S3(**dict(self.backend.s3)) if self.backend else None
+        return sections.Aws(**{**dict(self), "vpc": vpc, "backend": backend})
+
 
 class Gcs(Strict):
     bucket: fields.BucketName = Field(examples=["my-clusters-state"])
@@ -123,6 +132,9 @@ class GceNetwork(Strict):
 
     name: fields.GceName = Field(examples=["my-network"])
     subnetwork: fields.GceName = Field(examples=["my-subnetwork"])
+    project: fields.GceProject | None = Field(
+        default=None, description="The host project that shares it; the cluster's own if left out."
+    )
 
 
 class Gce(Strict):
@@ -143,3 +155,10 @@ class Gce(Strict):
     labels: dict[fields.GceLabel, fields.GceLabelValue] = Field(default={}, examples=[{"team": "platform"}])
     kms_key: fields.KmsKey | None = Field(default=None, description="A key of your own for disks, instead of Google's.")
     backend: GceBackend | None = None
+
+    def section(self) -> sections.Gce:
+        network = self.network and sections.GceNetwork(
+            self.network.name, self.network.subnetwork, self.network.project or self.project
+        )
+        backend = sections.Gcs(**dict(self.backend.gcs)) if self.backend else None
+        return sections.Gce(**{**dict(self), "network": network, "backend": backend})

@@ -52,6 +52,7 @@ resource "google_compute_firewall" "traffic" {
 
   name                    = "${var.cluster}-${each.key}"
   description             = "${each.key} from ${join(", ", each.value.from)}"
+  project                 = local.host
   network                 = local.network
   direction               = "INGRESS"
   source_service_accounts = [for role in each.value.from : local.accounts[role]]
@@ -77,6 +78,7 @@ resource "google_compute_firewall" "traffic_out" {
 
   name                    = "${var.cluster}-${each.key}-out"
   description             = "${each.key} to ${join(", ", each.value.to)}"
+  project                 = local.host
   network                 = local.network
   direction               = "EGRESS"
   target_service_accounts = [for role in each.value.from : local.accounts[role]]
@@ -101,6 +103,7 @@ resource "google_compute_firewall" "outside" {
 
   name                    = "${var.cluster}-${each.key}"
   description             = "${each.key} from outside"
+  project                 = local.host
   network                 = local.network
   direction               = "INGRESS"
   source_ranges           = each.value.from
@@ -121,6 +124,7 @@ resource "google_compute_firewall" "outside" {
 resource "google_compute_firewall" "https_out" {
   name                    = "${var.cluster}-https-out"
   description             = "HTTPS to Google and image registries"
+  project                 = local.host
   network                 = local.network
   direction               = "EGRESS"
   target_service_accounts = values(local.accounts)
@@ -142,6 +146,7 @@ resource "google_compute_firewall" "nothing" {
 
   name                    = "${var.cluster}-nothing-${each.key == "INGRESS" ? "in" : "out"}"
   description             = "Nothing but what other rules allow"
+  project                 = local.host
   network                 = local.network
   direction               = each.key
   priority                = 60000

@@ -2,10 +2,11 @@
 # owner's.
 locals {
   own_network = var.settings.network == null
+  host        = local.own_network ? var.settings.project : var.settings.network.project # who owns the network
   network = (
     local.own_network
     ? google_compute_network.cluster[0].id
-    : "projects/${var.settings.project}/global/networks/${var.settings.network.name}"
+    : "projects/${local.host}/global/networks/${var.settings.network.name}"
   )
 
   # By who stands in it.
@@ -13,7 +14,7 @@ locals {
     for who in ["machines", "workers"] : who => (
       local.own_network
       ? google_compute_subnetwork.cluster[who].id
-      : "projects/${var.settings.project}/regions/${var.settings.region}/subnetworks/${var.settings.network.subnetwork}"
+      : "projects/${local.host}/regions/${var.settings.region}/subnetworks/${var.settings.network.subnetwork}"
     )
   }
 

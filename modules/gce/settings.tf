@@ -10,7 +10,7 @@ variable "settings" {
     admin_cidrs    = list(string)
     nat            = string
     load_balancer  = bool
-    network        = optional(object({ name = string, subnetwork = string }))
+    network        = optional(object({ name = string, subnetwork = string, project = string }))
     labels         = optional(map(string), {})
     kms_key        = optional(string)
   })

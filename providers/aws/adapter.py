@@ -67,13 +67,13 @@ class Aws(Cloud):
 
         session = self._session(definition)
         pools.hasten(session, definition.name)
-        owned.release(session, owned.scope(session, definition.name, section.vpc(definition)), progress)
+        owned.release(session, owned.scope(session, definition.name, section.vpc_id(definition)), progress)
 
     def leftovers(self, definition: Definition) -> tuple[str, ...]:
         from providers.aws import leftovers
 
-        return leftovers.lines(self._session(definition), definition.name, section.vpc(definition))
+        return leftovers.lines(self._session(definition), definition.name, section.vpc_id(definition))
 
     def _session(self, definition: Definition) -> Session:
-        region = section.of(definition)["region"]
+        region = section.of(definition).region
         return self._sessions.setdefault(region, Session(region))

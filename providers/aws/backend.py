@@ -56,14 +56,14 @@ class Trait:
 def arguments(definition: Definition) -> dict[str, Any] | None:
     """Terraform's backend block, None for state in the rendered folder. Pure."""
     aws = section.of(definition)
-    s3: Mapping[str, str] = aws.get("backend", {}).get("s3", {})
-    if not s3:
+    s3 = aws.backend
+    if s3 is None:
         return None
     return {
         "s3": {
-            "bucket": s3["bucket"],
-            "key": s3.get("key") or f"{definition.name}/terraform.tfstate",
-            "region": s3.get("region") or aws["region"],
+            "bucket": s3.bucket,
+            "key": s3.key or f"{definition.name}/terraform.tfstate",
+            "region": s3.region or aws.region,
             "encrypt": True,
             "use_lockfile": True,
         }
@@ -79,7 +79,7 @@ def _named(session: Session, definition: Definition) -> Bucket:
             "Add providers.aws.backend: {s3: {bucket: NAME}}; without it, state is kept beside the rendered files.",
         )
     s3 = given["s3"]
-    return Bucket(s3["bucket"], s3["region"], s3["key"], account(session))
+    return Bucket(s3.bucket, s3["region"], s3["key"], account(session))
 
 
 def exists(session: Session, bucket: Bucket) -> bool:

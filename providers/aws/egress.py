@@ -77,9 +77,10 @@ def way_out(session: Session, definition: Definition, tables: Sequence[subnets.T
 
     A default route to anything that is up will do: it may be a firewall of the user's.
     """
-    name = section.vpc(definition)
+    vpc = section.vpc(definition)
+    name = vpc.id
     _check_dns(session, name, "enableDnsSupport")
-    places = _places(section.of(definition)["vpc"]["subnets"], tables)
+    places = _places(vpc.subnets, tables)
     found = [f"{', '.join(place.ids)} by {place.out}" for place in places if place.out]
     if closed := [place for place in places if not place.out]:
         found += _by_endpoints(session, name, closed)

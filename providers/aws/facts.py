@@ -8,6 +8,7 @@ from typing import Any
 from generator.definition import Definition
 from generator.errors import UserError
 from generator.lock import Lock
+from generator.sections import Vpc
 from providers import locked
 from providers.aws import images, section, sizes, subnets, zones
 from providers.aws.session import Session
@@ -19,23 +20,22 @@ LEAST = 19  # prefix length of a machines network that is cut into subnets by zo
 def found(session: Session, definition: Definition) -> dict[str, Any]:
     """Zones, images by architecture, subnets of an existing VPC, the account. Asks only for what is not given."""
     aws = section.of(definition)
-    given_images: Mapping[str, str] = aws.get("images", {})
-    settled = aws.get("zones") and set(definition.architectures) <= given_images.keys()
+    settled = aws.zones and set(definition.architectures) <= aws.images.keys()
     facts: dict[str, Any] = {"region": session.region}
-    if settled and "vpc" not in aws:
+    if settled and aws.vpc is None:
         return facts | {
-            "zones": list(aws["zones"]),
-            "images": {arch: given_images[arch] for arch in definition.architectures},
-            **({"account": aws["account"]} if "account" in aws else {}),
+            "zones": list(aws.zones),
+            "images": {arch: aws.images[arch] for arch in definition.architectures},
+            **({"account": aws.account} if aws.account else {}),
         }
     facts["account"] = account(session)
-    if facts["account"] != aws.get("account", facts["account"]):
+    if aws.account not in (None, facts["account"]):
         raise UserError(
-            f"The credentials are of account {facts['account']}, and the definition is for {aws['account']}.",
-            f"Name a profile of {aws['account']} in AWS_PROFILE, or mend providers.aws.account.",
+            f"The credentials are of account {facts['account']}, and the definition is for {aws.account}.",
+            f"Name a profile of {aws.account} in AWS_PROFILE, or fix providers.aws.account.",
         )
     facts["images"] = images.chosen(session, definition)
-    if "vpc" not in aws:
+    if aws.vpc is None:
         return facts | {"zones": list(zones.chosen(session, definition))}
     facts["subnets"] = subnets.chosen(session, definition)
     facts["zones"] = list(dict.fromkeys(subnet["zone"] for subnet in facts["subnets"]))
@@ -54,14 +54,14 @@ def settings(definition: Definition, lock: Lock) -> dict[str, Any]:
     _agree(definition, facts)
     _fit(definition)
     return {
-        "region": aws["region"],
+        "region": aws.region,
         "zones": list(facts["zones"]),
         "types": sizes.types(definition),
-        "admin_cidrs": [str(cidr) for cidr in aws["admin_cidrs"]],
-        "nat": aws.get("nat", "one"),
-        "load_balancer": locked.balanced(definition, "aws"),
-        "vpc": _vpc(aws, facts),
-        "tags": dict(aws.get("tags", {})),
+        "admin_cidrs": [str(cidr) for cidr in aws.admin_cidrs],
+        "nat": aws.nat,
+        "load_balancer": locked.balanced(definition, aws),
+        "vpc": _vpc(aws.vpc, facts),
+        "tags": dict(aws.tags),
         **({"account": facts["account"]} if "account" in facts else {}),
     }
 
@@ -69,34 +69,34 @@ def settings(definition: Definition, lock: Lock) -> dict[str, Any]:
 def _fit(definition: Definition) -> None:
     """UserError where a VPC of the cluster's own would not hold its subnets."""
     machines = definition.network.machines
-    if "vpc" not in section.of(definition) and machines.prefixlen > LEAST:
+    if section.of(definition).vpc is None and machines.prefixlen > LEAST:
         raise UserError(
             f"spec.network.machines {machines} is too small for AWS: each zone's workers have an eighth of it.",
             f"Make it a /{LEAST} or larger, or name a VPC that is there already in providers.aws.vpc.",
         )
 
 
-def _vpc(aws: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any] | None:
-    if "vpc" not in aws:
+def _vpc(vpc: Vpc | None, facts: Mapping[str, Any]) -> dict[str, Any] | None:
+    if vpc is None:
         return None
     return {
-        "id": aws["vpc"]["id"],
+        "id": vpc.id,
         "subnets": [dict(subnet) for subnet in facts["subnets"]],
-        "public_subnets": list(aws["vpc"].get("public_subnets", ())),
+        "public_subnets": list(vpc.public_subnets),
     }
 
 
 def _agree(definition: Definition, facts: Mapping[str, Any]) -> None:
     """UserError where the lock was made for something else than the definition asks for."""
     aws = section.of(definition)
-    asked = list(aws["vpc"]["subnets"]) if "vpc" in aws else []
+    asked = aws.vpc.subnets if aws.vpc else ()
     wrong = []
-    if facts["region"] != aws["region"]:
-        wrong.append(f"is of region {facts['region']}, the definition of {aws['region']}")
-    if "account" in aws and facts.get("account") != aws["account"]:
-        wrong.append(f"is of account {facts.get('account', 'unknown')}, the definition of {aws['account']}")
-    if [subnet["id"] for subnet in facts.get("subnets", ())] != asked:
+    if facts["region"] != aws.region:
+        wrong.append(f"is of region {facts['region']}, the definition of {aws.region}")
+    if aws.account and facts.get("account") != aws.account:
+        wrong.append(f"is of account {facts.get('account', 'unknown')}, the definition of {aws.account}")
+    if tuple(subnet["id"] for subnet in facts.get("subnets", ())) != asked:
         wrong.append("has other subnets than providers.aws.vpc")
-    if "vpc" not in aws and aws.get("zones") and list(aws["zones"]) != list(facts["zones"]):
+    if aws.vpc is None and aws.zones and list(aws.zones) != list(facts["zones"]):
         wrong.append("has other zones than providers.aws.zones")
-    locked.agree(definition, "aws", facts, wrong)
+    locked.agree(definition, "aws", aws, facts, wrong)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from generator.definition import Definition
@@ -20,7 +19,7 @@ ROOT = "/dev/xvda"  # launch templates name it, to have it encrypted and as larg
 
 def chosen(session: Session, definition: Definition) -> dict[str, str]:
     """Architecture -> image id: the definition's, checked, else the newest of Debian 13."""
-    given: Mapping[str, str] = section.of(definition).get("images", {})
+    given = section.of(definition).images
     return {
         arch: check(session, given[arch], arch) if arch in given else _newest(session, arch)
         for arch in definition.architectures

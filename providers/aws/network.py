@@ -54,7 +54,7 @@ def namesake(session: Session, name: str) -> str:
 
 def endpoint(session: Session, definition: Definition) -> str:
     """A VPC that was there has room for the cluster's endpoint for ssh: AWS grants one a VPC."""
-    name = section.vpc(definition)
+    name = section.vpc(definition).id
     filters = [{"Name": "vpc-id", "Values": [name]}]
     found = session.items(
         "ec2", "describe_instance_connect_endpoints", "InstanceConnectEndpoints", LOOK, Filters=filters
@@ -70,13 +70,13 @@ def endpoint(session: Session, definition: Definition) -> str:
 
 def existing(session: Session, definition: Definition) -> str:
     """The VPC and subnets that the definition names are fit for the cluster."""
-    name, found = section.vpc(definition), subnets.chosen(session, definition)
+    name, found = section.vpc(definition).id, subnets.chosen(session, definition)
     return f"{name}: " + ", ".join(f"{subnet['id']} ({subnet['cidr']}, {subnet['zone']})" for subnet in found)
 
 
 def ranges(session: Session, definition: Definition, tables: Sequence[subnets.Table]) -> str:
     """Neither pods nor Services have addresses that the VPC has, or has routes to."""
-    name = section.vpc(definition)
+    name = section.vpc(definition).id
     taken = [(cidr, f"a range of {name}") for cidr in _ranges(subnets.vpc(session, name))]
     taken += list(_routes(tables))
     return looks.free_ranges(definition, name, taken)
@@ -84,7 +84,7 @@ def ranges(session: Session, definition: Definition, tables: Sequence[subnets.Ta
 
 def free(session: Session, definition: Definition, fixed: Mapping[str, str]) -> str:
     """Nobody else has the addresses (address -> machine) that the cluster's machines always have."""
-    ids = list(section.of(definition)["vpc"]["subnets"])
+    ids = list(section.vpc(definition).subnets)
     filters = [
         {"Name": "subnet-id", "Values": ids},
         {"Name": "addresses.private-ip-address", "Values": sorted(fixed)},

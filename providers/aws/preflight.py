@@ -42,7 +42,7 @@ class Plan:
     @cached_property
     def tables(self) -> list[subnets.Table]:
         """Route tables of a VPC that was there."""
-        return subnets.tables(self.session, section.vpc(self.definition))
+        return subnets.tables(self.session, section.vpc(self.definition).id)
 
 
 Look = looks.Look[Plan]
@@ -66,7 +66,7 @@ def _looks(plan: Plan) -> Iterator[tuple[str, Look]]:
     yield from (("types", _types), ("zones", _zones), ("machine images", _images), ("vCPU quota", _cpus))
     if any(pool.spot for pool in plan.definition.workers):
         yield "spot vCPU quota", _spot_cpus
-    if section.vpc(plan.definition):
+    if section.of(plan.definition).vpc:
         yield from (("VPC", _vpc), ("way out", _way_out), ("ranges", _ranges), ("fixed addresses", _addresses))
         if plan.definition.ssh_keys:
             yield "SSH endpoint", _endpoint
@@ -78,7 +78,7 @@ def _looks(plan: Plan) -> Iterator[tuple[str, Look]]:
 
 def _credentials(plan: Plan) -> str:
     who = plan.session.call("sts", "get_caller_identity", WHO, plan.session.home())
-    given = section.of(plan.definition).get("account")
+    given = section.of(plan.definition).account
     wanted = given or plan.facts.get("account", who["Account"])
     if who["Account"] != wanted:
         file = "definition" if given else "lock"
@@ -143,7 +143,7 @@ def _vpcs(plan: Plan) -> str:
 
 
 def _elastic(plan: Plan) -> str:
-    wanted = {"none": 0, "one": 1, "zone": len(plan.zones)}[section.of(plan.definition).get("nat", "one")]
+    wanted = {"none": 0, "one": 1, "zone": len(plan.zones)}[section.of(plan.definition).nat]
     return quotas.addresses(plan.session, plan.definition.name, wanted)
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from generator.definition import Definition
+from generator.sections import Types
 from providers import groups as alike
 from providers.aws import section
 from providers.groups import Group
 
 # Burstable types: no others are offered in nearly every zone. Each has at least what its size promises.
-TYPES: Mapping[str, Mapping[str, str]] = {
+TYPES: Types = {
     "tiny": {"amd64": "t3.micro", "arm64": "t4g.micro"},
     "small": {"amd64": "t3.small", "arm64": "t4g.small"},
     "medium": {"amd64": "t3.medium", "arm64": "t4g.medium"},
@@ -22,7 +21,7 @@ ARCHITECTURES = {"amd64": "x86_64", "arm64": "arm64"}  # as AWS names them
 
 def groups(definition: Definition) -> tuple[Group, ...]:
     """Every group of the cluster that may have machines."""
-    return alike.groups(definition, TYPES, section.of(definition).get("sizes", {}))
+    return alike.groups(definition, TYPES, section.of(definition).sizes)
 
 
 def types(definition: Definition) -> dict[str, str]:

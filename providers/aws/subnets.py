@@ -19,10 +19,10 @@ Table = Mapping[str, Any]  # a route table, as EC2 describes it
 
 def chosen(session: Session, definition: Definition) -> list[dict[str, str]]:
     """The private subnets that machines go to, in the definition's order: id, zone, cidr. UserError where unfit."""
-    vpc: Mapping[str, Any] = section.of(definition)["vpc"]
-    ids, public = list(vpc["subnets"]), list(vpc.get("public_subnets", ()))
-    described = _described(session, vpc["id"], [*ids, *public])
-    routed = tables(session, vpc["id"])
+    existing = section.vpc(definition)
+    ids, public = existing.subnets, existing.public_subnets
+    described = _described(session, existing.id, [*ids, *public])
+    routed = tables(session, existing.id)
     for subnet in (described[name] for name in ids):
         for problem in _problems(subnet, routed, definition):
             raise UserError(f"{_named(subnet)} {problem[0]}.", problem[1])
@@ -81,7 +81,7 @@ def _described(session: Session, network: str, ids: Sequence[str]) -> dict[str, 
 def _problems(subnet: Mapping[str, Any], routed: Sequence[Table], definition: Definition) -> Iterator[tuple[str, str]]:
     """Why machines cannot go to `subnet`: what it is, and what to do."""
     machines, cidr = definition.network.machines, IPv4Network(subnet["CidrBlock"])
-    zones: Sequence[str] = section.of(definition).get("zones", ())
+    zones = section.of(definition).zones
     if not cidr.subnet_of(machines):
         yield f"lies outside of {machines}, the machines' range", "Mend spec.network.machines, or name another subnet."
     if cidr.prefixlen > 27:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from generator.definition import Definition
 from generator.errors import UserError
 from providers.aws import section, sizes
@@ -17,10 +15,10 @@ MOST = 7  # a machines network is cut into eighths, and the first is that of etc
 def chosen(session: Session, definition: Definition) -> tuple[str, ...]:
     """The zones to use, checked where the definition names them; UserError where there are none."""
     offers = offered(session, definition)
-    given: Sequence[str] = section.of(definition).get("zones", ())
+    given = section.of(definition).zones
     if given:
         offers.check(given)
-    return tuple(given) or offers.all()[:MOST]
+    return given or offers.all()[:MOST]
 
 
 def offered(session: Session, definition: Definition) -> Offers:

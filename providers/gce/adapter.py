@@ -29,7 +29,7 @@ class Gce(Cloud):
     poll = 10.0  # a console is a request a machine, and Google counts them by the minute
 
     def __init__(self) -> None:
-        self._sessions: dict[tuple[str, str], Session] = {}
+        self._sessions: dict[tuple[str, str, str], Session] = {}
         self._consoles = Consoles()
 
     def preflight(self, definition: Definition, topology: Topology) -> tuple[Check, ...]:
@@ -67,14 +67,15 @@ class Gce(Cloud):
         from providers.gce import owned
 
         session = self._session(definition)
-        owned.release(session, owned.scope(session, definition.name, section.network(definition)), progress)
+        owned.release(session, owned.scope(session, definition.name, section.network_name(definition)), progress)
 
     def leftovers(self, definition: Definition) -> tuple[str, ...]:
         from providers.gce import leftovers
 
-        return leftovers.lines(self._session(definition), definition.name, section.network(definition))
+        return leftovers.lines(self._session(definition), definition.name, section.network_name(definition))
 
     def _session(self, definition: Definition) -> Session:
         gce = section.of(definition)
-        where = (gce["project"], gce["region"])
+        host = gce.network.project if gce.network else gce.project
+        where = (gce.project, gce.region, host)
         return self._sessions.setdefault(where, Session(*where))

@@ -33,10 +33,10 @@ class Bucket:
 
 def arguments(definition: Definition) -> dict[str, Any] | None:
     """Terraform's backend block, None for state in the rendered folder. Pure."""
-    gcs: Mapping[str, str] = section.of(definition).get("backend", {}).get("gcs", {})
-    if not gcs:
+    gcs = section.of(definition).backend
+    if gcs is None:
         return None
-    return {"gcs": {"bucket": gcs["bucket"], "prefix": gcs.get("prefix") or definition.name}}
+    return {"gcs": {"bucket": gcs.bucket, "prefix": gcs.prefix or definition.name}}
 
 
 def _named(definition: Definition) -> Bucket:

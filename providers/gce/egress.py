@@ -25,13 +25,14 @@ def way_out(session: Session, definition: Definition, routes: Sequence[Any]) -> 
 
     A default route to anything of the user's will do: it may be a firewall.
     """
-    name = section.of(definition)["network"]["subnetwork"]
+    network = section.network(definition)
+    name = network.subnetwork
     used = [route for route in routes if _is_used(route)]
     defaults = sorted((route for route in used if route.dest_range == ANYWHERE), key=lambda route: int(route.priority))
     if defaults and (hop := _hop(defaults[0])):
         return f"{name} by route {defaults[0].name} to {last(hop)}"
     gateway = any(route.next_hop_gateway for route in used)
-    routers = _routers(session, section.network(definition))
+    routers = _routers(session, network.name)
     nats = [nat for router in routers if last(router.region) == session.region for nat in router.nats]
     covering = [nat.name for nat in nats if _covers(nat, name)]
     google = bool(subnetworks.described(session, name).private_ip_google_access)
@@ -48,10 +49,10 @@ def way_out(session: Session, definition: Definition, routes: Sequence[Any]) -> 
 
 def _unrouted(session: Session, definition: Definition) -> tuple[str, str]:
     """Why Cloud NAT and Private Google Access do nothing, and the remedy."""
-    network = section.network(definition)
+    network = section.network(definition).name
     return (
         f"{network} has no route to the internet gateway, which Cloud NAT and Private Google Access go by",
-        f"gcloud compute routes create {network}-default --network {network} --project {session.project} "
+        f"gcloud compute routes create {network}-default --network {network} --project {session.host} "
         "--destination-range 0.0.0.0/0 --next-hop-gateway default-internet-gateway",
     )
 
@@ -60,14 +61,14 @@ def _closed(session: Session, name: str) -> tuple[str, str]:
     """Why nothing gets out, and the remedy."""
     return (
         "it has neither Private Google Access nor Cloud NAT, and no default route leads elsewhere",
-        f"gcloud compute networks subnets update {name} --region {session.region} --project {session.project} "
+        f"gcloud compute networks subnets update {name} --region {session.region} --project {session.host} "
         "--enable-private-ip-google-access",
     )
 
 
 def _routers(session: Session, network: str) -> list[Any]:
     """Those of the network, in every region: what they learn may be for all of them."""
-    found = session.items("RoutersClient", "aggregated_list", LOOK)
+    found = session.items("RoutersClient", "aggregated_list", LOOK, project=session.host)
     return [router for router in found if last(router.network) == network]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from generator.definition import Definition
@@ -23,14 +24,12 @@ def found(session: Session, definition: Definition) -> dict[str, Any]:
     gce = section.of(definition)
     _fit(definition)
     facts: dict[str, Any] = {"project": session.project, "region": session.region}
-    facts["project_number"] = gce.get("project_number") or project.number(session)
-    given: Mapping[str, str] = gce.get("images", {})
-    settled = gce.get("zones") and set(definition.architectures) <= given.keys() and "project_number" in gce
-    if settled:
-        facts |= {"zones": list(gce["zones"]), "images": {arch: given[arch] for arch in definition.architectures}}
+    facts["project_number"] = gce.project_number or project.number(session)
+    if gce.zones and set(definition.architectures) <= gce.images.keys() and gce.project_number:
+        facts |= {"zones": list(gce.zones), "images": {arch: gce.images[arch] for arch in definition.architectures}}
     else:
         facts |= {"zones": list(zones.chosen(session, definition)), "images": images.chosen(session, definition)}
-    if section.network(definition):
+    if gce.network:
         facts["subnets"] = subnetworks.chosen(session, definition)
     return facts
 
@@ -41,25 +40,25 @@ def settings(definition: Definition, lock: Lock) -> dict[str, Any]:
     _fit(definition)
     _agree(definition, facts)
     return {
-        "project": gce["project"],
+        "project": gce.project,
         "project_number": facts["project_number"],
-        "region": gce["region"],
+        "region": gce.region,
         "zones": list(facts["zones"]),
         "types": sizes.types(definition),
         "disks": disks.types(definition),
-        "admin_cidrs": [str(cidr) for cidr in gce["admin_cidrs"]],
-        "nat": gce.get("nat", "one"),
-        "load_balancer": locked.balanced(definition, "gce"),
-        "network": dict(gce["network"]) if "network" in gce else None,
-        "labels": dict(gce.get("labels", {})),
-        "kms_key": gce.get("kms_key"),
+        "admin_cidrs": [str(cidr) for cidr in gce.admin_cidrs],
+        "nat": gce.nat,
+        "load_balancer": locked.balanced(definition, gce),
+        "network": asdict(gce.network) if gce.network else None,
+        "labels": dict(gce.labels),
+        "kms_key": gce.kms_key,
     }
 
 
 def _fit(definition: Definition) -> None:
     """UserError where a network of the cluster's own would not hold its subnetworks."""
     machines = definition.network.machines
-    if not section.network(definition) and machines.prefixlen > LEAST:
+    if section.of(definition).network is None and machines.prefixlen > LEAST:
         raise UserError(
             f"spec.network.machines {machines} is too small for GCE: fixed machines have an eighth, workers a half.",
             f"Make it a /{LEAST} or larger, or name a network that is there already in providers.gce.network.",
@@ -69,14 +68,15 @@ def _fit(definition: Definition) -> None:
 def _agree(definition: Definition, facts: Mapping[str, Any]) -> None:
     """UserError where the lock was made for something else than the definition asks for."""
     gce = section.of(definition)
-    asked = [gce["network"]["subnetwork"]] if "network" in gce else []
+    asked = [gce.network.subnetwork] if gce.network else []
+    named = {"project": gce.project, "region": gce.region, "project_number": gce.project_number}
     wrong = [
-        f"is of {key} {facts[key]}, the definition of {gce[key]}"
-        for key in ("project", "region", "project_number")
-        if key in gce and facts[key] != gce[key]
+        f"is of {key} {facts[key]}, the definition of {value}"
+        for key, value in named.items()
+        if value and facts[key] != value
     ]
     if [subnet["id"] for subnet in facts.get("subnets", ())] != asked:
         wrong.append("has another subnetwork than providers.gce.network")
-    if gce.get("zones") and list(gce["zones"]) != list(facts["zones"]):
+    if gce.zones and list(gce.zones) != list(facts["zones"]):
         wrong.append("has other zones than providers.gce.zones")
-    locked.agree(definition, "gce", facts, wrong)
+    locked.agree(definition, "gce", gce, facts, wrong)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from generator.definition import Definition
 from generator.errors import UserError
 from providers.gce import section
@@ -18,7 +16,7 @@ FAMILIES = {"amd64": "debian-13", "arm64": "debian-13-arm64"}
 
 def chosen(session: Session, definition: Definition) -> dict[str, str]:
     """Architecture -> image: the definition's, checked, else the newest of Debian 13."""
-    given: Mapping[str, str] = section.of(definition).get("images", {})
+    given = section.of(definition).images
     return {
         arch: check(session, given[arch], arch) if arch in given else _newest(session, arch)
         for arch in definition.architectures

@@ -97,7 +97,7 @@ def _firewalls(network: str) -> Finder:
 
     def find(session: Session, cluster: str) -> Iterator[str]:
         accounts = {f"{name}@{session.project}.iam.gserviceaccount.com" for name in account_names(cluster)}
-        for rule in session.items("FirewallsClient", "list", LOOK):
+        for rule in session.items("FirewallsClient", "list", LOOK, project=session.host):
             inside = not network and last(rule.network) == cluster
             if inside or accounts & set(rule.target_service_accounts):
                 yield f"firewall rule {rule.name}"

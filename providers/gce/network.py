@@ -64,23 +64,27 @@ def _subnetworks(session: Session, network: str) -> set[str]:
 def existing(session: Session, definition: Definition) -> str:
     """The network and subnetwork that the definition names are fit for the cluster."""
     (chosen,) = subnetworks.chosen(session, definition)
-    return f"{section.network(definition)}: {chosen['id']} ({chosen['cidr']})"
+    return f"{section.network(definition).name}: {chosen['id']} ({chosen['cidr']})"
 
 
 def ranges(session: Session, definition: Definition, routes: Sequence[Any]) -> str:
     """Neither pods nor Services have addresses that the network has, or has routes to."""
-    name = section.network(definition)
+    name = section.network(definition).name
     return looks.free_ranges(definition, name, [*_taken(session, name), *_leading(routes)])
 
 
 def routes(session: Session, name: str) -> list[Any]:
     """The routes of the network."""
-    return [route for route in session.items("RoutesClient", "list", LOOK) if last(route.network) == name]
+    return [
+        route
+        for route in session.items("RoutesClient", "list", LOOK, project=session.host)
+        if last(route.network) == name
+    ]
 
 
 def _taken(session: Session, name: str) -> Iterator[tuple[IPv4Network, str]]:
     """Ranges of the network's subnetworks, in every region."""
-    for subnetwork in session.items("SubnetworksClient", "aggregated_list", LOOK):
+    for subnetwork in session.items("SubnetworksClient", "aggregated_list", LOOK, project=session.host):
         if last(subnetwork.network) == name:
             cidrs = (subnetwork.ip_cidr_range, *(more.ip_cidr_range for more in subnetwork.secondary_ip_ranges))
             yield from ((IPv4Network(cidr), f"a range of subnetwork {subnetwork.name}") for cidr in cidrs if cidr)
@@ -110,9 +114,9 @@ def _held(session: Session, definition: Definition) -> Iterator[tuple[str, str]]
     for instance in session.items("InstancesClient", "aggregated_list", LOOK):
         if instance.labels.get(CLUSTER) != definition.name:
             for interface in instance.network_interfaces:
-                if last(interface.network) == section.network(definition):
+                if last(interface.network) == section.network(definition).name:
                     yield interface.network_i_p, f"machine {instance.name}"
-    subnetwork = section.of(definition)["network"]["subnetwork"]
+    subnetwork = section.network(definition).subnetwork
     for address in session.items("AddressesClient", "aggregated_list", LOOK):
         if last(address.subnetwork) == subnetwork and address.labels.get(CLUSTER) != definition.name:
             yield address.address, f"the reserved address {address.name}"

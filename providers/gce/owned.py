@@ -88,7 +88,7 @@ def scope(session: Session, cluster: str, network: str) -> Scope:
 
 def find(session: Session, where: Scope) -> Owned:
     """What is there of it now."""
-    rules = session.items("FirewallsClient", "list", LOOK)
+    rules = session.items("FirewallsClient", "list", LOOK, project=session.host)
     alone = frozenset(rule.name for rule in rules if not where.shared and last(rule.network) == where.network)
     found = balancers.all_of(session, where.places, "" if where.shared else where.network, alone, LOOK)
     own = frozenset(name for balancer in found for name in balancer.firewalls)
@@ -118,7 +118,8 @@ def release(session: Session, where: Scope, progress: Progress) -> None:
         _delete_balancer(session, balancer)
     for rule in owned.firewalls:
         progress.note(f"remove firewall rule {rule}")
-        until(partial(_delete, session, "FirewallsClient", firewall=rule), f"firewall rule {rule}", "Google")
+        fields = {"project": session.host, "firewall": rule}
+        until(partial(_delete, session, "FirewallsClient", **fields), f"firewall rule {rule}", "Google")
     for volume in owned.volumes:
         progress.note(f"remove disk {volume.name}")
         until(partial(_delete_volume, session, volume), f"disk {volume.name}", "Google")

@@ -33,7 +33,7 @@ class Plan:
     @cached_property
     def number(self) -> str:
         """The project's, as the definition or the lock has it, else as Google says."""
-        given = section.of(self.definition).get("project_number") or self.facts.get("project_number")
+        given = section.of(self.definition).project_number or self.facts.get("project_number")
         return given or project.number(self.session)
 
     @cached_property
@@ -51,7 +51,7 @@ class Plan:
     @cached_property
     def routes(self) -> list[Any]:
         """Those of a network that was there."""
-        return network.routes(self.session, section.network(self.definition))
+        return network.routes(self.session, section.network(self.definition).name)
 
 
 Look = looks.Look[Plan]
@@ -73,9 +73,9 @@ def _looks(plan: Plan) -> Iterator[tuple[str, Look]]:
     """What there is to look at for this definition."""
     yield from (("APIs", _apis), ("name", _name), ("types", _types), ("zones", _zones), ("machine images", _images))
     yield from (("CPU quota", _cpus), ("region's quotas", _quotas), ("project's quotas", _project_quotas))
-    if "kms_key" in section.of(plan.definition):
-        yield "key", _key
-    if section.network(plan.definition):
+    if key := section.of(plan.definition).kms_key:
+        yield "key", lambda plan: keys.usable(plan.session, key, plan.number)
+    if section.of(plan.definition).network:
         yield from (("network", _network), ("way out", _way_out), ("ranges", _ranges), ("fixed addresses", _addresses))
     else:
         yield "network", _own_network
@@ -88,7 +88,7 @@ def _credentials(plan: Plan) -> str:
 
 
 def _project(plan: Plan) -> str:
-    given = section.of(plan.definition).get("project_number")
+    given = section.of(plan.definition).project_number
     wanted = given or plan.facts.get("project_number")
     try:
         found = project.number(plan.session)
@@ -110,7 +110,7 @@ def _region(plan: Plan) -> str:
 
 
 def _apis(plan: Plan) -> str:
-    names = [*APIS, *(("cloudkms",) if "kms_key" in section.of(plan.definition) else ())]
+    names = [*APIS, *(("cloudkms",) if section.of(plan.definition).kms_key else ())]
     return project.enabled(plan.session, names)
 
 
@@ -149,10 +149,6 @@ def _quotas(plan: Plan) -> str:
 
 def _project_quotas(plan: Plan) -> str:
     return quotas.project(plan.session, plan.definition, plan.kinds, plan.new)
-
-
-def _key(plan: Plan) -> str:
-    return keys.usable(plan.session, section.of(plan.definition)["kms_key"], plan.number)
 
 
 def _own_network(plan: Plan) -> str:

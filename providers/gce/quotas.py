@@ -49,14 +49,14 @@ def region(session: Session, definition: Definition, new: New) -> str:
         wanted[disks.QUOTAS[disks.kind(group.type)]] += count * gib
         wanted["INSTANCES"] += count
     if _nothing_there(new):
-        balanced, nat = locked.balanced(definition, "gce"), "network" not in gce and gce.get("nat", "one") == "one"
+        balanced, nat = locked.balanced(definition, gce), gce.network is None and gce.nat == "one"
         wanted += Counter({"STATIC_ADDRESSES": int(balanced), "IN_USE_ADDRESSES": int(balanced) + int(nat)})
     return _room(session, session.region, _limits(regions.described(session, LOOK).quotas), wanted)
 
 
 def project(session: Session, definition: Definition, kinds: Kinds, new: New) -> str:
     """CPUs of all regions, and the network, of the project."""
-    own = "network" not in section.of(definition) and _nothing_there(new)
+    own = section.of(definition).network is None and _nothing_there(new)
     wanted = Counter(
         CPUS_ALL_REGIONS=sum(count * kinds[group.type].guest_cpus for group, count in new if not group.spot),
         NETWORKS=int(own),

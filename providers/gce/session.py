@@ -33,13 +33,15 @@ def _never(error: BaseException) -> bool:
 class Session:
     """Clients of `project` and `region`, made when first asked for. Safe to use from several threads.
 
+    `host` is the project that owns the network: another one where it is shared.
+
     Credentials are Application Default Credentials, found as by every Google library. Where the environment variable
     ANYWHERE_GCE_ENDPOINT has an emulator's address (http://127.0.0.1:8080), everything is asked there, by nobody in
     particular: Compute at /compute/v1/..., any other API at /HOST/..., such as /storage.googleapis.com/storage/v1/b.
     """
 
-    def __init__(self, project: str, region: str) -> None:
-        self.project, self.region = project, region
+    def __init__(self, project: str, region: str, host: str = "") -> None:
+        self.project, self.region, self.host = project, region, host or project
         self._clients: dict[str, Any] = {}
         self._mutex = Mutex()
         self._found: Any = None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from generator.definition import Definition
 from generator.errors import UserError
 from providers.gce import section, sizes, types
@@ -16,10 +14,10 @@ LOOK = "see which zones have the machine types"
 def chosen(session: Session, definition: Definition) -> tuple[str, ...]:
     """The zones to use, checked where the definition names them; UserError where there are none."""
     offers = offered(session, definition)
-    given: Sequence[str] = section.of(definition).get("zones", ())
+    given = section.of(definition).zones
     if given:
         offers.check(given)
-    return tuple(given) or offers.all()
+    return given or offers.all()
 
 
 def there(session: Session) -> list[str]:

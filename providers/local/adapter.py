@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
@@ -31,13 +32,9 @@ def _base(lock: Lock) -> Base:
     return lock.base
 
 
-def _section(definition: Definition) -> Mapping[str, Any]:
-    return definition.providers["local"]
-
-
 def _kind(definition: Definition) -> str:
     """The kind that new machines have."""
-    return kind.choose(_section(definition)["machines"], cluster_folder(definition.name))
+    return kind.choose(definition.providers.local.machines, cluster_folder(definition.name))
 
 
 def _network(definition: Definition) -> Iterator[Check]:
@@ -68,7 +65,7 @@ class Local:
             return (*host.emulation(), *host.checks(new))
         from providers.local.container import fit
 
-        return (*fit.checks(_section(definition)["egress"]), *_network(definition), *host.checks(new))
+        return (*fit.checks(definition.providers.local.egress), *_network(definition), *host.checks(new))
 
     def unfit_drivers(self, definition: Definition) -> Mapping[str, str]:
         if _kind(definition) == "vm":
@@ -97,7 +94,7 @@ class Local:
                 f"Cluster {definition.name} has machines of {', '.join(other)}; local machines are {ARCH}.",
                 f"Write arch: {ARCH} for every pool, or choose another --provider.",
             )
-        return _section(definition)
+        return asdict(definition.providers.local)
 
     def subnets(self, lock: Lock) -> tuple[IPv4Network, ...]:
         return ()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import tarfile
+from dataclasses import asdict
 from pathlib import Path
 
 from generator import lock as locks
@@ -38,7 +39,7 @@ def secrets(machines: Topology) -> dict[str, dict[str, object]]:
 
 
 def target(definition: Definition) -> render.Target:
-    return render.Target("local", definition.providers["local"], {"amd64": BASE_IMAGE})
+    return render.Target("local", asdict(definition.providers.local), {"amd64": BASE_IMAGE})
 
 
 def tree(case: str) -> render.Tree:
