@@ -20,6 +20,11 @@ class Group:
     spot: bool
     type: str
 
+    @property
+    def pool(self) -> str:
+        """The worker pool that it is, "" for etcd machines and masters."""
+        return self.name.partition("-")[2]
+
 
 def groups(definition: Definition, usual: Types, own: Types) -> tuple[Group, ...]:
     """Every group of the cluster that may have machines; types are the definition's `own`, else the `usual`."""

@@ -6,10 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import IPv4Network
 from typing import Any
 
+from generator import lock as locks
 from generator.definition import Definition
 from generator.errors import UserError
 from generator.lock import Lock
 from generator.sections import Cloud
+from providers import placement as placements
+from providers.placement import Placement, Pools
 
 
 def facts(lock: Lock, target: str) -> Mapping[str, Any]:
@@ -22,14 +25,36 @@ def facts(lock: Lock, target: str) -> Mapping[str, Any]:
     return found
 
 
+def beside(definition: Definition, target: str, same: Mapping[str, str]) -> Lock | None:
+    """The lock beside `definition`, where it has facts of `target` that agree with `same`, such as the region."""
+    path = locks.path_beside(definition.path)
+    lock = locks.read(path) if path.exists() else None
+    known = lock.facts.get(target, {}) if lock else {}
+    return lock if known and all(known.get(key) == value for key, value in same.items()) else None
+
+
+def placement(lock: Lock | None, target: str) -> tuple[Placement | None, Pools]:
+    """Where machines stand by the lock so far, and the zones of the pools that have addresses in it."""
+    if lock is None:
+        return None, {}
+    found = placements.locked(lock.facts[target])
+    return found, {pool: found.pools.get(pool, found.zones) for pool in lock.blocks}
+
+
+def placement_settings(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What Terraform is told of it."""
+    return {key: facts[key] for key in ("zones", "spread", "pool_zones") if key in facts}
+
+
 def images(lock: Lock, target: str) -> dict[str, str]:
     """Architecture -> machine image."""
     return dict(sorted(facts(lock, target)["images"].items()))
 
 
 def subnets(lock: Lock, target: str) -> tuple[IPv4Network, ...]:
-    """The subnets of an existing network, () where the cluster has a network of its own."""
-    return tuple(IPv4Network(subnet["cidr"]) for subnet in lock.facts.get(target, {}).get("subnets", ()))
+    """The subnets of an existing network that fixed machines stand in, () where the cluster has its own network."""
+    facts = lock.facts.get(target, {})
+    return tuple(IPv4Network(subnet["cidr"]) for subnet in facts.get("subnets", ())[: facts.get("spread")])
 
 
 def balanced(definition: Definition, section: Cloud) -> bool:

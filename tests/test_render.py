@@ -175,7 +175,7 @@ def test_archives_are_of_the_architectures_that_machines_have():
 
 
 def test_a_pool_without_machines_yet_boots_like_any_other():
-    definition = replace(STAR_WARS, providers={"local": {}}, workers=(Pool("later", 0, "small", max=5),))
+    definition = replace(STAR_WARS, workers=(Pool("later", 0, "small", max=5),))
     tree = rendered(definition)
     assert "user-data/worker-later.yaml" in tree
     later = values(tree)["pools"]["later"]

@@ -9,6 +9,7 @@ from strategies import definitions, pools
 
 from generator.definition import Definition, Etcd, Masters, Network, Pool
 from generator.errors import UserError
+from generator.sections import Local, Sections
 from generator.topology import NODE, blocks, lay_out, offset, role_components
 
 STAR_WARS = Definition(
@@ -22,7 +23,7 @@ STAR_WARS = Definition(
     registry=None,
     addons=("dns",),
     ssh_keys=(),
-    providers={},
+    providers=Sections(Local(egress=True, accel="auto"), aws=None, gce=None),
 )
 
 

@@ -12,15 +12,23 @@ locals {
     zone = local.zones
   }[var.settings.nat]
 
-  # Where each fixed machine stands; each has a /27 of its own, so that its address is the same on every target.
-  machine_zones = {
-    for name, machine in var.machines : name => (
-      local.own_vpc ? element(local.zones, machine.number - 1) : element(var.settings.vpc.subnets, machine.number - 1).zone
-    )
-  }
+  # Where each fixed machine stands; each has a /27 of its own, so that its address is the same on every target. A zone or
+  # subnet that came later moves none of them.
+  places        = local.own_vpc ? [for zone in local.zones : { zone = zone, id = "" }] : var.settings.vpc.subnets
+  spread        = slice(local.places, 0, coalesce(var.settings.spread, length(local.places)))
+  machine_zones = { for name, machine in var.machines : name => element(local.spread, machine.number - 1).zone }
   machine_subnets = {
     for name, machine in var.machines : name => (
-      local.own_vpc ? aws_subnet.machine[name].id : element(var.settings.vpc.subnets, machine.number - 1).id
+      local.own_vpc ? aws_subnet.machine[name].id : element(local.spread, machine.number - 1).id
+    )
+  }
+
+  # Some zones may lack a pool's machine type.
+  pool_subnets = {
+    for pool in keys(var.pools) : pool => (
+      local.own_vpc
+      ? [for zone in lookup(var.settings.pool_zones, pool, local.zones) : aws_subnet.worker[zone].id]
+      : [for subnet in var.settings.vpc.subnets : subnet.id if contains(lookup(var.settings.pool_zones, pool, local.zones), subnet.zone)]
     )
   }
   worker_subnets = local.own_vpc ? values(aws_subnet.worker)[*].id : var.settings.vpc.subnets[*].id

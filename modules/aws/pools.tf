@@ -70,7 +70,7 @@ resource "aws_autoscaling_group" "pool" {
   min_size                = each.value.min
   max_size                = each.value.max
   desired_capacity        = each.value.count
-  vpc_zone_identifier     = local.worker_subnets
+  vpc_zone_identifier     = local.pool_subnets[each.key]
   service_linked_role_arn = aws_iam_service_linked_role.autoscaling.arn
   health_check_type       = "EC2"
   capacity_rebalance      = each.value.spot

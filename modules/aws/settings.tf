@@ -1,8 +1,10 @@
 variable "settings" {
-  description = "Where on AWS. types: by size and architecture; vpc: a network that is there; account: the only one that will do."
+  description = "Where on AWS. spread: how many of the first zones, or subnets, fixed machines stand in; types: by size and architecture; vpc: a network that is there; account: the only one that will do."
   type = object({
     region        = string
     zones         = list(string)
+    spread        = optional(number)
+    pool_zones    = optional(map(list(string)), {})
     types         = map(string)
     admin_cidrs   = list(string)
     nat           = string

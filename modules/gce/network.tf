@@ -18,8 +18,10 @@ locals {
     )
   }
 
-  # Where each fixed machine stands.
-  machine_zones = { for name, machine in var.machines : name => element(var.settings.zones, machine.number - 1) }
+  # Where each fixed machine stands: a zone that came later moves none. Some zones may lack a pool's machine type.
+  spread        = slice(var.settings.zones, 0, coalesce(var.settings.spread, length(var.settings.zones)))
+  machine_zones = { for name, machine in var.machines : name => element(local.spread, machine.number - 1) }
+  pool_zones    = { for pool in keys(var.pools) : pool => lookup(var.settings.pool_zones, pool, var.settings.zones) }
 }
 
 resource "google_compute_network" "cluster" {

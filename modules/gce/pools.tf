@@ -69,7 +69,7 @@ resource "google_compute_region_instance_group_manager" "pool" {
 
   name                             = "${var.cluster}-${each.value.group}"
   base_instance_name               = "${var.cluster}-${each.value.group}"
-  distribution_policy_zones        = var.settings.zones
+  distribution_policy_zones        = local.pool_zones[each.key]
   distribution_policy_target_shape = "BALANCED" # over the zones, but a zone without room stops nobody
 
   # Where min and max are the count, as they are unless the definition says otherwise, that is the size. Else it is the
@@ -90,7 +90,7 @@ resource "google_compute_region_instance_group_manager" "pool" {
 
     # Compute takes no two zeros, and no number between 0 and that of the zones. It counts only for an update that a
     # person starts: new workers come before old ones go.
-    max_surge_fixed       = length(var.settings.zones)
+    max_surge_fixed       = length(local.pool_zones[each.key])
     max_unavailable_fixed = 0
   }
 

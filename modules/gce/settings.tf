@@ -1,10 +1,12 @@
 variable "settings" {
-  description = "Where on Google. types, disks: by size and architecture; network: one that is there; kms_key: for all at rest."
+  description = "Where on Google. spread: how many of the first zones fixed machines stand in; types, disks: by size and architecture; network: one that is there; kms_key: for all at rest."
   type = object({
     project        = string
     project_number = string
     region         = string
     zones          = list(string)
+    spread         = optional(number)
+    pool_zones     = optional(map(list(string)), {})
     types          = map(string)
     disks          = optional(map(string), {})
     admin_cidrs    = list(string)

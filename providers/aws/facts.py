@@ -24,7 +24,7 @@ def found(session: Session, definition: Definition) -> dict[str, Any]:
     facts: dict[str, Any] = {"region": session.region}
     if settled and aws.vpc is None:
         return facts | {
-            "zones": list(aws.zones),
+            **zones.settled(session, definition).facts(),
             "images": {arch: aws.images[arch] for arch in definition.architectures},
             **({"account": aws.account} if aws.account else {}),
         }
@@ -36,11 +36,8 @@ def found(session: Session, definition: Definition) -> dict[str, Any]:
         )
     facts["images"] = images.chosen(session, definition)
     if aws.vpc is None:
-        return facts | {"zones": list(zones.chosen(session, definition))}
-    facts["subnets"] = subnets.chosen(session, definition)
-    facts["zones"] = list(dict.fromkeys(subnet["zone"] for subnet in facts["subnets"]))
-    zones.offered(session, definition).check(facts["zones"])
-    return facts
+        return facts | zones.chosen(session, definition).facts()
+    return facts | zones.of_subnets(session, definition, subnets.chosen(session, definition))
 
 
 def account(session: Session) -> str:
@@ -55,7 +52,7 @@ def settings(definition: Definition, lock: Lock) -> dict[str, Any]:
     _fit(definition)
     return {
         "region": aws.region,
-        "zones": list(facts["zones"]),
+        **locked.placement_settings(facts),
         "types": sizes.types(definition),
         "admin_cidrs": [str(cidr) for cidr in aws.admin_cidrs],
         "nat": aws.nat,
@@ -95,8 +92,8 @@ def _agree(definition: Definition, facts: Mapping[str, Any]) -> None:
         wrong.append(f"is of region {facts['region']}, the definition of {aws.region}")
     if aws.account and facts.get("account") != aws.account:
         wrong.append(f"is of account {facts.get('account', 'unknown')}, the definition of {aws.account}")
-    if tuple(subnet["id"] for subnet in facts.get("subnets", ())) != asked:
+    if {subnet["id"] for subnet in facts.get("subnets", ())} != set(asked):
         wrong.append("has other subnets than providers.aws.vpc")
-    if aws.vpc is None and aws.zones and list(aws.zones) != list(facts["zones"]):
+    if aws.vpc is None and aws.zones and set(aws.zones) != set(facts["zones"]):
         wrong.append("has other zones than providers.aws.zones")
     locked.agree(definition, "aws", aws, facts, wrong)

@@ -10,11 +10,12 @@ from typing import Any
 from generator.definition import Definition
 from generator.errors import UserError
 from generator.topology import Topology
-from providers import Check, looks
+from providers import Check, looks, placement
 from providers.aws import backend, egress, images, network, quotas, regions, section, sizes, subnets, types, zones
 from providers.aws.facts import WHO
 from providers.aws.refusal import AwsError
 from providers.aws.session import Session
+from providers.placement import Placement
 
 REGION = "see whether the region is enabled"
 
@@ -32,8 +33,12 @@ class Plan:
     facts: Mapping[str, Any]
 
     @cached_property
-    def zones(self) -> tuple[str, ...]:
-        return tuple(self.facts.get("zones", ())) or zones.chosen(self.session, self.definition)
+    def placement(self) -> Placement:
+        return placement.locked(self.facts) if self.facts else zones.chosen(self.session, self.definition)
+
+    @property
+    def relock(self) -> str:
+        return f"anywhere images lock {self.definition.path} --provider aws"
 
     @cached_property
     def kinds(self) -> quotas.Described:
@@ -84,8 +89,7 @@ def _credentials(plan: Plan) -> str:
         file = "definition" if given else "lock"
         raise UserError(
             f"The credentials are of account {who['Account']} ({who['Arn']}), and the {file} is of account {wanted}.",
-            f"Name a profile of {wanted} in AWS_PROFILE, or lock anew: anywhere images lock {plan.definition.path} "
-            "--provider aws",
+            f"Name a profile of {wanted} in AWS_PROFILE, or refresh the lock: {plan.relock}",
         )
     return f"account {who['Account']}, {who['Arn']}"
 
@@ -114,9 +118,9 @@ def _types(plan: Plan) -> str:
 
 
 def _zones(plan: Plan) -> str:
-    offers = zones.offered(plan.session, plan.definition)
-    offers.check(plan.zones)
-    return f"{', '.join(plan.zones)} offer {', '.join(sorted(offers.types))}"
+    groups = sizes.groups(plan.definition)
+    placement.check_locked(zones.offered(plan.session, plan.definition), plan.placement, groups, plan.relock)
+    return f"{', '.join(plan.placement.zones)} offer {', '.join(sorted({group.type for group in groups}))}"
 
 
 def _images(plan: Plan) -> str:
@@ -124,7 +128,7 @@ def _images(plan: Plan) -> str:
     if absent := [arch for arch in plan.definition.architectures if arch not in locked]:
         raise UserError(
             f"The lock has no machine image for {', '.join(absent)}.",
-            f"Refresh it: anywhere images lock {plan.definition.path} --provider aws",
+            f"Refresh it: {plan.relock}",
         )
     found = [images.check(plan.session, locked[arch], arch) for arch in plan.definition.architectures]
     return ", ".join(f"{arch} {image}" for arch, image in zip(plan.definition.architectures, found, strict=True))
@@ -143,7 +147,7 @@ def _vpcs(plan: Plan) -> str:
 
 
 def _elastic(plan: Plan) -> str:
-    wanted = {"none": 0, "one": 1, "zone": len(plan.zones)}[section.of(plan.definition).nat]
+    wanted = {"none": 0, "one": 1, "zone": len(plan.placement.zones)}[section.of(plan.definition).nat]
     return quotas.addresses(plan.session, plan.definition.name, wanted)
 
 

@@ -26,9 +26,10 @@ def found(session: Session, definition: Definition) -> dict[str, Any]:
     facts: dict[str, Any] = {"project": session.project, "region": session.region}
     facts["project_number"] = gce.project_number or project.number(session)
     if gce.zones and set(definition.architectures) <= gce.images.keys() and gce.project_number:
-        facts |= {"zones": list(gce.zones), "images": {arch: gce.images[arch] for arch in definition.architectures}}
+        facts |= zones.settled(session, definition).facts()
+        facts["images"] = {arch: gce.images[arch] for arch in definition.architectures}
     else:
-        facts |= {"zones": list(zones.chosen(session, definition)), "images": images.chosen(session, definition)}
+        facts |= zones.chosen(session, definition).facts() | {"images": images.chosen(session, definition)}
     if gce.network:
         facts["subnets"] = subnetworks.chosen(session, definition)
     return facts
@@ -43,7 +44,7 @@ def settings(definition: Definition, lock: Lock) -> dict[str, Any]:
         "project": gce.project,
         "project_number": facts["project_number"],
         "region": gce.region,
-        "zones": list(facts["zones"]),
+        **locked.placement_settings(facts),
         "types": sizes.types(definition),
         "disks": disks.types(definition),
         "admin_cidrs": [str(cidr) for cidr in gce.admin_cidrs],
@@ -77,6 +78,6 @@ def _agree(definition: Definition, facts: Mapping[str, Any]) -> None:
     ]
     if [subnet["id"] for subnet in facts.get("subnets", ())] != asked:
         wrong.append("has another subnetwork than providers.gce.network")
-    if gce.zones and list(gce.zones) != list(facts["zones"]):
+    if gce.zones and set(gce.zones) != set(facts["zones"]):
         wrong.append("has other zones than providers.gce.zones")
     locked.agree(definition, "gce", gce, facts, wrong)

@@ -10,10 +10,11 @@ from typing import Any
 from generator.definition import Definition
 from generator.errors import UserError
 from generator.topology import Topology
-from providers import Check, looks
-from providers.gce import backend, egress, images, keys, network, project, quotas, regions, section, types, zones
+from providers import Check, looks, placement
+from providers.gce import backend, egress, images, keys, network, project, quotas, regions, section, sizes, types, zones
 from providers.gce.refusal import GoogleError
 from providers.gce.session import Session, last
+from providers.placement import Placement
 
 APIS = ("compute", "secretmanager", "storage", "iam")
 
@@ -37,12 +38,16 @@ class Plan:
         return given or project.number(self.session)
 
     @cached_property
-    def zones(self) -> tuple[str, ...]:
-        return tuple(self.facts.get("zones", ())) or zones.chosen(self.session, self.definition)
+    def placement(self) -> Placement:
+        return placement.locked(self.facts) if self.facts else zones.chosen(self.session, self.definition)
+
+    @property
+    def relock(self) -> str:
+        return f"anywhere images lock {self.definition.path} --provider gce"
 
     @cached_property
     def kinds(self) -> quotas.Kinds:
-        return types.described(self.session, self.definition, self.zones)
+        return types.described(self.session, self.definition, self.placement.zones)
 
     @cached_property
     def new(self) -> quotas.New:
@@ -100,7 +105,7 @@ def _project(plan: Plan) -> str:
         file = "definition" if given else "lock"
         raise UserError(
             f"Project {plan.session.project} has the number {found}, and the {file} has {wanted}.",
-            f"Mend providers.gce, or lock anew: anywhere images lock {plan.definition.path} --provider gce",
+            f"Fix providers.gce, or refresh the lock: {plan.relock}",
         )
     return f"{plan.session.project}, number {found}"
 
@@ -123,9 +128,9 @@ def _types(plan: Plan) -> str:
 
 
 def _zones(plan: Plan) -> str:
-    offers, wanted = zones.offered(plan.session, plan.definition), plan.zones
-    offers.check(wanted)
-    return f"{', '.join(wanted)} offer {', '.join(sorted(offers.types))}"
+    groups = sizes.groups(plan.definition)
+    placement.check_locked(zones.offered(plan.session, plan.definition), plan.placement, groups, plan.relock)
+    return f"{', '.join(plan.placement.zones)} offer {', '.join(sorted({group.type for group in groups}))}"
 
 
 def _images(plan: Plan) -> str:
@@ -133,7 +138,7 @@ def _images(plan: Plan) -> str:
     if absent := [arch for arch in plan.definition.architectures if arch not in locked]:
         raise UserError(
             f"The lock has no machine image for {', '.join(absent)}.",
-            f"Refresh it: anywhere images lock {plan.definition.path} --provider gce",
+            f"Refresh it: {plan.relock}",
         )
     found = {arch: images.check(plan.session, locked[arch], arch) for arch in plan.definition.architectures}
     return ", ".join(f"{arch} {last(image)}" for arch, image in found.items())

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 from generator.definition import Definition
 from generator.errors import UserError
+from providers import locked, placement
 from providers.gce import section, sizes, types
 from providers.gce.session import Session, last
-from providers.offers import Offers
+from providers.placement import Offers, Placement
 
 LOOK = "see which zones have the machine types"
 
 
-def chosen(session: Session, definition: Definition) -> tuple[str, ...]:
-    """The zones to use, checked where the definition names them; UserError where there are none."""
-    offers = offered(session, definition)
+def chosen(session: Session, definition: Definition) -> Placement:
+    """Where machines stand: as the lock so far has it, and zones that are new."""
+    known = locked.beside(definition, "gce", {"project": session.project, "region": session.region})
+    offers, given = offered(session, definition), section.of(definition).zones
+    return placement.choose(offers, sizes.groups(definition), given, len(offers.zones), *locked.placement(known, "gce"))
+
+
+def settled(session: Session, definition: Definition) -> Placement:
+    """The same where the definition names all zones: nobody is asked."""
+    known = locked.beside(definition, "gce", {"project": session.project, "region": session.region})
     given = section.of(definition).zones
-    if given:
-        offers.check(given)
-    return given or offers.all()
+    return placement.settled(given, "providers.gce.zones", *locked.placement(known, "gce"))
 
 
 def there(session: Session) -> list[str]:
@@ -40,4 +46,4 @@ def offered(session: Session, definition: Definition) -> Offers:
     wanted, zones = frozenset(sizes.types(definition).values()), there(session)
     pairs = {(last(kind.zone), kind.name) for kind in types.found(session, zones, wanted)}
     found = {zone: frozenset(name for name in wanted if (zone, name) in pairs) for zone in zones}
-    return Offers(session.region, wanted, found, "providers.gce", ", or it is not up")
+    return Offers(session.region, found, "providers.gce", ", or it is not up")

@@ -7,6 +7,8 @@ import pytest
 
 from generator import topology
 from generator.definition import Definition
+from generator.schema.targets import Gce
+from generator.sections import Local, Sections
 from providers.gce import preflight
 from providers.gce import session as sessions
 from providers.gce.session import Session
@@ -51,7 +53,11 @@ def define(tmp_path: Path):
     def make(**section) -> Definition:
         base = load("star-wars")[0]
         gce = {"project": PROJECT, "region": REGION, "admin_cidrs": ["203.0.113.0/24"], "nat": "one", **section}
-        return replace(base, path=tmp_path / "cluster.yaml", providers={"gce": gce})
+        return replace(
+            base,
+            path=tmp_path / "cluster.yaml",
+            providers=Sections(Local(egress=True, accel="auto"), None, Gce(**gce).section()),
+        )
 
     return make
 
