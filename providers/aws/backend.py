@@ -79,7 +79,7 @@ def _named(session: Session, definition: Definition) -> Bucket:
             "Add providers.aws.backend: {s3: {bucket: NAME}}; without it, state is kept beside the rendered files.",
         )
     s3 = given["s3"]
-    return Bucket(s3.bucket, s3["region"], s3["key"], account(session))
+    return Bucket(s3["bucket"], s3["region"], s3["key"], account(session))
 
 
 def exists(session: Session, bucket: Bucket) -> bool:
@@ -91,7 +91,7 @@ def exists(session: Session, bucket: Bucket) -> bool:
             return False
         if error.code in ("301", "400", "PermanentRedirect"):
             raise UserError(
-                f"The bucket {bucket.name} is not in {bucket.region}.", "Mend providers.aws.backend.s3.region."
+                f"The bucket {bucket.name} is not in {bucket.region}.", "Fix providers.aws.backend.s3.region."
             ) from None
         if error.denied:
             raise _not_ours(bucket) from None

@@ -11,7 +11,7 @@ from generator.errors import UserError
 from providers.aws import section, subnets
 from providers.aws.facts import account
 from providers.aws.session import Session
-from providers.looks import Doubt
+from providers.checks import Uncertain
 
 LOOK = "see whether machines find a way out of the VPC"
 SERVICES = {"s3": "S3", "secretsmanager": "Secrets Manager"}  # all that a machine asks for
@@ -101,7 +101,7 @@ def _by_endpoints(session: Session, name: str, closed: Sequence[Place]) -> list[
             ids = " and ".join(serving[0]["VpcEndpointId"] for serving in ends.values())
             found.append(f"{', '.join(place.ids)} by {ids}, to {' and '.join(SERVICES.values())} alone")
     if problems:
-        raise min(problems, key=lambda problem: isinstance(problem, Doubt))  # what is certain comes first
+        raise min(problems, key=lambda problem: isinstance(problem, Uncertain))  # what is certain comes first
     if any(endpoint["VpcEndpointType"] == "Interface" for endpoint in relied):
         _check_dns(session, name, "enableDnsHostnames")
     return found
@@ -123,7 +123,7 @@ def _problem(
     verb = "may not" if doubt else "cannot"
     kinds = {"s3": f"gateway, with {place.name}", "secretsmanager": "interface, with private DNS"}
     wanted = " and ".join(f"com.amazonaws.{region}.{service} ({kinds[service]})" for service in lacks)
-    return (Doubt if doubt else UserError)(
+    return (Uncertain if doubt else UserError)(
         f"Machines in {', '.join(place.ids)} {verb} reach {services}: {place.flaw}, and no endpoint in {name} "
         "serves them.",
         f"Give {place.name} a default route (to a NAT gateway, transit gateway or firewall), or {name} endpoints: "

@@ -47,7 +47,7 @@ def lines(session: Session, cluster: str, vpc: str) -> tuple[str, ...]:
     `vpc` is the id of the one that was there before the cluster, "" where it had its own.
     """
     found: dict[str, None] = {}
-    for what, find in (*_finders(), ("what the cluster had AWS make", _made(vpc))):
+    for what, find in (*_finders(), ("what the cluster created on AWS", _made(vpc))):
         try:
             found.update(dict.fromkeys(find(session, cluster)))
         except UserError as error:

@@ -11,7 +11,7 @@ from typing import Any
 
 from generator.definition import Definition
 from generator.errors import UserError
-from providers import looks
+from providers import checks
 from providers.aws import section, subnets
 from providers.aws.facts import account
 from providers.aws.machines import CLUSTER, instances, tags
@@ -79,7 +79,7 @@ def ranges(session: Session, definition: Definition, tables: Sequence[subnets.Ta
     name = section.vpc(definition).id
     taken = [(cidr, f"a range of {name}") for cidr in _ranges(subnets.vpc(session, name))]
     taken += list(_routes(tables))
-    return looks.free_ranges(definition, name, taken)
+    return checks.free_ranges(definition, name, taken)
 
 
 def free(session: Session, definition: Definition, fixed: Mapping[str, str]) -> str:

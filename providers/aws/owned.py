@@ -1,4 +1,4 @@
-"""What a running cluster had AWS make by itself: load balancers of Services, volumes of claims, security groups.
+"""What a running cluster created on AWS by itself: load balancers of Services, volumes of claims, security groups.
 
 Terraform knows nothing of these, and a VPC cannot go while they are there.
 """
@@ -16,10 +16,10 @@ from providers.aws.balancers import Balancer
 from providers.aws.machines import CLUSTER, THERE, instances, tags
 from providers.aws.refusal import AwsError
 from providers.aws.session import Session
-from providers.patience import until
+from providers.waiting import until
 
-LOOK = "look for what the cluster had AWS make"
-REMOVE = "remove what the cluster had AWS make"
+LOOK = "look for what the cluster created on AWS"
+REMOVE = "remove what the cluster created on AWS"
 
 # Tags that only controllers inside of a cluster set: the cloud controller manager, the AWS Load Balancer Controller
 # and the EBS CSI driver.
@@ -47,7 +47,7 @@ class Volume:
 
 @dataclass(frozen=True, slots=True)
 class Owned:
-    """What a cluster had AWS make, in the order in which it can be removed."""
+    """What a cluster created on AWS, in the order in which it can be removed."""
 
     balancers: tuple[Balancer, ...]
     volumes: tuple[Volume, ...]

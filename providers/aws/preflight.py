@@ -10,7 +10,8 @@ from typing import Any
 from generator.definition import Definition
 from generator.errors import UserError
 from generator.topology import Topology
-from providers import Check, looks, placement
+from providers import Check, placement
+from providers import checks as checking
 from providers.aws import backend, egress, images, network, quotas, regions, section, sizes, subnets, types, zones
 from providers.aws.facts import WHO
 from providers.aws.refusal import AwsError
@@ -24,7 +25,7 @@ REGION = "see whether the region is enabled"
 class Plan:
     """What is asked about. `facts` are those of the lock, {} where it has none of AWS yet.
 
-    What several looks need is asked for once.
+    What several probes need is asked for once.
     """
 
     session: Session
@@ -50,23 +51,23 @@ class Plan:
         return subnets.tables(self.session, section.vpc(self.definition).id)
 
 
-Look = looks.Look[Plan]
+Probe = checking.Probe[Plan]
 
 
 def checks(session: Session, definition: Definition, topology: Topology) -> tuple[Check, ...]:
     """All of them; the first ones alone where there is nobody to ask. Read-only."""
-    plan = Plan(session, definition, topology, looks.facts(definition, "aws"))
+    plan = Plan(session, definition, topology, checking.facts(definition, "aws"))
     first = (("credentials", _credentials), ("region", _region))
-    return looks.checks(plan, first, _looks, _unseen)
+    return checking.run(plan, first, _probes, _unanswered)
 
 
-def _unseen(error: UserError) -> bool:
-    """Whether a look could not be made, so that nothing is known."""
+def _unanswered(error: UserError) -> bool:
+    """Whether the cloud did not answer, so that nothing is known."""
     return isinstance(error, AwsError) and (error.denied or error.throttled or error.broken)
 
 
-def _looks(plan: Plan) -> Iterator[tuple[str, Look]]:
-    """What there is to look at for this definition."""
+def _probes(plan: Plan) -> Iterator[tuple[str, Probe]]:
+    """What there is to check for this definition."""
     yield "name", _name
     yield from (("types", _types), ("zones", _zones), ("machine images", _images), ("vCPU quota", _cpus))
     if any(pool.spot for pool in plan.definition.workers):

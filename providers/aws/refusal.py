@@ -117,7 +117,7 @@ def _refused(response: Mapping[str, Any], request: Request) -> AwsError:
         message = f"AWS has a fault in {request.region}: {code} (asked to {request.purpose})."
         return AwsError(message, "Run the same command again later; health.aws.amazon.com says more.", code)
     message = f"AWS was asked to {request.purpose}, and refused {request.action}: {code}: {said}"
-    return AwsError(message, "Mend what it says, then run the same command again.", code)
+    return AwsError(message, "Fix what it says, then run the same command again.", code)
 
 
 def _clock(response: Mapping[str, Any]) -> timedelta | None:

@@ -40,5 +40,5 @@ def refusal(region: str, there: Iterable[str]) -> UserError:
     """That `region` is none of those that are `there`."""
     from generator.decode import nearest
 
-    hint = f"Mend providers.aws.region: {nearest(region, sorted(there))}"
+    hint = f"Fix providers.aws.region: {nearest(region, sorted(there))}"
     return UserError(f"AWS has no region {region}.", hint)

@@ -13,7 +13,7 @@ from providers.aws.refusal import AwsError
 from providers.aws.session import Session
 
 LOOK = "look at the VPC that the definition names"
-MEND = "Mend providers.aws.vpc."
+FIX = "Fix providers.aws.vpc."
 Table = Mapping[str, Any]  # a route table, as EC2 describes it
 
 
@@ -28,7 +28,7 @@ def chosen(session: Session, definition: Definition) -> list[dict[str, str]]:
             raise UserError(f"{_named(subnet)} {problem[0]}.", problem[1])
     for subnet in (described[name] for name in public):
         if not _public(subnet["SubnetId"], routed):
-            raise UserError(f"{_named(subnet)} is no public subnet: no route leads to an internet gateway.", MEND)
+            raise UserError(f"{_named(subnet)} is no public subnet: no route leads to an internet gateway.", FIX)
     return [
         {"id": name, "zone": described[name]["AvailabilityZone"], "cidr": described[name]["CidrBlock"]} for name in ids
     ]
@@ -41,7 +41,7 @@ def vpc(session: Session, name: str) -> dict[str, Any]:
     except AwsError as error:
         if error.code != "InvalidVpcID.NotFound":
             raise
-        raise UserError(f"There is no VPC {name} in {session.region}.", MEND) from None
+        raise UserError(f"There is no VPC {name} in {session.region}.", FIX) from None
 
 
 def tables(session: Session, network: str) -> list[Table]:
@@ -71,10 +71,10 @@ def _described(session: Session, network: str, ids: Sequence[str]) -> dict[str, 
         if error.code != "InvalidSubnetID.NotFound":
             raise
         message = f"{session.region} lacks one of the subnets {', '.join(sorted(set(ids)))}."
-        raise UserError(message, MEND) from None
+        raise UserError(message, FIX) from None
     for subnet in found:
         if subnet["VpcId"] != network:
-            raise UserError(f"{_named(subnet)} belongs to {subnet['VpcId']}, not to {network}.", MEND)
+            raise UserError(f"{_named(subnet)} belongs to {subnet['VpcId']}, not to {network}.", FIX)
     return {subnet["SubnetId"]: subnet for subnet in found}
 
 
@@ -83,7 +83,7 @@ def _problems(subnet: Mapping[str, Any], routed: Sequence[Table], definition: De
     machines, cidr = definition.network.machines, IPv4Network(subnet["CidrBlock"])
     zones = section.of(definition).zones
     if not cidr.subnet_of(machines):
-        yield f"lies outside of {machines}, the machines' range", "Mend spec.network.machines, or name another subnet."
+        yield f"lies outside of {machines}, the machines' range", "Fix spec.network.machines, or name another subnet."
     if cidr.prefixlen > 27:
         yield "is too small: it takes a /27 or larger", "Name a larger subnet in providers.aws.vpc."
     if zones and subnet["AvailabilityZone"] not in zones:

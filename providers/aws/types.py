@@ -11,7 +11,7 @@ from providers.aws.refusal import AwsError
 from providers.aws.session import Session
 
 LOOK = "look at the instance types"
-MEND = "Mend providers.aws.sizes."
+FIX = "Fix providers.aws.sizes."
 
 
 def described(session: Session, definition: Definition) -> dict[str, dict[str, Any]]:
@@ -23,13 +23,13 @@ def described(session: Session, definition: Definition) -> dict[str, dict[str, A
     except AwsError as error:
         if error.code != "InvalidInstanceType":
             raise
-        raise UserError(f"{session.region} lacks one of the types {', '.join(wanted)}.", MEND) from None
+        raise UserError(f"{session.region} lacks one of the types {', '.join(wanted)}.", FIX) from None
     types = {kind["InstanceType"]: kind for kind in found}
     if unknown := [name for name in wanted if name not in types]:
-        raise UserError(f"{session.region} has no instance type {', '.join(unknown)}.", MEND)
+        raise UserError(f"{session.region} has no instance type {', '.join(unknown)}.", FIX)
     for group in groups:
         has = types[group.type]["ProcessorInfo"]["SupportedArchitectures"]
         if sizes.ARCHITECTURES[group.arch] not in has:
             message = f"{group.type} is for {', '.join(has)}, but machines of {group.name} are {group.arch}."
-            raise UserError(message, MEND)
+            raise UserError(message, FIX)
     return types

@@ -1,4 +1,4 @@
-"""Load balancers that a Service of a cluster had Google make: what sends to the cluster's machines."""
+"""Load balancers that a Service of a cluster created on Google: what sends to the cluster's machines."""
 
 from __future__ import annotations
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from generator.definition import Definition
 from generator.errors import UserError
+from providers.checks import Uncertain
 from providers.gce import section, subnetworks
 from providers.gce.session import Session, last
-from providers.looks import Doubt
 
 LOOK = "see whether machines find a way out of the network"
 HOPS = (
@@ -44,7 +44,7 @@ def way_out(session: Session, definition: Definition, routes: Sequence[Any]) -> 
     doubt = google or any(router.bgp_peers for router in routers) or any(_hop(route) for route in used)
     why, hint = _unrouted(session, definition) if covering or google else _closed(session, name)
     verb = "may not" if doubt else "cannot"
-    raise (Doubt if doubt else UserError)(f"Machines in {name} {verb} reach Google's services: {why}.", hint)
+    raise (Uncertain if doubt else UserError)(f"Machines in {name} {verb} reach Google's services: {why}.", hint)
 
 
 def _unrouted(session: Session, definition: Definition) -> tuple[str, str]:

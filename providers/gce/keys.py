@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from generator.errors import UserError
-from providers import looks
+from providers import checks
 from providers.gce.refusal import GoogleError
 from providers.gce.session import Session
 
@@ -30,7 +30,7 @@ def usable(session: Session, key: str, number: str) -> str:
         what = f"is for {found.get('purpose')}" if found.get("purpose") != "ENCRYPT_DECRYPT" else f"is {state.lower()}"
         raise UserError(f"The key {key} {what}.", "Name an enabled key that encrypts in providers.gce.kms_key.")
     if absent := _absent(session, key, number):
-        raise looks.Doubt(
+        raise checks.Uncertain(
             f"The key {key} does not itself let {', '.join(absent)} use it.",
             f"Unless its key ring or project does: gcloud kms keys add-iam-policy-binding {key} --role {ROLE} "
             f"--member serviceAccount:{absent[0]}, and so for each.",
@@ -44,7 +44,7 @@ def _described(session: Session, key: str) -> Mapping[str, Any]:
     except GoogleError as error:
         if not error.gone:
             raise
-        raise UserError(f"There is no key {key}.", "Mend providers.gce.kms_key.") from None
+        raise UserError(f"There is no key {key}.", "Fix providers.gce.kms_key.") from None
     return found
 
 

@@ -40,7 +40,7 @@ def lines(session: Session, cluster: str, network: str) -> tuple[str, ...]:
     `network` is the one that was there before the cluster, "" where the cluster had its own.
     """
     found: dict[str, None] = {}
-    for what, find in (*_finders(network), ("what the cluster had Google make", _made(network))):
+    for what, find in (*_finders(network), ("what the cluster created on Google", _made(network))):
         try:
             found.update(dict.fromkeys(find(session, cluster)))
         except UserError as error:

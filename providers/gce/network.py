@@ -11,7 +11,7 @@ from typing import Any
 
 from generator.definition import Definition
 from generator.errors import UserError
-from providers import looks
+from providers import checks
 from providers.gce import section, subnetworks
 from providers.gce.machines import CLUSTER
 from providers.gce.session import Session, last
@@ -49,7 +49,7 @@ def own(session: Session, definition: Definition) -> str:
             "this cluster.",
             "Remove that network, or give the cluster another metadata.name.",
         )
-    raise looks.Doubt(
+    raise checks.Uncertain(
         f"Project {session.project} has a network {name} already, with no addresses of this cluster.",
         "Run on if an apply of this cluster was cut off; else give the cluster another metadata.name.",
     )
@@ -70,7 +70,7 @@ def existing(session: Session, definition: Definition) -> str:
 def ranges(session: Session, definition: Definition, routes: Sequence[Any]) -> str:
     """Neither pods nor Services have addresses that the network has, or has routes to."""
     name = section.network(definition).name
-    return looks.free_ranges(definition, name, [*_taken(session, name), *_leading(routes)])
+    return checks.free_ranges(definition, name, [*_taken(session, name), *_leading(routes)])
 
 
 def routes(session: Session, name: str) -> list[Any]:

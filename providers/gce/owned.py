@@ -1,4 +1,4 @@
-"""What a running cluster had Google make by itself: load balancers of Services, volumes of claims, firewall rules.
+"""What a running cluster created on Google by itself: load balancers of Services, volumes of claims, firewall rules.
 
 Terraform knows nothing of these, and a network cannot go while they are there.
 """
@@ -11,16 +11,16 @@ from functools import partial
 from typing import Any
 
 from generator.progress import Progress
-from providers import patience
+from providers import waiting
 from providers.gce import balancers
 from providers.gce.balancers import SERVICE, Balancer
 from providers.gce.machines import CLUSTER, NAME, instances
 from providers.gce.refusal import GoogleError
 from providers.gce.session import Session, last, place
-from providers.patience import until
+from providers.waiting import until
 
-LOOK = "look for what the cluster had Google make"
-REMOVE = "remove what the cluster had Google make"
+LOOK = "look for what the cluster created on Google"
+REMOVE = "remove what the cluster created on Google"
 CHECKS = "https://compute.googleapis.com/compute/v1/projects/{}/global/httpHealthChecks"
 CSI = "pd.csi.storage.gke.io"  # who made a disk is in its description
 
@@ -37,7 +37,7 @@ class Volume:
 
 @dataclass(frozen=True, slots=True)
 class Owned:
-    """What a cluster had Google make, in the order in which it can be removed."""
+    """What a cluster created on Google, in the order in which it can be removed."""
 
     balancers: tuple[Balancer, ...]
     firewalls: tuple[str, ...]
@@ -178,7 +178,7 @@ def _delete(session: Session, client: str, **fields: str) -> bool:
 def _done(session: Session, client: str, method: str, **fields: str) -> bool:
     """Whether it is done now, or was before; False where Google answers that something is in use."""
     try:
-        session.wait(client, method, REMOVE, patience.PATIENCE_SECONDS, **fields)
+        session.wait(client, method, REMOVE, waiting.LIMIT_SECONDS, **fields)
     except GoogleError as error:
         # A disk that is not on its machine any more is what was wanted.
         if not error.in_use and not error.gone and not (method == "detach_disk" and error.status == 400):

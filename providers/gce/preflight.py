@@ -10,7 +10,8 @@ from typing import Any
 from generator.definition import Definition
 from generator.errors import UserError
 from generator.topology import Topology
-from providers import Check, looks, placement
+from providers import Check, placement
+from providers import checks as checking
 from providers.gce import backend, egress, images, keys, network, project, quotas, regions, section, sizes, types, zones
 from providers.gce.refusal import GoogleError
 from providers.gce.session import Session, last
@@ -23,7 +24,7 @@ APIS = ("compute", "secretmanager", "storage", "iam")
 class Plan:
     """What is asked about. `facts` are those of the lock, {} where it has none of Google yet.
 
-    What several looks need is asked for once.
+    What several probes need is asked for once.
     """
 
     session: Session
@@ -59,23 +60,23 @@ class Plan:
         return network.routes(self.session, section.network(self.definition).name)
 
 
-Look = looks.Look[Plan]
+Probe = checking.Probe[Plan]
 
 
 def checks(session: Session, definition: Definition, topology: Topology) -> tuple[Check, ...]:
     """All of them; the first ones alone where there is nobody to ask. Read-only."""
-    plan = Plan(session, definition, topology, looks.facts(definition, "gce"))
+    plan = Plan(session, definition, topology, checking.facts(definition, "gce"))
     first = (("credentials", _credentials), ("project", _project), ("region", _region))
-    return looks.checks(plan, first, _looks, _unseen)
+    return checking.run(plan, first, _probes, _unanswered)
 
 
-def _unseen(error: UserError) -> bool:
-    """Whether a look could not be made, so that nothing is known."""
+def _unanswered(error: UserError) -> bool:
+    """Whether the cloud did not answer, so that nothing is known."""
     return isinstance(error, GoogleError) and (error.denied or error.passing)
 
 
-def _looks(plan: Plan) -> Iterator[tuple[str, Look]]:
-    """What there is to look at for this definition."""
+def _probes(plan: Plan) -> Iterator[tuple[str, Probe]]:
+    """What there is to check for this definition."""
     yield from (("APIs", _apis), ("name", _name), ("types", _types), ("zones", _zones), ("machine images", _images))
     yield from (("CPU quota", _cpus), ("region's quotas", _quotas), ("project's quotas", _project_quotas))
     if key := section.of(plan.definition).kms_key:
@@ -99,7 +100,9 @@ def _project(plan: Plan) -> str:
         found = project.number(plan.session)
     except UserError as error:
         if wanted and not isinstance(error, GoogleError):
-            raise looks.Doubt(error.message, error.hint) from None  # who knows its number need not be allowed to look
+            raise checking.Uncertain(
+                error.message, error.hint
+            ) from None  # who knows its number need not be allowed to look
         raise
     if wanted and wanted != found:
         file = "definition" if given else "lock"

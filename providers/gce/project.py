@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from generator.errors import UserError
-from providers.gce.refusal import MEND_PROJECT, GoogleError
+from providers.gce.refusal import FIX_PROJECT, GoogleError
 from providers.gce.session import Session
 
 WHO = "look at the project"
@@ -23,7 +23,7 @@ def number(session: Session) -> str:
             raise
         # Google shows no difference between the two, so that nobody learns of projects that are not theirs.
         message = f"There is no project {session.project}, or these credentials may not see it."
-        raise UserError(message, MEND_PROJECT) from None
+        raise UserError(message, FIX_PROJECT) from None
     return str(found["name"]).split("/")[1]  # projects/NUMBER/services/NAME
 
 

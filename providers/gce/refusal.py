@@ -10,9 +10,7 @@ from typing import Any
 from generator.errors import UserError
 
 SIGN_IN = "Sign in: `gcloud auth application-default login`, or let GOOGLE_APPLICATION_CREDENTIALS name a key file."
-MEND_PROJECT = (
-    "Mend providers.gce.project, or sign in as somebody who may see it: gcloud auth application-default login"
-)
+FIX_PROJECT = "Fix providers.gce.project, or sign in as somebody who may see it: gcloud auth application-default login"
 GCLOUD = "764086051850"  # the project of gcloud itself, in which nobody can enable anything
 
 DISABLED = frozenset({"SERVICE_DISABLED", "accessNotConfigured"})
@@ -200,7 +198,7 @@ def _no_project(refusal: Refusal) -> GoogleError | None:
     if not named and "CONSUMER_INVALID" not in refusal.reasons:
         return None
     message = f"There is no project {refusal.project}, or these credentials may not see it."
-    return GoogleError(message, MEND_PROJECT, 404)
+    return GoogleError(message, FIX_PROJECT, 404)
 
 
 def _not_counted(refusal: Refusal) -> GoogleError | None:
@@ -208,7 +206,7 @@ def _not_counted(refusal: Refusal) -> GoogleError | None:
         return None
     return refusal.error(
         f"Google denies serviceusage.services.use, without which no request counts for project {refusal.project}.",
-        f"Have roles/serviceusage.serviceUsageConsumer granted in project {refusal.project}, or mend "
+        f"Have roles/serviceusage.serviceUsageConsumer granted in project {refusal.project}, or fix "
         "providers.gce.project.",
         unfit=True,
     )
@@ -242,7 +240,7 @@ def _broken(refusal: Refusal) -> GoogleError | None:
 def _other(refusal: Refusal) -> GoogleError:
     return refusal.error(
         f"Google was asked to {refusal.purpose}, and refused: {refusal.status} {refusal.said}",
-        "Mend what it says, then run the same command again.",
+        "Fix what it says, then run the same command again.",
     )
 
 

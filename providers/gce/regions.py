@@ -21,7 +21,7 @@ def described(session: Session, purpose: str = LOOK) -> Any:
             raise
     there = sorted(region.name for region in session.items("RegionsClient", "list", purpose))
     raise UserError(
-        f"Google has no region {session.region}.", f"Mend providers.gce.region: {nearest(session.region, there)}"
+        f"Google has no region {session.region}.", f"Fix providers.gce.region: {nearest(session.region, there)}"
     )
 
 

@@ -12,7 +12,7 @@ from providers.gce.refusal import GoogleError
 from providers.gce.session import Session, last
 
 LOOK = "look at the network that the definition names"
-MEND = "Mend providers.gce.network."
+FIX = "Fix providers.gce.network."
 
 
 def chosen(session: Session, definition: Definition) -> list[dict[str, Any]]:
@@ -22,10 +22,10 @@ def chosen(session: Session, definition: Definition) -> list[dict[str, Any]]:
     if last(found.network) != given.name:
         raise UserError(
             f"Subnetwork {given.subnetwork} is of network {last(found.network)}, not of {given.name}.",
-            MEND,
+            FIX,
         )
     if found.purpose not in ("", "PRIVATE"):
-        raise UserError(f"Subnetwork {given.subnetwork} is for {found.purpose}, not for machines.", MEND)
+        raise UserError(f"Subnetwork {given.subnetwork} is for {found.purpose}, not for machines.", FIX)
     cidr, machines = IPv4Network(found.ip_cidr_range), definition.network.machines
     if not cidr.subnet_of(machines):
         raise UserError(
@@ -47,6 +47,6 @@ def described(session: Session, name: str) -> Any:
         if error.gone:
             raise UserError(
                 f"{session.region} has no subnetwork {name} in project {session.host}.",
-                "Mend providers.gce.network.subnetwork.",
+                "Fix providers.gce.network.subnetwork.",
             ) from None
         raise

@@ -12,7 +12,7 @@ from providers.gce.refusal import GoogleError
 from providers.gce.session import Session, last
 
 LOOK = "look at the machine types"
-MEND = "Mend providers.gce.sizes."
+FIX = "Fix providers.gce.sizes."
 
 
 def found(session: Session, zones: Collection[str], names: Collection[str]) -> list[Any]:
@@ -40,9 +40,9 @@ def described(session: Session, definition: Definition, zones: Collection[str]) 
     kinds = {kind.name: kind for kind in found(session, zones, {group.type for group in groups})}
     for group in groups:
         if group.type not in kinds:
-            raise UserError(f"{session.region} has no machine type {group.type}.", MEND)
+            raise UserError(f"{session.region} has no machine type {group.type}.", FIX)
         has = kinds[group.type].architecture
         if has and has != sizes.ARCHITECTURES[group.arch]:
             message = f"{group.type} is for {has}, but machines of {group.name} are {group.arch}."
-            raise UserError(message, MEND)
+            raise UserError(message, FIX)
     return kinds

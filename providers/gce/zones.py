@@ -36,7 +36,7 @@ def there(session: Session) -> list[str]:
     if not found:
         raise UserError(
             f"Google has no region {session.region}, or none of its zones is up.",
-            "Mend providers.gce.region: `gcloud compute regions list` shows those there are.",
+            "Fix providers.gce.region: `gcloud compute regions list` shows those there are.",
         )
     return found
 

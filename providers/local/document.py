@@ -123,5 +123,5 @@ class Document(Resource[ClusterFolder]):
             except NotADirectoryError:
                 continue
             except OSError as error:
-                raise UserError(f"Cannot remove {path}: {error.strerror}.", "Mend its permissions.") from None
+                raise UserError(f"Cannot remove {path}: {error.strerror}.", "Fix its permissions.") from None
             remove_empty(path.parent)

@@ -19,7 +19,7 @@ def test_an_existing_vpc(aws, checked, defined, routed):
 def test_a_range_that_clashes_with_the_vpc(aws, client, checked, defined, routed):
     client("ec2").associate_vpc_cidr_block(VpcId=routed["id"], CidrBlock="10.40.0.0/16")
     assert failing(checked(defined(vpc=routed)))["ranges"] == (
-        f"spec.network.pods 10.32.0.0/12 clashes with 10.40.0.0/16, a range of {routed['id']}",
+        f"spec.network.pods 10.32.0.0/12 overlaps with 10.40.0.0/16, a range of {routed['id']}",
         "Give pods another range: machines could not reach what has those now.",
     )
 
@@ -32,7 +32,7 @@ def test_a_range_that_clashes_with_a_route(aws, client, checked, defined, routed
     identity = peering["VpcPeeringConnectionId"]
     ec2.create_route(RouteTableId=table, DestinationCidrBlock="10.96.0.0/24", VpcPeeringConnectionId=identity)
     detail = failing(checked(defined(vpc=routed)))["ranges"][0]
-    assert detail == f"spec.network.services 10.96.0.0/16 clashes with 10.96.0.0/24, where a route of {table} leads"
+    assert detail == f"spec.network.services 10.96.0.0/16 overlaps with 10.96.0.0/24, where a route of {table} leads"
 
 
 def test_an_ssh_endpoint_that_is_there_already(aws, checked, defined, routed):

@@ -148,7 +148,7 @@ def test_a_type_that_a_zone_lacks(aws, provider, defined):
     assert provider.facts(defined())["zones"] == ["eu-west-1a"]
     message, hint = refused(provider.facts, defined(zones=["eu-west-1b"]))
     assert message == "Zone eu-west-1b does not offer t3.medium."
-    assert hint == "Zones that do: eu-west-1a. Mend providers.aws.zones or providers.aws.sizes."
+    assert hint == "Zones that do: eu-west-1a. Fix providers.aws.zones or providers.aws.sizes."
 
 
 def test_a_type_that_no_zone_has(aws, provider, defined):
@@ -221,7 +221,7 @@ def test_a_subnet_outside_of_the_machines_range(aws, client, provider, defined):
     subnet = ec2.create_subnet(VpcId=name, CidrBlock="192.168.1.0/24")["Subnet"]["SubnetId"]
     message, hint = refused(provider.facts, defined(vpc={"id": name, "subnets": [subnet]}))
     assert message == f"Subnet {subnet} (192.168.1.0/24) lies outside of 10.20.0.0/16, the machines' range."
-    assert hint == "Mend spec.network.machines, or name another subnet."
+    assert hint == "Fix spec.network.machines, or name another subnet."
 
 
 def offers(by_zone):

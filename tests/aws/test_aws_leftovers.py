@@ -1,4 +1,4 @@
-"""What a cluster had AWS make is removed before destroy; what is left after it is named."""
+"""What a cluster created on AWS is removed before destroy; what is left after it is named."""
 
 import json
 from contextlib import nullcontext
@@ -6,7 +6,7 @@ from contextlib import nullcontext
 import pytest
 
 from generator.errors import UserError
-from providers import load, patience
+from providers import load, waiting
 
 OWNED = {"kubernetes.io/cluster/wars": "owned"}
 CLAIM = {**OWNED, "kubernetes.io/created-for/pvc/name": "data", "ebs.csi.aws.com/cluster": "true"}
@@ -147,19 +147,19 @@ def test_a_load_balancer_of_another_vpc_is_kept(aws, client, provider, defined, 
 
 
 def test_a_group_that_stays_in_use_is_said(aws, provider, defined, ec2, vpc, told, monkeypatch):
-    monkeypatch.setattr(patience, "PATIENCE_SECONDS", -1.0)
+    monkeypatch.setattr(waiting, "LIMIT_SECONDS", -1.0)
     group = made_group(ec2, vpc[0], "k8s-elb-1", OWNED)
     aws.refuse("ec2:DeleteSecurityGroup", "DependencyViolation", "resource has a dependent object")
     with pytest.raises(UserError) as caught:
         provider.delete_created_by_cluster(defined(), told)
     assert caught.value.message.startswith(
-        f"The security group {group}, which the cluster had AWS make, is still in use"
+        f"The security group {group}, which the cluster created on AWS, is still in use"
     )
     assert caught.value.hint.startswith("Run `anywhere destroy` again")
 
 
 def test_it_waits_until_a_group_is_free(aws, provider, defined, ec2, vpc, told, monkeypatch):
-    monkeypatch.setattr(patience, "POLL_SECONDS", 0.0)
+    monkeypatch.setattr(waiting, "POLL_SECONDS", 0.0)
     group = made_group(ec2, vpc[0], "k8s-elb-1", OWNED)
     aws.refuse("ec2:DeleteSecurityGroup", "DependencyViolation", "resource has a dependent object", times=2)
     provider.delete_created_by_cluster(defined(), told)

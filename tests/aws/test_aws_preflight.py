@@ -60,7 +60,7 @@ def test_a_region_that_there_is_not(aws, checked, defined):
     checks = failing(checked(defined(region="eu-west-9")))
     message, hint = checks["region"]
     assert message == "AWS has no region eu-west-9"
-    assert hint.startswith("Mend providers.aws.region: did you mean eu-west-")
+    assert hint.startswith("Fix providers.aws.region: did you mean eu-west-")
 
 
 def test_one_denial_does_not_hide_the_rest(aws, checked):
@@ -119,13 +119,13 @@ def test_a_type_of_another_architecture(aws, checked, defined):
     checks = failing(checked(defined(sizes={"small": "t4g.small"})))
     assert checks["types"] == (
         "t4g.small is for arm64, but machines of etcd are amd64",
-        "Mend providers.aws.sizes.",
+        "Fix providers.aws.sizes.",
     )
 
 
 def test_a_type_that_there_is_not(aws, checked, defined):
     checks = failing(checked(defined(sizes={"small": "t3.smalll"})))
-    assert "t3.smalll" in checks["types"][0] and checks["types"][1] == "Mend providers.aws.sizes."
+    assert "t3.smalll" in checks["types"][0] and checks["types"][1] == "Fix providers.aws.sizes."
 
 
 def test_a_zone_of_the_lock_that_lost_a_type(aws, checked, defined, lock_file):

@@ -146,7 +146,7 @@ def test_a_region_that_is_none(aws, environment):
     environment.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     message, hint = asked("eu-west-9")
     assert message == "AWS has no region eu-west-9."
-    assert hint.startswith("Mend providers.aws.region: did you mean eu-west-")
+    assert hint.startswith("Fix providers.aws.region: did you mean eu-west-")
 
 
 def test_a_region_that_cannot_be_a_name(aws, environment):

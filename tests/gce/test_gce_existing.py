@@ -17,7 +17,7 @@ def test_an_existing_network(looked, existing, define):
 def test_ranges_that_clash_in_an_existing_network(looked, existing, define):
     existing.add("subnetworks", "other", "us-east1", network="x/networks/shared", ipCidrRange="10.40.0.0/20")
     check = refused(looked(define(**SHARED)), "ranges")
-    assert check.detail == "spec.network.pods 10.32.0.0/12 clashes with 10.40.0.0/20, a range of subnetwork other"
+    assert check.detail == "spec.network.pods 10.32.0.0/12 overlaps with 10.40.0.0/20, a range of subnetwork other"
     assert check.hint.startswith("Give pods another range")
 
 
@@ -26,7 +26,7 @@ def test_ranges_that_clash_with_a_route(looked, existing, define):
     assert looked(define(**SHARED))["ranges"].ok
     existing.add("routes", "office", network="x/networks/shared", destRange="10.96.0.0/24", nextHopVpnTunnel="x/t")
     check = refused(looked(define(**SHARED)), "ranges")
-    assert check.detail == "spec.network.services 10.96.0.0/16 clashes with 10.96.0.0/24, where route office leads"
+    assert check.detail == "spec.network.services 10.96.0.0/16 overlaps with 10.96.0.0/24, where route office leads"
 
 
 def test_an_address_that_another_machine_has(looked, existing, define):

@@ -6,7 +6,7 @@ import pytest
 
 from generator.cli.phases import Phases
 from generator.errors import UserError
-from providers import patience
+from providers import waiting
 from providers.gce import leftovers, owned
 from tests.gce.cloud import NUMBER, PROJECT, REGION, ZONES
 
@@ -133,7 +133,7 @@ IN_USE = "The resource 'projects/p/zones/z/disks/pvc-1' is already being used by
 
 
 def test_what_is_in_use_is_tried_again_for_a_while(session, volumes, monkeypatch):
-    monkeypatch.setattr(patience, "POLL_SECONDS", 0)
+    monkeypatch.setattr(waiting, "POLL_SECONDS", 0)
     volumes.refuse("DELETE .*/disks/pvc-1$", 400, "resourceInUseByAnotherResource", IN_USE, times=2)
     release(session)
     assert "pvc-1" not in names(volumes, "disks")
@@ -141,11 +141,11 @@ def test_what_is_in_use_is_tried_again_for_a_while(session, volumes, monkeypatch
 
 
 def test_what_stays_in_use_is_an_error_in_the_end(session, volumes, monkeypatch):
-    monkeypatch.setattr(patience, "PATIENCE_SECONDS", 0)
+    monkeypatch.setattr(waiting, "LIMIT_SECONDS", 0)
     volumes.fail("DELETE .*/disks/pvc-1$", 400, "RESOURCE_IN_USE_BY_ANOTHER_RESOURCE", IN_USE)
     with pytest.raises(UserError) as caught:
         release(session)
-    assert caught.value.message == "The disk pvc-1, which the cluster had Google make, is still in use after 0 s."
+    assert caught.value.message == "The disk pvc-1, which the cluster created on Google, is still in use after 0 s."
     assert caught.value.hint.startswith("Run `anywhere destroy` again")
 
 

@@ -71,7 +71,7 @@ def test_a_project_that_there_is_not(looked, cloud, define, status, reason):
     found = looked(define())
     check = refused(found, "project")
     assert check.detail == "There is no project my-project, or these credentials may not see it"
-    assert check.hint.startswith("Mend providers.gce.project") and list(found) == ["credentials", "project"]
+    assert check.hint.startswith("Fix providers.gce.project") and list(found) == ["credentials", "project"]
 
 
 def test_who_knows_the_number_need_not_see_the_project(looked, cloud, define):
@@ -113,7 +113,7 @@ def test_a_wrong_region(looked, define, cloud):
 
     check = refused(looked(define(region="europe-west99"), Session("my-project", "europe-west99")), "region")
     assert check.detail == "Google has no region europe-west99"
-    assert check.hint.startswith("Mend providers.gce.region: did you mean europe-west")
+    assert check.hint.startswith("Fix providers.gce.region: did you mean europe-west")
 
 
 def test_a_machine_type_that_a_zone_lacks(looked, cloud, define):
@@ -124,7 +124,7 @@ def test_a_machine_type_that_a_zone_lacks(looked, cloud, define):
 
 def test_a_type_that_there_is_not(looked, define):
     check = refused(looked(define(sizes={"small": {"amd64": "e2-smalll"}})), "types")
-    assert (check.detail, check.hint) == ("europe-west1 has no machine type e2-smalll", "Mend providers.gce.sizes.")
+    assert (check.detail, check.hint) == ("europe-west1 has no machine type e2-smalll", "Fix providers.gce.sizes.")
 
 
 def test_a_type_of_another_architecture(looked, define):

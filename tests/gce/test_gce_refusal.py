@@ -181,7 +181,7 @@ def test_a_project_that_there_is_not(cloud):
     cloud.refuse(INSTANCES, 404, "notFound", "The resource 'projects/my-project' was not found")
     message, hint = asked()
     assert message == "There is no project my-project, or these credentials may not see it."
-    assert hint.startswith("Mend providers.gce.project")
+    assert hint.startswith("Fix providers.gce.project")
 
 
 def test_a_project_that_requests_may_not_count_for(cloud):
