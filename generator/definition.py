@@ -41,6 +41,7 @@ VERSION = "v1.35.4"  # the one taken where a definition gives none
 ADDONS = ("dns",)
 DRIVERS = ("weave", "flannel")
 ARCHITECTURES = ("amd64", "arm64")
+LOCAL_OUTSIDE = IPv4Network("10.0.2.0/24")  # QEMU's user network, by which local machines reach the outside
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,11 @@ class Network:
     pods: IPv4Network
     services: IPv4Network
     encryption: bool = True
+
+    def overlapping(self, used: IPv4Network) -> tuple[str, ...]:
+        """Which of the ranges have addresses of `used`."""
+        ranges = {"machines": self.machines, "pods": self.pods, "services": self.services}
+        return tuple(name for name, found in ranges.items() if found.overlaps(used))
 
 
 @dataclass(frozen=True, slots=True)

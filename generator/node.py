@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import tarfile
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -44,6 +43,12 @@ def _files(folder: Traversable, prefix: str) -> Iterator[tuple[str, bytes]]:
             yield name, entry.read_bytes()
 
 
+def _quoted(text: str) -> str:
+    """`text` in YAML's double quotes, in ASCII alone. JSON's way, with two escapes for an emoji, is not YAML's."""
+    plain = (c if " " <= c <= "~" and c not in '"\\' else f"\\U{ord(c):08x}" for c in text)
+    return f'"{"".join(plain)}"'
+
+
 def user_data(provider: str, role: str, group: str, ssh_keys: Sequence[str]) -> bytes:
     """The cloud-init user-data of one group of machines; UserError past the limit, with the bytes of each part."""
     import jinja2
@@ -56,7 +61,7 @@ def user_data(provider: str, role: str, group: str, ssh_keys: Sequence[str]) -> 
         "converge": boot.joinpath("anywhere-converge").read_text(),
         "service": boot.joinpath("anywhere-converge.service").read_text(),
         "timer": boot.joinpath("anywhere-converge.timer").read_text(),
-        "ssh_keys": json.dumps(list(ssh_keys)) if ssh_keys else "",
+        "ssh_keys": f"[{', '.join(map(_quoted, ssh_keys))}]" if ssh_keys else "",
     }
     template = modules.joinpath("node", "user-data.yaml.j2").read_text()
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)

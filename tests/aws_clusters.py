@@ -10,7 +10,7 @@ SUBNETS = [
     {"id": FIRST, "zone": "eu-west-1b", "cidr": "10.20.64.0/20"},
     {"id": SECOND, "zone": "eu-west-1c", "cidr": "10.20.80.0/20"},
 ]
-KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEXdwlv7TC0DgiSmxj8Jj5SJmIRTmIWVCFXwPoBZWRmO somebody"
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEXdwlv7TC0DgiSmxj8Jj5SJmIRTmIWVCFXwPoBZWRmO me \U0001f680"
 SPOT = {"workers": [{"name": "cheap", "count": 2, "size": "medium", "arch": "arm64", "spot": True, "min": 1, "max": 5}]}
 # The example of each, and what differs from it.
 CLUSTERS: dict[str, dict[str, Any]] = {

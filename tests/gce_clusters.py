@@ -9,7 +9,7 @@ from tests import clouds
 
 NETWORK = {"name": "shared", "subnetwork": "kubernetes"}
 SUBNETS = [{"id": "kubernetes", "zone": "", "cidr": "10.20.64.0/20"}]
-KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEXdwlv7TC0DgiSmxj8Jj5SJmIRTmIWVCFXwPoBZWRmO somebody"
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEXdwlv7TC0DgiSmxj8Jj5SJmIRTmIWVCFXwPoBZWRmO me \U0001f680"
 KMS_KEY = "projects/galaxy-1138/locations/europe-west1/keyRings/empire/cryptoKeys/death-star"
 SPOT = {"workers": [{"name": "cheap", "count": 2, "size": "medium", "arch": "arm64", "spot": True, "min": 1, "max": 5}]}
 # The example of each, and what differs from it.

@@ -81,7 +81,7 @@ def test_user_data_carries_its_parts_unchanged():
 
 
 def test_user_data_holds_the_ssh_keys():
-    keys = ["ssh-ed25519 AAAA quote \" ' # and more", "ssh-rsa BBBB"]
+    keys = ["ssh-ed25519 AAAA quote \" ' # and more", "ssh-rsa BBBB \\", "ssh-rsa CCCC \u00e9\u200d\U0001f680"]
     assert YAML(typ="safe").load(node.user_data("aws", "etcd", "etcd", keys))["ssh_authorized_keys"] == keys
 
 

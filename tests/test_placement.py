@@ -95,7 +95,7 @@ def test_a_type_that_a_zone_of_fixed_machines_lacks_is_refused_without_moving_th
 
 
 def test_a_pool_whose_type_no_zone_of_the_cluster_has_is_refused():
-    with pytest.raises(UserError, match="None of the cluster's zones .* offers g4dn.xlarge, the type of worker-gpu"):
+    with pytest.raises(UserError, match=r"None of the cluster's zones .* offers g4dn.xlarge, the type of worker-gpu"):
         choose(THREE, (MASTER, GPU))
 
 

@@ -222,3 +222,33 @@ def test_any_bytes_are_explained(data):
         with pytest.raises(InvalidFile) as caught:
             load(path)
     check_problems(caught.value, len(data) + 1)
+
+
+VPC_10 = """\
+apiVersion: anywhere/v1
+kind: Cluster
+metadata: {name: galaxy}
+spec:
+  workers: {count: 2}
+  network: {machines: 10.0.0.0/16}
+"""
+
+
+@pytest.mark.parametrize(
+    ("providers", "valid"),
+    [
+        ("providers: {aws: {region: eu-west-1, admin_cidrs: [203.0.113.0/24]}}", True),
+        ("providers: {aws: {region: eu-west-1, admin_cidrs: [203.0.113.0/24]}, local: {}}", False),
+        ("providers: {local: {}}", False),
+        ("providers: {}", False),
+        ("", False),
+    ],
+)
+def test_the_range_of_local_machines_is_refused_where_the_cluster_may_be_local(tmp_path, providers, valid):
+    path = tmp_path / "cluster.yaml"
+    path.write_text(VPC_10 + providers + "\n")
+    if valid:
+        assert str(load(path).network.machines) == "10.0.0.0/16"
+    else:
+        with pytest.raises(InvalidFile, match=r"10\.0\.0\.0/16 overlaps with 10\.0\.2\.0/24, which is the way"):
+            load(path)

@@ -211,6 +211,13 @@ def test_each_cloud_has_its_own_backend_whose_other_keys_are_the_clusters():
     assert problems("gce", backend={})[0][:2] == ("backend.gcs", "is missing")
 
 
+def test_names_of_every_partition_and_of_projects_of_a_domain_are_accepted():
+    assert section("aws", region="eusc-de-east-1", zones=["eusc-de-east-1a"]).zones == ("eusc-de-east-1a",)
+    assert section("aws", region="us-isob-east-1").region == "us-isob-east-1"
+    assert section("gce", project="example.com:galaxy").project == "example.com:galaxy"
+    assert problems("gce", project="example.com:")[0][0] == "project"
+
+
 @pytest.mark.parametrize(("target", "nat"), [("aws", "zone"), ("gce", "none")])
 def test_ways_out_are_those_that_the_cloud_has(target, nat):
     assert section(target, nat=nat).nat == nat

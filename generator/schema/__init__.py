@@ -43,9 +43,16 @@ def _disagreements(source: sources.Source, bad: list[sources.Keys]) -> list[Prob
     spec, bad = _sound_spec(source, bad)
     return [
         source.problem(_in_file(source, finding.paths[0]), finding.message, finding.hint)
-        for finding in (findings(spec) if spec else ())
+        for finding in (findings(spec, _taken(source)) if spec else ())
         if not any(_touch(_in_file(source, path), keys) for path in finding.paths for keys in bad)
     ]
+
+
+def _taken(source: sources.Source) -> dict[str, str]:
+    """The ranges that only some targets use, of those that the definition is for: local machines unless it says."""
+    named = source.value.get("providers")
+    local = not isinstance(named, dict) or "local" in named or not any(named.values())
+    return {str(domain.LOCAL_OUTSIDE): "the way of local machines to the outside"} if local else {}
 
 
 def _sound_spec(source: sources.Source, bad: list[sources.Keys]) -> tuple[Spec | None, list[sources.Keys]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from itertools import combinations
@@ -12,7 +12,6 @@ from generator.source import Keys
 from generator.topology import BLOCK
 
 TAKEN = {
-    "10.0.2.0/24": "the way of local machines to the outside",
     "127.0.0.0/8": "every machine itself",
     "169.254.0.0/16": "the clouds' metadata",
     "172.17.0.0/16": "Docker's own bridge",
@@ -30,11 +29,11 @@ class Finding:
     hint: str
 
 
-def findings(spec: Spec) -> Iterator[Finding]:
-    """Everything in `spec` that does not go together."""
+def findings(spec: Spec, taken: Mapping[str, str]) -> Iterator[Finding]:
+    """Everything in `spec` that does not go together; `taken` are ranges of its targets, each with its use."""
     yield from _masters(spec)
     yield from _pools(spec)
-    yield from _ranges(spec.network)
+    yield from _ranges(spec.network, {**TAKEN, **taken})
     yield from _room(spec)
 
 
@@ -74,7 +73,7 @@ def _pools(spec: Spec) -> Iterator[Finding]:
                 )
 
 
-def _ranges(network: Network) -> Iterator[Finding]:
+def _ranges(network: Network, taken: Mapping[str, str]) -> Iterator[Finding]:
     ranges = {"machines": network.machines, "pods": network.pods, "services": network.services}
     at = ("spec", "network")
     for (one, first), (other, second) in combinations(ranges.items(), 2):
@@ -82,9 +81,9 @@ def _ranges(network: Network) -> Iterator[Finding]:
             paths = ((*at, other), (*at, one))
             yield Finding(paths, f"{second} overlaps with {one} {first}", "give each range addresses of its own")
     for name, wanted in ranges.items():
-        for taken, owner in TAKEN.items():
-            if wanted.overlaps(IPv4Network(taken)):
-                yield Finding(((*at, name),), f"{wanted} overlaps with {taken}, which is {owner}", "take another range")
+        for used, use in taken.items():
+            if wanted.overlaps(IPv4Network(used)):
+                yield Finding(((*at, name),), f"{wanted} overlaps with {used}, which is {use}", "take another range")
     if not 12 <= network.services.prefixlen <= 24:
         message = f"a services range is /12 to /24, not /{network.services.prefixlen}"
         yield Finding(((*at, "services"),), message, "such as 10.96.0.0/16")

@@ -35,6 +35,7 @@ _NODE_PREFIXES = ("kubelet.kubernetes.io", "node.kubernetes.io")
 _LABEL_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
 _SUBDOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
 _VERSION = re.compile(r"v(\d{1,3}\.\d{1,3})\.\d{1,3}")
+_LINE_BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # and other controls, which no line of text has
 _REGISTRY = re.compile(
     r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*){0,16}",
 )
@@ -164,7 +165,7 @@ def ssh_key(value: str) -> str:
             "is a private key, and should be a public one", "take the file that ends with .pub, and make a new key"
         )
     kind, _, rest = value.strip(" \n").partition(" ")
-    if not value.strip(" \n").isprintable() or kind not in _KEY_TYPES:
+    if re.search(_LINE_BREAKS, value.strip(" \\n")) or kind not in _KEY_TYPES:
         raise wrong("is not an OpenSSH public key", "one line that begins with ssh-ed25519, ecdsa-sha2-... or ssh-rsa")
     blob, name = rest.strip().split(" ")[0], kind.encode()
     try:
@@ -251,14 +252,16 @@ LabelValue = Annotated[str, AfterValidator(label_value)]
 Taint = Annotated[str, AfterValidator(taint)]
 AdminRange = Annotated[Range, BeforeValidator(admin_network)]
 AwsAccount = form(r"[0-9]{12}", 'account: "123456789012"')
-AwsRegion = Annotated[str, Field(pattern=r"^[a-z]{2}(-[a-z]+)+-[0-9]$")]
+AwsRegion = Annotated[str, Field(pattern=r"^[a-z]{2,8}(-[a-z]+)+-[0-9]{1,2}$")]  # such as eusc-de-east-1
 ProjectNumber = form(r"[0-9]{6,20}", 'project_number: "123456789012"')
 GceRegion = Annotated[str, Field(pattern=r"^[a-z]+-[a-z]+[0-9]+$")]
-GceProject = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{4,28}[a-z0-9]$")]
+GceProject = Annotated[  # that of an organisation's own domain begins with it
+    str, Field(pattern=r"^([a-z0-9-]+(\.[a-z0-9-]+)+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]$")
+]
 MACHINE_TYPE = r"[a-z][a-z0-9.-]{1,62}"  # of any cloud
 AwsType = form(MACHINE_TYPE, "t3.medium")
 GceType = form(MACHINE_TYPE, "e2-medium")
-AwsZone = form(r"[a-z]{2}(-[a-z]+)+-[0-9][a-z]", "eu-west-1a")
+AwsZone = form(r"[a-z]{2,8}(-[a-z]+)+-[0-9]{1,2}[a-z]", "eu-west-1a")
 VpcId = Annotated[str, Field(pattern=r"^vpc-[0-9a-f]{8,17}$")]
 SubnetId = Annotated[str, Field(pattern=r"^subnet-[0-9a-f]{8,17}$")]
 AmiId = form(r"ami-[0-9a-f]{8,17}", "ami-0123456789abcdef0")

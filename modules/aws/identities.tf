@@ -159,7 +159,7 @@ resource "aws_iam_role_policy" "documents" {
         Resource = aws_kms_key.cluster.arn
         Condition = {
           StringEquals = {
-            "kms:ViaService" = [for service in ["s3", "secretsmanager"] : "${service}.${var.settings.region}.amazonaws.com"]
+            "kms:ViaService" = [for service in ["s3", "secretsmanager"] : "${service}.${var.settings.region}.${data.aws_partition.current.dns_suffix}"]
           }
         }
       },

@@ -71,8 +71,9 @@ resource "aws_instance" "machine" {
   ]
 
   lifecycle {
-    # These are what a machine starts as. Running machines converge to a new release; they are not made anew for it.
-    ignore_changes = [ami, user_data]
+    # These are what a machine starts as. Running machines converge to a new release; they are not made anew for it. A
+    # disk keeps its size: EBS can shrink none, so a smaller machine could not be had otherwise.
+    ignore_changes = [ami, user_data, root_block_device[0].volume_size]
   }
 }
 

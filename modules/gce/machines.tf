@@ -128,8 +128,10 @@ resource "google_compute_instance" "machine" {
   ]
 
   lifecycle {
-    # These are what a machine starts as. Running machines converge to a new release; they are not made anew for it.
+    # These are what a machine starts as. Running machines converge to a new release; they are not made anew for it, and
+    # neither for another size of disk.
     ignore_changes = [
+      boot_disk[0].initialize_params[0].size,
       boot_disk[0].initialize_params[0].image,
       boot_disk[0].initialize_params[0].labels,
       metadata["user-data"],

@@ -8,6 +8,7 @@ from typing import Any
 
 from generator.definition import Definition
 from generator.errors import UserError
+from providers import locked
 from providers.aws import section
 from providers.aws.refusal import AwsError
 from providers.aws.session import Session
@@ -29,9 +30,24 @@ def chosen(session: Session, definition: Definition) -> list[dict[str, str]]:
     for subnet in (described[name] for name in public):
         if not _public(subnet["SubnetId"], routed):
             raise UserError(f"{_named(subnet)} is no public subnet: no route leads to an internet gateway.", FIX)
+    if locked.balanced(definition, section.of(definition)):
+        _check_balanced([described[name] for name in public or ids])
     return [
         {"id": name, "zone": described[name]["AvailabilityZone"], "cidr": described[name]["CidrBlock"]} for name in ids
     ]
+
+
+def _check_balanced(subnets: Sequence[Mapping[str, Any]]) -> None:
+    """UserError where the API's load balancer would have two of `subnets` in one zone: AWS takes one per zone."""
+    seen: dict[str, Mapping[str, Any]] = {}
+    for subnet in subnets:
+        zone = subnet["AvailabilityZone"]
+        if zone in seen:
+            raise UserError(
+                f"{_named(seen[zone])} and {_named(subnet)} are both in {zone}; a load balancer takes one per zone.",
+                "Name one subnet per zone in providers.aws.vpc.public_subnets, or write load_balancer: false.",
+            )
+        seen[zone] = subnet
 
 
 def vpc(session: Session, name: str) -> dict[str, Any]:

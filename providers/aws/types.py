@@ -15,7 +15,7 @@ FIX = "Fix providers.aws.sizes."
 
 
 def described(session: Session, definition: Definition) -> dict[str, dict[str, Any]]:
-    """Every type that the cluster is made of; UserError where one is unknown, or of another architecture."""
+    """Every type that the cluster is made of; UserError where one is unknown or will not do."""
     groups = sizes.groups(definition)
     wanted = sorted({group.type for group in groups})
     try:
@@ -32,4 +32,9 @@ def described(session: Session, definition: Definition) -> dict[str, dict[str, A
         if sizes.ARCHITECTURES[group.arch] not in has:
             message = f"{group.type} is for {', '.join(has)}, but machines of {group.name} are {group.arch}."
             raise UserError(message, FIX)
+    if xen := [name for name in wanted if types[name].get("Hypervisor") == "xen"]:
+        raise UserError(
+            f"{', '.join(xen)} runs on Xen, where machines do not find their disks under the names of NVMe.",
+            "Choose types of a later generation in providers.aws.sizes, such as t3 for t2 and m5 for m4.",
+        )
     return types

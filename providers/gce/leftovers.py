@@ -96,7 +96,9 @@ def _firewalls(network: str) -> Finder:
     """Rules of the cluster's own network, or for its accounts in another."""
 
     def find(session: Session, cluster: str) -> Iterator[str]:
-        accounts = {f"{name}@{session.project}.iam.gserviceaccount.com" for name in account_names(cluster)}
+        domain, _, project = session.project.rpartition(":")  # example.com:galaxy has accounts at galaxy.example.com
+        host = ".".join(part for part in (project, domain, "iam.gserviceaccount.com") if part)
+        accounts = {f"{name}@{host}" for name in account_names(cluster)}
         for rule in session.items("FirewallsClient", "list", LOOK, project=session.host):
             inside = not network and last(rule.network) == cluster
             if inside or accounts & set(rule.target_service_accounts):

@@ -10,7 +10,7 @@ from typing import Any
 
 from generator import directories
 from generator import lock as locks
-from generator.definition import ETCD_DISK, Definition
+from generator.definition import ETCD_DISK, LOCAL_OUTSIDE, Definition
 from generator.errors import UserError
 from generator.lock import Base, Lock
 from generator.progress import Progress
@@ -93,6 +93,11 @@ class Local:
             raise UserError(
                 f"Cluster {definition.name} has machines of {', '.join(other)}; local machines are {ARCH}.",
                 f"Write arch: {ARCH} for every pool, or choose another --provider.",
+            )
+        if overlapping := definition.network.overlapping(LOCAL_OUTSIDE):
+            raise UserError(
+                f"spec.network.{overlapping[0]} overlaps with {LOCAL_OUTSIDE}, the way of local machines to the outside.",
+                "Choose another range, or another --provider.",
             )
         return asdict(definition.providers.local)
 

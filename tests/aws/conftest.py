@@ -253,3 +253,11 @@ def routed(client, existing):
     (table,) = ec2.describe_route_tables(Filters=filters)["RouteTables"]
     ec2.create_route(RouteTableId=table["RouteTableId"], DestinationCidrBlock="0.0.0.0/0", TransitGatewayId=gateway)
     return existing
+
+
+@pytest.fixture
+def lock_file(tmp_path, locked):
+    """Write the lock beside the definition."""
+    from generator import lock
+
+    return lambda facts: lock.write(tmp_path / "cluster.lock.yaml", locked(facts))

@@ -235,3 +235,28 @@ def offers(by_zone):
         "<DescribeInstanceTypeOfferingsResponse>"
         f"<instanceTypeOfferingSet>{items}</instanceTypeOfferingSet></DescribeInstanceTypeOfferingsResponse>"
     )
+
+
+def test_a_load_balancer_has_one_subnet_per_zone(aws, client, provider, defined, vpc):
+    ec2 = client("ec2")
+    second = ec2.create_subnet(VpcId=vpc["id"], CidrBlock="10.20.5.0/24", AvailabilityZone=ZONES[0])["Subnet"]
+    doubled = {"id": vpc["id"], "subnets": [vpc["subnets"][0], second["SubnetId"]]}
+    message, hint = refused(provider.facts, defined(vpc=doubled, load_balancer=True))
+    assert message.endswith(f"are both in {ZONES[0]}; a load balancer takes one per zone.")
+    assert hint == "Name one subnet per zone in providers.aws.vpc.public_subnets, or write load_balancer: false."
+    # It stands in public subnets where there are some, and two private ones of a zone are no trouble.
+    whole = doubled | {"public_subnets": vpc["public_subnets"]}
+    assert provider.facts(defined(vpc=whole, load_balancer=True))["zones"] == ZONES[:1]
+    assert provider.facts(defined(vpc=doubled, load_balancer=False))["zones"] == ZONES[:1]
+
+
+def test_a_subnet_that_is_added_to_a_locked_network_moves_no_machine(aws, client, provider, defined, vpc, lock_file):
+    facts = provider.facts(defined(vpc=vpc))
+    lock_file(facts)
+    third = client("ec2").create_subnet(VpcId=vpc["id"], CidrBlock="10.20.7.0/24", AvailabilityZone=ZONES[2])["Subnet"]
+    more = vpc | {"subnets": [third["SubnetId"], *vpc["subnets"]]}
+    found = provider.facts(defined(vpc=more))
+    assert [subnet["id"] for subnet in found["subnets"]] == [*vpc["subnets"], third["SubnetId"]]
+    assert (found["zones"], found["spread"]) == (ZONES, 2)
+    message, _ = refused(provider.facts, defined(vpc=vpc | {"subnets": vpc["subnets"][:1]}))
+    assert message.startswith("providers.aws.vpc.subnets no longer has subnet-")

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from providers import load
 from tests.aws.checks import failing
 
 IMAGE = "ami-0a000000000000010"
@@ -222,12 +223,41 @@ def test_a_state_that_another_run_holds(client, checked, backed):
     )
 
 
-@pytest.fixture
-def lock_file(tmp_path, locked):
-    """Write the lock beside the definition."""
-    from generator import lock
+def test_types_on_xen_are_refused(aws, checked, defined):
+    for kind in ("t2.medium", "m4.large"):
+        detail, hint = failing(checked(defined(sizes={"medium": kind})))["types"]
+        assert detail == f"{kind} runs on Xen, where machines do not find their disks under the names of NVMe"
+        assert hint == "Choose types of a later generation in providers.aws.sizes, such as t3 for t2 and m5 for m4."
 
-    return lambda facts: lock.write(tmp_path / "cluster.lock.yaml", locked(facts))
+
+def test_two_subnets_of_one_zone_with_a_balancer_are_refused(aws, client, checked, defined, existing):
+    more = client("ec2").create_subnet(VpcId=existing["id"], CidrBlock="10.20.4.0/24", AvailabilityZone="eu-west-1b")
+    subnets = [*existing["subnets"], more["Subnet"]["SubnetId"]]
+    detail, _ = failing(checked(defined(vpc=existing | {"subnets": subnets}, load_balancer=True)))["VPC"]
+    assert detail.endswith("are both in eu-west-1b; a load balancer takes one per zone")
+
+
+def test_a_type_that_only_some_zones_have_is_for_a_pool_alone(aws, checked, defined, lock_file):
+    offered = "".join(
+        f"<item><instanceType>{kind}</instanceType><locationType>availability-zone</locationType>"
+        f"<location>{zone}</location></item>"
+        for kind, zones in (("t3.small", "ab"), ("t3.medium", "ab"), ("g4dn.xlarge", "b"))
+        for zone in (f"eu-west-1{letter}" for letter in zones)
+    )
+    answer = "DescribeInstanceTypeOfferingsResponse"
+    items = f"<instanceTypeOfferingSet>{offered}</instanceTypeOfferingSet>"
+    aws.answer("ec2:DescribeInstanceTypeOfferings", f"<{answer}>{items}</{answer}>")
+    lock_file({"region": "eu-west-1", "zones": ["eu-west-1a", "eu-west-1b"], "images": {"amd64": IMAGE}})
+    pools = [{"name": "general", "count": 1, "size": "medium"}, {"name": "gpu", "count": 1, "size": "large"}]
+    definition = defined(pools, sizes={"large": "g4dn.xlarge"})
+    detail, hint = failing(checked(definition))["zones"]
+    assert detail == "Zone eu-west-1a does not offer g4dn.xlarge, for worker-gpu"
+    relock = f"anywhere images lock {definition.path} --provider aws"
+    assert hint == f"Run `{relock}`: the pool then uses eu-west-1b; all else stays."
+    found = load("aws").facts(definition)
+    assert found["zones"] == ["eu-west-1a", "eu-west-1b"] and found["pool_zones"] == {"gpu": ["eu-west-1b"]}
+    lock_file(found)
+    assert checked(definition)["zones"].ok
 
 
 def regions(**states):

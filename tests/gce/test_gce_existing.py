@@ -1,5 +1,9 @@
 """A network that was there before the cluster: what would clash in it, or be out of reach."""
 
+import re
+
+from generator.topology import blocks, lay_out
+from providers import load
 from tests.gce.checks import refused
 from tests.gce.cloud import REGION, SHARED, ZONES
 
@@ -12,6 +16,15 @@ def test_an_existing_network(looked, existing, define):
     assert found["fixed addresses"].detail == "those of etcd1, etcd2, etcd3, master1 are free"
     assert "NETWORKS" not in found["project's quotas"].detail
     assert "IN_USE_ADDRESSES" not in found["region's quotas"].detail
+
+
+def test_the_network_of_a_host_project_is_looked_up_there(existing, define):
+    definition = define(network=SHARED["network"] | {"project": "host-1138"})
+    found = {c.subject: c for c in load("gce").preflight(definition, lay_out(definition, blocks(definition, {})))}
+    assert found["network"].ok and found["way out"].ok and found["fixed addresses"].ok
+    asked = [line for line in existing.asked if re.search("/(subnetworks|routes|routers|firewalls)", line)]
+    assert asked and all("/projects/host-1138/" in line for line in asked)
+    assert any("/projects/my-project/" in line and "/instances" in line for line in existing.asked)
 
 
 def test_ranges_that_clash_in_an_existing_network(looked, existing, define):

@@ -74,7 +74,7 @@ def test_an_existing_subnetwork_is_checked(session, cloud, define):
     found = facts.found(session, definition)
     assert found["subnets"] == [{"id": "nodes", "zone": "", "cidr": "10.20.64.0/20"}]
     assert locked.subnets(lock(found), "gce") == (IPv4Network("10.20.64.0/20"),)
-    assert facts.settings(definition, lock(found))["network"] == network
+    assert facts.settings(definition, lock(found))["network"] == network | {"project": PROJECT}
     cloud.things["subnetworks"][0]["ipCidrRange"] = "10.99.0.0/20"
     with pytest.raises(UserError, match="not inside of spec") as caught:
         facts.found(session, definition)
