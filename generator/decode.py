@@ -58,9 +58,10 @@ def attempt(source: Source, model: type[M]) -> tuple[M | None, list[Located]]:
     except ValidationError as error:
         problems = list(source.problems)
         errors = [(_keys(source.value, e["loc"]), e) for e in error.errors(include_url=False)]
+        reported, wrong_inside = {keys for keys, _ in problems}, {keys[:-1] for keys, _ in errors}
         for keys, e in errors:
-            empty_by_error = e["type"] == "too_short" and any(other[:-1] == keys for other, _ in errors)
-            if not empty_by_error and not any(keys == other for other, _ in source.problems):
+            empty_by_error = e["type"] == "too_short" and keys in wrong_inside
+            if not empty_by_error and keys not in reported:
                 problems.append((keys, source.problem(keys, *_explain(e, model, keys))))
         return None, problems
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -112,10 +113,16 @@ def write(path: Path, lock: Lock) -> None:
         ) from None
 
 
-def check(lock: Lock, definition: Definition, images: Collection[str]) -> None:
+def relock(definition: Path, provider: str) -> str:
+    """The command that refreshes the lock beside `definition` for the target `provider`, to be pasted into a shell."""
+    return f"anywhere images lock {shlex.quote(str(definition))} --provider {provider}"
+
+
+def check(lock: Lock, definition: Definition, images: Collection[str], provider: str) -> None:
     """UserError where `lock` was made for something else than `definition`, saying all that differs.
 
-    `images` are the names of those that a cluster of the lock's version and driver is made of.
+    `images` are the names of those that a cluster of the lock's version and driver is made of; `provider` is the
+    target that the lock is to be refreshed for.
     """
     wrong = []
     if lock.kubernetes != definition.kubernetes:
@@ -132,7 +139,7 @@ def check(lock: Lock, definition: Definition, images: Collection[str]) -> None:
     if wrong:
         raise UserError(
             f"{path_beside(definition.path)} does not match {definition.path}: {', and '.join(wrong)}.",
-            f"Refresh the lock: anywhere images lock {definition.path}",
+            f"Refresh the lock: {relock(definition.path, provider)}",
         )
 
 

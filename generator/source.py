@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 LIMIT = 256 * 1024  # bytes; a definition of a thousand pools is smaller
 DEPTH = 32  # levels of mappings and lists
+LARGEST_BITS = 64  # of a whole number: no field takes a larger one, and Python prints only so many digits
 ROOT = "."
 Keys = tuple[str | int, ...]
 
@@ -191,6 +192,9 @@ class _Reader:
             value = self.yaml.constructor.construct_object(node)
         except (ValueError, OverflowError, KeyError, IndexError):
             return str(node.value)
+        if isinstance(value, int) and value.bit_length() > LARGEST_BITS:
+            self.wrong(keys, "is a number that is too large", "put it in quotes if it is text")
+            return None
         return value if isinstance(value, str | int | bool) or value is None else float(value)
 
     def _text(self, value: str, keys: Keys) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import IPv4Network
+from pathlib import Path
 from typing import Any
 
 from generator import lock as locks
@@ -15,13 +16,11 @@ from providers import placement as placements
 from providers.placement import Placement, Pools
 
 
-def facts(lock: Lock, target: str) -> Mapping[str, Any]:
-    """What the lock holds of `target`; UserError where it holds nothing."""
+def facts(lock: Lock, target: str, definition: Path = Path("FILE")) -> Mapping[str, Any]:
+    """What the lock beside `definition` holds of `target`; UserError where it holds nothing."""
     found = lock.facts.get(target)
     if not found:
-        raise UserError(
-            f"The lock has no facts of {target.upper()}.", f"Get them: anywhere images lock FILE --provider {target}"
-        )
+        raise UserError(f"The lock has no facts of {target.upper()}.", f"Get them: {locks.relock(definition, target)}")
     return found
 
 
@@ -73,7 +72,7 @@ def agree(
     if wrong := [*others, *_differing(definition, target, section, locked)]:
         raise UserError(
             f"The lock {', and '.join(wrong)}.",
-            f"Refresh it: anywhere images lock {definition.path} --provider {target}",
+            f"Refresh it: {locks.relock(definition.path, target)}",
         )
 
 

@@ -122,14 +122,16 @@ def test_a_lock_cut_short_is_no_lock(tmp_path_factory, length):
 
 
 def test_a_lock_that_matches():
-    lock.check(LOCK, STAR_WARS, LOCK.images["amd64"])
-    lock.check(LOCK, replace(STAR_WARS, network=replace(STAR_WARS.network, driver="weave")), LOCK.images["amd64"])
+    lock.check(LOCK, STAR_WARS, LOCK.images["amd64"], "aws")
+    lock.check(
+        LOCK, replace(STAR_WARS, network=replace(STAR_WARS.network, driver="weave")), LOCK.images["amd64"], "aws"
+    )
 
 
 def test_a_lock_that_does_not_match_says_all_that_differs():
     other = replace(STAR_WARS, kubernetes="v1.34.0", network=replace(STAR_WARS.network, driver="flannel"))
     with pytest.raises(UserError) as caught:
-        lock.check(LOCK, other, [*LOCK.images["amd64"], "ghost"])
+        lock.check(LOCK, other, [*LOCK.images["amd64"], "ghost"], "aws")
     assert "v1.34.0" in caught.value.message
     assert "flannel" in caught.value.message
     assert "no image called ghost for amd64" in caught.value.message
@@ -139,4 +141,4 @@ def test_a_lock_that_does_not_match_says_all_that_differs():
 def test_a_lock_without_an_architecture_says_so():
     arm = replace(STAR_WARS, masters=replace(STAR_WARS.masters, arch="arm64"))
     with pytest.raises(UserError, match="no images for arm64"):
-        lock.check(replace(LOCK, images={"amd64": LOCK.images["amd64"]}), arm, ["etcd", "pause"])
+        lock.check(replace(LOCK, images={"amd64": LOCK.images["amd64"]}), arm, ["etcd", "pause"], "aws")

@@ -21,7 +21,7 @@ def list_(file: File = DEFAULT_FILE, as_json: Json = False) -> int:
 
     definition = schema.load(file)
     locked = lock.read(lock.path_beside(definition.path))
-    lock_file.check(locked, definition)
+    lock_file.check(locked, definition, next(iter(locked.facts), DEFAULT_PROVIDER))
     images = [(arch, i) for arch in definition.architectures for i in locked.images[arch].values()]
     if as_json:
         listed = [{"arch": arch, **asdict(i), "mirror": mirrored(i.ref, definition.registry)} for arch, i in images]

@@ -22,7 +22,7 @@ def ensure(project: Project, progress: Progress) -> Lock:
     if not path.exists():
         make(project, progress)
     lock = locks.read(path)
-    check(lock, project.definition)
+    check(lock, project.definition, project.provider.name)
     blocks = topology.blocks(project.definition, lock.blocks)
     completed = complete(project, replace(lock, blocks=blocks), progress)
     if completed != lock:
@@ -52,9 +52,10 @@ def facts(project: Project, progress: Progress) -> dict[str, Any]:
         return dict(project.provider.facts(project.definition))
 
 
-def check(lock: Lock, definition: Definition) -> None:
-    """UserError where the lock does not match the definition, or lacks an image."""
-    locks.check(lock, definition, [image.name for image in catalog.wanted(lock.kubernetes, lock.driver)])
+def check(lock: Lock, definition: Definition, provider: str) -> None:
+    """UserError where the lock does not match the definition, or lacks an image; `provider` is for the remedy."""
+    wanted = [image.name for image in catalog.wanted(lock.kubernetes, lock.driver)]
+    locks.check(lock, definition, wanted, provider)
 
 
 def make(project: Project, progress: Progress) -> Lock:

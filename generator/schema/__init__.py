@@ -41,10 +41,16 @@ def _disagreements(source: sources.Source, bad: list[sources.Keys]) -> list[Prob
     from generator.schema.checks import findings
 
     spec, bad = _sound_spec(source, bad)
+    whole, around = set(bad), {keys[:end] for keys in bad for end in range(len(keys))}
+
+    def unfounded(keys: sources.Keys) -> bool:
+        """Whether the value at `keys` is bad, or in a bad one, or has a bad one in it."""
+        return keys in around or any(keys[:end] in whole for end in range(len(keys) + 1))
+
     return [
         source.problem(_in_file(source, finding.paths[0]), finding.message, finding.hint)
         for finding in (findings(spec, _taken(source)) if spec else ())
-        if not any(_touch(_in_file(source, path), keys) for path in finding.paths for keys in bad)
+        if not any(unfounded(_in_file(source, path)) for path in finding.paths)
     ]
 
 
@@ -76,16 +82,13 @@ def _in_file(source: sources.Source, keys: sources.Keys) -> sources.Keys:
     return keys
 
 
-def _touch(one: sources.Keys, other: sources.Keys) -> bool:
-    shorter = min(len(one), len(other))
-    return one[:shorter] == other[:shorter]
-
-
 def _without(value: Any, bad: list[sources.Keys]) -> Any:
     """`value` without what is at `bad`; a list loses all its items, since they could not keep their places."""
     if not bad:
         return value
-    inner = {step: [keys[1:] for keys in bad if keys[:1] == (step,)] for step in {keys[0] for keys in bad}}
+    inner: dict[str | int, list[sources.Keys]] = {}
+    for step, *rest in bad:
+        inner.setdefault(step, []).append(tuple(rest))
     if isinstance(value, list):
         whole = any(() in keys for keys in inner.values())
         return [] if whole else [_without(child, inner.get(index, [])) for index, child in enumerate(value)]

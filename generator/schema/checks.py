@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from itertools import combinations
@@ -54,10 +54,10 @@ def _masters(spec: Spec) -> Iterator[Finding]:
 
 
 def _pools(spec: Spec) -> Iterator[Finding]:
-    names = [pool.name for pool in spec.workers]
+    first = _firsts(pool.name for pool in spec.workers)
     for index, pool in enumerate(spec.workers):
         at: Keys = ("spec", "workers", index)
-        if pool.name in names[:index]:
+        if first[pool.name] < index:
             yield Finding(((*at, "name"),), f"there is a pool {pool.name} already", "give each pool a name of its own")
         if pool.min is not None and pool.min > pool.count:
             paths = ((*at, "min"), (*at, "count"))
@@ -66,11 +66,20 @@ def _pools(spec: Spec) -> Iterator[Finding]:
             paths = ((*at, "max"), (*at, "count"))
             yield Finding(paths, f"max {pool.max} is less than count {pool.count}", "min <= count <= max")
         effects = [taint.partition("=")[0] + taint.rpartition(":")[2] for taint in pool.taints]
+        begin = _firsts(effects)
         for number, effect in enumerate(effects):
-            if effect in effects[:number]:
+            if begin[effect] < number:
                 yield Finding(
                     ((*at, "taints", number),), "its key and effect are there already", "remove one of the two"
                 )
+
+
+def _firsts(words: Iterable[str]) -> dict[str, int]:
+    """Where each of `words` stands first."""
+    found: dict[str, int] = {}
+    for index, word in enumerate(words):
+        found.setdefault(word, index)
+    return found
 
 
 def _ranges(network: Network, taken: Mapping[str, str]) -> Iterator[Finding]:

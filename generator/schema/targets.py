@@ -37,9 +37,11 @@ def _in_region(zone: str, info: ValidationInfo) -> str:
 
 
 def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
-    for index, name in enumerate(names):
-        if name in names[:index]:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
             raise wrong(f"{name} is there twice", "remove one of the two")
+        seen.add(name)
     return names
 
 

@@ -47,7 +47,7 @@ def account(session: Session) -> str:
 
 def settings(definition: Definition, lock: Lock) -> dict[str, Any]:
     """Terraform's `settings` of AWS. Pure."""
-    aws, facts = section.of(definition), locked.facts(lock, "aws")
+    aws, facts = section.of(definition), locked.facts(lock, "aws", definition.path)
     _agree(definition, facts)
     _fit(definition)
     return {

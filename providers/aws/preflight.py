@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from generator import lock as locks
 from generator.definition import Definition
 from generator.errors import UserError
 from generator.topology import Topology
@@ -39,7 +40,7 @@ class Plan:
 
     @property
     def relock(self) -> str:
-        return f"anywhere images lock {self.definition.path} --provider aws"
+        return locks.relock(self.definition.path, "aws")
 
     @cached_property
     def kinds(self) -> quotas.Described:
@@ -131,7 +132,9 @@ def _images(plan: Plan) -> str:
             f"The lock has no machine image for {', '.join(absent)}.",
             f"Refresh it: {plan.relock}",
         )
-    found = [images.check(plan.session, locked[arch], arch) for arch in plan.definition.architectures]
+    found = [
+        images.check(plan.session, locked[arch], arch, plan.definition.path) for arch in plan.definition.architectures
+    ]
     return ", ".join(f"{arch} {image}" for arch, image in zip(plan.definition.architectures, found, strict=True))
 
 

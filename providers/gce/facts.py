@@ -37,7 +37,7 @@ def found(session: Session, definition: Definition) -> dict[str, Any]:
 
 def settings(definition: Definition, lock: Lock) -> dict[str, Any]:
     """Terraform's `settings` of GCE. Pure."""
-    gce, facts = section.of(definition), locked.facts(lock, "gce")
+    gce, facts = section.of(definition), locked.facts(lock, "gce", definition.path)
     _fit(definition)
     _agree(definition, facts)
     return {

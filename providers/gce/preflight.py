@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from generator import lock as locks
 from generator.definition import Definition
 from generator.errors import UserError
 from generator.topology import Topology
@@ -44,7 +45,7 @@ class Plan:
 
     @property
     def relock(self) -> str:
-        return f"anywhere images lock {self.definition.path} --provider gce"
+        return locks.relock(self.definition.path, "gce")
 
     @cached_property
     def kinds(self) -> quotas.Kinds:
@@ -143,7 +144,10 @@ def _images(plan: Plan) -> str:
             f"The lock has no machine image for {', '.join(absent)}.",
             f"Refresh it: {plan.relock}",
         )
-    found = {arch: images.check(plan.session, locked[arch], arch) for arch in plan.definition.architectures}
+    found = {
+        arch: images.check(plan.session, locked[arch], arch, plan.definition.path)
+        for arch in plan.definition.architectures
+    }
     return ", ".join(f"{arch} {last(image)}" for arch, image in found.items())
 
 

@@ -96,7 +96,7 @@ class Local:
             )
         if overlapping := definition.network.overlapping(LOCAL_OUTSIDE):
             raise UserError(
-                f"spec.network.{overlapping[0]} overlaps with {LOCAL_OUTSIDE}, the way of local machines to the outside.",
+                f"spec.network.{overlapping[0]} overlaps with {LOCAL_OUTSIDE}, which local machines use themselves.",
                 "Choose another range, or another --provider.",
             )
         return asdict(definition.providers.local)

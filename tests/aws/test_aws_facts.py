@@ -117,7 +117,7 @@ def test_a_vpc_of_the_users(aws, provider, defined, locked, vpc):
 def test_a_lock_without_facts(environment, provider, defined, locked):
     message, hint = refused(provider.settings, defined(), locked(None))
     assert message == "The lock has no facts of AWS."
-    assert "anywhere images lock FILE --provider aws" in hint
+    assert f"anywhere images lock {defined().path} --provider aws" in hint
     assert refused(provider.base_images, locked(None))[0] == message
 
 

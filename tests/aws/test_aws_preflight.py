@@ -138,7 +138,7 @@ def test_an_image_of_the_lock_that_is_gone(aws, checked, lock_file):
     lock_file({"region": "eu-west-1", "zones": ["eu-west-1a"], "images": {"amd64": "ami-00000000000000000"}})
     detail, hint = failing(checked())["machine images"]
     assert detail == "The machine image ami-00000000000000000 is not there, or not for this account in eu-west-1"
-    assert "anywhere images lock FILE --provider aws" in hint
+    assert "cluster.yaml --provider aws`" in hint and "anywhere images lock /" in hint
 
 
 def test_credentials_of_another_account_than_the_lock(aws, checked, lock_file):

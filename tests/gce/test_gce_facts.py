@@ -191,4 +191,4 @@ def test_an_image_that_will_not_do(session, cloud, define, image, said):
         cloud.add("images", "golden", **image)
     with pytest.raises(UserError, match=f"The machine image projects/my-project/global/images/golden {said}") as caught:
         facts.found(session, define(images={"amd64": "projects/my-project/global/images/golden"}))
-    assert "anywhere images lock FILE --provider gce" in caught.value.hint
+    assert f"anywhere images lock {definition.path} --provider gce" in caught.value.hint
