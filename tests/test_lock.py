@@ -135,7 +135,7 @@ def test_a_lock_that_does_not_match_says_all_that_differs():
     assert "v1.34.0" in caught.value.message
     assert "flannel" in caught.value.message
     assert "no image called ghost for amd64" in caught.value.message
-    assert caught.value.hint == "Refresh the lock: anywhere images lock cluster.yaml"
+    assert caught.value.hint == "Refresh the lock: anywhere images lock cluster.yaml --provider aws"
 
 
 def test_a_lock_without_an_architecture_says_so():

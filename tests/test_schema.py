@@ -1,5 +1,6 @@
 import copy
 import tempfile
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -252,3 +253,33 @@ def test_the_range_of_local_machines_is_refused_where_the_cluster_may_be_local(t
     else:
         with pytest.raises(InvalidFile, match=r"10\.0\.0\.0/16 overlaps with 10\.0\.2\.0/24, which is the way"):
             load(path)
+
+
+def test_a_number_of_thousands_of_digits_gets_its_message(tmp_path):
+    path = tmp_path / "cluster.yaml"
+    for number in ("0x" + "f" * 9000, "9" * 4000, "-" + "9" * 40):
+        path.write_text(f"a: {number}\n")
+        with pytest.raises(
+            InvalidFile, match=r":1: a: is a number that is too large \(put it in quotes if it is text\)"
+        ):
+            load(path)
+
+
+def nasty(count: int) -> str:
+    """A definition in which all is wrong in every way of `count` items: given twice, unknown, of one name."""
+    half = count // 2
+    keys = [f"  k{n % half}: 1" for n in range(count)]
+    pools = ["  - {name: same, count: 1}" for _ in range(half)]
+    return "\n".join(["apiVersion: anywhere/v1", "kind: Cluster", "spec:", *keys, "  workers:", *pools, ""])
+
+
+def test_the_time_for_a_file_grows_with_its_length_alone(tmp_path):
+    """Four times the length takes about four times as long, not sixteen."""
+    path, seconds = tmp_path / "cluster.yaml", {}
+    for count in (500, 2000):
+        path.write_text(nasty(count))
+        begin = time.process_time()
+        with pytest.raises(InvalidFile):
+            load(path)
+        seconds[count] = time.process_time() - begin
+    assert seconds[2000] < 9 * seconds[500]

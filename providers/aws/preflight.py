@@ -132,10 +132,10 @@ def _images(plan: Plan) -> str:
             f"The lock has no machine image for {', '.join(absent)}.",
             f"Refresh it: {plan.relock}",
         )
-    found = [
-        images.check(plan.session, locked[arch], arch, plan.definition.path) for arch in plan.definition.architectures
-    ]
-    return ", ".join(f"{arch} {image}" for arch, image in zip(plan.definition.architectures, found, strict=True))
+    found = {arch: locked[arch] for arch in plan.definition.architectures}
+    for arch, image in found.items():
+        images.check(plan.session, image, arch, plan.definition.path)
+    return ", ".join(f"{arch} {image}" for arch, image in found.items())
 
 
 def _cpus(plan: Plan) -> str:

@@ -144,10 +144,9 @@ def _images(plan: Plan) -> str:
             f"The lock has no machine image for {', '.join(absent)}.",
             f"Refresh it: {plan.relock}",
         )
-    found = {
-        arch: images.check(plan.session, locked[arch], arch, plan.definition.path)
-        for arch in plan.definition.architectures
-    }
+    found = {arch: locked[arch] for arch in plan.definition.architectures}
+    for arch, image in found.items():
+        images.check(plan.session, image, arch, plan.definition.path)
     return ", ".join(f"{arch} {last(image)}" for arch, image in found.items())
 
 

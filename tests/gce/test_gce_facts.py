@@ -189,6 +189,7 @@ def test_a_family_that_debian_has_not(session, cloud, define):
 def test_an_image_that_will_not_do(session, cloud, define, image, said):
     if image:
         cloud.add("images", "golden", **image)
+    definition = define(images={"amd64": "projects/my-project/global/images/golden"})
     with pytest.raises(UserError, match=f"The machine image projects/my-project/global/images/golden {said}") as caught:
-        facts.found(session, define(images={"amd64": "projects/my-project/global/images/golden"}))
+        facts.found(session, definition)
     assert f"anywhere images lock {definition.path} --provider gce" in caught.value.hint
