@@ -8,15 +8,21 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from generator.decode import Strict, wrong
-from generator.definition import ADDONS, VERSION
+from generator.definition import ADDONS, ARCHITECTURES, VERSION
 from generator.schema import fields, targets
 from generator.sections import Sections
 from generator.source import shown
 from generator.topology import POOL_LIMIT
 
+_ARCH: Any = Field(default=ARCHITECTURES[0], description="The architecture of the machines; local ones are amd64.")
 
-def _default(cidr: str) -> Any:
-    return Field(default=IPv4Network(cidr), json_schema_extra={"default": cidr})
+
+def _default(cidr: str, description: str) -> Any:
+    return Field(default=IPv4Network(cidr), description=description, json_schema_extra={"default": cidr})
+
+
+def _size(name: str) -> Any:
+    return Field(default=name, description="The size of the machines, as below.")
 
 
 class Metadata(Strict):
@@ -45,17 +51,17 @@ class Etcd(Strict):
         description="0 puts etcd on the masters; else 1, 3, 5 or 7.",
         json_schema_extra={"enum": [0, 1, 3, 5, 7]},
     )
-    size: fields.SizeName = "small"
-    arch: fields.Arch = "amd64"
+    size: fields.SizeName = _size("small")
+    arch: fields.Arch = _ARCH
 
 
 class Masters(Strict):
     """The control plane."""
 
-    count: int = Field(default=1, ge=1, le=9)
-    size: fields.SizeName = "medium"
+    count: int = Field(default=1, ge=1, le=9, description="How many; an odd number where etcd is on them.")
+    size: fields.SizeName = _size("medium")
     schedulable: bool = Field(default=False, description="Whether masters also take ordinary pods.")
-    arch: fields.Arch = "amd64"
+    arch: fields.Arch = _ARCH
 
 
 class Pool(Strict):
@@ -65,10 +71,14 @@ class Pool(Strict):
     count: int = Field(
         ge=0, le=POOL_LIMIT, examples=[3], description="How many; where min and max differ, how many to begin with."
     )
-    size: fields.SizeName = "medium"
-    labels: dict[fields.LabelKey, fields.LabelValue] = {}
-    taints: fields.Items[fields.Taint] = Field(default=(), examples=[["dedicated=gpu:NoSchedule"]])
-    arch: fields.Arch = "amd64"
+    size: fields.SizeName = _size("medium")
+    labels: dict[fields.LabelKey, fields.LabelValue] = Field(default={}, description="Labels of the pool's nodes.")
+    taints: fields.Items[fields.Taint] = Field(
+        default=(),
+        description="Taints of the pool's nodes, as key=value:Effect.",
+        examples=[["dedicated=gpu:NoSchedule"]],
+    )
+    arch: fields.Arch = _ARCH
     spot: bool = Field(default=False, description="Cheaper machines that a cloud may take back.")
     min: int | None = Field(default=None, ge=0, le=POOL_LIMIT, description="The least that autoscaling keeps.")
     max: int | None = Field(default=None, ge=0, le=POOL_LIMIT, description="The most that autoscaling makes.")
@@ -95,10 +105,12 @@ class Network(Strict):
     driver: fields.Driver | None = Field(
         default=None, description="Left out, the lock decides once: weave where its images can be had, else flannel."
     )
-    machines: fields.Range = _default("10.20.0.0/16")
-    pods: fields.Range = _default("10.32.0.0/12")
-    services: fields.Range = _default("10.96.0.0/16")
-    encryption: bool = Field(default=True, description="Off only where the machines' network is private already.")
+    machines: fields.Range = _default("10.20.0.0/16", "The addresses of machines; an existing network lies in it.")
+    pods: fields.Range = _default("10.32.0.0/12", "The addresses of pods, a /24 for each machine.")
+    services: fields.Range = _default("10.96.0.0/16", "The virtual addresses of Services.")
+    encryption: bool = Field(
+        default=True, description="Whether machines encrypt what they send; off only in a private network."
+    )
 
 
 class Access(Strict):
@@ -118,7 +130,7 @@ class Spec(Strict):
     ] = ()
     network: Network = Network()
     registry: fields.Registry | None = Field(default=None, description="A mirror that every image is pulled from.")
-    addons: fields.Items[fields.Addon] = ADDONS
+    addons: fields.Items[fields.Addon] = Field(default=ADDONS, description="What is installed in the cluster.")
     access: Access = Access()
 
 

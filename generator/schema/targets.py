@@ -65,14 +65,14 @@ class Local(Strict):
         "guest kernel runs and they can be made.",
     )
     egress: bool = Field(default=True, description="Whether machines reach the outside.")
-    accel: fields.Accel = "auto"
+    accel: fields.Accel = Field(default="auto", description="How QEMU runs machines: kvm, tcg, or what works.")
 
     def section(self) -> sections.Local:
         return sections.Local(**dict(self))
 
 
 class S3(Strict):
-    bucket: fields.BucketName = Field(examples=["my-clusters-state"])
+    bucket: fields.BucketName = Field(description="The bucket's name.", examples=["my-clusters-state"])
     key: str | None = Field(default=None, min_length=1, description="CLUSTER/terraform.tfstate if left out.")
     region: fields.AwsRegion | None = Field(default=None, description="The cluster's if left out.")
 
@@ -80,15 +80,16 @@ class S3(Strict):
 class AwsBackend(Strict):
     """Where Terraform keeps its state."""
 
-    s3: S3 = Field(examples=[{"bucket": "my-clusters-state"}])
+    s3: S3 = Field(description="A bucket of S3.", examples=[{"bucket": "my-clusters-state"}])
 
 
 class Vpc(Strict):
     """A network that is there already: machines go to its private subnets."""
 
-    id: fields.VpcId = Field(examples=["vpc-0123456789abcdef0"])
+    id: fields.VpcId = Field(description="The VPC.", examples=["vpc-0123456789abcdef0"])
     subnets: Annotated[fields.Items[fields.SubnetId], Field(min_length=1), AfterValidator(_distinct)] = Field(
-        examples=[["subnet-0123456789abcdef0"]]
+        description="Private subnets for machines, one or more; machines take turns in them.",
+        examples=[["subnet-0123456789abcdef0"]],
     )
     public_subnets: Annotated[fields.Items[fields.SubnetId], AfterValidator(_distinct)] = Field(
         default=(), description="For the API's load balancer."
@@ -98,19 +99,23 @@ class Vpc(Strict):
 class Aws(Strict):
     """Machines on AWS, in one account and region."""
 
-    region: fields.AwsRegion = Field(examples=["eu-west-1"])
+    region: fields.AwsRegion = Field(description="The region.", examples=["eu-west-1"])
     account: fields.AwsAccount | None = Field(
         default=None, description="In quotes: the only account that will do.", examples=["123456789012"]
     )
     admin_cidrs: AdminCidrs = Field(examples=[["203.0.113.0/24"]], description="Who may reach the API from outside.")
     zones: AwsZones = Field(default=(), description="Left out: all that offer the machines' types.")
-    sizes: AwsSizes = Field(default={}, examples=[{"medium": "t3.medium"}])
+    sizes: AwsSizes = Field(
+        default={}, description="Other types for sizes, as below.", examples=[{"medium": "t3.medium"}]
+    )
     nat: Literal["none", "one", "zone"] = Field(default="one", description="NAT gateways: none, one, or one a zone.")
     load_balancer: LoadBalancer = None
-    vpc: Vpc | None = None
+    vpc: Vpc | None = Field(default=None, description="An existing network; left out, the cluster has its own.")
     images: dict[fields.Arch, fields.AmiId] = Field(default={}, description="Machine images instead of Debian's own.")
-    tags: dict[fields.TagKey, fields.TagValue] = Field(default={}, examples=[{"team": "platform"}])
-    backend: AwsBackend | None = None
+    tags: dict[fields.TagKey, fields.TagValue] = Field(
+        default={}, description="Tags of everything that Terraform creates.", examples=[{"team": "platform"}]
+    )
+    backend: AwsBackend | None = Field(default=None, description="Left out, state stays in the rendered folder.")
 
     def section(self) -> sections.Aws:
         vpc = sections.Vpc(**dict(self.vpc)) if self.vpc else None
@@ -119,21 +124,23 @@ class Aws(Strict):
 
 
 class Gcs(Strict):
-    bucket: fields.BucketName = Field(examples=["my-clusters-state"])
+    bucket: fields.BucketName = Field(description="The bucket's name.", examples=["my-clusters-state"])
     prefix: str | None = Field(default=None, min_length=1, description="The cluster's name if left out.")
 
 
 class GceBackend(Strict):
     """Where Terraform keeps its state."""
 
-    gcs: Gcs = Field(examples=[{"bucket": "my-clusters-state"}])
+    gcs: Gcs = Field(description="A bucket of Cloud Storage.", examples=[{"bucket": "my-clusters-state"}])
 
 
 class GceNetwork(Strict):
     """A network that is there already."""
 
-    name: fields.GceName = Field(examples=["my-network"])
-    subnetwork: fields.GceName = Field(examples=["my-subnetwork"])
+    name: fields.GceName = Field(description="The network.", examples=["my-network"])
+    subnetwork: fields.GceName = Field(
+        description="Its subnetwork for machines, in the region.", examples=["my-subnetwork"]
+    )
     project: fields.GceProject | None = Field(
         default=None, description="The host project that shares it; the cluster's own if left out."
     )
@@ -142,21 +149,27 @@ class GceNetwork(Strict):
 class Gce(Strict):
     """Machines on Google Compute Engine, in one project and region."""
 
-    project: fields.GceProject = Field(examples=["my-project"])
+    project: fields.GceProject = Field(description="The project.", examples=["my-project"])
     project_number: fields.ProjectNumber | None = Field(default=None, description="Asked for if left out.")
-    region: fields.GceRegion = Field(examples=["europe-west1"])
+    region: fields.GceRegion = Field(description="The region.", examples=["europe-west1"])
     admin_cidrs: AdminCidrs = Field(examples=[["203.0.113.0/24"]], description="Who may reach the API from outside.")
     zones: GceZones = Field(default=(), description="Left out: all that offer the machines' types.")
-    sizes: GceSizes = Field(default={}, examples=[{"medium": "e2-medium"}])
+    sizes: GceSizes = Field(
+        default={}, description="Other types for sizes, as below.", examples=[{"medium": "e2-medium"}]
+    )
     nat: Literal["none", "one"] = Field(default="one", description="Cloud NAT: none, or one for the region.")
     load_balancer: LoadBalancer = None
-    network: GceNetwork | None = None
+    network: GceNetwork | None = Field(
+        default=None, description="An existing network; left out, the cluster has its own."
+    )
     images: dict[fields.Arch, fields.GceImage] = Field(
         default={}, description="Machine images instead of Debian's own."
     )
-    labels: dict[fields.GceLabel, fields.GceLabelValue] = Field(default={}, examples=[{"team": "platform"}])
+    labels: dict[fields.GceLabel, fields.GceLabelValue] = Field(
+        default={}, description="Labels of everything that Terraform creates.", examples=[{"team": "platform"}]
+    )
     kms_key: fields.KmsKey | None = Field(default=None, description="A key of your own for disks, instead of Google's.")
-    backend: GceBackend | None = None
+    backend: GceBackend | None = Field(default=None, description="Left out, state stays in the rendered folder.")
 
     def section(self) -> sections.Gce:
         network = self.network and sections.GceNetwork(

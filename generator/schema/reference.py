@@ -1,0 +1,120 @@
+"""The reference of `cluster.yaml` as a page of Markdown, out of the schema itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from generator.definition import ARCHITECTURES, SIZES
+from generator.schema import json_schema
+from generator.schema.changes import CHANGES
+from generator.sections import Types
+
+HEAD = """\
+# The cluster definition
+
+Every field of `cluster.yaml`, and what a change of it does to a cluster that was applied. `anywhere schema` prints the
+same as JSON Schema, for editors. This page is generated: `anywhere schema --markdown`.
+
+- **live**: the next `apply` changes the running cluster, in place.
+- **new machines only**: machines that are there keep what they have.
+- **refused**: `plan` and `apply` stop with an error, and nothing is changed.
+- **not supported**: nothing refuses it yet, and the cluster may not survive it. Make a new cluster instead.
+
+`apiVersion: anywhere/v1` and `kind: Cluster` begin each definition.
+"""
+Block = Mapping[str, Any]
+
+
+def page(types: Mapping[str, Types]) -> str:
+    """The whole page; `types` are the machine types of sizes by target."""
+    sections: dict[str, list[str]] = {}
+    for path, field, required in fields():
+        sections.setdefault(_section(path), []).append(_row(path, field, required))
+    tables = (f"\n## {name}\n\n{_HEADER}\n" + "".join(rows) for name, rows in sections.items())
+    return HEAD + "".join(tables) + _sizes(types)
+
+
+def fields() -> Iterator[tuple[str, Block, bool]]:
+    """(path, JSON Schema, whether it must be given) of every field that holds a value."""
+    schema = json_schema()
+    found = _walk(schema, schema["$defs"], "")
+    yield from (each for each in found if each[0] not in ("apiVersion", "kind"))
+
+
+_HEADER = "| Field | Type | Default | What it is | A change |\n|---|---|---|---|---|"
+
+
+def _walk(block: Block, defs: Mapping[str, Block], prefix: str) -> Iterator[tuple[str, Block, bool]]:
+    for name, field in block["properties"].items():
+        path = f"{prefix}{name}"
+        inner = _inner(field)
+        if inner is None:
+            yield path, field, name in block.get("required", ())
+        else:
+            ref, several = inner
+            yield from _walk(defs[ref], defs, f"{path}[]." if several else f"{path}.")
+
+
+def _inner(field: Block) -> tuple[str, bool] | None:
+    """The definition that a field refers to, and whether it holds several."""
+    for choice in (*reversed(field.get("anyOf", ())), field):
+        several = choice.get("type") == "array"
+        ref = (choice.get("items", {}) if several else choice).get("$ref")
+        if ref:
+            return ref.rpartition("/")[2], several
+    return None
+
+
+def _section(path: str) -> str:
+    parts = path.split(".")
+    return ".".join(parts[:2]).removesuffix("[]") if len(parts) > 2 else parts[0] if parts[0] != "spec" else path
+
+
+def _row(path: str, field: Block, required: bool) -> str:
+    default = "required" if required else _default(field.get("default"))
+    kind, note = CHANGES[path]
+    cells = (f"`{path}`", _type(field), default, field.get("description", ""), f"**{kind}**. {note}".strip())
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
+
+
+def _default(value: Any) -> str:
+    return "" if value in (None, [], {}) else f"`{value if isinstance(value, str) else json.dumps(value)}`"
+
+
+def _type(field: Block) -> str:
+    """A field's type in words."""
+    choices = [choice for choice in field.get("anyOf", ()) if choice.get("type") != "null"]
+    if choices:
+        return " or ".join(dict.fromkeys(_type(choice) for choice in choices))
+    if words := field.get("enum"):
+        return ", ".join(f"`{word}`" for word in words)
+    match field.get("type"):
+        case "array":
+            return f"list of {_type(field['items'])}"
+        case "object":
+            return "mapping"
+        case "integer":
+            return f"{field['minimum']} to {field['maximum']}"
+        case "boolean":
+            return "`true`, `false`"
+    return "text"
+
+
+def _sizes(types: Mapping[str, Types]) -> str:
+    """What each size is, at least, and which type that is on each cloud."""
+    columns = [f"{target} {arch}" for target in types for arch in ARCHITECTURES]
+    head = f"| Size | vCPUs | Memory | Disk | {' | '.join(columns)} |\n|{'---|' * (4 + len(columns))}\n"
+    rows = (
+        f"| `{size.name}` | {size.cpus} | {size.memory // 1024} GiB | {size.disk} GiB | "
+        + " | ".join(f"`{types[target][size.name][arch]}`" for target in types for arch in ARCHITECTURES)
+        + " |\n"
+        for size in SIZES.values()
+    )
+    about = (
+        "A size promises at least this much; a local machine has exactly this. Name other types in `sizes` of\n"
+        "`providers.aws` or `providers.gce`: `{medium: m7i.large}`, or `{medium: {arm64: m7g.large}}`.\n"
+        "GCE's `e2-small` and `e2-medium` share their cores: two at half speed or less.\n"
+    )
+    return f"\n## Sizes\n\n{about}\n{head}{''.join(rows)}"
