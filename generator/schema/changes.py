@@ -12,7 +12,7 @@ UNSAFE = "not supported"  # not refused yet, and the cluster may not survive it
 _ARCH = (UNSAFE, "Machines keep the image of their old architecture. Add a pool instead.")
 _SIZE = (
     LIVE,
-    "One machine at a time is stopped and started. A cloud keeps its disk as it is; a local one can only grow.",
+    "One machine at a time is stopped and started. A cloud keeps its disk; a local one can only grow.",
 )
 _ETCD = "Members are neither added to etcd nor removed from it yet."
 
