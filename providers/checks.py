@@ -1,4 +1,4 @@
-"""A preflight is a list of probes: each says what it found, or raises UserError where that will not do."""
+"""A preflight is a list of probes: each says what it found, or raises UserError where it does not suit the cluster."""
 
 from __future__ import annotations
 

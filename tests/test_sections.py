@@ -96,7 +96,7 @@ def test_zones_lie_in_the_region_and_are_named_once(target, zone, other, meant):
     assert section(target, zones=[zone]).zones == (zone,)
     region = section(target).region
     assert problems(target, zones=[zone, other]) == [("zones[1]", f"zone {other} is not in region {region}", meant)]
-    assert problems(target, zones=[zone, zone]) == [("zones", f"{zone} is there twice", "remove one of the two")]
+    assert problems(target, zones=[zone, zone]) == [("zones", f"{zone} is given twice", "remove one of the two")]
     # Which of the two is wrong cannot be known while the region has not even the form of one.
     assert [path for path, *_ in problems(target, region="Ireland", zones=[zone])] == ["region"]
 
@@ -112,7 +112,7 @@ def test_a_size_is_a_type_alone_or_types_by_architecture(target, usual):
         (path, message, hint) = problems(target, sizes={"medium": wrong})[0]
         assert (path, message) == ("sizes.medium", f"should be a machine type, not {json.dumps(wrong)}")
         assert hint.startswith(f"such as {usual}, or {{arm64: ")
-    form = ('has the wrong form: "T3"', f"such as {usual}")
+    form = ('does not have the right form: "T3"', f"such as {usual}")
     assert problems(target, sizes={"medium": "T3"}) == [("sizes.medium", *form)]
     assert problems(target, sizes={"medium": {"arm64": "T3"}}) == [("sizes.medium.arm64", *form)]
 
@@ -155,7 +155,7 @@ def test_words_are_those_that_are_known(target, keys, where, meant):
 )
 def test_what_has_not_the_right_form_is_shown_one_that_has(target, keys, where):
     ((path, message, hint),) = problems(target, **keys)
-    assert path == where and message.startswith("has the wrong form: ") and hint.startswith("such as ")
+    assert path == where and message.startswith("does not have the right form: ") and hint.startswith("such as ")
 
 
 @pytest.mark.parametrize("ending", ["", "\n", " ", "\u0000"])

@@ -58,7 +58,7 @@ def _pools(spec: Spec) -> Iterator[Finding]:
     for index, pool in enumerate(spec.workers):
         at: Keys = ("spec", "workers", index)
         if first[pool.name] < index:
-            yield Finding(((*at, "name"),), f"there is a pool {pool.name} already", "give each pool a name of its own")
+            yield Finding(((*at, "name"),), f"there already is a pool {pool.name}", "give each pool a name of its own")
         if pool.min is not None and pool.min > pool.count:
             paths = ((*at, "min"), (*at, "count"))
             yield Finding(paths, f"min {pool.min} is more than count {pool.count}", "min <= count <= max")

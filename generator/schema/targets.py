@@ -40,7 +40,7 @@ def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
     seen: set[str] = set()
     for name in names:
         if name in seen:
-            raise wrong(f"{name} is there twice", "remove one of the two")
+            raise wrong(f"{name} is given twice", "remove one of the two")
         seen.add(name)
     return names
 
@@ -108,7 +108,7 @@ class Aws(Strict):
     sizes: AwsSizes = Field(
         default={}, description="Other types for sizes, as below.", examples=[{"medium": "t3.medium"}]
     )
-    nat: Literal["none", "one", "zone"] = Field(default="one", description="NAT gateways: none, one, or one a zone.")
+    nat: Literal["none", "one", "zone"] = Field(default="one", description="NAT gateways: none, one, or one per zone.")
     load_balancer: LoadBalancer = None
     vpc: Vpc | None = Field(default=None, description="An existing network; left out, the cluster has its own.")
     images: dict[fields.Arch, fields.AmiId] = Field(default={}, description="Machine images instead of Debian's own.")

@@ -112,7 +112,7 @@ def _problem(
 ) -> UserError:
     """What to say of subnets in which machines do not reach the services that they lack.
 
-    It is but a doubt where there may be endpoints that are not to be seen from here, or names for those that there are.
+    It is only uncertain where there may be endpoints that cannot be seen from here, or names for those that there are.
     """
     region, services = session.region, " and ".join(SERVICES[service] for service in lacks)
     doubt = (

@@ -1,6 +1,6 @@
 """Names, ranges and addresses: what the cluster's would clash with.
 
-Each function says what it found, and raises UserError where that will not do.
+Each function says what it found, and raises UserError where it does not suit the cluster.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def _ranges(vpc: Mapping[str, Any]) -> Iterator[IPv4Network]:
 
 
 def _routes(tables: Sequence[subnets.Table]) -> Iterator[tuple[IPv4Network, str]]:
-    """Where the VPC's routes lead outside of it, but for the default route."""
+    """Where the VPC's routes lead outside of it, except for the default route."""
     for table in tables:
         for route in table.get("Routes", ()):
             cidr = route.get("DestinationCidrBlock", "0.0.0.0/0")

@@ -192,7 +192,7 @@ def _no_answer_of_aws(error: Exception, request: Request) -> AwsError:
 
 
 def _bad_region(error: Exception, request: Request) -> AwsError:
-    return AwsError(f"{request.region} is no AWS region.", "Write one such as eu-west-1 in providers.aws.region.")
+    return AwsError(f"{request.region} is not an AWS region.", "Write one such as eu-west-1 in providers.aws.region.")
 
 
 def _line(text: object) -> str:

@@ -29,7 +29,7 @@ def chosen(session: Session, definition: Definition) -> list[dict[str, str]]:
             raise UserError(f"{_named(subnet)} {problem[0]}.", problem[1])
     for subnet in (described[name] for name in public):
         if not _public(subnet["SubnetId"], routed):
-            raise UserError(f"{_named(subnet)} is no public subnet: no route leads to an internet gateway.", FIX)
+            raise UserError(f"{_named(subnet)} is not a public subnet: no route leads to an internet gateway.", FIX)
     if locked.balanced(definition, section.of(definition)):
         _check_balanced([described[name] for name in public or ids])
     return [

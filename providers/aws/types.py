@@ -15,7 +15,7 @@ FIX = "Fix providers.aws.sizes."
 
 
 def described(session: Session, definition: Definition) -> dict[str, dict[str, Any]]:
-    """Every type that the cluster is made of; UserError where one is unknown or will not do."""
+    """Every type that the cluster is made of; UserError where one is unknown or does not suit the cluster."""
     groups = sizes.groups(definition)
     wanted = sorted({group.type for group in groups})
     try:

@@ -1,6 +1,6 @@
 """Names, ranges and addresses: what the cluster's would clash with.
 
-Each function says what it found, and raises UserError where that will not do.
+Each function says what it found, and raises UserError where it does not suit the cluster.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ def _taken(session: Session, name: str) -> Iterator[tuple[IPv4Network, str]]:
 
 
 def _leading(routes: Sequence[Any]) -> Iterator[tuple[IPv4Network, str]]:
-    """Where the network's routes lead outside of it, but for the default route."""
+    """Where the network's routes lead outside of it, except for the default route."""
     for route in routes:
         away = not route.next_hop_network and ":" not in route.dest_range
         if away and route.dest_range != "0.0.0.0/0":
@@ -110,7 +110,7 @@ def free(session: Session, definition: Definition, fixed: Mapping[str, str]) -> 
 
 
 def _held(session: Session, definition: Definition) -> Iterator[tuple[str, str]]:
-    """Addresses of the network, or reserved in its subnetwork, and who has them, but for the cluster itself."""
+    """Addresses of the network, or reserved in its subnetwork, and who has them, except the cluster itself."""
     for instance in session.items("InstancesClient", "aggregated_list", LOOK):
         if instance.labels.get(CLUSTER) != definition.name:
             for interface in instance.network_interfaces:

@@ -15,7 +15,7 @@ def check_name(value: Any, attribute: str = "name") -> None:
     """Names become host names and folders: lower-case letters, digits and dashes, at most 63."""
     if is_known(value) and not _NAME.fullmatch(value):
         hint = "Use lower-case letters, digits and dashes, at most 63, beginning and ending with a letter or digit."
-        raise InvalidAttribute(f"{value!r} is no name.", hint, attribute)
+        raise InvalidAttribute(f"{value!r} is not a valid name.", hint, attribute)
 
 
 def check_least(value: Any, least: int, unit: str, attribute: str) -> None:

@@ -152,7 +152,7 @@ def test_a_region_that_is_none(aws, environment):
 def test_a_region_that_cannot_be_a_name(aws, environment):
     environment.delenv("AWS_ENDPOINT_URL")
     message, hint = asked("eu west")
-    assert message == "eu west is no AWS region."
+    assert message == "eu west is not an AWS region."
     assert "providers.aws.region" in hint
 
 
