@@ -23,7 +23,7 @@ STAR_WARS = Definition(
     registry=None,
     addons=("dns",),
     ssh_keys=(),
-    providers=Sections(Local(egress=True, accel="auto"), aws=None, gce=None),
+    providers=Sections(Local(machines="vm", egress=True, accel="auto"), aws=None, gce=None),
 )
 
 

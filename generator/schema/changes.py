@@ -44,6 +44,7 @@ CHANGES: Mapping[str, tuple[str, str]] = {
     "spec.registry": (LIVE, "Containers are replaced by those of the mirror."),
     "spec.addons": (LIVE, "One that is removed from the list stays in the cluster."),
     "spec.access.ssh_keys": (NEW, "The way in, such as AWS's endpoint for ssh, is live."),
+    "providers.local.machines": (NEW, "A machine stays what it is; Terraform replaces none for it."),
     "providers.local.egress": (LIVE, "Machines are stopped and started again."),
     "providers.local.accel": (LIVE, "Machines are stopped and started again."),
     "providers.aws.region": (REFUSED, "The lock is of the old region."),

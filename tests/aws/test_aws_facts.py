@@ -6,7 +6,6 @@ from ipaddress import IPv4Network
 import pytest
 
 from generator.errors import UserError
-from generator.sections import Local, Sections
 from providers import load
 
 ZONES = ["eu-west-1a", "eu-west-1b", "eu-west-1c"]
@@ -134,7 +133,8 @@ def test_no_section(provider, defined):
     from dataclasses import replace
 
     message, hint = refused(
-        provider.facts, replace(defined(), providers=Sections(Local(egress=True, accel="auto"), aws=None, gce=None))
+        provider.facts,
+        replace(defined(), providers=Sections(Local(machines="vm", egress=True, accel="auto"), aws=None, gce=None)),
     )
     assert message.endswith("cluster.yaml does not say where on AWS: it has no providers.aws.")
     assert "region: eu-west-1" in hint
