@@ -132,10 +132,8 @@ def test_a_lock_of_something_else(environment, provider, defined, locked):
 def test_no_section(provider, defined):
     from dataclasses import replace
 
-    message, hint = refused(
-        provider.facts,
-        replace(defined(), providers=Sections(Local(machines="vm", egress=True, accel="auto"), aws=None, gce=None)),
-    )
+    definition = defined()
+    message, hint = refused(provider.facts, replace(definition, providers=replace(definition.providers, aws=None)))
     assert message.endswith("cluster.yaml does not say where on AWS: it has no providers.aws.")
     assert "region: eu-west-1" in hint
 
