@@ -98,7 +98,7 @@ def _explain(error: ErrorDetails, model: type[Strict], keys: Keys) -> tuple[str,
         case "literal_error":
             return f"should be {str(context['expected']).replace(chr(39), '')}{is_not}", ""
         case "string_pattern_mismatch":
-            return f"does not have the right form: {shown(given)}", _example(model, keys)
+            return f"has the wrong form: {shown(given)}", _example(model, keys)
         case "too_short":
             return "should not be empty", _example(model, keys)
         case "int_type" | "int_from_float" | "int_parsing":

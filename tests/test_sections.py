@@ -112,7 +112,7 @@ def test_a_size_is_a_type_alone_or_types_by_architecture(target, usual):
         (path, message, hint) = problems(target, sizes={"medium": wrong})[0]
         assert (path, message) == ("sizes.medium", f"should be a machine type, not {json.dumps(wrong)}")
         assert hint.startswith(f"such as {usual}, or {{arm64: ")
-    form = ('does not have the right form: "T3"', f"such as {usual}")
+    form = ('has the wrong form: "T3"', f"such as {usual}")
     assert problems(target, sizes={"medium": "T3"}) == [("sizes.medium", *form)]
     assert problems(target, sizes={"medium": {"arm64": "T3"}}) == [("sizes.medium.arm64", *form)]
 
@@ -155,7 +155,7 @@ def test_words_are_those_that_are_known(target, keys, where, meant):
 )
 def test_what_has_not_the_right_form_is_shown_one_that_has(target, keys, where):
     ((path, message, hint),) = problems(target, **keys)
-    assert path == where and message.startswith("does not have the right form: ") and hint.startswith("such as ")
+    assert path == where and message.startswith("has the wrong form: ") and hint.startswith("such as ")
 
 
 @pytest.mark.parametrize("ending", ["", "\n", " ", "\u0000"])

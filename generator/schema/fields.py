@@ -52,7 +52,7 @@ def label(limit: int) -> Callable[[str], str]:
         if not re.fullmatch(r"[a-z]([a-z0-9-]*[a-z0-9])?", name):
             better = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-0123456789")
             rule = "lower-case letters, digits and -, beginning with a letter"
-            raise wrong(f"{shown(name)} is not a valid name", f"did you mean {better}? {rule}" if better else rule)
+            raise wrong(f"{shown(name)} is not a name", f"did you mean {better}? {rule}" if better else rule)
         return name
 
     return check
@@ -86,7 +86,7 @@ def formed(pattern: str, example: str) -> Callable[[str], str]:
 
     def check(text: str) -> str:
         if not re.fullmatch(pattern, text):
-            raise wrong(f"does not have the right form: {shown(text)}", f"such as {example}")
+            raise wrong(f"has the wrong form: {shown(text)}", f"such as {example}")
         return text
 
     return check
