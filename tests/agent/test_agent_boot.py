@@ -11,8 +11,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from generator.status import stages
+
 SCRIPT = Path(__file__).parent.parent.parent / "modules" / "node" / "boot" / "anywhere-converge"
-AGENT = 'import sys\nprint("agent", open(sys.argv[1]).read())\n'
+AGENT = 'import os, sys\nprint("agent", open(sys.argv[1]).read(), os.environ["ANYWHERE_PROBLEM"])\n'
 
 
 def archive(text=AGENT):
@@ -33,11 +35,12 @@ def machine(tmp_path, programs):
     programs.put("anywhere-fetch", f'exec cat "{served}/$1"')
     script = tmp_path / "anywhere-converge"
     text = SCRIPT.read_text()
-    for path in ("/opt/anywhere", "/var/lib/anywhere"):
+    for path in ("/opt/anywhere", "/var/lib/anywhere", "/dev/ttyS0", "/dev/console"):
         assert path in text
         text = text.replace(path, f"{tmp_path}{path}")
     script.write_text(text)
-    (tmp_path / "opt" / "anywhere").mkdir(parents=True)
+    for folder in ("opt/anywhere", "dev"):
+        (tmp_path / folder).mkdir(parents=True)
 
     def release(data, **more):
         checksum = hashlib.sha256(data).hexdigest()
@@ -50,7 +53,14 @@ def machine(tmp_path, programs):
 
     fetched = lambda: [run.split()[1].split("/")[0] for run in programs.runs()]  # noqa: E731
     return SimpleNamespace(
-        served=served, release=release, boot=boot, fetched=fetched, home=tmp_path / "opt" / "anywhere"
+        served=served,
+        release=release,
+        boot=boot,
+        fetched=fetched,
+        home=tmp_path / "opt" / "anywhere",
+        last=tmp_path / "var" / "lib" / "anywhere" / "release.json",
+        console=tmp_path / "dev" / "ttyS0",
+        programs=programs,
     )
 
 
@@ -59,7 +69,7 @@ def test_the_agent_of_the_release_is_run(machine):
     done = machine.boot()
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("agent") and '"star-wars"' in done.stdout
-    assert [path.name for path in machine.home.iterdir()] == [checksum]
+    assert {path.name for path in machine.home.iterdir()} == {checksum, f"{checksum}.tar"}
 
 
 def test_the_archive_is_fetched_once(machine):
@@ -102,10 +112,73 @@ def test_without_any_release_nothing_is_run(machine):
     assert "no release could be fetched" in done.stderr
 
 
+@pytest.mark.parametrize("damage", ["", "half", "\0\0\0"])
+@pytest.mark.parametrize("file", ["agent/__main__.py", "archive"])
+def test_files_that_a_power_cut_damaged_are_restored(machine, damage, file):
+    """An empty __main__.py would run, do nothing, and exit 0."""
+    checksum = machine.release(archive())
+    machine.boot()
+    (machine.home / f"{checksum}.tar" if file == "archive" else machine.home / checksum / file).write_text(damage)
+    for _ in range(2):
+        done = machine.boot()
+        assert done.returncode == 0 and done.stdout.startswith("agent"), done.stderr
+    assert (machine.home / checksum / "agent" / "__main__.py").read_text() == AGENT
+
+
+def test_a_missing_file_is_restored(machine):
+    checksum = machine.release(archive())
+    machine.boot()
+    (machine.home / checksum / "agent" / "__init__.py").unlink()
+    assert machine.boot().returncode == 0
+    assert (machine.home / checksum / "agent" / "__init__.py").exists()
+
+
+def test_a_damaged_release_is_replaced_and_without_a_store_said(machine):
+    machine.release(archive(), cluster="star-wars")
+    machine.boot()
+    machine.last.write_text("")
+    assert '"star-wars"' in machine.boot().stdout
+    machine.last.write_text("")
+    (machine.served / "release.json").unlink()
+    assert machine.boot().returncode == 1
+    assert "anywhere: failed stage=fetch reason=" in machine.console.read_text()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "anywhere-fetch release.json: HTTP 403: AccessDenied: Access Denied",
+        "curl: (6) Could not resolve host: star-wars.s3.eu-west-1.amazonaws.com",
+        "curl: (7) Failed to connect to 10.0.2.100 port 80: No route to host",
+    ],
+)
+def test_a_machine_that_cannot_fetch_says_why_on_its_console_each_time(machine, words):
+    machine.programs.put("anywhere-fetch", f"echo '{words}' >&2; exit 22")
+    for _ in range(2):
+        assert machine.boot().returncode == 1
+        assert stages(machine.console.read_text()).reason == words
+        assert stages(machine.console.read_text()).failed == "fetch"
+        machine.console.unlink()
+
+
+def test_an_archive_that_cannot_be_fetched_is_said_on_the_console(machine):
+    checksum = machine.release(archive())
+    (machine.served / "node" / f"{checksum}.tar").unlink()
+    assert machine.boot().returncode == 1
+    assert "No such file" in stages(machine.console.read_text()).reason
+
+
+def test_the_agent_learns_why_its_release_is_the_last_one(machine):
+    machine.release(archive())
+    assert machine.boot().stdout.rstrip().endswith("}")
+    machine.programs.put("anywhere-fetch", "echo 'HTTP 403' >&2; exit 22")
+    assert machine.boot().stdout.rstrip().endswith("HTTP 403")
+
+
 def test_an_unpacking_that_was_cut_short_is_done_again(machine):
     machine.release(archive())
     (machine.home / "unfinished" / "agent").mkdir(parents=True)
     (machine.home / "unfinished" / "agent" / "half.py").touch()
     assert machine.boot().returncode == 0
-    (home,) = machine.home.iterdir()
+    (home,) = (path for path in machine.home.iterdir() if path.is_dir())
     assert not (home / "agent" / "half.py").exists()

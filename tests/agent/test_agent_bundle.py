@@ -37,6 +37,7 @@ def test_a_version_is_fetched_once_and_kept_for_root_alone(fetched, tmp_path):
     assert fetched == ["secrets/etcd"]
     (kept,) = (tmp_path / "secrets").iterdir()
     assert kept.stat().st_mode & 0o777 == 0o600
+    assert kept.parent.stat().st_mode & 0o777 == 0o700
 
 
 def test_a_new_version_takes_the_place_of_the_old(fetched, tmp_path):
@@ -52,6 +53,16 @@ def test_another_version_than_the_release_names_is_not_taken(fetched, tmp_path):
     with pytest.raises(NodeError, match="secrets/etcd is not of version 000000000000 yet"):
         bundle.secrets(release, "etcd")
     assert not (tmp_path / "secrets").exists()
+
+
+@pytest.mark.parametrize("damage", ["", "{", "null"])
+def test_a_damaged_copy_is_fetched_again(fetched, tmp_path, damage):
+    release = {"secrets": {"etcd": version(FILES)}}
+    bundle.secrets(release, "etcd")
+    (kept,) = (tmp_path / "secrets").iterdir()
+    kept.write_text(damage)
+    assert bundle.secrets(release, "etcd") == FILES
+    assert fetched == ["secrets/etcd"] * 2
 
 
 def test_a_component_does_not_touch_one_whose_name_begins_alike(fetched, tmp_path):

@@ -3,6 +3,7 @@
 import io
 import json
 import tarfile
+import time
 
 import pytest
 from agent import bundle, containers, health
@@ -32,7 +33,7 @@ class Plain:
 def sick(monkeypatch, tmp_path):
     """Words of a command that make a container unhealthy."""
     words = set()
-    monkeypatch.setattr(containers, "STATE", tmp_path / "state")
+    monkeypatch.setattr(containers, "RUN", tmp_path / "run")
 
     def healthy(spec, engine):
         found = engine.inspect(spec["name"])
@@ -174,6 +175,18 @@ def test_what_was_put_back_is_left_alone_for_a_while(engine, sick, secrets, monk
     with pytest.raises(NodeError, match="the previous container is back"):
         ensure(command=["etcd", "--broken"])
     assert ensure(command=["etcd", "--other"]) is True
+
+
+@pytest.mark.parametrize("days", [-30, 30])
+def test_a_clock_that_is_changed_neither_shortens_nor_lengthens_that(engine, sick, secrets, monkeypatch, days):
+    ensure()
+    sick.add("--broken")
+    with pytest.raises(NodeError, match="the previous container is back"):
+        ensure(command=["etcd", "--broken"])
+    clock = time.time() + days * 86400
+    monkeypatch.setattr(time, "time", lambda: clock)
+    with pytest.raises(NodeError, match="tried again in 30 minutes"):
+        ensure(command=["etcd", "--broken"])
 
 
 def test_the_old_one_comes_back_where_the_new_does_not_start(engine, sick, secrets):

@@ -149,11 +149,24 @@ def test_ready_is_said_again_now_and_then(machine):
     """Clouds keep only the end of a console."""
     converge.main()
     assert names(machine) == STAGES
-    os.utime(converge.READY, (time.time() - converge.AGAIN_SECONDS - 1,) * 2)
+    said_ready = converge.READY.read_text().split()[0]
+    converge.READY.write_text(f"{said_ready} {time.monotonic() - converge.AGAIN_SECONDS - 1}")
     assert converge.main() == 0
     assert names(machine) == [*STAGES, "ready"]
     assert converge.main() == 0
     assert names(machine) == [*STAGES, "ready"]
+
+
+def test_a_machine_that_works_but_cannot_fetch_says_so_each_time_until_it_can(machine, monkeypatch):
+    converge.main()
+    before = len(said(machine))
+    monkeypatch.setenv("ANYWHERE_PROBLEM", "HTTP 403:  AccessDenied")
+    for _ in range(2):
+        assert converge.main() == 1
+    assert said(machine)[before:] == ["anywhere: failed stage=fetch reason=HTTP 403: AccessDenied"] * 2
+    monkeypatch.delenv("ANYWHERE_PROBLEM")
+    assert converge.main() == 0
+    assert names(machine)[-1] == "ready"
 
 
 def test_after_a_boot_the_stages_are_said_again(machine):

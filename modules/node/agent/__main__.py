@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import sys
 import time
 from collections.abc import Mapping
@@ -27,9 +28,11 @@ from agent import (
     settings,
     storage,
 )  # fmt: skip
+from agent.files import put, write
 from agent.host import Host, NodeError
 
-BOOTED, READY = Path("/run/anywhere/booted"), Path("/run/anywhere/ready")  # since this boot; READY holds a release
+# Since this boot. READY holds the release, and the monotonic time at which that was last said.
+BOOTED, READY = Path("/run/anywhere/booted"), Path("/run/anywhere/ready")
 CA = Path("/etc/anywhere/ca.crt")
 AGAIN_SECONDS = 600
 
@@ -37,7 +40,7 @@ AGAIN_SECONDS = 600
 def main() -> int:
     """The steps, in order; the first that fails is said on the console, and the timer tries again."""
     text = Path(sys.argv[1]).read_text()
-    mark = Mark(hashlib.sha256(text.encode()).hexdigest())
+    mark = Mark(hashlib.sha256(text.encode()).hexdigest(), os.environ.get("ANYWHERE_PROBLEM", ""))
     try:
         release = host.release(text)
         me = prepare(release, mark)
@@ -52,15 +55,19 @@ def main() -> int:
     except Exception as error:
         mark.failed(f"{type(error).__name__}: {error}")
         raise
-    return 0
+    return 1 if mark.problem else 0
 
 
 class Mark:
-    """The stage under way; each is said once it is done, but not again and again while a release stands."""
+    """The stage under way; each is reported once it is done, but not repeated while a release stays the same.
 
-    def __init__(self, release: str) -> None:
-        self.stage, self._release = "fetch", release
-        self._quiet = READY.exists() and READY.read_text() == release
+    `problem` is why the boot script could not fetch the release and uses the one before, "" where it could.
+    """
+
+    def __init__(self, release: str, problem: str = "") -> None:
+        self.stage, self.problem, self._release = "fetch", problem, release
+        last, self._said = _last_ready()
+        self._quiet = last == release
         if not BOOTED.exists():
             BOOTED.parent.mkdir(exist_ok=True)
             BOOTED.touch()
@@ -71,11 +78,18 @@ class Mark:
         self.stage = then
 
     def ready(self) -> None:
-        """Said again now and then: clouds keep only the end of a console, and the kernel writes there too."""
+        """Repeated every few minutes: clouds keep only the end of a console, and the kernel writes there too.
+
+        Where the release could not be fetched, that is reported instead, each time.
+        """
         self.done("ready")
-        if not self._quiet or time.time() - READY.stat().st_mtime > AGAIN_SECONDS:
+        now = time.monotonic()
+        if self.problem:
+            console.failed("fetch", self.problem)
+            write(READY, f"{self._release} {-AGAIN_SECONDS}")  # so that `ready` follows as soon as it is true
+        elif not self._quiet or now - self._said > AGAIN_SECONDS:
             console.stage(self.stage, release=self._release[:12])
-            READY.write_text(self._release)
+            write(READY, f"{self._release} {now}")
 
     def failed(self, reason: str) -> None:
         READY.unlink(missing_ok=True)
@@ -84,6 +98,12 @@ class Mark:
     def _say(self) -> None:
         if not self._quiet:
             console.stage(self.stage)
+
+
+def _last_ready() -> tuple[str, float]:
+    """The release that this machine was last ready with since its boot, "" for none, and when that was said."""
+    release, _, said = READY.read_text().partition(" ") if READY.exists() else ("", "", "")
+    return release, float(said or 0)
 
 
 def prepare(release: Mapping[str, Any], mark: Mark) -> Host:
@@ -127,9 +147,9 @@ def start(release: Mapping[str, Any], me: Host, net: network.Network, spec: Mapp
     if spec["component"] == "etcd":
         storage.ensure()
     for name, path in spec["handed"].items():
-        host.put(Path(path), bundle.secrets(release, spec["secrets"])[name], mode=0o600)
+        put(Path(path), bundle.secrets(release, spec["secrets"])[name], mode=0o600)
     if spec["needs_api"]:
-        host.put(CA, bundle.secrets(release, spec["secrets"])["ca.crt"], mode=0o600)
+        put(CA, bundle.secrets(release, spec["secrets"])["ca.crt"], mode=0o600)
         health.api_ready(str(CA), 900)
     containers.ensure(release, containers.filled(spec, me, group, net), net)
     net.settle()

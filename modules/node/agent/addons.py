@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from agent import bundle, kubectl
-from agent.host import STATE, put
+from agent.files import put, write
+from agent.host import STATE
 
 TOKEN = "bootstrap-token.yaml"
 TOKEN_SECONDS = 24 * 3600  # what the bootstrap token is good for, from when it is applied
@@ -37,8 +38,7 @@ def apply(release: Mapping[str, Any], group: str) -> bool:
     text = text.replace("@EXPIRATION@", time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + TOKEN_SECONDS)))
     command = ["apply", "--server-side", "--force-conflicts", "--validate=false", "--filename=-"]
     kubectl.run(release["images"]["hyperkube"]["id"], f"anywhere-apply-{group}", *command, stdin=text.encode())
-    STATE.mkdir(parents=True, exist_ok=True)
-    done.write_text(content)
+    write(done, content)
     return True
 
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import tarfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from agent.docker import Docker
-from agent.host import NodeError, fetch, put
+from agent.files import write
+from agent.host import STATE, NodeError, fetch
 
-KEPT = Path("/run/anywhere/secrets")
+# On the disk, as the data containers are: a machine that boots while its store is away has its secrets.
+KEPT = STATE / "secrets"
 
 
 def folder(component: str) -> str:
@@ -24,19 +26,26 @@ def folder(component: str) -> str:
 def secrets(release: Mapping[str, Any], component: str) -> dict[str, str]:
     """The component's secret files, {name: text}, of the version that the release names.
 
-    Kept in memory until the next boot: clouds are paid for each time they are asked.
+    Fetched once per version, as clouds charge for each request, and again where the copy is damaged.
     """
     version = release["secrets"][component]
     kept = KEPT / f"{component}-{version}"
-    if not kept.exists():
+    data = kept.read_bytes() if kept.exists() else b""
+    if _version(data) != version:
         data = fetch(f"secrets/{component}")
-        if hashlib.sha256(data).hexdigest()[:12] != version:
+        if _version(data) != version:
             raise NodeError(f"secrets/{component} is not of version {version} yet")
+        KEPT.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write(kept, data, mode=0o600)
         for other in KEPT.glob(f"{component}-{'?' * len(version)}"):
-            other.unlink()
-        put(kept, data.decode(), mode=0o600)
-    files: dict[str, str] = json.loads(kept.read_text())
+            if other != kept:
+                other.unlink()
+    files: dict[str, str] = json.loads(data)
     return files
+
+
+def _version(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:12]
 
 
 def checksum(files: Mapping[str, str]) -> str:
@@ -64,6 +73,7 @@ def ensure(docker: Docker, component: str, image: str, files: Mapping[str, str])
         settings: dict[str, Any] = {"Image": image, "Entrypoint": ["true"], "Volumes": {folder(component): {}}}
         docker.create(unfinished, settings)
         docker.put(unfinished, tar(component, files))
+        os.sync()  # the name vouches for the content, also after a power cut
         docker.rename(unfinished, name)
     return name
 

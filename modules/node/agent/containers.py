@@ -6,11 +6,13 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from agent import bundle, health, kernel
 from agent.docker import Docker
-from agent.host import STATE, Host, NodeError
+from agent.files import write
+from agent.host import RUN, Host, NodeError
 from agent.network import Network
 
 LABEL = "anywhere.spec"
@@ -83,13 +85,19 @@ def ensure(release: Mapping[str, Any], spec: Mapping[str, Any], network: Network
 
 
 def _refuse_again(name: str, label: str) -> None:
-    """Leave what was put back alone for a while: each try takes a healthy container away for minutes."""
-    refused = STATE / f"refused-{name}"
-    if not refused.exists() or refused.read_text() != label:
+    """Leave what was put back alone for a while: each attempt takes a healthy container away for minutes."""
+    refused = _refused(name)
+    before, _, at = refused.read_text().partition(" ") if refused.exists() else ("", "", "")
+    if before != label:
         return
-    left = REFUSED_SECONDS - (time.time() - refused.stat().st_mtime)
+    left = REFUSED_SECONDS - (time.monotonic() - float(at))
     if left > 0:
         raise NodeError(f"{name}: what the release asks for was not healthy; tried again in {left / 60:.0f} minutes")
+
+
+def _refused(name: str) -> Path:
+    """Holds the label of what was put back and the monotonic time of that, which a changed clock leaves alone."""
+    return RUN / f"refused-{name}"
 
 
 def _previous(name: str) -> str:
@@ -115,8 +123,7 @@ def _replace(engine: Docker, creator: Docker, spec: Mapping[str, Any], wanted: d
             engine.remove(name)
             engine.rename(old, name)
             creator.start(name)
-            STATE.mkdir(parents=True, exist_ok=True)
-            (STATE / f"refused-{name}").write_text(wanted["Labels"][LABEL])
+            write(_refused(name), f"{wanted['Labels'][LABEL]} {time.monotonic()}")
             raise NodeError(f"{name}: {error}; the previous container is back; it said: {said}") from error
         raise NodeError(f"{name}: {error}; it said: {said}") from error
     engine.remove(old)

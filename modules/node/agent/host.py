@@ -14,7 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from agent.files import put
+
 STATE = Path("/var/lib/anywhere")
+RUN = Path("/run/anywhere")  # empty after each boot
 NAME = STATE / "name"
 CLOUD_INIT = Path("/etc/cloud/cloud.cfg.d/95-anywhere-name.cfg")
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}  # the kernel's names to Debian's
@@ -118,16 +121,6 @@ def _fetch(key: str, into: int | IO[bytes]) -> bytes:
     if done.returncode != 0:
         raise NodeError(f"anywhere-fetch {key}: {done.stderr.decode(errors='replace').strip()[-300:]}")
     return done.stdout or b""
-
-
-def put(path: Path, text: str, mode: int = 0o644) -> bool:
-    """Have `path` hold `text`; True where it did not. `mode` is that of a new file, from its first byte on."""
-    if path.exists() and path.read_text() == text:
-        return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.touch(mode=mode)
-    path.write_text(text)
-    return True
 
 
 def wait(what: str, ready: Callable[[], bool], seconds: float) -> None:

@@ -7,14 +7,13 @@ with nothing of what it had: the masters may have given it to others.
 from __future__ import annotations
 
 import http.client
-import os
 import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from agent import host, network, service
+from agent import files, host, network, service
 from agent.api import MERGE, Api, ApiError
 from agent.docker import Docker
 from agent.drain import CLAIM, LABEL, NODES
@@ -41,7 +40,7 @@ def due(me: Host) -> bool:
 
 def prepare() -> None:
     """Have this machine leave when it is powered off. The unit is never stopped for being another than before."""
-    host.put(PODS, PODS_LAST)
+    files.put(PODS, PODS_LAST)
     if service.install("anywhere-leave.service"):
         host.run("systemctl", "start", "anywhere-leave.service")
 
@@ -63,8 +62,7 @@ def leave(release: Mapping[str, Any], me: Host) -> None:
     """Leave once; where the API cannot be asked, only what this machine can do alone is done."""
     if LEFT.exists():
         return
-    host.put(BEGUN, "")
-    os.sync()  # a machine that takes too long is cut off
+    files.put(BEGUN, "")  # a machine that takes too long is cut off
     try:
         ask_masters(Api(CA, CERTIFICATE, CERTIFICATE, SILENCE_SECONDS), me.name)
         print("the cluster has let this node go", flush=True)

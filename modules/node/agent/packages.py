@@ -8,6 +8,7 @@ import shutil
 import tarfile
 from pathlib import Path
 
+from agent.files import publish
 from agent.host import STATE, NodeError, fetch_file, run
 
 FOLDER = STATE / "packages"  # there only while an installation is under way
@@ -65,7 +66,7 @@ def _bring(archive: str) -> Path:
     with tarfile.open(tar) as opened:
         opened.extractall(unfinished, filter="data")
     tar.unlink()
-    unfinished.rename(source)
+    publish(unfinished, source)
     return source
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from agent.files import link, put
+
 UPSTREAM = Path("/run/systemd/resolve/resolv.conf")
 FOLDER = Path("/var/lib/kubelet")
 # The cluster's DNS refuses to start with no server to ask. Where a machine has none, as when it may reach nothing
@@ -13,13 +15,7 @@ NOBODY = "nameserver 192.0.2.1\n"
 
 def ensure() -> None:
     """Point `resolv.conf` in the kubelet's folder at what is right on this machine."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    nobody, link = FOLDER / "resolv.nobody", FOLDER / "resolv.conf"
-    nobody.write_text(NOBODY)
-    found = UPSTREAM.exists() and any(line.startswith("nameserver") for line in UPSTREAM.read_text().splitlines())
-    target = UPSTREAM if found else nobody
-    if not (link.is_symlink() and link.readlink() == target):
-        unfinished = FOLDER / "resolv.new"
-        unfinished.unlink(missing_ok=True)
-        unfinished.symlink_to(target)
-        unfinished.replace(link)
+    nobody = FOLDER / "resolv.nobody"
+    put(nobody, NOBODY)
+    has_servers = UPSTREAM.exists() and any(line.startswith("nameserver") for line in UPSTREAM.read_text().splitlines())
+    link(FOLDER / "resolv.conf", UPSTREAM if has_servers else nobody)

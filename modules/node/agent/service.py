@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from agent.host import put, run
+from agent.files import put
+from agent.host import run
 
 HOME = Path(__file__).resolve().parent.parent
 UNITS = Path("/etc/systemd/system")

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from agent.host import NodeError, put, run
+from agent.files import link, put
+from agent.host import NodeError, run
 
 HOST = Path(__file__).resolve().parent.parent / "host"
 ROOT = Path("/")
@@ -58,10 +59,7 @@ def resolve_names() -> None:
     if not STUB.exists():
         run("systemctl", "enable", "--now", "systemd-resolved.service")
     if RESOLV.resolve() != STUB.resolve():
-        unfinished = RESOLV.with_name("resolv.conf.new")
-        unfinished.unlink(missing_ok=True)
-        unfinished.symlink_to(STUB)
-        unfinished.replace(RESOLV)
+        link(RESOLV, STUB)
 
 
 def _files(folder: str) -> list[Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from agent.files import write
 from agent.host import NodeError, run, wait
 
 DISKS = Path("/dev/disk/by-id")
@@ -26,9 +27,8 @@ def ensure() -> None:
     wait("etcd's data disk", lambda: bool(_candidates()), SECONDS)
     _format_blank(_only(_candidates()))
     FOLDER.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if ENTRY not in FSTAB.read_text():
-        with FSTAB.open("a") as fstab:
-            fstab.write(ENTRY)
+    if ENTRY not in (mounts := FSTAB.read_text()):
+        write(FSTAB, mounts + ENTRY)
         run("systemctl", "daemon-reload")
     run("mount", str(FOLDER))
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from agent.docker import Docker
+from agent.files import write
 from agent.host import run
 
 
@@ -22,4 +24,5 @@ def install_cni_plugins(image: Mapping[str, Any]) -> None:
     engine.create(name, {"Image": image["id"], "Entrypoint": ["never-started"]})  # an image of files names no command
     run("docker", "cp", f"{name}:/opt/cni/bin/.", "/opt/cni/bin/")
     engine.remove(name)
-    done.write_text(image["id"])
+    os.sync()  # else a power cut may leave this file and none of the plugins
+    write(done, image["id"])

@@ -10,7 +10,8 @@ from typing import Any
 
 from agent import kernel
 from agent.docker import Docker
-from agent.host import Host, NodeError, put, wait
+from agent.files import overwrite, put
+from agent.host import Host, NodeError, wait
 from agent.network.cni import install_cni_plugins
 
 HOSTS = Path("/etc/hosts")
@@ -37,10 +38,13 @@ class Flannel:
     def up(self) -> None:
         install_cni_plugins(self._release["images"]["cni"])
         lines = [f"{address} {name}" for name, found in sorted(self._network["names"].items()) for address in found]
-        text = HOSTS.read_text()
-        if BEGIN in text:
-            text = text[: text.index(BEGIN)] + text[text.index(END) + len(END) + 1 :]
-        put(HOSTS, text.rstrip("\n") + "\n" + "\n".join((BEGIN, *lines, END)) + "\n")
+        before = others = HOSTS.read_text()
+        if BEGIN in before:
+            others, _, rest = before.partition(BEGIN)
+            others += rest.partition(f"{END}\n")[2]
+        after = others.rstrip("\n") + "\n" + "\n".join((BEGIN, *lines, END)) + "\n"
+        if after != before:
+            overwrite(HOSTS, after)
 
     def settle(self) -> None:
         """Start flanneld; it needs the node's certificate and the range that the API gave the node."""

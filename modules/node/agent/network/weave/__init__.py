@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from agent.docker import Docker
-from agent.host import Host, put, run, wait
+from agent.files import put
+from agent.host import Host, run, wait
 from agent.network.cni import install_cni_plugins
 from agent.network.weave import client, router
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from agent import bundle
 from agent.docker import Docker
+from agent.files import link, publish, put
 from agent.host import Host, run
 
 NAME = "weave"  # its proxy looks itself up by this name
@@ -108,18 +109,17 @@ def install_plugin(engine: Docker, waits: str, image: Mapping[str, Any]) -> None
     version = image["ref"].rsplit(":", 1)[1]
     program = PLUGINS / f"weave-plugin-{version}"
     if not program.exists():
-        run("docker", "cp", f"{waits}:/usr/bin/weaveutil", str(program))
+        unfinished = program.with_name(f".{program.name}.new")
+        run("docker", "cp", f"{waits}:/usr/bin/weaveutil", str(unfinished))
+        publish(unfinished, program)
     for name in ("weave-net", "weave-ipam"):
-        link = PLUGINS / name
-        link.unlink(missing_ok=True)
-        link.symlink_to(program.name)
+        link(PLUGINS / name, program.name)
     plugins = [
         {"name": "weave", "type": "weave-net", "hairpinMode": True},
         {"type": "portmap", "capabilities": {"portMappings": True}, "snat": True},
     ]
     content = {"cniVersion": "1.0.0", "name": "weave", "disableCheck": True, "plugins": plugins}
-    CONFLIST.parent.mkdir(parents=True, exist_ok=True)
-    CONFLIST.write_text(json.dumps(content, indent=1) + "\n")
+    put(CONFLIST, json.dumps(content, indent=1) + "\n")
 
 
 def _volumes(engine: Docker, images: Mapping[str, Any]) -> str:
