@@ -21,7 +21,7 @@ from agent.host import NodeError
 NODES = "/api/v1/nodes"
 LABEL = "anywhere/leaving"
 CLAIM = "anywhere/drained-by"
-CLAIM_SECONDS = 300  # a claim that is older is that of a master which did not come to an end
+CLAIM_SECONDS = 300  # a claim that stays for longer is that of a master which did not finish
 OPTIONS = ("--ignore-daemonsets", "--delete-emptydir-data", "--force", "--timeout=40s")
 
 
@@ -31,6 +31,7 @@ class Drainer:
     def __init__(self, document: Path, me: str) -> None:
         self._document, self._me = document, me
         self._under_way: set[str] = set()
+        self._claims: dict[str, tuple[str, float]] = {}  # node -> a claim, and when this master first saw it
 
     def consider(self, api: Api, node: Mapping[str, Any]) -> threading.Thread | None:
         """See to a node that has the label; the thread that does so where it falls to this master."""
@@ -40,12 +41,22 @@ class Drainer:
         if returned(node):
             keep(api, name)
             return None
-        if not claim(api, node, self._me):
+        if self._taken(node) or not claim(api, node, self._me):
             return None
         self._under_way.add(name)
         thread = threading.Thread(target=self._see_off, args=(api, name), daemon=True)
         thread.start()
         return thread
+
+    def _taken(self, node: Mapping[str, Any]) -> bool:
+        """Whether another master sees to a node. How old its claim is, is measured here: clocks differ."""
+        name, now = node["metadata"]["name"], time.monotonic()
+        claimed = node["metadata"].get("annotations", {}).get(CLAIM, "")
+        if claimed.partition(" ")[0] in ("", self._me):
+            return False
+        if self._claims.get(name, ("", 0.0))[0] != claimed:
+            self._claims[name] = (claimed, now)
+        return now - self._claims[name][1] < CLAIM_SECONDS
 
     def _see_off(self, api: Api, name: str) -> None:
         try:
@@ -64,9 +75,6 @@ class Drainer:
 def claim(api: Api, node: Mapping[str, Any], me: str) -> bool:
     """Whether master `me` is the one to see to a node: two that took its addresses would both own them."""
     metadata = node["metadata"]
-    master, _, since = metadata.get("annotations", {}).get(CLAIM, "").partition(" ")
-    if master not in ("", me) and time.time() - float(since) < CLAIM_SECONDS:
-        return False
     claimed = {CLAIM: f"{me} {time.time():.0f}"}
     change = {"metadata": {"resourceVersion": metadata["resourceVersion"], "annotations": claimed}}
     try:
