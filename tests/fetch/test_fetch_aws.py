@@ -4,6 +4,7 @@ import datetime
 import hashlib
 import itertools
 import json
+import re
 import os
 import threading
 
@@ -163,6 +164,12 @@ def test_a_cut_document_fails_and_is_not_sent_twice(machine):
     assert b"half" not in done.stderr
 
 
+def test_a_service_that_cannot_be_reached_is_named_with_curls_reason(machine):
+    machine.services.close()
+    said = machine.refused("release.json")
+    assert re.fullmatch(r"anywhere-fetch release.json: curl: \(7\) Failed to connect to .*\n", said)
+
+
 def test_a_redirect_is_no_document(machine):
     machine.services.faults = [Answer(301, b"", {"Location": "https://elsewhere/"})] * 2
     assert "301" in machine.refused("release.json")
@@ -192,8 +199,8 @@ def test_a_signature_that_is_wrong_is_not_put_on_the_clock(machine):
 @pytest.mark.parametrize(
     ("key", "words"),
     [
-        ("secrets/kubelet", "ResourceNotFoundException: Secrets Manager can't find the specified secret."),
-        (IMAGE, "NoSuchKey: The specified key does not exist."),
+        ("secrets/kubelet", "ResourceNotFoundException: Secrets Manager can't find the specified secret. (HTTP 404)"),
+        (IMAGE, "NoSuchKey: The specified key does not exist. (HTTP 404)"),
     ],
 )
 def test_what_is_not_there(machine, key, words):
@@ -210,7 +217,7 @@ def test_denied(machine):
     words = "User: arn:aws:sts::1:assumed-role/star-wars-worker/i-0abc is not authorized to perform: s3:GetObject"
     body = f"<Error><Code>AccessDenied</Code><Message>{words}</Message></Error>".encode()
     machine.services.service = lambda _: Answer(403, body)
-    assert machine.refused("release.json") == f"anywhere-fetch release.json: AccessDenied: {words}\n"
+    assert machine.refused("release.json") == f"anywhere-fetch release.json: AccessDenied: {words} (HTTP 403)\n"
 
 
 def test_an_instance_without_a_role(machine):
@@ -248,4 +255,5 @@ def test_names_of_services_in_china(machine, key):
 def test_throttled_by_secrets_manager(machine):
     """That is a 400, which curl does not try again: the agent's next pass does."""
     machine.services.service = lambda _: Answer(400, b'{"__type":"ThrottlingException","Message":"Rate exceeded"}')
-    assert machine.refused("secrets/etcd") == "anywhere-fetch secrets/etcd: ThrottlingException: Rate exceeded\n"
+    words = "ThrottlingException: Rate exceeded (HTTP 400)"
+    assert machine.refused("secrets/etcd") == f"anywhere-fetch secrets/etcd: {words}\n"

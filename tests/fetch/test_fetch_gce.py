@@ -126,8 +126,11 @@ def test_a_cut_document_fails_and_is_not_sent_twice(machine):
 @pytest.mark.parametrize(
     ("key", "words"),
     [
-        ("secrets/kubelet", "NOT_FOUND: Secret [projects/1/secrets/star-wars-kubelet] not found or has no versions."),
-        ("images/b.tar", f"No such object: {google.BUCKET}/images/b.tar"),
+        (
+            "secrets/kubelet",
+            "NOT_FOUND: Secret [projects/1/secrets/star-wars-kubelet] not found or has no versions. (HTTP 404)",
+        ),
+        ("images/b.tar", f"No such object: {google.BUCKET}/images/b.tar (HTTP 404)"),
     ],
 )
 def test_what_is_not_there(machine, key, words):
