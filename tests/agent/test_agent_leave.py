@@ -56,6 +56,7 @@ def worker(tmp_path, monkeypatch, clock, engine, programs):
     monkeypatch.setattr(leave, "BEGUN", tmp_path / "state" / "leaving")
     monkeypatch.setattr(leave, "Api", lambda *_: found.api)
     monkeypatch.setattr(service, "UNITS", tmp_path / "units")
+    monkeypatch.setattr(host, "CONVERGED", tmp_path / "state" / "converged.json")
     monkeypatch.setattr(leave, "PODS", tmp_path / "units" / "cri-containerd-.scope.d" / "anywhere-leave.conf")
     net = SimpleNamespace(leave=lambda: found.done.append("network" if "kubelet" not in engine.names() else "early"))
     monkeypatch.setattr(network, "load", lambda release, me: net)
@@ -190,8 +191,32 @@ def test_pods_are_ended_after_it_left(worker):
     assert "Before=anywhere-leave.service" in leave.PODS.read_text()
 
 
-def test_its_unit_is_started_and_never_stopped_for_a_new_one(worker):
+def test_a_unit_that_a_power_cut_left_disabled_is_enabled(worker):
     worker.programs.put("systemctl")
+    service.UNITS.mkdir(parents=True)
+    assert service.install("anywhere-leave.service") is True
+    assert service.install("anywhere-leave.service") is True
+
+
+def test_a_unit_that_could_not_be_restarted_is_tried_again(worker):
+    worker.programs.put("systemctl", '[ "$1" != restart ]')
+    with pytest.raises(NodeError):
+        service.ensure("anywhere-drain.service")
+    worker.programs.put("systemctl")
+    service.ensure("anywhere-drain.service")
+    assert worker.programs.runs()[-1] == "systemctl restart anywhere-drain.service"
+
+
+def test_a_machine_that_left_has_no_network_to_come_up_with(worker):
+    host.CONVERGED.parent.mkdir(parents=True)
+    host.CONVERGED.write_text("{}")
+    leave.leave({}, WORKER)
+    assert not host.CONVERGED.exists()
+
+
+def test_its_unit_is_started_and_never_stopped_for_a_new_one(worker):
+    wants = service.UNITS / "multi-user.target.wants"
+    worker.programs.put("systemctl", f'if [ "$1" = enable ]; then mkdir -p {wants}; touch "{wants}/$2"; fi')
     leave.prepare()
     (service.UNITS / "anywhere-leave.service").write_text("[Unit]\n# of an older archive\n")
     leave.prepare()
