@@ -66,7 +66,7 @@ def machine(tmp_path, monkeypatch, engine, programs):
     steps = []
     for module, name in (
         (converge, "CA"), (converge, "READY"), (converge, "BOOTED"), (service, "UNITS"),
-        (leave, "LEFT"), (leave, "BEGUN"),
+        (leave, "LEFT"), (leave, "BEGUN"), (host, "CONVERGED"),
         (kubectl, "KEYS"), (addons, "STATE"), (resolver, "FOLDER"),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, tmp_path / "root" / name.lower())
@@ -98,7 +98,8 @@ def machine(tmp_path, monkeypatch, engine, programs):
         bundle, "secrets", lambda release, c: {name: f"{c} {name} expires @EXPIRATION@\n" for name in FILES}
     )
     programs.put("docker", f"cat >>{tmp_path}/applied")
-    programs.put("systemctl")
+    wants = tmp_path / "root" / "units" / "multi-user.target.wants"
+    programs.put("systemctl", f'if [ "$1" = enable ]; then mkdir -p {wants}; touch "{wants}/$2"; fi')
     programs.put("iptables")
     return SimpleNamespace(steps=steps, engine=engine, serial=serial, programs=programs, root=tmp_path / "root")
 
@@ -260,9 +261,9 @@ def test_a_masters_services_run_from_this_archive(machine):
         assert program in text
     assert [run for run in machine.programs.runs() if "systemctl" in run] == [
         f"systemctl {words}"
-        for name in ("anywhere-approver.service", "anywhere-drain.service")
+        for name in ("anywhere-guard.service", "anywhere-approver.service", "anywhere-drain.service")
         for words in ("daemon-reload", f"enable {name}", f"restart {name}")
-    ]
+    ] + ["systemctl daemon-reload", "systemctl enable anywhere-network.service"]
 
 
 def test_the_bootstrap_token_is_kept_alive_and_the_rest_left_alone(machine):

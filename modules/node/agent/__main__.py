@@ -24,6 +24,7 @@ from agent import (
     network,
     packages,
     resolver,
+    resume,
     service,
     settings,
     storage,
@@ -49,6 +50,8 @@ def main() -> int:
         else:
             leave.clear(release, me)
             converge(release, me, mark)
+            resume.prepare(text)
+            mark.ready()
     except (NodeError, OSError) as error:
         mark.failed(str(error))
         return 1
@@ -114,7 +117,9 @@ def prepare(release: Mapping[str, Any], mark: Mark) -> Host:
     kernel.ensure()
     packages.ensure(release["packages"])
     settings.resolve_names()
-    return host.read(release)
+    me = host.read(release)
+    guard.ensure(me.metadata)
+    return me
 
 
 def converge(release: Mapping[str, Any], me: Host, mark: Mark) -> None:
@@ -123,7 +128,6 @@ def converge(release: Mapping[str, Any], me: Host, mark: Mark) -> None:
     mark.done("images")
     images.ensure(release, sorted({*role["images"], *net.images()}))
     mark.done("network")
-    guard.ensure(me.metadata)
     net.up()
     resolver.ensure()
     for spec in role["containers"]:
@@ -134,7 +138,6 @@ def converge(release: Mapping[str, Any], me: Host, mark: Mark) -> None:
         addons.apply(release, "cluster")
     if me.role == "worker":
         leave.prepare()
-    mark.ready()
 
 
 def components(role: Mapping[str, Any]) -> set[str]:

@@ -17,6 +17,7 @@ from typing import IO, Any
 from agent.files import put
 
 STATE = Path("/var/lib/anywhere")
+CONVERGED = STATE / "converged.json"  # the release that this machine was last ready with
 RUN = Path("/run/anywhere")  # empty after each boot
 NAME = STATE / "name"
 CLOUD_INIT = Path("/etc/cloud/cloud.cfg.d/95-anywhere-name.cfg")

@@ -62,6 +62,7 @@ def leave(release: Mapping[str, Any], me: Host) -> None:
     """Leave once; where the API cannot be asked, only what this machine can do alone is done."""
     if LEFT.exists():
         return
+    host.CONVERGED.unlink(missing_ok=True)
     files.put(BEGUN, "")  # a machine that takes too long is cut off
     try:
         ask_masters(Api(CA, CERTIFICATE, CERTIFICATE, SILENCE_SECONDS), me.name)

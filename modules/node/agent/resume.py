@@ -1,0 +1,35 @@
+"""Bring the network of this machine up after a boot, before anything is fetched: its store may be away.
+
+Docker starts the containers that ran before. What the kernel forgets at a boot, addresses and routes, is restored here.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from agent import host, leave, network, resolver, service
+from agent.files import put
+from agent.host import NodeError
+
+
+def prepare(text: str) -> None:
+    """Have this machine come up as it is now, with the release of that `text`, after its next boot."""
+    put(host.CONVERGED, text)
+    service.install("anywhere-network.service")
+
+
+def main() -> int:
+    """What the unit anywhere-network does; a machine that is about to leave its cluster stays away from it."""
+    if leave.BEGUN.exists() or not host.CONVERGED.exists():
+        return 0
+    release = host.release(host.CONVERGED.read_text())
+    network.load(release, host.read(release)).resume()
+    resolver.ensure()
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except (NodeError, OSError) as error:
+        sys.exit(f"the network did not come up as it was: {error}")
