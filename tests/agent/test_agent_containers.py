@@ -6,7 +6,7 @@ import tarfile
 import time
 
 import pytest
-from agent import bundle, containers, health
+from agent import bundle, containers, health, replacement
 from agent.docker import Docker
 from agent.host import Host, NodeError
 from agent.network import load
@@ -33,7 +33,7 @@ class Plain:
 def sick(monkeypatch, tmp_path):
     """Words of a command that make a container unhealthy."""
     words = set()
-    monkeypatch.setattr(containers, "RUN", tmp_path / "run")
+    monkeypatch.setattr(replacement, "RUN", tmp_path / "run")
 
     def healthy(spec, engine):
         found = engine.inspect(spec["name"])
@@ -171,7 +171,7 @@ def test_what_was_put_back_is_left_alone_for_a_while(engine, sick, secrets, monk
     with pytest.raises(NodeError, match="tried again in 30 minutes"):
         ensure(command=["etcd", "--broken"])
     assert engine.done == []
-    monkeypatch.setattr(containers, "REFUSED_SECONDS", 0)
+    monkeypatch.setattr(replacement, "REFUSED_SECONDS", 0)
     with pytest.raises(NodeError, match="the previous container is back"):
         ensure(command=["etcd", "--broken"])
     assert ensure(command=["etcd", "--other"]) is True

@@ -5,8 +5,8 @@ from dataclasses import replace
 from ipaddress import IPv4Address
 
 import pytest
-from agent import bundle
-from agent.host import Host
+from agent import bundle, replacement
+from agent.host import Host, NodeError
 from agent.network import flannel, weave
 from agent.network.weave import client, router
 from hypothesis import given
@@ -91,33 +91,6 @@ def test_no_password_where_the_network_is_private(monkeypatch):
     assert not any("WEAVE_PASSWORD" in line for line in launched(MASTER, monkeypatch, encryption=False)["Env"])
 
 
-def test_the_router_is_made_once_with_its_volumes_and_plugin(engine, programs, monkeypatch, tmp_path):
-    monkeypatch.setattr(router, "PLUGINS", tmp_path / "bin")
-    monkeypatch.setattr(router, "CONFLIST", tmp_path / "net.d" / "10-weave.conflist")
-    monkeypatch.setattr(router, "docker_bridge", lambda: "172.17.0.1")
-    monkeypatch.setattr(bundle, "secrets", lambda release, component: {"password": "secret"})
-    (tmp_path / "bin").mkdir()
-    programs.put("docker", 'touch "$3"')
-    found = release("star-wars")
-    for image in found["images"].values():
-        engine.images[image["ref"]] = image["id"]
-    router.start(found, MASTER)
-    assert engine.names() == {"weave", "weavedb", "weavevolumes-2.9.0"}
-    assert engine.containers["weave"]["running"] and not engine.containers["weavedb"]["running"]
-    copied = f"{tmp_path}/bin/.weave-plugin-2.9.0.new"  # a power cut may leave a part of that
-    assert programs.runs() == [f"docker cp weavevolumes-2.9.0:/usr/bin/weaveutil {copied}"]
-    for name in ("weave-net", "weave-ipam"):
-        assert (tmp_path / "bin" / name).resolve() == tmp_path / "bin" / "weave-plugin-2.9.0"
-    assert json.loads((tmp_path / "net.d" / "10-weave.conflist").read_text())["plugins"][0]["type"] == "weave-net"
-
-
-def test_a_router_that_is_there_is_started(engine, programs):
-    engine.containers["weave"] = {"Id": "w", "settings": {"Image": "weave"}, "running": False, "files": b""}
-    router.start(release("star-wars"), MASTER)
-    assert engine.done == [("start", "weave")]
-    assert programs.runs() == []
-
-
 def test_role_containers_go_through_the_proxy():
     network = weave.driver(release("star-wars"), MASTER)
     assert network.engine({"network": "cluster"})._path == router.PROXY
@@ -192,16 +165,6 @@ def test_packets_of_the_cluster_never_leave_by_the_default_route(programs):
         "ip route replace unreachable 10.32.0.0/12 metric 4096",
         "ip route replace unreachable 10.96.0.0/16 metric 4096",
     ]
-
-
-def test_names_are_resolved_by_weave_and_the_resolver_restarts_once(programs, monkeypatch, tmp_path):
-    monkeypatch.setattr(weave, "RESOLVED", tmp_path / "resolved" / "weave.conf")
-    programs.put("ip", 'echo \'[{"addr_info": [{"local": "172.17.0.1"}]}]\'')
-    programs.put("systemctl")
-    for _ in range(2):
-        weave.driver(release("star-wars"), MASTER)._resolve_names()
-    assert "DNS=172.17.0.1\nDomains=~weave.local\n" in weave.RESOLVED.read_text()
-    assert programs.runs().count("systemctl restart systemd-resolved") == 1
 
 
 PEER = "02:00:0a:14:04:01"
@@ -329,6 +292,37 @@ def test_the_cni_configuration_takes_the_machines_range(network):
     assert (bridge["type"], bridge["mtu"], portmap["type"]) == ("bridge", 1420, "portmap")
     assert bridge["ipam"]["ranges"] == [[{"subnet": "10.32.3.0/24"}]]
     assert bridge["ipam"]["routes"] == [{"dst": "10.32.0.0/12"}]
+
+
+@pytest.mark.parametrize("change", [{"encryption": False}, {"pods": "10.64.0.0/12"}, {"image": "sha256:another"}])
+def test_flannel_is_replaced_where_its_description_changes(network, engine, monkeypatch, tmp_path, change):
+    monkeypatch.setattr(flannel, "KUBECONFIG", tmp_path / "kubeconfig")
+    flannel.KUBECONFIG.touch()
+    subnet = "FLANNEL_NETWORK=10.32.0.0/12\nFLANNEL_SUBNET=10.32.3.1/24\nFLANNEL_MTU=1420\n"
+    monkeypatch.setattr(flannel, "wait", lambda *_: flannel.SUBNET.exists() or flannel.SUBNET.write_text(subnet))
+    network.settle()
+    before = engine.containers["flannel"]["Id"]
+    network.settle()
+    assert engine.containers["flannel"]["Id"] == before
+    image = change.pop("image", None)
+    network._network |= change
+    if image:
+        network._release["images"]["flannel"]["id"] = image
+    network.settle()
+    assert engine.containers["flannel"]["Id"] != before
+    assert engine.containers["flannel"]["running"] and engine.names() == {"flannel"}
+
+
+def test_a_flannel_that_writes_no_range_is_put_back(network, engine, monkeypatch, tmp_path):
+    monkeypatch.setattr(flannel, "KUBECONFIG", tmp_path / "kubeconfig")
+    monkeypatch.setattr(replacement, "RUN", tmp_path / "run")
+    flannel.KUBECONFIG.touch()
+    monkeypatch.setattr(flannel, "SECONDS", -1)
+    engine.containers["flannel"] = {"Id": "old", "settings": {"Image": "old"}, "running": True, "files": b""}
+    flannel.SUBNET.write_text("FLANNEL_SUBNET=10.32.3.1/24\nFLANNEL_MTU=1420\n")
+    with pytest.raises(NodeError, match="the previous container is back"):
+        network.settle()
+    assert engine.containers["flannel"]["Id"] == "old"
 
 
 def test_encryption_chooses_the_backend(network):

@@ -4,8 +4,8 @@ import datetime
 import hashlib
 import itertools
 import json
-import re
 import os
+import re
 import threading
 
 import boto3

@@ -17,7 +17,10 @@ class Network(Protocol):
         """The images without which it cannot come up."""
 
     def up(self) -> None:
-        """Bring it up on this machine; does nothing where it is up."""
+        """Bring it up on this machine as the release describes it; does nothing where it is so."""
+
+    def resume(self) -> None:
+        """Bring it up after a boot as it was before, from nothing but what is on this machine."""
 
     def settle(self) -> None:
         """What only a component that just became healthy makes possible; called after each."""

@@ -8,18 +8,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from agent import kernel
+from agent import kernel, replacement
 from agent.docker import Docker
 from agent.files import overwrite, put
 from agent.host import Host, NodeError, wait
 from agent.network.cni import install_cni_plugins
+from agent.replacement import Wanted
 
 HOSTS = Path("/etc/hosts")
 BEGIN, END = "# anywhere: names of the control plane", "# anywhere: end"
 SUBNET = Path("/run/flannel/subnet.env")
 CONFIGURATION = Path("/etc/anywhere/flannel.json")
 CONFLIST = Path("/etc/cni/net.d/10-flannel.conflist")
-LABEL = "anywhere.flannel"
+KUBECONFIG = Path("/var/lib/kubelet/kubeconfig")
+SECONDS = 300
+LABEL = "anywhere.flannel"  # its configuration
 
 
 def driver(release: Mapping[str, Any], host: Host) -> Flannel:
@@ -46,18 +49,23 @@ class Flannel:
         if after != before:
             overwrite(HOSTS, after)
 
+    def resume(self) -> None:
+        """Nothing to do: the hosts file is on the disk, and Docker starts flanneld."""
+
     def settle(self) -> None:
         """Start flanneld; it needs the node's certificate and the range that the API gave the node."""
-        if not Path("/var/lib/kubelet/kubeconfig").exists():
+        if not KUBECONFIG.exists():
             return
-        self._configure()
-        engine, image = Docker(), self._release["images"]["flannel"]
-        found = engine.inspect("flannel")
-        if found is None or found["Config"]["Labels"].get(LABEL) != image["id"]:
-            engine.remove("flannel")
-            engine.create("flannel", self._container(image))
-        engine.start("flannel")
-        wait("flannel", SUBNET.exists, 300)
+        settings = self._container(self._release["images"]["flannel"], self._configure())
+        wanted = Wanted(
+            name="flannel",
+            settings=replacement.labelled(settings),
+            wait=lambda: wait("flannel", SUBNET.exists, SECONDS),
+            creator=Docker(),
+            stop_seconds=10,
+            prepare=lambda: SUBNET.unlink(missing_ok=True),  # else the one before it would vouch for it
+        )
+        replacement.ensure(wanted)
         self._write_conflist()
 
     def engine(self, spec: Mapping[str, Any]) -> Docker:
@@ -80,10 +88,12 @@ class Flannel:
     def forget(self, name: str) -> None:
         """Nothing is left of a machine whose node is gone."""
 
-    def _configure(self) -> None:
+    def _configure(self) -> str:
+        """Write what flanneld reads once, when it starts; its text."""
         backend = "wireguard" if self._encrypts() else "vxlan"
         text = json.dumps({"Network": self._network["pods"], "Backend": {"Type": backend}}) + "\n"
         put(CONFIGURATION, text)
+        return text
 
     def _encrypts(self) -> bool:
         """Whether packets between machines are encrypted: as the definition says, but within one computer if it can."""
@@ -94,9 +104,9 @@ class Flannel:
         print("flannel does not encrypt: the kernel has no WireGuard, and all machines are on one computer", flush=True)
         return False
 
-    def _container(self, image: Mapping[str, Any]) -> dict[str, Any]:
+    def _container(self, image: Mapping[str, Any], configuration: str) -> dict[str, Any]:
         command = ["flanneld", "--kube-subnet-mgr", "--ip-masq", f"--iface={self._host.address}"]
-        command += ["--kubeconfig-file=/var/lib/kubelet/kubeconfig", f"--net-config-path={CONFIGURATION}"]
+        command += [f"--kubeconfig-file={KUBECONFIG}", f"--net-config-path={CONFIGURATION}"]
         binds = [
             "/var/lib/kubelet:/var/lib/kubelet:ro",
             f"{CONFIGURATION}:{CONFIGURATION}:ro",
@@ -109,7 +119,7 @@ class Flannel:
             "Entrypoint": command[:1],
             "Cmd": command[1:],
             "Env": [f"NODE_NAME={self._host.name}"],
-            "Labels": {LABEL: image["id"]},
+            "Labels": {LABEL: configuration},
             "HostConfig": host_config,
         }
 

@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from agent.docker import Docker
-from agent.files import put
-from agent.host import Host, run, wait
+from agent.host import Host, run
 from agent.network.cni import install_cni_plugins
-from agent.network.weave import client, router
+from agent.network.weave import client, names, router
+from agent.replacement import LABEL
 
 ROLES = "anywhere-roles"  # the set of this machine's role container addresses
-RESOLVED = Path("/etc/systemd/resolved.conf.d/weave.conf")
 GOSSIP_SECONDS = 30  # how often peers tell each other who owns which addresses, beside each change
 FORGET_SECONDS = 300
 
@@ -35,13 +33,12 @@ class Weave:
 
     def up(self) -> None:
         install_cni_plugins(self._release["images"]["cni"])
-        if not client.answers():
-            router.start(self._release, self._host)
-            wait("weave", client.answers, 120)
-        address = self._expose()
-        self._resolve_names()
-        self._route(address)
-        self._let_roles_pass()
+        router.ensure(self._release, self._host)
+        self._join()
+
+    def resume(self) -> None:
+        router.resume()
+        self._join()
 
     def settle(self) -> None:
         self._let_roles_pass()
@@ -83,17 +80,19 @@ class Weave:
                 return
             time.sleep(1)
 
+    def _join(self) -> None:
+        """Make this machine a part of the network that its router is on."""
+        address = self._expose()
+        names.ensure(router.docker_bridge())
+        self._route(address)
+        self._let_roles_pass()
+
     def _expose(self) -> str:
         """Give the host an address on the network, the same one after every boot; CIDR form."""
         cidr = client.call("POST", "/ip/weave:expose").strip()
         client.call("POST", f"/expose/{cidr}")
         client.call("PUT", f"/name/weave:expose/{cidr.split('/')[0]}", f"fqdn={self._host.name}.weave.local")
         return cidr
-
-    def _resolve_names(self) -> None:
-        text = f"[Resolve]\nDNS={router.docker_bridge()}\nDomains=~weave.local\nDNSSEC=no\nMulticastDNS=no\nLLMNR=no\n"
-        if put(RESOLVED, text):
-            run("systemctl", "restart", "systemd-resolved")
 
     def _route(self, cidr: str) -> None:
         """Reach Services through the bridge; never let the cluster's packets out by the default route."""
@@ -105,7 +104,7 @@ class Weave:
     def _let_roles_pass(self) -> None:
         """Keep the policy controller, which knows only pods, from dropping what role containers send and receive."""
         run("ipset", "create", ROLES, "hash:ip", "-exist")
-        running = [c["Id"] for c in Docker().call("GET", "/containers/json") if "anywhere.spec" in c["Labels"]]
+        running = [c["Id"] for c in Docker().call("GET", "/containers/json") if LABEL in c["Labels"]]
         wanted = {address for container in running for address in client.addresses(container)}
         present = {line.split()[2] for line in run("ipset", "save", ROLES).splitlines() if line.startswith("add ")}
         for address in sorted(wanted - present):

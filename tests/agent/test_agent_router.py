@@ -1,0 +1,159 @@
+"""Weave's router: made once, replaced where the release describes another, put back where that does not answer."""
+
+import copy
+import json
+
+import pytest
+from agent import bundle, replacement
+from agent.host import Host, NodeError
+from agent.network.weave import client, names, router
+from releases import release
+
+MASTER = Host("master1", "master", "master", "10.20.1.10", "10.0.2.100", 1500)
+
+
+@pytest.fixture
+def machine(engine, programs, monkeypatch, tmp_path):
+    """A machine with the images of the release; its router answers unless `engine.broken` has its image."""
+    monkeypatch.setattr(router, "PLUGINS", tmp_path / "bin")
+    monkeypatch.setattr(router, "CONFLIST", tmp_path / "net.d" / "10-weave.conflist")
+    monkeypatch.setattr(router, "docker_bridge", lambda: "172.17.0.1")
+    monkeypatch.setattr(router, "ANSWER_SECONDS", -1)
+    monkeypatch.setattr(replacement, "RUN", tmp_path / "run")
+    engine.password, engine.silent = "secret", set()
+    monkeypatch.setattr(bundle, "secrets", lambda release, component: {"password": engine.password})
+
+    def answers():
+        found = engine.containers.get("weave")
+        return bool(found and found["running"]) and not engine.silent & set(found["settings"]["Cmd"])
+
+    monkeypatch.setattr(client, "answers", answers)
+    (tmp_path / "bin").mkdir()
+    programs.put("docker", 'touch "$3"')
+    engine.programs, engine.folder = programs, tmp_path
+    return engine
+
+
+def version(image):
+    return "2.9.0-" + release("star-wars")["images"][image]["id"][7:19]
+
+
+def ensure(host=MASTER, image=None, **network):
+    found = copy.deepcopy(release("star-wars"))
+    found["network"] |= network
+    if image:
+        found["images"]["weave"]["id"] = image
+    router.ensure(found, host)
+
+
+def test_it_is_made_once_with_its_volumes_and_plugin(machine):
+    ensure()
+    volumes, plugin = f"weavevolumes-{version('weaveexec')}", f"weave-plugin-{version('weave')}"
+    assert machine.names() == {"weave", "weavedb", volumes}
+    assert machine.containers["weave"]["running"] and not machine.containers["weavedb"]["running"]
+    copied = f"{machine.folder}/bin/.{plugin}.new"  # a power cut may leave a part of that
+    assert machine.programs.runs() == [f"docker cp {volumes}:/usr/bin/weaveutil {copied}"]
+    for name in ("weave-net", "weave-ipam"):
+        assert (machine.folder / "bin" / name).resolve() == machine.folder / "bin" / plugin
+    conflist = json.loads((machine.folder / "net.d" / "10-weave.conflist").read_text())
+    assert conflist["plugins"][0]["type"] == "weave-net"
+    machine.done.clear()
+    ensure()
+    assert machine.done == [] and len(machine.programs.runs()) == 1
+
+
+def test_one_that_stopped_is_started(machine):
+    ensure()
+    machine.containers["weave"]["running"] = False
+    machine.done.clear()
+    ensure()
+    assert machine.done == [("start", "weave")]
+
+
+CHANGES = {
+    "encryption": {"encryption": False},
+    "peers": {"peers": ["10.20.1.10", "10.20.1.42"]},
+    "range": {"pods": "10.64.0.0/12"},
+    "image": {"image": "sha256:another"},
+    "MTU": {"host": Host("master1", "master", "master", "10.20.1.10", "10.0.2.100", 1400)},
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_another_description_replaces_it_and_keeps_what_it_stored(machine, change):
+    ensure()
+    before = {name: container["Id"] for name, container in machine.containers.items()}
+    ensure(**change)
+    after = {name: container["Id"] for name, container in machine.containers.items()}
+    assert after.pop("weave") != before.pop("weave")
+    assert after == before  # weavedb among them
+    assert machine.containers["weave"]["running"]
+
+
+def test_another_password_replaces_it(machine):
+    ensure()
+    machine.password = "another"
+    ensure()
+    assert "WEAVE_PASSWORD=another" in machine.containers["weave"]["settings"]["Env"]
+
+
+def test_one_of_an_earlier_release_has_no_label_and_is_replaced(machine):
+    machine.containers["weave"] = {"Id": "w", "settings": {"Image": "weave"}, "running": True, "files": b""}
+    ensure()
+    assert machine.containers["weave"]["Id"] != "w"
+
+
+def test_one_that_does_not_answer_is_put_back(machine):
+    ensure()
+    before = machine.containers["weave"]["Id"]
+    machine.silent.add("--ipalloc-range=10.64.0.0/12")
+    with pytest.raises(NodeError, match=r"weave was not ready.*the previous container is back"):
+        ensure(pods="10.64.0.0/12")
+    assert machine.containers["weave"]["Id"] == before and machine.containers["weave"]["running"]
+    machine.done.clear()
+    with pytest.raises(NodeError, match="weave: what the release asks for was not healthy; tried again in 30 minutes"):
+        ensure(pods="10.64.0.0/12")
+    assert machine.done == []
+    ensure()
+
+
+def test_the_machines_own_servers_are_asked_for_other_names(machine):
+    """Not systemd-resolved's stub, which asks weaveDNS."""
+    ensure()
+    settings = machine.containers["weave"]["settings"]
+    assert "--resolv-conf=/var/run/weave/etc/resolv.conf" in settings["Cmd"]
+    assert "/run/systemd/resolve:/var/run/weave/etc" in settings["HostConfig"]["Binds"]
+
+
+@pytest.fixture
+def resolved(tmp_path, monkeypatch, programs):
+    for name in ("TOLD", "PODS", "GLOBAL", "NUMBER"):
+        monkeypatch.setattr(names, name, tmp_path / name.lower())
+    names.NUMBER.write_text("5\n")
+    programs.put("resolvectl")
+    programs.put("systemctl")
+    return programs
+
+
+TOLD = ["resolvectl dns weave 172.17.0.1", "resolvectl domain weave ~weave.local", "resolvectl default-route weave no"]
+
+
+def test_weave_answers_for_its_own_names_alone(resolved):
+    names.ensure("172.17.0.1")
+    names.ensure("172.17.0.1")
+    assert resolved.runs() == TOLD
+    assert names.PODS.read_text() == "nameserver 172.17.0.1\n"
+
+
+def test_resolved_is_told_again_where_the_link_is_another(resolved):
+    names.ensure("172.17.0.1")
+    names.NUMBER.write_text("6\n")
+    names.ensure("172.17.0.1")
+    assert resolved.runs() == TOLD * 2
+
+
+def test_what_earlier_releases_configured_for_all_names_goes(resolved):
+    names.GLOBAL.write_text("[Resolve]\nDNS=172.17.0.1\n")
+    names.ensure("172.17.0.1")
+    assert not names.GLOBAL.exists()
+    assert resolved.runs() == ["systemctl restart systemd-resolved", *TOLD]
