@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import resources
+from typing import Any
 
 from generator.definition import Definition
 from generator.lock import Lock
@@ -14,16 +16,20 @@ def manifests(definition: Definition, lock: Lock, dns: str) -> dict[str, dict[st
     chosen = [wanted[name] for name in (*definition.addons, lock.driver) if name in wanted]
     bootstrap = ["bootstrap.yaml", *(["flannel.yaml"] if lock.driver == "flannel" else [])]
     alike = next(iter(lock.images.values()))  # an image has one name on every architecture
-    images = {name.replace("-", "_"): image.ref for name, image in alike.items()}
+    values = {
+        "images": {name.replace("-", "_"): image.ref for name, image in alike.items()},
+        "dns": dns,
+        "driver": lock.driver,
+    }
     return {
-        "bootstrap": {name: _render(name, images, dns) for name in bootstrap},
-        "cluster": {name: _render(name, images, dns) for name in chosen},
+        "bootstrap": {name: _render(name, values) for name in bootstrap},
+        "cluster": {name: _render(name, values) for name in chosen},
     }
 
 
-def _render(name: str, images: dict[str, str], dns: str) -> str:
+def _render(name: str, values: Mapping[str, Any]) -> str:
     import jinja2
 
     text = resources.files("modules").joinpath("addons", f"{name}.j2").read_text()
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
-    return environment.from_string(text).render(images=images, dns=dns)
+    return environment.from_string(text).render(values)

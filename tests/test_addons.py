@@ -1,5 +1,6 @@
 """Add-on manifests: YAML that Kubernetes can read, of images that the lock pins, for either network."""
 
+import re
 from dataclasses import replace
 
 import golden
@@ -69,6 +70,24 @@ def test_each_network_has_its_own(case, kinds):
     assert workloads == kinds
     flannel = any(item["metadata"]["name"] == "anywhere:flannel" for item in objects(case)["bootstrap"])
     assert flannel is (case == "quickstart-flannel")
+
+
+@pytest.mark.parametrize(
+    ("case", "zones"), [("quickstart", ["weave.local:53", ".:53"]), ("quickstart-flannel", [".:53"])]
+)
+def test_weaves_names_are_asked_of_weave_and_all_others_of_the_machines_servers(case, zones):
+    found = {(item["kind"], item["metadata"]["name"]): item for item in objects(case)["cluster"]}
+    corefile = found["ConfigMap", "coredns"]["data"]["Corefile"]
+    assert re.findall(r"^(\S+) {$", corefile, re.MULTILINE) == zones
+    servers = dict(zip(zones, re.findall(r"forward \. (\S+)", corefile), strict=True))
+    assert servers[".:53"] == "/etc/resolv.conf"
+    pod = found["Deployment", "coredns"]["spec"]["template"]["spec"]
+    assert pod["dnsPolicy"] == "Default"  # resolv.conf is that of the machine
+    mounted = {mount["mountPath"]: mount["name"] for mount in pod["containers"][0]["volumeMounts"]}
+    paths = {volume["name"]: volume["hostPath"]["path"] for volume in pod["volumes"] if "hostPath" in volume}
+    for zone in zones[:-1]:
+        assert paths[mounted[servers[zone]]] == "/etc/anywhere/weave-dns.conf"
+    assert len(paths) == len(zones) - 1
 
 
 def test_dns_is_an_add_on_that_can_be_left_out():

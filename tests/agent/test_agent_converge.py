@@ -56,6 +56,9 @@ class Network:
     def join(self, settings, spec):
         settings["HostConfig"]["NetworkMode"] = "none"
 
+    def name_servers(self):
+        return ("172.17.0.1",)
+
     def node_address(self):
         return "10.32.0.1"
 
@@ -67,7 +70,7 @@ def machine(tmp_path, monkeypatch, engine, programs):
     for module, name in (
         (converge, "CA"), (converge, "READY"), (converge, "BOOTED"), (service, "UNITS"),
         (leave, "LEFT"), (leave, "BEGUN"), (host, "CONVERGED"),
-        (kubectl, "KEYS"), (addons, "STATE"), (resolver, "FOLDER"),
+        (kubectl, "KEYS"), (addons, "STATE"), (resolver, "PODS"),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, tmp_path / "root" / name.lower())
     (tmp_path / "root").mkdir()

@@ -16,7 +16,7 @@ MASTER = Host("master1", "master", "master", "10.20.1.10", "10.0.2.100", 1500)
 @pytest.fixture
 def machine(tmp_path, monkeypatch, engine, programs):
     """A machine on weave that was ready before it booted; `asked` is what weave was asked."""
-    for module, name in ((host, "CONVERGED"), (leave, "BEGUN"), (service, "UNITS"), (resolver, "FOLDER")):
+    for module, name in ((host, "CONVERGED"), (leave, "BEGUN"), (service, "UNITS"), (resolver, "PODS")):
         monkeypatch.setattr(module, name, tmp_path / name.lower())
     for name in ("TOLD", "PODS", "GLOBAL", "NUMBER"):
         monkeypatch.setattr(names, name, tmp_path / "names" / name.lower())

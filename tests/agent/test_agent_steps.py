@@ -51,7 +51,9 @@ def steps(tmp_path, monkeypatch):
     def note(name, answer=lambda: None):
         return lambda *_, **__: (made.append(name), answer())[1]
 
-    net = SimpleNamespace(up=note("network.up"), images=lambda: (), settle=note("network.settle"))
+    net = SimpleNamespace(
+        up=note("network.up"), images=lambda: (), name_servers=lambda: (), settle=note("network.settle")
+    )
     answers = {"read": lambda: made.me, "due": lambda: made.leaving}
     for module, names in (
         (host, ("take_name", "read")), (settings, ("ensure", "resolve_names")), (kernel, ("ensure",)),

@@ -129,7 +129,7 @@ def converge(release: Mapping[str, Any], me: Host, mark: Mark) -> None:
     images.ensure(release, sorted({*role["images"], *net.images()}))
     mark.done("network")
     net.up()
-    resolver.ensure()
+    resolver.ensure(without=net.name_servers())
     for spec in role["containers"]:
         mark.done(spec["component"])
         start(release, me, net, spec)

@@ -23,8 +23,9 @@ def main() -> int:
     if leave.BEGUN.exists() or not host.CONVERGED.exists():
         return 0
     release = host.release(host.CONVERGED.read_text())
-    network.load(release, host.read(release)).resume()
-    resolver.ensure()
+    net = network.load(release, host.read(release))
+    net.resume()
+    resolver.ensure(without=net.name_servers())
     return 0
 
 

@@ -31,6 +31,9 @@ class Network(Protocol):
     def join(self, settings: dict[str, Any], spec: Mapping[str, Any]) -> None:
         """Add to a container's Docker settings what puts it on the control plane's network."""
 
+    def name_servers(self) -> tuple[str, ...]:
+        """The servers of its own names on this machine, which nobody is to ask for others."""
+
     def node_address(self) -> str:
         """This machine's address as a Kubernetes node."""
 

@@ -78,6 +78,9 @@ class Flannel:
         if spec["advertise"]:
             settings["Cmd"] = [*settings["Cmd"], f"{spec['advertise']}={self._host.address}"]
 
+    def name_servers(self) -> tuple[str, ...]:
+        return ()
+
     def node_address(self) -> str:
         return self._host.address
 

@@ -54,6 +54,9 @@ class Weave:
             settings["Cmd"] = ["-c", f'exec "$@" {spec["advertise"]}={own}', "sh", *spec["command"]]
             settings["Entrypoint"] = ["sh"]
 
+    def name_servers(self) -> tuple[str, ...]:
+        return (router.docker_bridge(),)
+
     def node_address(self) -> str:
         found = json.loads(run("ip", "-j", "-4", "address", "show", "weave"))
         return str(found[0]["addr_info"][0]["local"])
