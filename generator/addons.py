@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from importlib import resources
 from typing import Any
@@ -10,14 +11,27 @@ from generator.definition import Definition
 from generator.lock import Lock
 
 
+def pod_ref(lock: Lock, name: str) -> str:
+    """What manifests call an image: its tag, and the beginning of its digest.
+
+    Another content has another name, which rolls its pods by the ordinary means of Kubernetes. A manifest is for all
+    architectures, so where there are several the digest is one of theirs all.
+    """
+    images = [found[name] for _, found in sorted(lock.images.items())]
+    ids = [image.id.removeprefix("sha256:") for image in images]
+    digest = ids[0] if len(ids) == 1 else hashlib.sha256("\n".join(ids).encode()).hexdigest()
+    return f"{images[0].ref}-{digest[:12]}"
+
+
 def manifests(definition: Definition, lock: Lock, dns: str) -> dict[str, dict[str, str]]:
     """Group -> file name -> YAML. `dns` is the address of the DNS Service."""
     wanted = {"dns": "dns.yaml", "weave": "network-policy.yaml"}
     chosen = [wanted[name] for name in (*definition.addons, lock.driver) if name in wanted]
     bootstrap = ["bootstrap.yaml", *(["flannel.yaml"] if lock.driver == "flannel" else [])]
-    alike = next(iter(lock.images.values()))  # an image has one name on every architecture
     values = {
-        "images": {name.replace("-", "_"): image.ref for name, image in alike.items()},
+        "images": {name.replace("-", "_"): pod_ref(lock, name) for name in next(iter(lock.images.values()))},
+        # Machines that are handed archives have every image; their names are in no registry.
+        "pull": "IfNotPresent" if definition.registry else "Never",
         "dns": dns,
         "driver": lock.driver,
     }

@@ -34,7 +34,7 @@ def document(
         "node": node,
         "registry": definition.registry,
         "secrets": {component: described["version"] for component, described in secrets.items()},
-        "images": {arch: images(by_name) for arch, by_name in lock.images.items()},
+        "images": {arch: images(by_name, lock) for arch, by_name in lock.images.items()},
         "packages": {arch: packages.sha256 for arch, packages in lock.packages.items()},
         "network": {
             "driver": lock.driver,
@@ -62,17 +62,15 @@ def runtimes(image: str) -> tuple[str, ...]:
     return RUNTIMES.get(image, ("docker",))
 
 
-def images(by_name: Mapping[str, Image]) -> dict[str, Any]:
-    """What machines of one architecture may need, by name."""
-    return {
-        name: {
-            "ref": image.ref,
-            "id": image.id,
-            "archive": image.archive,
-            "runtimes": list(runtimes(name)),
-        }
-        for name, image in by_name.items()
-    }
+def images(by_name: Mapping[str, Image], lock: Lock) -> dict[str, Any]:
+    """What machines of one architecture may need, by name; `pod_ref` is what pods call it."""
+    described = {}
+    for name, image in by_name.items():
+        held = runtimes(name)
+        described[name] = {"ref": image.ref, "id": image.id, "archive": image.archive, "runtimes": list(held)}
+        if "containerd" in held:
+            described[name]["pod_ref"] = addons.pod_ref(lock, name)
+    return described
 
 
 def names(topology: Topology) -> dict[str, list[str]]:

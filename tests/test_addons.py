@@ -44,7 +44,7 @@ def test_every_object_says_what_it_is(case):
 @pytest.mark.parametrize("case", golden.CASES)
 def test_images_are_the_locks_and_loaded_where_pods_run(case):
     lock = golden.load(case)[1]
-    refs = {image.ref for image in lock.images["amd64"].values()}
+    refs = {addons.pod_ref(lock, name) for name in lock.images["amd64"]}
     found = set(images(objects(case)["cluster"]))
     assert found and found <= refs
 
@@ -105,4 +105,24 @@ def test_a_hostile_reference_stays_one_text(ref):
     lock = golden.load("quickstart")[1]
     same = {name: replace(image, ref=ref) for name, image in lock.images["amd64"].items()}
     lock = replace(lock, images={"amd64": same})
-    assert set(images(objects("quickstart", lock)["cluster"])) == {ref}
+    digests = {lock.images["amd64"][name].id[7:19] for name in ("coredns", "weave-npc")}
+    assert set(images(objects("quickstart", lock)["cluster"])) == {f"{ref}-{digest}" for digest in digests}
+
+
+def test_another_content_is_another_image_to_pods():
+    lock = golden.load("quickstart")[1]
+    coredns = lock.images["amd64"]["coredns"]
+    assert addons.pod_ref(lock, "coredns") == f"anywhere.local/coredns:v1.14.0-{coredns.id[7:19]}"
+    other = replace(coredns, id=f"sha256:{'9' * 64}")
+    both = {"amd64": {"coredns": coredns}, "arm64": {"coredns": other}}
+    names = {addons.pod_ref(replace(lock, images=each), "coredns") for each in (both, {"amd64": {"coredns": other}})}
+    assert len(names) == 2 and addons.pod_ref(lock, "coredns") not in names
+    assert all(re.fullmatch(r"anywhere\.local/coredns:[\w.-]{1,128}", name) for name in names)
+
+
+@pytest.mark.parametrize(("registry", "policy"), [(None, "Never"), ("registry.example.com/k8s", "IfNotPresent")])
+def test_nobody_pulls_what_machines_are_handed(registry, policy):
+    definition, lock, _ = golden.load("quickstart")
+    texts = addons.manifests(replace(definition, registry=registry), lock, DNS)["cluster"]
+    found = re.findall(r"imagePullPolicy: (\w+)", "".join(texts.values()))
+    assert found == [policy] * 2

@@ -73,6 +73,14 @@ def test_every_image_of_a_role_is_described(case):
 
 
 @pytest.mark.parametrize("case", golden.CASES)
+def test_machines_give_images_the_names_that_manifests_call_them_by(case):
+    found = loaded(case)
+    given = {image["pod_ref"] for image in found["images"]["amd64"].values() if "pod_ref" in image}
+    asked = re.findall(r"image: \"?([^\s\"]+)", "".join(found["addons"]["cluster"].values()))
+    assert asked and set(asked) <= given
+
+
+@pytest.mark.parametrize("case", golden.CASES)
 def test_only_nodes_load_what_pods_run(case):
     found = loaded(case)
     pods = {name for name, image in found["images"]["amd64"].items() if "containerd" in image["runtimes"]}

@@ -43,4 +43,5 @@ def programs(tmp_path, monkeypatch):
         path.write_text(f'#!/bin/sh\nprintf "%s\\n" "{name} $*" >>{log}\n{script}\n')
         path.chmod(0o755)
 
-    return SimpleNamespace(put=put, runs=lambda: log.read_text().splitlines() if log.exists() else [])
+    read = lambda name: (folder / name).read_text().partition("\n")[2].partition("\n")[2]  # noqa: E731
+    return SimpleNamespace(put=put, read=read, runs=lambda: log.read_text().splitlines() if log.exists() else [])

@@ -104,6 +104,9 @@ class Engine(ThreadingMixIn, UnixStreamServer):
     def put(self, name, _query, body):
         self.containers[self._one(name)]["files"] = body
 
+    def remove_image(self, ident, _query, _body):
+        self.images.pop(ident)
+
     def tag(self, ident, query, _body):
         self.images[f"{query['repo']}:{query['tag']}"] = ident
 
@@ -114,6 +117,7 @@ _ROUTES = (
     (r"GET /containers/([^/]+)/json", "inspect"),
     (r"GET /images/(.+)/json", "image"),
     (r"POST /images/(.+)/tag", "tag"),
+    (r"DELETE /images/(.+)", "remove_image"),
     (r"POST /containers/([^/]+)/start", "start"),
     (r"POST /containers/([^/]+)/stop", "stop"),
     (r"POST /containers/([^/]+)/rename", "rename"),

@@ -20,6 +20,7 @@ from agent import (
     kernel,
     kubectl,
     leave,
+    leftovers,
     network,
     packages,
     resolver,
@@ -69,7 +70,7 @@ def machine(tmp_path, monkeypatch, engine, programs):
     steps = []
     for module, name in (
         (converge, "CA"), (converge, "READY"), (converge, "BOOTED"), (service, "UNITS"),
-        (leave, "LEFT"), (leave, "BEGUN"), (host, "CONVERGED"),
+        (leave, "LEFT"), (leave, "BEGUN"), (host, "CONVERGED"), (leftovers, "RECORD"), (leftovers, "ARCHIVE"),
         (kubectl, "KEYS"), (addons, "STATE"), (resolver, "PODS"),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, tmp_path / "root" / name.lower())

@@ -1,16 +1,20 @@
 """Images: fetched only where a runtime lacks them, and checked by content afterwards."""
 
+import os
 from urllib.parse import quote
 
 import pytest
-from agent import images
+from agent import images, leftovers
 from agent.host import NodeError
+from docker_engine import Refused
 
 ID = f"sha256:{'1' * 64}"
+REF, POD_REF = "anywhere.local/etcd:v3", "anywhere.local/etcd:v3-111111111111"
 
 
-def release(runtimes, registry=None):
-    image = {"ref": "anywhere.local/etcd:v3", "id": ID, "archive": "a" * 64, "runtimes": runtimes}
+def release(runtimes, registry=None, ident=ID):
+    pod_ref = f"{REF}-{ident[7:19]}"
+    image = {"ref": REF, "id": ident, "archive": ident[7:8] * 64, "runtimes": runtimes, "pod_ref": pod_ref}
     return {"registry": registry, "images": {"etcd": image}}
 
 
@@ -31,27 +35,49 @@ class Store(dict):
         (self.folder / quote(ref, safe="")).write_text(ident)
 
 
+CONTAINERD = """
+name() { echo "$1" >>PODS; }
+case "$3 $4" in
+"images ls") sort -u PODS ;;
+"images import"|"images pull")
+  ref=REF; [ "$4" = pull ] && ref=$5
+  # The CRI looks at a name that is new, and not at what a known one is now given to.
+  if [ "$4" = pull ]; then echo ID >NEW; else cat >NEW; echo >>NEW; fi
+  if grep -qx "$ref" PODS; then :; else cat NEW >>PODS; fi
+  name "$ref" ;;
+"images label") [ "$6" = io.cri-containerd.image= ] && grep -qx "$5" PODS && cat NEW >>PODS ;;
+"images tag") shift 4; [ "$1" = --force ] && shift; grep -qx "$1" PODS && name "$2" ;;
+"images rm") shift 4; for gone; do sed -i "\\|^$gone\\$|d" PODS; done ;;
+"containers ls") cat USED ;;
+esac
+"""
+
+
 @pytest.fixture
-def machine(tmp_path, engine, programs):
-    """An engine, a containerd and a fetch, of which archives are the text `reference id`."""
+def machine(tmp_path, engine, programs, monkeypatch):
+    """An engine, a containerd with its CRI, and a fetch of archives that are the id of their image."""
+    monkeypatch.setattr(images, "RUN", tmp_path / "run")
+    monkeypatch.setattr(leftovers, "RECORD", tmp_path / "images.json")
+    monkeypatch.setattr(leftovers, "ARCHIVE", tmp_path / "opt" / "now")
+    leftovers.ARCHIVE.mkdir(parents=True)
     engine.images = Store(tmp_path / "images")
-    pods = tmp_path / "pods"
-    pods.touch()
-    file = tmp_path / "images" / quote("anywhere.local/etcd:v3", safe="")
-    programs.put("anywhere-fetch", f"printf '{ID}'")
+    for name in ("pods", "new", "used"):
+        (tmp_path / name).touch()
+    file = tmp_path / "images" / quote(REF, safe="")
+    programs.put("anywhere-fetch", 'name=${1#images/}; printf "sha256:%s" "${name%.tar}"')
     programs.put("docker", f'case $1 in load) cat >{file} ;; tag) printf "{ID}" >{file} ;; esac')
-    programs.put(
-        "ctr",
-        f"case $3$4 in imagesls) cat {pods} ;; imagesimport) cat >>{pods}; echo >>{pods}; "
-        f"echo anywhere.local/etcd:v3 >>{pods} ;; "
-        f"imagestag) printf '{ID}\\nanywhere.local/etcd:v3\\n' >>{pods} ;; esac",
-    )
+    script = CONTAINERD.replace("ID", ID).replace("REF", REF)
+    for word in ("PODS", "NEW", "USED"):
+        script = script.replace(word, str(tmp_path / word.lower()))
+    programs.put("ctr", script)
+    programs.pods = lambda: set((tmp_path / "pods").read_text().split())
+    programs.used = tmp_path / "used"
     return programs
 
 
 def test_what_is_lacking_is_fetched_once_a_runtime(machine):
     images.ensure(release(["docker", "containerd"]), ["etcd"])
-    assert machine.runs().count(f"anywhere-fetch images/{'a' * 64}.tar") == 2
+    assert machine.runs().count(f"anywhere-fetch images/{'1' * 64}.tar") == 2
     assert "docker load --quiet" in machine.runs()
 
 
@@ -68,10 +94,42 @@ def test_containerd_may_take_a_moment_to_know_what_it_imported(machine, tmp_path
     machine.put(
         "ctr",
         f"case $3$4 in imagesls) cat {pods}; cat {late} >>{pods} 2>/dev/null ;; "
-        f"imagesimport) cat >/dev/null; printf '{ID}\\nanywhere.local/etcd:v3\\n' >{late} ;; esac; exit 0",
+        f"imagesimport) cat >/dev/null; printf '{ID}\\n{REF}\\n' >{late} ;; esac; exit 0",
     )
     images.ensure(release(["containerd"]), ["etcd"])
-    assert machine.runs().count("ctr --namespace k8s.io images ls --quiet") == 3
+    assert machine.runs().count("ctr --namespace k8s.io images ls --quiet") == 4
+
+
+def test_pods_have_a_name_for_each_content(machine):
+    images.ensure(release(["containerd"]), ["etcd"])
+    assert machine.pods() == {REF, POD_REF, ID}
+
+
+OTHER = f"sha256:{'2' * 64}"
+
+
+def test_new_content_under_the_same_tag_is_loaded_once_and_no_name_of_content_is_given_away(machine):
+    """containerd's CRI does not notice it by itself, and machines were seen to load it every three minutes."""
+    images.ensure(release(["containerd"]), ["etcd"])
+    images.ensure(release(["containerd"], ident=OTHER), ["etcd"])
+    assert machine.pods() == {REF, POD_REF, ID, OTHER, f"{REF}-222222222222"}
+    before = len(machine.runs())
+    images.ensure(release(["containerd"], ident=OTHER), ["etcd"])
+    assert machine.runs()[before:] == ["ctr --namespace k8s.io images ls --quiet"]
+
+
+def test_the_tag_follows_a_release_that_goes_back(machine):
+    for ident in (ID, OTHER, ID):
+        images.ensure(release(["containerd"], ident=ident), ["etcd"])
+    assert machine.runs()[-1] == f"ctr --namespace k8s.io images tag --force {ID} {REF}"
+    assert len([run for run in machine.runs() if run.startswith("anywhere-fetch")]) == 2
+
+
+def test_what_a_base_image_holds_is_named_and_not_fetched(machine, tmp_path):
+    (tmp_path / "pods").write_text(f"{REF}\n{ID}\n")
+    images.ensure(release(["containerd"]), ["etcd"])
+    assert POD_REF in machine.pods()
+    assert not any(run.startswith("anywhere-fetch") for run in machine.runs())
 
 
 def test_another_image_of_the_same_name_is_replaced(machine, engine):
@@ -81,11 +139,31 @@ def test_another_image_of_the_same_name_is_replaced(machine, engine):
 
 
 @pytest.mark.parametrize("runtime", ["docker", "containerd"])
-def test_an_archive_of_something_else_is_refused(machine, runtime, monkeypatch):
+@pytest.mark.parametrize("before", [False, True])
+def test_an_archive_of_something_else_is_refused_and_not_loaded_again_and_again(machine, runtime, before, monkeypatch):
     monkeypatch.setattr(images, "CRI_SECONDS", -1)
+    if before:
+        images.ensure(release([runtime], ident=OTHER), ["etcd"])
     machine.put("anywhere-fetch", f"printf 'sha256:{'9' * 64}'")
-    with pytest.raises(NodeError, match=f"is not {ID}"):
+    with pytest.raises(NodeError, match=rf"is not {ID} to {runtime}; refresh the lock"):
         images.ensure(release([runtime]), ["etcd"])
+    runs = len([run for run in machine.runs() if run.startswith("anywhere-fetch")])
+    with pytest.raises(NodeError, match=rf"is not {ID} to {runtime}; tried again in 30 minutes"):
+        images.ensure(release([runtime]), ["etcd"])
+    assert len([run for run in machine.runs() if run.startswith("anywhere-fetch")]) == runs
+    monkeypatch.setattr(images, "REFUSED_SECONDS", 0)
+    machine.put("anywhere-fetch", f"printf '{ID}'")
+    images.ensure(release([runtime]), ["etcd"])
+
+
+def test_a_fetch_that_fails_while_another_image_has_the_tag_leaves_it_its_tag(machine):
+    images.ensure(release(["containerd"], ident=OTHER), ["etcd"])
+    machine.put("anywhere-fetch", "echo 'curl: (6) Could not resolve host' >&2; exit 6")
+    broken = '"images import") cat >/dev/null; exit 1 ;;\n"x"'
+    machine.put("ctr", machine.read("ctr").replace('"images import"', broken))
+    with pytest.raises(NodeError, match=r"could not be fetched whole: curl: \(6\) Could not resolve host"):
+        images.ensure(release(["containerd"]), ["etcd"])
+    assert REF in machine.pods()
 
 
 def test_a_fetch_that_fails(machine):
@@ -107,4 +185,53 @@ def test_a_registry_stands_in_for_archives(machine):
     assert "docker pull --quiet registry.example.com/k8s/etcd:v3" in machine.runs()
     assert "docker tag registry.example.com/k8s/etcd:v3 anywhere.local/etcd:v3" in machine.runs()
     assert "ctr --namespace k8s.io images pull registry.example.com/k8s/etcd:v3" in machine.runs()
+    assert {POD_REF, REF} <= machine.pods()
     assert not any(run.startswith("anywhere-fetch") for run in machine.runs())
+
+
+@pytest.mark.parametrize("used", [False, True])
+def test_old_images_are_removed_by_count_unless_something_runs_them(machine, used):
+    idents = [f"sha256:{digit * 64}" for digit in "1234"]
+    for ident in idents:
+        images.ensure(release(["containerd"], ident=ident), ["etcd"])
+        leftovers.remove()
+        if used:
+            machine.used.write_text(f"CONTAINER IMAGE RUNTIME\nabc {POD_REF} runc\n")
+    kept = {idents[0], idents[2], idents[3]} if used else set(idents[2:])
+    assert {name for name in machine.pods() if name.startswith("sha256:")} == kept
+    assert {f"{REF}-{ident[7:19]}" for ident in kept} <= machine.pods()
+
+
+def test_old_images_of_docker_are_removed_unless_docker_needs_them(machine, engine):
+    removed = []
+
+    def delete(ident, _query, _body):
+        removed.append(ident)
+        if ident == ID:
+            raise Refused(409, "image is being used by running container")
+
+    engine.remove_image = delete
+    for digit in "1234":
+        ident = f"sha256:{digit * 64}"
+        images.ensure(release(["docker"], ident=ident), ["etcd"])
+        engine.images[ident] = ident
+        leftovers.remove()
+    assert removed == [ID, OTHER, ID]
+
+
+def test_old_node_archives_are_removed_by_count(machine):
+    folder = leftovers.ARCHIVE.parent
+    one, two, three = ("1" * 64, "2" * 64, "3" * 64)
+    (folder / "theirs").mkdir()
+    for age, name in enumerate((one, two, three)):
+        (folder / name).mkdir()
+        (folder / f"{name}.tar").touch()
+        os.utime(folder / name, (age, age))
+    leftovers.remove()
+    assert {path.name for path in folder.iterdir()} == {"now", "theirs", three, f"{three}.tar"}
+
+
+def test_a_damaged_record_is_begun_anew(machine):
+    leftovers.RECORD.write_text("{")
+    images.ensure(release(["docker"]), ["etcd"])
+    assert leftovers.last(REF) == ID

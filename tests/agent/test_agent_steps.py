@@ -16,6 +16,7 @@ from agent import (
     images,
     kernel,
     leave,
+    leftovers,
     network,
     packages,
     resolver,
@@ -32,6 +33,7 @@ PREPARE = [
     "settings.resolve_names", "host.read", "guard.ensure", "leave.due",
 ]  # fmt: skip
 NETWORK = ["leave.clear", "images.ensure", "network.up", "resolver.ensure"]
+DONE = ["leftovers.remove", "resume.prepare"]
 MACHINES = {
     "etcd": Host("etcd1", "etcd", "etcd", "10.20.0.10", "10.0.2.100", 1500),
     "master": Host("master1", "master", "master", "10.20.1.10", "10.0.2.100", 1500),
@@ -59,6 +61,7 @@ def steps(tmp_path, monkeypatch):
         (host, ("take_name", "read")), (settings, ("ensure", "resolve_names")), (kernel, ("ensure",)),
         (packages, ("ensure",)), (guard, ("ensure",)), (leave, ("due", "leave", "clear", "prepare")),
         (images, ("ensure",)), (resolver, ("ensure",)), (resume, ("prepare",)), (storage, ("ensure",)),
+        (leftovers, ("remove",)),
         (health, ("api_ready",)), (addons, ("install_keys",)),
     ):  # fmt: skip
         for name in names:
@@ -83,7 +86,7 @@ def steps(tmp_path, monkeypatch):
 def test_an_etcd_machine(steps):
     steps.me = MACHINES["etcd"]
     assert converge.main() == 0
-    assert steps == [*PREPARE, *NETWORK, "storage.ensure", "etcd", "network.settle", "resume.prepare"]
+    assert steps == [*PREPARE, *NETWORK, "storage.ensure", "etcd", "network.settle", *DONE]
 
 
 def test_a_master(steps):
@@ -95,7 +98,7 @@ def test_a_master(steps):
         "kube-controller-manager", "network.settle",
         "put bootstrap-kubeconfig", "put ca.crt", "health.api_ready", "kubelet", "network.settle",
         "kube-proxy", "network.settle", "kube-scheduler", "network.settle",
-        "addons.apply cluster", "resume.prepare",
+        "addons.apply cluster", *DONE,
     ]  # fmt: skip
 
 
@@ -105,7 +108,7 @@ def test_a_worker(steps):
     assert steps == [
         *PREPARE, *NETWORK,
         "put bootstrap-kubeconfig", "put ca.crt", "health.api_ready", "kubelet", "network.settle",
-        "kube-proxy", "network.settle", "leave.prepare", "resume.prepare",
+        "kube-proxy", "network.settle", "leave.prepare", *DONE,
     ]  # fmt: skip
 
 

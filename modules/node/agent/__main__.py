@@ -21,6 +21,7 @@ from agent import (
     images,
     kernel,
     leave,
+    leftovers,
     network,
     packages,
     resolver,
@@ -50,6 +51,7 @@ def main() -> int:
         else:
             leave.clear(release, me)
             converge(release, me, mark)
+            leftovers.remove()
             resume.prepare(text)
             mark.ready()
     except (NodeError, OSError) as error:
