@@ -9,7 +9,7 @@ from ipaddress import IPv4Network
 from typing import Any
 
 from generator import addons, dns_names
-from generator.components import Container, containers
+from generator.components import Container, containers, reserving
 from generator.definition import Definition
 from generator.lock import Image, Lock
 from generator.topology import CONTROL_PLANE_TAINT, Topology, role_components
@@ -97,7 +97,7 @@ def roles(definition: Definition, parts: Mapping[str, Container], lock: Lock) ->
     pods = {name for name in names if "containerd" in runtimes(name)}
     contents = {}
     for role, components in role_components(definition).items():
-        chosen = [parts[component] for component in components]
+        chosen = reserving([parts[component] for component in components])
         needed = {part.image for part in chosen} | (pods if "kubelet" in components else set())
         contents[role] = {"containers": [asdict(part) for part in chosen], "images": sorted(needed)}
     return contents

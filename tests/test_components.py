@@ -1,5 +1,6 @@
 """Role containers: every file a flag names is there, every image is pinned, every configuration reads as YAML."""
 
+import json
 import re
 from datetime import UTC, datetime
 from functools import cache
@@ -10,6 +11,7 @@ from ruamel.yaml import YAML
 
 from generator import pki, release
 from generator.components import PKI, containers
+from generator.definition import SIZES
 from generator.dns_names import API_URL
 from generator.store import Secrets
 
@@ -124,6 +126,53 @@ def test_nodes_get_ranges_only_where_the_lock_chose_flannel():
     for case, expected in (("quickstart", "false"), ("quickstart-flannel", "true")):
         assert golden.load(case)[0].network.driver is None
         assert flags(parts(case)["kube-controller-manager"])["allocate-node-cidrs"] == expected
+
+
+@pytest.mark.parametrize(("case", "servers"), [("ha", "@MEMBER@"), ("quickstart", "@MEMBER@")])
+def test_an_api_server_asks_the_member_on_its_own_machine(case, servers):
+    assert flags(parts(case)["kube-apiserver"])["etcd-servers"] == f"https://{servers}.weave.local:2379"
+
+
+@pytest.mark.parametrize("component", ["kube-controller-manager", "kube-scheduler"])
+def test_a_single_master_elects_nobody_and_several_are_patient(component):
+    election = {
+        case: {name: value for name, value in flags(parts(case)[component]).items() if name.startswith("leader-elect")}
+        for case in ("quickstart", "star-wars", "ha")
+    }
+    assert election["quickstart"] == election["star-wars"] == {"leader-elect": "false"}
+    assert election["ha"] == {
+        "leader-elect-lease-duration": "60s",
+        "leader-elect-renew-deadline": "40s",
+        "leader-elect-retry-period": "5s",
+    }
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_kernel_ends_every_pod_before_a_component(case):
+    scores = {component: container.oom_score for component, container in parts(case).items()}
+    nodes = {"kubelet": -999, "kube-proxy": -999}
+    assert scores == {component: nodes.get(component, -997) for component in scores}
+
+
+@pytest.mark.parametrize(("case", "role", "cpu", "memory"), [
+    ("quickstart", "master", "800m", "1000Mi"), ("star-wars", "master", "700m", "900Mi"),
+    ("star-wars", "worker", "150m", "300Mi"),
+])  # fmt: skip
+def test_the_kubelet_keeps_from_pods_what_the_components_of_its_machine_need(case, role, cpu, memory):
+    definition, lock, machines = golden.load(case)
+    content = json.loads(release.document(definition, lock, machines, "0" * 64, golden.secrets(machines)))
+    kubelet = next(c for c in content["roles"][role]["containers"] if c["component"] == "kubelet")
+    configuration = json.loads(kubelet["files"]["kubelet.yaml"])
+    assert configuration["kubeReserved"] == {"cpu": cpu, "memory": memory}
+    assert configuration["kind"] == "KubeletConfiguration"
+
+
+def test_what_is_kept_leaves_pods_most_of_the_smallest_machine():
+    worker = [parts("quickstart")[component] for component in ("kubelet", "kube-proxy")]
+    assert sum(each.memory for each in worker) <= SIZES["tiny"].memory / 3
+    master = parts("quickstart").values()
+    assert sum(each.memory for each in master) <= SIZES["small"].memory / 2
+    assert sum(each.cpu for each in master) <= SIZES["small"].cpus * 1000 / 2
 
 
 def test_nobody_asks_without_being_known():

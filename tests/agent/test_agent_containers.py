@@ -69,6 +69,7 @@ def spec(**changes):
         "pid": "",
         "needs_api": False,
         "stop_seconds": 30,
+        "oom_score": -997,
         "health": "http://127.0.0.1/",
         "health_seconds": -1,
     }
@@ -93,6 +94,7 @@ def test_a_label_tells_what_a_container_was_made_from():
         settings(mounts=[]),
         settings(privileged=True),
         settings(publish=[6443]),
+        settings(oom_score=0),
     ]
     labels = [tuple(other["Labels"].items()) for other in others]
     assert len({*labels, tuple(label.items())}) == 1 + len(others)

@@ -65,7 +65,20 @@ class Network:
 
 
 @pytest.fixture
-def machine(tmp_path, monkeypatch, engine, programs):
+def serial(tmp_path, monkeypatch):
+    """The serial console, which keeps all that is written to it."""
+    path, real = tmp_path / "serial", Path.write_text
+    monkeypatch.setattr(console, "CONSOLES", (path,))
+
+    def append(to, text):
+        return to.open("a").write(text) if to == path else real(to, text)
+
+    monkeypatch.setattr(Path, "write_text", append)
+    return path
+
+
+@pytest.fixture
+def machine(tmp_path, monkeypatch, engine, programs, serial):
     """A master whose system paths are in a folder; `steps` tells what was done beside containers."""
     steps = []
     for module, name in (
@@ -75,14 +88,6 @@ def machine(tmp_path, monkeypatch, engine, programs):
     ):  # fmt: skip
         monkeypatch.setattr(module, name, tmp_path / "root" / name.lower())
     (tmp_path / "root").mkdir()
-    serial = tmp_path / "serial"
-    monkeypatch.setattr(console, "CONSOLES", (serial,))
-    real = Path.write_text
-
-    def append(path, text):
-        return path.open("a").write(text) if path == serial else real(path, text)
-
-    monkeypatch.setattr(Path, "write_text", append)
     document = tmp_path / "release.json"
     document.write_text(text("ha").replace("/var/lib/kubelet/boot", f"{tmp_path}/root/boot"))
     monkeypatch.setattr(converge.sys, "argv", ["agent", str(document)])

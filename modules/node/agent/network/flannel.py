@@ -22,6 +22,7 @@ CONFIGURATION = Path("/etc/anywhere/flannel.json")
 CONFLIST = Path("/etc/cni/net.d/10-flannel.conflist")
 KUBECONFIG = Path("/var/lib/kubelet/kubeconfig")
 SECONDS = 300
+OOM_SCORE = -999  # as the kubelet's: without the network nothing works
 LABEL = "anywhere.flannel"  # its configuration
 
 
@@ -116,14 +117,20 @@ class Flannel:
             "/run/flannel:/run/flannel",
         ]
         binds += ["/etc/hosts:/etc/hosts:ro", "/run/xtables.lock:/run/xtables.lock", "/lib/modules:/lib/modules:ro"]
-        host_config = {"NetworkMode": "host", "Privileged": True, "Binds": binds, "RestartPolicy": {"Name": "always"}}
+        host_config = {
+            "NetworkMode": "host",
+            "Privileged": True,
+            "OomScoreAdj": OOM_SCORE,
+            "Binds": binds,
+            "RestartPolicy": {"Name": "always"},
+        }
         return {
             "Image": image["id"],
             "Entrypoint": command[:1],
             "Cmd": command[1:],
             "Env": [f"NODE_NAME={self._host.name}"],
             "Labels": {LABEL: configuration},
-            "HostConfig": host_config,
+            "HostConfig": host_config | {"RestartPolicy": {"Name": "always"}},
         }
 
     def _write_conflist(self) -> None:

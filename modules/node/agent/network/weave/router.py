@@ -30,6 +30,7 @@ MTU = 1376  # bytes: Weave's own choice
 # Bytes that are put around a packet of the overlay: VXLAN's, and ESP's, which Linux 6.12 was seen to put around it
 # twice (34, then 36). Where they do not fit, Weave does without its fast datapath.
 VXLAN, ESP = 50, 70
+OOM_SCORE = -999  # as the kubelet's: without the network nothing works
 STOP_SECONDS, ANSWER_SECONDS = 10, 120
 VOLUME_LABEL = {"weavevolumes": ""}
 
@@ -81,6 +82,7 @@ def container(release: Mapping[str, Any], host: Host, waits: str) -> dict[str, A
         "HostConfig": {
             "RestartPolicy": {"Name": "always"},
             "Privileged": True,
+            "OomScoreAdj": OOM_SCORE,
             "NetworkMode": "host",
             "PidMode": "host",
             "Binds": binds,

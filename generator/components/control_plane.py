@@ -1,67 +1,10 @@
-"""The role containers: flags, mounts, health and secrets of every component. Pure.
-
-The machine that starts a container fills in `@NAME@`, `@MEMBER@`, `@NODE_IP@`, `@LABELS@`, `@TAINTS@` and
-`@CGROUP_V2@` (`true` or `false`).
-Flags are those of Kubernetes 1.35 and etcd 3.6.
-"""
+"""The components of the control plane: etcd, the API server, the controller manager and the scheduler."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
-
 from generator import dns_names
+from generator.components.container import PKI, Container
 from generator.definition import Network
-from generator.topology import Topology
-
-ALL = "cluster"  # on the cluster's own network; the other choice is "host"
-PKI = "/etc/kubernetes"
-
-
-@dataclass(frozen=True, slots=True)
-class Container:
-    """What a machine needs to run one component.
-
-    `secrets` names the bundle; `files` join it under /etc/kubernetes/<component>; `handed` are secret files written to
-    the machine instead, as they change without a restart. `advertise` is the flag that takes the container's own
-    address. `health` is a URL in the container's network namespace, asked for at most `health_seconds`.
-    """
-
-    component: str
-    name: str
-    image: str
-    command: tuple[str, ...]
-    network: str = ALL
-    hostname: str = ""
-    advertise: str = ""
-    secrets: str = ""
-    files: Mapping[str, str] = field(default_factory=dict)
-    handed: Mapping[str, str] = field(default_factory=dict)
-    mounts: tuple[str, ...] = ()
-    env: Mapping[str, str] = field(default_factory=dict)
-    publish: tuple[int, ...] = ()
-    privileged: bool = False
-    pid: str = ""
-    needs_api: bool = False
-    stop_seconds: int = 30
-    health: str = ""
-    health_seconds: int = 300
-
-
-def containers(topology: Topology, network: Network, driver: str, dns: str) -> Mapping[str, Container]:
-    """Every component by name; `driver` is the lock's, `dns` the address of the cluster's DNS Service."""
-    members = [f"etcd{number}" for number, _ in enumerate(topology.having("etcd"), 1)]
-    made = (
-        etcd(members),
-        apiserver(members, network),
-        controller_manager(network, driver),
-        scheduler(),
-        kubelet(dns),
-        proxy(network),
-    )
-    return {container.component: container for container in made}
 
 
 def etcd(members: list[str]) -> Container:
@@ -95,6 +38,8 @@ def etcd(members: list[str]) -> Container:
             "--auto-compaction-retention=8h",
         ),
         mounts=("/var/lib/etcd:/var/lib/etcd",),
+        cpu=100,
+        memory=100,
         # Live, not ready: a member alone is no quorum yet, and the others wait for it to come up.
         health="http://127.0.0.1:2381/livez",
     )
@@ -129,6 +74,8 @@ def apiserver(members: list[str], network: Network) -> Container:
         ),
         mounts=("/var/log/kubernetes:/var/log/kubernetes",),
         publish=(6443,),
+        cpu=250,
+        memory=350,
         health="https://127.0.0.1:6443/readyz",
         health_seconds=600,
     )
@@ -167,7 +114,7 @@ def _front_proxy(pki: str) -> tuple[str, ...]:
     )
 
 
-def controller_manager(network: Network, driver: str) -> Container:
+def controller_manager(network: Network, driver: str, masters: int) -> Container:
     pki = f"{PKI}/kube-controller-manager"
     # Weave hands out pod addresses itself; flannel wants a range for each node.
     node_ranges = "true" if driver == "flannel" else "false"
@@ -197,13 +144,16 @@ def controller_manager(network: Network, driver: str) -> Container:
             f"--cluster-signing-kubelet-serving-key-file={pki}/kubelet-serving-ca.key",
             "--cluster-signing-duration=2160h",
             "--controllers=*,bootstrapsigner,tokencleaner",
+            *leader_election(masters),
             "--profiling=false",
         ),
+        cpu=200,
+        memory=150,
         health="https://127.0.0.1:10257/healthz",
     )
 
 
-def scheduler() -> Container:
+def scheduler(masters: int) -> Container:
     pki = f"{PKI}/kube-scheduler"
     return Container(
         component="kube-scheduler",
@@ -217,102 +167,24 @@ def scheduler() -> Container:
             *(f"--{kind}kubeconfig={pki}/kubeconfig" for kind in ("", "authentication-", "authorization-")),
             f"--requestheader-client-ca-file={pki}/front-proxy-ca.crt",
             f"--client-ca-file={pki}/ca.crt",
+            *leader_election(masters),
             "--profiling=false",
         ),
+        cpu=100,
+        memory=100,
         health="https://127.0.0.1:10259/healthz",
     )
 
 
-def kubelet(dns: str) -> Container:
-    pki = f"{PKI}/kubelet"
-    return Container(
-        component="kubelet",
-        name="kubelet",
-        image="hyperkube",
-        network="host",
-        pid="host",
-        privileged=True,
-        secrets="kubelet",
-        files={"kubelet.yaml": kubelet_configuration(pki, dns)},
-        handed={"bootstrap-kubeconfig": "/var/lib/kubelet/bootstrap-kubeconfig"},
-        needs_api=True,
-        command=(
-            "hyperkube",
-            "kubelet",
-            f"--config={pki}/kubelet.yaml",
-            "--kubeconfig=/var/lib/kubelet/kubeconfig",
-            "--bootstrap-kubeconfig=/var/lib/kubelet/bootstrap-kubeconfig",
-            "--hostname-override=@NAME@",
-            "--node-ip=@NODE_IP@",
-            "--node-labels=@LABELS@",
-            "--register-with-taints=@TAINTS@",
-            "--fail-cgroupv1=@CGROUP_V2@",  # by itself, the kubelet refuses a host that has cgroups of version 1 only
-        ),
-        mounts=(
-            "/var/lib/kubelet:/var/lib/kubelet:rshared",
-            "/run:/run:rshared",
-            "/sys:/sys:rw",
-            "/dev:/dev",
-            "/lib/modules:/lib/modules:ro",
-            "/var/log/pods:/var/log/pods",
-            "/var/log/containers:/var/log/containers",
-            "/var/lib/containerd:/var/lib/containerd:ro",
-            "/etc/machine-id:/etc/machine-id:ro",
-            "/etc/os-release:/etc/os-release:ro",
-            "/etc/cni/net.d:/etc/cni/net.d:ro",
-            "/opt/cni/bin:/opt/cni/bin:ro",
-        ),
-        health="http://127.0.0.1:10248/healthz",
+def leader_election(masters: int) -> tuple[str, ...]:
+    """Nobody to elect among one; several wait long enough for a slow API server or etcd."""
+    if masters == 1:
+        return ("--leader-elect=false",)
+    return (
+        "--leader-elect-lease-duration=60s",
+        "--leader-elect-renew-deadline=40s",
+        "--leader-elect-retry-period=5s",
     )
-
-
-def proxy(network: Network) -> Container:
-    return Container(
-        component="kube-proxy",
-        name="kube-proxy",
-        image="hyperkube",
-        network="host",
-        privileged=True,
-        command=(
-            "hyperkube",
-            "kube-proxy",
-            # A node's own certificate, so that no machine holds a long-lived key for this.
-            "--kubeconfig=/var/lib/kubelet/kubeconfig",
-            "--hostname-override=@NAME@",
-            "--proxy-mode=iptables",
-            f"--cluster-cidr={network.pods}",
-            "--conntrack-max-per-core=0",
-        ),
-        mounts=(
-            "/var/lib/kubelet:/var/lib/kubelet:ro",
-            "/lib/modules:/lib/modules:ro",
-            "/run/xtables.lock:/run/xtables.lock",
-        ),
-        health="http://127.0.0.1:10256/healthz",
-    )
-
-
-def kubelet_configuration(pki: str, dns: str) -> str:
-    """KubeletConfiguration, kubelet.config.k8s.io/v1beta1 (JSON is YAML)."""
-    content: dict[str, Any] = {
-        "apiVersion": "kubelet.config.k8s.io/v1beta1",
-        "kind": "KubeletConfiguration",
-        "authentication": {
-            "anonymous": {"enabled": False},
-            "webhook": {"enabled": True},
-            "x509": {"clientCAFile": f"{pki}/ca.crt"},
-        },
-        "authorization": {"mode": "Webhook"},
-        "cgroupDriver": "systemd",
-        "clusterDNS": [dns],
-        "clusterDomain": "cluster.local",
-        "containerRuntimeEndpoint": "unix:///run/containerd/containerd.sock",
-        "resolvConf": "/var/lib/kubelet/resolv.conf",
-        "rotateCertificates": True,
-        "serverTLSBootstrap": True,
-        "failSwapOn": True,
-    }
-    return json.dumps(content, indent=2) + "\n"
 
 
 AUDIT_LOG = (

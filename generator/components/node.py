@@ -1,0 +1,128 @@
+"""The components of every node: the kubelet and the proxy."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from generator.components.container import NODE_AGENT, PKI, Container
+from generator.definition import Network
+
+KUBELET_MOUNTS = (
+    "/var/lib/kubelet:/var/lib/kubelet:rshared",
+    "/run:/run:rshared",
+    "/sys:/sys:rw",
+    "/dev:/dev",
+    "/lib/modules:/lib/modules:ro",
+    "/var/log/pods:/var/log/pods",
+    "/var/log/containers:/var/log/containers",
+    "/var/lib/containerd:/var/lib/containerd:ro",
+    "/etc/machine-id:/etc/machine-id:ro",
+    "/etc/os-release:/etc/os-release:ro",
+    "/etc/cni/net.d:/etc/cni/net.d:ro",
+    "/opt/cni/bin:/opt/cni/bin:ro",
+)
+
+
+def kubelet(dns: str) -> Container:
+    pki = f"{PKI}/kubelet"
+    return Container(
+        component="kubelet",
+        name="kubelet",
+        image="hyperkube",
+        network="host",
+        pid="host",
+        privileged=True,
+        secrets="kubelet",
+        files={"kubelet.yaml": kubelet_configuration(pki, dns)},
+        handed={"bootstrap-kubeconfig": "/var/lib/kubelet/bootstrap-kubeconfig"},
+        needs_api=True,
+        command=(
+            "hyperkube",
+            "kubelet",
+            f"--config={pki}/kubelet.yaml",
+            "--kubeconfig=/var/lib/kubelet/kubeconfig",
+            "--bootstrap-kubeconfig=/var/lib/kubelet/bootstrap-kubeconfig",
+            "--hostname-override=@NAME@",
+            "--node-ip=@NODE_IP@",
+            "--node-labels=@LABELS@",
+            "--register-with-taints=@TAINTS@",
+            "--fail-cgroupv1=@CGROUP_V2@",  # by itself, the kubelet refuses a host that has cgroups of version 1 only
+        ),
+        mounts=KUBELET_MOUNTS,
+        oom_score=NODE_AGENT,
+        cpu=100,
+        memory=250,  # with the runtimes, the network's router and the system itself
+        health="http://127.0.0.1:10248/healthz",
+    )
+
+
+def proxy(network: Network) -> Container:
+    return Container(
+        component="kube-proxy",
+        name="kube-proxy",
+        image="hyperkube",
+        network="host",
+        privileged=True,
+        command=(
+            "hyperkube",
+            "kube-proxy",
+            # A node's own certificate, so that no machine holds a long-lived key for this.
+            "--kubeconfig=/var/lib/kubelet/kubeconfig",
+            "--hostname-override=@NAME@",
+            "--proxy-mode=iptables",
+            f"--cluster-cidr={network.pods}",
+            "--conntrack-max-per-core=0",
+        ),
+        mounts=(
+            "/var/lib/kubelet:/var/lib/kubelet:ro",
+            "/lib/modules:/lib/modules:ro",
+            "/run/xtables.lock:/run/xtables.lock",
+        ),
+        oom_score=NODE_AGENT,
+        cpu=50,
+        memory=50,
+        health="http://127.0.0.1:10256/healthz",
+    )
+
+
+def kubelet_configuration(pki: str, dns: str) -> str:
+    """KubeletConfiguration, kubelet.config.k8s.io/v1beta1 (JSON is YAML)."""
+    content: dict[str, Any] = {
+        "apiVersion": "kubelet.config.k8s.io/v1beta1",
+        "kind": "KubeletConfiguration",
+        "authentication": {
+            "anonymous": {"enabled": False},
+            "webhook": {"enabled": True},
+            "x509": {"clientCAFile": f"{pki}/ca.crt"},
+        },
+        "authorization": {"mode": "Webhook"},
+        "cgroupDriver": "systemd",
+        "clusterDNS": [dns],
+        "clusterDomain": "cluster.local",
+        "containerRuntimeEndpoint": "unix:///run/containerd/containerd.sock",
+        "resolvConf": "/var/lib/kubelet/resolv.conf",
+        "rotateCertificates": True,
+        "serverTLSBootstrap": True,
+        "failSwapOn": True,
+    }
+    return _json(content)
+
+
+def _json(content: Mapping[str, Any]) -> str:
+    return json.dumps(content, indent=2) + "\n"
+
+
+def reserving(chosen: Sequence[Container]) -> list[Container]:
+    """The containers of one machine, whose kubelet keeps from pods what all of them need."""
+    made = []
+    for container in chosen:
+        if container.component == "kubelet":
+            configuration = json.loads(container.files["kubelet.yaml"])
+            cpu, memory = sum(each.cpu for each in chosen), sum(each.memory for each in chosen)
+            configuration["kubeReserved"] = {"cpu": f"{cpu}m", "memory": f"{memory}Mi"}
+            container = replace(container, files={"kubelet.yaml": _json(configuration)})
+        made.append(container)
+    return made
