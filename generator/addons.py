@@ -17,7 +17,7 @@ def pod_ref(lock: Lock, name: str) -> str:
     Another content has another name, which rolls its pods by the ordinary means of Kubernetes. A manifest is for all
     architectures, so where there are several the digest is one of theirs all.
     """
-    images = [found[name] for _, found in sorted(lock.images.items())]
+    images = [of_arch[name] for _, of_arch in sorted(lock.images.items())]
     ids = [image.id.removeprefix("sha256:") for image in images]
     digest = ids[0] if len(ids) == 1 else hashlib.sha256("\n".join(ids).encode()).hexdigest()
     return f"{images[0].ref}-{digest[:12]}"

@@ -170,7 +170,7 @@ def test_what_was_put_back_is_left_alone_for_a_while(engine, sick, secrets, monk
     with pytest.raises(NodeError, match="the previous container is back"):
         ensure(command=["etcd", "--broken"])
     engine.done.clear()
-    with pytest.raises(NodeError, match="tried again in 30 minutes"):
+    with pytest.raises(NodeError, match="next attempt in 30 minutes"):
         ensure(command=["etcd", "--broken"])
     assert engine.done == []
     monkeypatch.setattr(replacement, "REFUSED_SECONDS", 0)
@@ -187,7 +187,7 @@ def test_a_clock_that_is_changed_neither_shortens_nor_lengthens_that(engine, sic
         ensure(command=["etcd", "--broken"])
     clock = time.time() + days * 86400
     monkeypatch.setattr(time, "time", lambda: clock)
-    with pytest.raises(NodeError, match="tried again in 30 minutes"):
+    with pytest.raises(NodeError, match="next attempt in 30 minutes"):
         ensure(command=["etcd", "--broken"])
 
 

@@ -55,7 +55,7 @@ def test_a_name_is_asked_for_once(named, monkeypatch):
 @pytest.mark.parametrize("said", ["", "UPPER", "a b", "-a", "a-", "etcd1.example.com", "x" * 64])
 def test_what_is_no_name_is_refused(named, said):
     named.put("anywhere-fetch", f"echo '{said}'")
-    with pytest.raises(NodeError, match="no host name"):
+    with pytest.raises(NodeError, match="not a valid host name"):
         host.take_name()
     assert not host.NAME.exists()
 
@@ -211,12 +211,12 @@ def test_an_installation_that_was_cut_short_goes_on(stock, monkeypatch):
 
 
 def test_a_release_without_packages_says_what_is_missing(stock):
-    with pytest.raises(NodeError, match="has no conntrack, and its release brings no packages"):
+    with pytest.raises(NodeError, match="has no conntrack, and its release has no packages"):
         packages.ensure(None)
 
 
 def test_packages_that_do_not_bring_all_are_said(stock):
     stock.put("apt-get")
-    with pytest.raises(NodeError, match=r"did not bring .*docker"):
+    with pytest.raises(NodeError, match=r"did not install .*docker"):
         packages.ensure(stock.archive)
     assert Path(packages.FOLDER).exists()

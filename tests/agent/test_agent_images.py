@@ -148,7 +148,7 @@ def test_an_archive_of_something_else_is_refused_and_not_loaded_again_and_again(
     with pytest.raises(NodeError, match=rf"is not {ID} to {runtime}; refresh the lock"):
         images.ensure(release([runtime]), ["etcd"])
     runs = len([run for run in machine.runs() if run.startswith("anywhere-fetch")])
-    with pytest.raises(NodeError, match=rf"is not {ID} to {runtime}; tried again in 30 minutes"):
+    with pytest.raises(NodeError, match=rf"is not {ID} to {runtime}; next attempt in 30 minutes"):
         images.ensure(release([runtime]), ["etcd"])
     assert len([run for run in machine.runs() if run.startswith("anywhere-fetch")]) == runs
     monkeypatch.setattr(images, "REFUSED_SECONDS", 0)
@@ -161,7 +161,7 @@ def test_a_fetch_that_fails_while_another_image_has_the_tag_leaves_it_its_tag(ma
     machine.put("anywhere-fetch", "echo 'curl: (6) Could not resolve host' >&2; exit 6")
     broken = '"images import") cat >/dev/null; exit 1 ;;\n"x"'
     machine.put("ctr", machine.read("ctr").replace('"images import"', broken))
-    with pytest.raises(NodeError, match=r"could not be fetched whole: curl: \(6\) Could not resolve host"):
+    with pytest.raises(NodeError, match=r"could not be fetched completely: curl: \(6\) Could not resolve host"):
         images.ensure(release(["containerd"]), ["etcd"])
     assert REF in machine.pods()
 

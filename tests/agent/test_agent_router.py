@@ -111,7 +111,9 @@ def test_one_that_does_not_answer_is_put_back(machine):
         ensure(pods="10.64.0.0/12")
     assert machine.containers["weave"]["Id"] == before and machine.containers["weave"]["running"]
     machine.done.clear()
-    with pytest.raises(NodeError, match="weave: what the release asks for was not healthy; tried again in 30 minutes"):
+    with pytest.raises(
+        NodeError, match="weave: the container that the release describes was not healthy; next attempt in 30 minutes"
+    ):
         ensure(pods="10.64.0.0/12")
     assert machine.done == []
     ensure()

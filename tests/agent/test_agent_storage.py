@@ -101,13 +101,13 @@ def test_the_one_that_is_labelled_is_taken_of_any_number(machine, tmp_path):
         ("xfs etcd", EMPTY, "xfs etcd"),
         ("crypto_LUKS", EMPTY, "crypto_LUKS"),
         ("gpt", EMPTY, "gpt"),
-        ("", b"\0" * 4096 + b"somebody's" + EMPTY, "unknown data"),
+        ("", b"\0" * 4096 + b"somebody's" + EMPTY, "of an unknown kind"),
     ],
 )
 def test_a_disk_with_something_on_it_is_never_formatted(machine, signature, content, said):
     machine.disk("virtio-etcd", content=content)
     machine.put("wipefs", f"echo {signature}")
-    with pytest.raises(NodeError, match=f"holds something else already .{said}"):
+    with pytest.raises(NodeError, match=f"already holds other data .{said}"):
         storage.ensure()
     assert not any(run.startswith(("mkfs", "mount")) for run in machine.runs())
 

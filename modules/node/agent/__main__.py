@@ -33,14 +33,14 @@ from agent import (
 from agent.files import put, write
 from agent.host import Host, NodeError
 
-# Since this boot. READY holds the release, and the monotonic time at which that was last said.
+# Since this boot. READY holds the release, and the monotonic time at which that was last reported.
 BOOTED, READY = Path("/run/anywhere/booted"), Path("/run/anywhere/ready")
 CA = Path("/etc/anywhere/ca.crt")
 AGAIN_SECONDS = 600
 
 
 def main() -> int:
-    """The steps, in order; the first that fails is said on the console, and the timer tries again."""
+    """Run the steps in order. A failure is reported on the console, and the timer tries again."""
     text = Path(sys.argv[1]).read_text()
     mark = Mark(hashlib.sha256(text.encode()).hexdigest(), os.environ.get("ANYWHERE_PROBLEM", ""))
     try:
@@ -71,7 +71,7 @@ class Mark:
 
     def __init__(self, release: str, problem: str = "") -> None:
         self.stage, self.problem, self._release = "fetch", problem, release
-        last, self._said = _last_ready()
+        last, self._reported = _last_ready()
         self._quiet = last == release
         if not BOOTED.exists():
             BOOTED.parent.mkdir(exist_ok=True)
@@ -79,7 +79,7 @@ class Mark:
             console.stage("boot")
 
     def done(self, then: str) -> None:
-        self._say()
+        self._report()
         self.stage = then
 
     def ready(self) -> None:
@@ -92,7 +92,7 @@ class Mark:
         if self.problem:
             console.failed("fetch", self.problem)
             write(READY, f"{self._release} {-AGAIN_SECONDS}")  # so that `ready` follows as soon as it is true
-        elif not self._quiet or now - self._said > AGAIN_SECONDS:
+        elif not self._quiet or now - self._reported > AGAIN_SECONDS:
             console.stage(self.stage, release=self._release[:12])
             write(READY, f"{self._release} {now}")
 
@@ -100,19 +100,19 @@ class Mark:
         READY.unlink(missing_ok=True)
         console.failed(self.stage, reason)
 
-    def _say(self) -> None:
+    def _report(self) -> None:
         if not self._quiet:
             console.stage(self.stage)
 
 
 def _last_ready() -> tuple[str, float]:
-    """The release that this machine was last ready with since its boot, "" for none, and when that was said."""
-    release, _, said = READY.read_text().partition(" ") if READY.exists() else ("", "", "")
-    return release, float(said or 0)
+    """The release that this machine was last ready with since its boot, "" for none, and when that was reported."""
+    release, _, reported = READY.read_text().partition(" ") if READY.exists() else ("", "", "")
+    return release, float(reported or 0)
 
 
 def prepare(release: Mapping[str, Any], mark: Mark) -> Host:
-    """Make of the Debian that this machine started as the host that the rest is built on."""
+    """Turn the stock Debian of this machine into a host for the rest."""
     mark.done("host")
     host.take_name()
     settings.ensure()  # first, so that what is installed starts with its settings
@@ -147,7 +147,7 @@ def components(role: Mapping[str, Any]) -> set[str]:
 
 
 def start(release: Mapping[str, Any], me: Host, net: network.Network, spec: Mapping[str, Any]) -> None:
-    """One component, and what only makes sense right before or after it."""
+    """Start one component, and do what must come right before or after it."""
     group = release["groups"][me.group]
     if spec["component"] == "etcd":
         storage.ensure()
@@ -165,7 +165,7 @@ def start(release: Mapping[str, Any], me: Host, net: network.Network, spec: Mapp
 
 
 def serve_nodes(networks: Mapping[str, Any]) -> None:
-    """Run what every master does for the cluster's nodes: approve their certificates, drain those that leave."""
+    """Run the services of every master: approve the certificates of nodes, and drain nodes that leave."""
     service.ensure("anywhere-approver.service", networks=f"{networks['machines']} {networks['pods']}")
     service.ensure("anywhere-drain.service")
 

@@ -1,4 +1,4 @@
-"""Add-ons: the manifests that the release carries, applied from a master, each time their content changes."""
+"""Add-ons: the manifests of the release, applied from a master whenever their content changes."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from agent.files import put, write
 from agent.host import STATE
 
 TOKEN = "bootstrap-token.yaml"
-TOKEN_SECONDS = 24 * 3600  # what the bootstrap token is good for, from when it is applied
-# When a group is applied again although it is the same: the token must not lapse while the cluster wants it.
+TOKEN_SECONDS = 24 * 3600  # how long the bootstrap token is valid once it is applied
+# After how long a group is applied again although it is unchanged: the token must not expire.
 LASTS = {"bootstrap": TOKEN_SECONDS / 2}
 
 
@@ -26,7 +26,7 @@ def install_keys(release: Mapping[str, Any]) -> None:
 
 
 def apply(release: Mapping[str, Any], group: str) -> bool:
-    """Apply one group of manifests; True where something was applied."""
+    """Apply one group of manifests if they changed; whether they were applied."""
     manifests = dict(release["addons"][group])
     if group == "bootstrap":
         manifests[TOKEN] = (kubectl.KEYS / TOKEN).read_text()
@@ -43,7 +43,7 @@ def apply(release: Mapping[str, Any], group: str) -> bool:
 
 
 def _stands(done: Path, content: str, seconds: float | None) -> bool:
-    """Whether `content` was applied, less than `seconds` ago; a clock that was set back makes that unknown."""
+    """Whether `content` was applied less than `seconds` ago; unknown, so False, if the clock was set back."""
     if not done.exists() or done.read_text() != content:
         return False
     return seconds is None or 0 <= time.time() - done.stat().st_mtime < seconds

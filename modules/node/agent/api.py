@@ -1,4 +1,4 @@
-"""The API server, asked over HTTPS as whoever a certificate names."""
+"""A client of the API server, over HTTPS, with a client certificate."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ MERGE = "application/merge-patch+json"
 
 
 class ApiError(NodeError):
-    """The API server answered, and it was no success; `status` is its HTTP status."""
+    """The API server refused a request; `status` is the HTTP status of its answer."""
 
-    def __init__(self, request: str, status: int, said: str) -> None:
-        super().__init__(f"{request}: {status} {said}")
+    def __init__(self, request: str, status: int, body: str) -> None:
+        super().__init__(f"{request}: {status} {body}")
         self.status = status
 
 
 class Api:
-    """One identity at the API server: PEM files, the last two may be one. `seconds` bounds every wait for it."""
+    """One identity at the API server, from PEM files; the last two may be the same. `seconds` limits each wait."""
 
     def __init__(self, ca: Path, certificate: Path, key: Path, seconds: float = 30) -> None:
         self._tls = ssl.create_default_context(cafile=str(ca))
@@ -33,7 +33,7 @@ class Api:
         self._seconds = seconds
 
     def call(self, method: str, path: str, body: Any = None, kind: str = "application/json") -> Any:
-        """One request; OSError and HTTPException where nobody answers, ApiError where the answer is no."""
+        """Send one request. OSError or HTTPException if there is no answer, ApiError if it is an error."""
         connection = self._connect(self._seconds)
         try:
             connection.request(method, path, body and json.dumps(body), {"Content-Type": kind})
@@ -46,11 +46,11 @@ class Api:
         return json.loads(text)
 
     def watch(self, path: str, **query: str) -> Iterator[dict[str, Any]]:
-        """Objects as they come and change; ends when the server closes the stream."""
-        asked = urllib.parse.urlencode({"watch": "true", "timeoutSeconds": "300", **query})
+        """Objects as they are added and modified, until the server closes the stream."""
+        parameters = urllib.parse.urlencode({"watch": "true", "timeoutSeconds": "300", **query})
         connection = self._connect(600)
         try:
-            connection.request("GET", f"{path}?{asked}")
+            connection.request("GET", f"{path}?{parameters}")
             answer = connection.getresponse()
             if answer.status != 200:
                 raise ApiError(f"watch {path}", answer.status, "")

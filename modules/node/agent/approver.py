@@ -1,7 +1,7 @@
 """Approve the serving certificates that kubelets ask for; runs on every master.
 
-Kubernetes signs them but leaves the decision to the cluster. A request is approved where a node asks for its own name
-and for addresses of this cluster's networks, and for nothing else; any other is left for a person.
+Kubernetes signs them but leaves the decision to the cluster. A request is approved if a node asks for nothing but its
+own name and addresses of this cluster's networks; others are left for a person to decide.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ def acceptable(request: Mapping[str, Any], described: str, networks: list[ipaddr
         return False
     subject = re.search(r"^\s*Subject: O\s*=\s*system:nodes, CN\s*=\s*(\S+)$", described, re.MULTILINE)
     listed = re.findall(r"X509v3 Subject Alternative Name:.*\n(.*)", described)
-    asked = [entry.strip() for line in listed for entry in line.split(",")]
+    names = [entry.strip() for line in listed for entry in line.split(",")]
     own = f"DNS:{user.removeprefix('system:node:')}"
-    addresses = [entry for entry in asked if entry != own]
+    addresses = [entry for entry in names if entry != own]
     return (
         subject is not None
         and subject.group(1) == user
@@ -55,7 +55,7 @@ def _within(entry: str, networks: list[ipaddress.IPv4Network]) -> bool:
 
 
 def approve(api: Api, request: dict[str, Any], networks: list[ipaddress.IPv4Network]) -> None:
-    """Approve one pending request where it is acceptable."""
+    """Approve one pending request if it is acceptable."""
     if request.get("status", {}).get("conditions") or request["spec"]["signerName"] != SIGNER:
         return
     pem = base64.b64decode(request["spec"]["request"])
@@ -71,7 +71,7 @@ def approve(api: Api, request: dict[str, Any], networks: list[ipaddress.IPv4Netw
 
 
 def main() -> None:
-    """Watch for ever; arguments are the networks whose addresses a node may have."""
+    """Watch until stopped; the arguments are the networks whose addresses a node may have."""
     networks = [ipaddress.IPv4Network(text) for text in sys.argv[1:]]
     while True:
         try:

@@ -1,4 +1,4 @@
-"""Role bundles: a component's keys and configuration files, in a data container of its own."""
+"""Role bundles: the keys and configuration files of a component, in a data container."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def tar(component: str, files: Mapping[str, str]) -> bytes:
 
 
 def ensure(docker: Docker, component: str, image: str, files: Mapping[str, str]) -> str:
-    """The data container that holds `files`; its name tells their content, so old and new stand side by side."""
+    """The data container that holds `files`. Its name depends on their content, so old and new can coexist."""
     name = f"{component}-pki-{checksum(files)}"
     if docker.inspect(name) is None:
         unfinished = f"{component}-pki-unfinished"
@@ -79,7 +79,7 @@ def ensure(docker: Docker, component: str, image: str, files: Mapping[str, str])
 
 
 def forget_others(docker: Docker, component: str, keep: set[str]) -> None:
-    """Remove the component's data containers that nothing uses any more."""
+    """Remove the component's data containers except those in `keep`."""
     for container in docker.call("GET", "/containers/json", all="true"):
         name = container["Names"][0].lstrip("/")
         if name.startswith(f"{component}-pki-") and name not in keep:

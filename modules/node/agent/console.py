@@ -1,4 +1,4 @@
-"""Stage marks on the serial console: how the outside sees where a machine stands."""
+"""Stage marks on the serial console, which show the progress of a machine from outside."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def _write(line: str) -> None:
 
 
 def stage(name: str, **more: str) -> None:
-    """Say that stage `name` is reached; `t` is in seconds since power-on."""
+    """Report that stage `name` is reached; `t` is in seconds since power-on."""
     _write(f"anywhere: stage={name} t={_uptime():.1f}" + "".join(f" {key}={value}" for key, value in more.items()))
 
 
 def failed(name: str, reason: str) -> None:
-    """Say that stage `name` failed, and why, in one line."""
+    """Report in one line that stage `name` failed, and why."""
     _write(f"anywhere: failed stage={name} reason={' '.join(reason.split())[:400]}")

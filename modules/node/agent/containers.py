@@ -14,7 +14,7 @@ from agent.replacement import Wanted
 
 
 def filled(spec: Mapping[str, Any], host: Host, group: Mapping[str, Any], network: Network) -> dict[str, Any]:
-    """The component's description with what only this machine knows put in for its @NAMES@."""
+    """The component's description, with its @NAMES@ replaced by what only this machine knows."""
     text = json.dumps(spec)
     values = {
         "NAME": host.name,
@@ -26,8 +26,8 @@ def filled(spec: Mapping[str, Any], host: Host, group: Mapping[str, Any], networ
     }
     for key, value in values.items():
         text = text.replace(f"@{key}@", json.dumps(value)[1:-1])
-    found: dict[str, Any] = json.loads(text)
-    return found
+    description: dict[str, Any] = json.loads(text)
+    return description
 
 
 def settings(spec: Mapping[str, Any], image: Mapping[str, Any], data: str | None, network: Network) -> dict[str, Any]:

@@ -49,22 +49,22 @@ class Docker:
         return json.loads(text) if answer.headers.get("Content-Type", "").startswith("application/json") else None
 
     def inspect(self, name: str) -> dict[str, Any] | None:
-        """A container, None where there is none of that name."""
+        """A container; None if none has that name."""
         return self._maybe(f"/containers/{name}/json")
 
     def image_id(self, ref: str) -> str | None:
-        """The id of the image that `ref` names here, None where it is not loaded."""
-        found = self._maybe(f"/images/{ref}/json")
-        return str(found["Id"]) if found else None
+        """The id of the image that `ref` names here; None if it is not loaded."""
+        image = self._maybe(f"/images/{ref}/json")
+        return str(image["Id"]) if image else None
 
     def _maybe(self, url: str) -> dict[str, Any] | None:
         try:
-            found: dict[str, Any] = self.call("GET", url)
+            answer: dict[str, Any] = self.call("GET", url)
         except NodeError as error:
             if ": 404 " in str(error):
                 return None
             raise
-        return found
+        return answer
 
     def create(self, name: str, settings: dict[str, Any]) -> str:
         return str(self.call("POST", "/containers/create", settings, name=name)["Id"])
@@ -79,7 +79,7 @@ class Docker:
         self.call("POST", f"/containers/{name}/rename", name=to)
 
     def remove(self, name: str) -> None:
-        """Remove a container with its anonymous volumes; nothing happens where there is none."""
+        """Remove a container with its anonymous volumes, if it exists."""
         if self.inspect(name) is not None:
             self.call("DELETE", f"/containers/{name}", v="true", force="true")
 
@@ -88,7 +88,7 @@ class Docker:
         self.call("PUT", f"/containers/{name}/archive", tar, path="/")
 
     def log_tail(self, name: str, lines: int = 5) -> str:
-        """The last lines a container wrote, made one."""
+        """The last lines that a container logged, joined into one."""
         try:
             return " | ".join(run("docker", "logs", "--tail", str(lines), name).splitlines())
         except NodeError:

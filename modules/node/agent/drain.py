@@ -1,7 +1,7 @@
-"""Drain and delete the nodes of workers that leave; runs on every master, and one of them takes each node.
+"""Drain and delete the nodes of workers that leave; runs on every master, one of which handles each node.
 
-A worker says that it leaves by a label on its own node. The label holds the id of the boot that ends, so that a
-machine which came back before its node was gone is told from one that is still on its way out.
+A worker announces that it leaves by a label on its own node. The label holds the id of the boot that ends, to
+distinguish a machine that came back before its node was deleted from one that is still leaving.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Drainer:
         self._claims: dict[str, tuple[str, float]] = {}  # node -> a claim, and when this master first saw it
 
     def consider(self, api: Api, node: Mapping[str, Any]) -> threading.Thread | None:
-        """See to a node that has the label; the thread that does so where it falls to this master."""
+        """Decide about a node that has the label; the thread that removes it, if this master is to do that."""
         name = node["metadata"]["name"]
         if not name.startswith("worker-") or name in self._under_way:
             return None
@@ -44,12 +44,12 @@ class Drainer:
         if self._taken(node) or not claim(api, node, self._me):
             return None
         self._under_way.add(name)
-        thread = threading.Thread(target=self._see_off, args=(api, name), daemon=True)
+        thread = threading.Thread(target=self._remove, args=(api, name), daemon=True)
         thread.start()
         return thread
 
     def _taken(self, node: Mapping[str, Any]) -> bool:
-        """Whether another master sees to a node. How old its claim is, is measured here: clocks differ."""
+        """Whether another master handles a node. The age of its claim is measured here, as clocks differ."""
         name, now = node["metadata"]["name"], time.monotonic()
         claimed = node["metadata"].get("annotations", {}).get(CLAIM, "")
         if claimed.partition(" ")[0] in ("", self._me):
@@ -58,44 +58,44 @@ class Drainer:
             self._claims[name] = (claimed, now)
         return now - self._claims[name][1] < CLAIM_SECONDS
 
-    def _see_off(self, api: Api, name: str) -> None:
+    def _remove(self, api: Api, name: str) -> None:
         try:
             release = host.release(self._document.read_text())
             drain(release["images"]["hyperkube"]["id"], name)
-            gone = delete(api, name)
+            deleted = delete(api, name)
         except (NodeError, OSError, http.client.HTTPException) as error:
             return print(f"{name}: {error}", flush=True)
         finally:
             self._under_way.discard(name)
-        if gone:
-            print(f"{name}: gone", flush=True)
+        if deleted:
+            print(f"{name}: deleted", flush=True)
             network.load(release, host.read(release)).forget(name)
 
 
 def claim(api: Api, node: Mapping[str, Any], me: str) -> bool:
-    """Whether master `me` is the one to see to a node: two that took its addresses would both own them."""
+    """Claim a node for master `me`; False if another was first. Only one may reclaim its addresses."""
     metadata = node["metadata"]
     claimed = {CLAIM: f"{me} {time.time():.0f}"}
     change = {"metadata": {"resourceVersion": metadata["resourceVersion"], "annotations": claimed}}
     try:
         api.call("PATCH", f"{NODES}/{metadata['name']}", change, MERGE)
     except ApiError as error:
-        if error.status in (404, 409):  # gone, or changed: then the watch brings it again
+        if error.status in (404, 409):  # deleted, or changed: then the watch reports it again
             return False
         raise
     return True
 
 
 def drain(image: str, name: str) -> None:
-    """Move the pods of a node away, as far as that can be done in time: the machine goes all the same."""
+    """Evict the pods of a node, as far as time permits: the machine goes away in any case."""
     try:
         print(kubectl.run(image, f"anywhere-drain-{name}", "drain", name, *OPTIONS), flush=True)
     except NodeError as error:
-        print(f"{name}: not wholly drained: {error}", flush=True)
+        print(f"{name}: not completely drained: {error}", flush=True)
 
 
 def delete(api: Api, name: str) -> bool:
-    """Delete a node whose machine has not come back meanwhile; whether it is gone."""
+    """Delete a node, unless its machine has come back; whether it is deleted."""
     path = f"{NODES}/{name}"
     try:
         if returned(api.call("GET", path)):
@@ -109,20 +109,20 @@ def delete(api: Api, name: str) -> bool:
 
 
 def keep(api: Api, name: str) -> None:
-    """Let a node whose machine came back have pods again."""
+    """Allow pods again on a node whose machine came back."""
     metadata = {"labels": {LABEL: None}, "annotations": {CLAIM: None}}
     api.call("PATCH", f"{NODES}/{name}", {"metadata": metadata, "spec": {"unschedulable": None}}, MERGE)
     print(f"{name}: came back, and stays", flush=True)
 
 
 def returned(node: Mapping[str, Any]) -> bool:
-    """Whether the machine booted again after it said that it leaves."""
-    said = node["metadata"]["labels"].get(LABEL)
-    return said is None or said != node["status"]["nodeInfo"]["bootID"]
+    """Whether the machine has booted since it announced that it leaves."""
+    boot = node["metadata"]["labels"].get(LABEL)
+    return boot is None or boot != node["status"]["nodeInfo"]["bootID"]
 
 
 def main() -> None:
-    """Watch for ever; the argument is the file of the release."""
+    """Watch until stopped; the argument is the file of the release."""
     document = Path(sys.argv[1])
     drainer = Drainer(document, host.read(host.release(document.read_text())).name)
     while True:

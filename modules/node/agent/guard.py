@@ -1,4 +1,4 @@
-"""Keep pods and role containers away from the metadata service: it hands out this machine's keys to whoever asks.
+"""Keep pods and role containers away from the metadata service, which gives this machine's keys to every caller.
 
 A unit does that before Docker and containerd start at each boot; here it is installed, and its rule verified.
 """
@@ -12,7 +12,7 @@ UNIT = "anywhere-guard.service"
 
 
 def ensure(metadata: str) -> None:
-    """Have the unit drop what arrives for the address `metadata`, now and from the next boot on."""
+    """Make the unit drop packets for the address `metadata`, now and after each boot."""
     rule = ["PREROUTING", "!", "-i", "lo", "-d", f"{metadata}/32", "-p", "tcp", "!", "--dport", "53", "-j", "DROP"]
     service.ensure(UNIT, rule=" ".join(rule))
     try:

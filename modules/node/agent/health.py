@@ -1,4 +1,4 @@
-"""Health: asked where the component listens, in its own network namespace."""
+"""Health checks, run in the network namespace of the component."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from agent.host import NodeError
 
 
 def healthy(spec: Mapping[str, Any], engine: Docker) -> bool:
-    """Whether the component answers its health address with success.
+    """Whether the component answers its health check with success.
 
-    The address is on the loopback of the component's own namespace, so its certificate is not checked: nobody else
-    can listen there.
+    The address is on the loopback of the component's own namespace, where nothing else can listen, so the certificate
+    is not verified.
     """
-    found = engine.inspect(spec["name"])
-    if found is None or not found["State"]["Running"]:
+    container = engine.inspect(spec["name"])
+    if container is None or not container["State"]["Running"]:
         return False
-    asked = ["curl", "--silent", "--fail", "--insecure", "--max-time", "5", "--output", "/dev/null", spec["health"]]
-    pid = str(found["State"]["Pid"])
-    return subprocess.run(["nsenter", "--net", "--target", pid, *asked], check=False).returncode == 0
+    probe = ["curl", "--silent", "--fail", "--insecure", "--max-time", "5", "--output", "/dev/null", spec["health"]]
+    pid = str(container["State"]["Pid"])
+    return subprocess.run(["nsenter", "--net", "--target", pid, *probe], check=False).returncode == 0
 
 
 def wait(spec: Mapping[str, Any], engine: Docker) -> None:
-    """Wait until the component is healthy; NodeError after its time."""
+    """Wait until the component is healthy; NodeError after its `health_seconds`."""
     if spec["health"]:
         host.wait(spec["name"], lambda: healthy(spec, engine), spec["health_seconds"])
 
@@ -36,8 +36,8 @@ def api_ready(ca: str, seconds: float) -> None:
     url = "https://kube-apiserver.weave.local:6443/readyz"
 
     def ready() -> bool:
-        asked = ["curl", "--silent", "--fail", "--cacert", ca, "--max-time", "5", "--output", "/dev/null", url]
-        return subprocess.run(asked, check=False).returncode == 0
+        probe = ["curl", "--silent", "--fail", "--cacert", ca, "--max-time", "5", "--output", "/dev/null", url]
+        return subprocess.run(probe, check=False).returncode == 0
 
     try:
         host.wait(url, ready, seconds)

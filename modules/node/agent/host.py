@@ -25,14 +25,14 @@ ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}  # the kernel's names to
 
 
 class NodeError(Exception):
-    """A stage cannot go on; the text is the reason shown to the user."""
+    """A stage cannot continue; the text is the reason, shown to the user."""
 
 
 @dataclass(frozen=True)
 class Host:
-    """Name, role and group, as user-data and the instance metadata gave them; `metadata` is that service's address.
+    """Name, role and group, from user-data and instance metadata; `metadata` is the address of that service.
 
-    `mtu` is how many bytes a packet between machines may have.
+    `mtu` is that of the network between machines, in bytes.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Host:
 
 
 def release(text: str) -> dict[str, Any]:
-    """The release as this machine reads it: images and packages are those of its own architecture."""
+    """The release with the images and packages of this machine's architecture."""
     whole, machine = json.loads(text), os.uname().machine
     arch = ARCHITECTURES.get(machine, machine)
     if arch not in whole["images"]:
@@ -58,12 +58,12 @@ def release(text: str) -> dict[str, Any]:
 
 
 def take_name() -> None:
-    """Be called what the target calls this machine. It is asked once: a machine keeps its name as long as its disk."""
+    """Set the host name to the one that the target gives this machine, asked once per disk."""
     name = NAME.read_text().strip() if NAME.exists() else ""
     if not name:
         name = fetch("machine/name").decode(errors="replace").strip()
         if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", name):
-            raise NodeError(f"the target calls this machine {name!r}, which is no host name")
+            raise NodeError(f"the target calls this machine {name!r}, which is not a valid host name")
         put(NAME, f"{name}\n")
     if socket.gethostname() != name:
         put(CLOUD_INIT, "preserve_hostname: true\n")  # at each boot it would go back to the instance's own name
@@ -71,7 +71,7 @@ def take_name() -> None:
 
 
 def read(release: Mapping[str, Any]) -> Host:
-    """This machine, its address being the one on the release's machines network."""
+    """This machine; its address is the one on the machines network of the release."""
     settings = dict(
         line.split("=", 1) for line in Path("/etc/anywhere/node.env").read_text().splitlines() if "=" in line
     )
@@ -90,14 +90,14 @@ def _address_in(network: str) -> tuple[str, int]:
     """The address that this machine has in a network, and the MTU of its interface."""
     inside = ipaddress.IPv4Network(network)
     for interface in json.loads(run("ip", "-j", "-4", "address", "show")):
-        for found in interface["addr_info"]:
-            if ipaddress.IPv4Address(found["local"]) in inside:
-                return str(found["local"]), int(interface["mtu"])
+        for address in interface["addr_info"]:
+            if ipaddress.IPv4Address(address["local"]) in inside:
+                return str(address["local"]), int(interface["mtu"])
     raise NodeError(f"no interface has an address in {network}")
 
 
 def run(*command: str, stdin: bytes | None = None, env: Mapping[str, str] | None = None) -> str:
-    """Run a command and give its output; NodeError carries what it said on failure."""
+    """Run a command and return its output; NodeError carries its error output."""
     done = subprocess.run(command, input=stdin, capture_output=True, env=env and dict(env), check=False)
     if done.returncode != 0:
         said = (done.stderr or done.stdout).decode(errors="replace").strip()
@@ -106,18 +106,18 @@ def run(*command: str, stdin: bytes | None = None, env: Mapping[str, str] | None
 
 
 def fetch(key: str) -> bytes:
-    """A document of this machine, by key, as its target hands it out."""
+    """Fetch a document of this machine from its target, by key."""
     return _fetch(key, subprocess.PIPE)
 
 
 def fetch_file(key: str, path: Path) -> None:
-    """Like `fetch`, for what is too large to hold in memory."""
+    """Like `fetch`, for a document that is too large to hold in memory."""
     with path.open("wb") as file:
         _fetch(key, file)
 
 
 def _fetch(key: str, into: int | IO[bytes]) -> bytes:
-    """Have a document written `into` a file; a pipe gives its bytes."""
+    """Write a document `into` a file, or return its bytes from a pipe."""
     done = subprocess.run(["anywhere-fetch", key], stdout=into, stderr=subprocess.PIPE, check=False)
     if done.returncode != 0:
         raise NodeError(f"anywhere-fetch {key}: {done.stderr.decode(errors='replace').strip()[-300:]}")
@@ -125,7 +125,7 @@ def _fetch(key: str, into: int | IO[bytes]) -> bytes:
 
 
 def wait(what: str, ready: Callable[[], bool], seconds: float) -> None:
-    """Ask `ready` until it says yes; NodeError after `seconds`."""
+    """Wait until `ready` returns True; NodeError after `seconds`."""
     end = time.monotonic() + seconds
     while not ready():
         if time.monotonic() > end:

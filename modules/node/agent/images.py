@@ -1,7 +1,7 @@
-"""Images: each is in the runtimes that need it, by content, before anything is replaced.
+"""Images: load what the release needs into each runtime, identified by content, before anything is replaced.
 
-Docker runs an image by its id. Pods name theirs, so in containerd each image has a name that holds a part of its digest
-and is never given to another: `pod_ref`. One whose content changed is another image to Kubernetes, and pods follow.
+Docker runs an image by its id, but pods refer to theirs by name. In containerd each image therefore has a name that
+contains a part of its digest and is never reused: `pod_ref`. To Kubernetes, changed content is another image.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LOADERS = {"docker": ("docker", "load", "--quiet"), "containerd": (*CTR, "images
 
 
 def ensure(release: Mapping[str, Any], names: Iterable[str]) -> None:
-    """Have every image of `names` in its runtimes; what is there already is not fetched."""
+    """Load every image of `names` into its runtimes, unless it is already there."""
     wanted = [release["images"][name] for name in names]
     for image in wanted:
         if "docker" in image["runtimes"] and Docker().image_id(image["ref"]) != image["id"]:
@@ -38,42 +38,42 @@ def ensure(release: Mapping[str, Any], names: Iterable[str]) -> None:
 
 
 def _ensure_pods(release: Mapping[str, Any], image: Mapping[str, Any], pods: set[str]) -> None:
-    """Have an image in containerd, under its `ref` and its `pod_ref`; `pods` is what is there."""
+    """Load an image into containerd as `ref` and `pod_ref`; `pods` are the images that containerd has."""
     if image["id"] not in pods:
         _once(release, image, "containerd")
         pods |= _pods()
     if image["pod_ref"] not in pods:
         run(*CTR, "images", "tag", image["id"], image["pod_ref"])
-    # containerd's own configuration names the image of sandboxes by its tag, which moves with the release.
+    # containerd's configuration names the sandbox image by its tag, which must therefore follow the release.
     if image["ref"] not in pods or leftovers.last(image["ref"]) != image["id"]:
         run(*CTR, "images", "tag", "--force", image["id"], image["ref"])
 
 
 def _pods() -> set[str]:
-    """The images of containerd: its CRI names each one also by the digest of its configuration, which is its id."""
+    """The names of containerd's images. Its CRI also names each by its id, the digest of its configuration."""
     return set(run(*CTR, "images", "ls", "--quiet").split())
 
 
 def _once(release: Mapping[str, Any], image: Mapping[str, Any], runtime: str) -> None:
-    """Bring an image. One that turns out to be another is not brought again for a while; NodeError says which it is."""
+    """Load an image. If the store has another under its name, fail, and do not load that again for a while."""
     refused = RUN / f"refused-{runtime}-{image['archive'][:12]}"
     left = REFUSED_SECONDS - (time.monotonic() - float(refused.read_text())) if refused.exists() else 0
-    problem = f"image {image['ref']}: what the store gives is not {image['id']} to {runtime}"
+    problem = f"image {image['ref']}: the image that the store has is not {image['id']} to {runtime}"
     if left > 0:
-        raise NodeError(f"{problem}; tried again in {left / 60:.0f} minutes")
+        raise NodeError(f"{problem}; next attempt in {left / 60:.0f} minutes")
     _bring(release, image, runtime)
-    os.sync()  # neither runtime does, and what they recorded would outlive a power cut that the layers do not
+    os.sync()  # neither runtime does: after a power cut the image would be listed, but its files could be empty
     if not _arrived(release, image, runtime):
         write(refused, str(time.monotonic()))
         raise NodeError(f"{problem}; refresh the lock and apply it")
 
 
 def _arrived(release: Mapping[str, Any], image: Mapping[str, Any], runtime: str) -> bool:
-    """Whether a runtime has, by its content, the image that was brought; containerd's CRI knows it a moment later."""
+    """Whether a runtime has the image that was loaded, by content; containerd's CRI needs a moment to notice it."""
     if runtime == "docker":
         return bool(Docker().image_id(image["ref"]) == image["id"])
     try:
-        # The CRI marks a name as seen, and would not look at the other image that the name may be given by now.
+        # The CRI labels a name once it has read its image, and would not read another that the name now refers to.
         run(*CTR, "images", "label", _mirrored(release["registry"], image), "io.cri-containerd.image=")
         wait(image["ref"], lambda: image["id"] in _pods(), CRI_SECONDS)
     except NodeError:
@@ -86,21 +86,23 @@ def _bring(release: Mapping[str, Any], image: Mapping[str, Any], runtime: str) -
         return _pull(release["registry"], image, runtime)
     command = ["anywhere-fetch", f"images/{image['archive']}.tar"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as source:
-        # Leaving closes the pipe, so that where loading fails early the fetch ends too instead of waiting for ever.
+        # Leaving closes the pipe, so that the fetch ends too if loading fails early.
         loaded = subprocess.run(LOADERS[runtime], stdin=source.stdout, capture_output=True, check=False)
-        words = ""
+        reason = ""
         if source.stdout and source.stderr:
             source.stdout.close()
-            words = source.stderr.read().decode(errors="replace").strip()[-300:]
+            reason = source.stderr.read().decode(errors="replace").strip()[-300:]
     if loaded.returncode or source.returncode:
-        fetched = f"its archive could not be fetched whole: {words}" if source.returncode else "its archive was fetched"
-        said = loaded.stderr.decode(errors="replace").strip()[-300:]
-        raise NodeError(f"image {image['ref']}: {fetched}; {runtime} said: {said}")
+        fetched = (
+            f"its archive could not be fetched completely: {reason}" if source.returncode else "its archive was fetched"
+        )
+        output = loaded.stderr.decode(errors="replace").strip()[-300:]
+        raise NodeError(f"image {image['ref']}: {fetched}; output of {runtime}: {output}")
     return None
 
 
 def _mirrored(registry: str | None, image: Mapping[str, Any]) -> str:
-    """What an image is called in the registry; its own name where machines are handed archives."""
+    """The name of an image in the registry, if there is one; else its own."""
     return f"{registry}/{image['ref'].partition('/')[2]}" if registry else str(image["ref"])
 
 

@@ -48,7 +48,7 @@ def has_link(kind: str) -> bool:
 
 
 def ensure() -> None:
-    """Have the modules and settings that a node requires; NodeError names the first that is missing."""
+    """Load the modules and change the settings that a node requires; NodeError names the first that is missing."""
     for module, there in MODULES.items():
         if not there():
             _load(module)

@@ -1,4 +1,4 @@
-"""kubectl out of the image that the cluster runs, on a master, as the add-on identity."""
+"""Run kubectl from the image that the cluster runs, on a master, with the add-on identity."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ KEYS = Path("/etc/anywhere/addons")  # the only component whose keys are on the 
 
 
 def run(image: str, name: str, *arguments: str, stdin: bytes = b"") -> str:
-    """Run one kubectl command in container `name`, towards this master's own API server."""
+    """Run one kubectl command in container `name`, against this master's own API server."""
     Docker().remove(name)
     command = ["kubectl", "--kubeconfig=/etc/anywhere/addons/kubeconfig"]
     command += ["--server=https://127.0.0.1:6443", "--tls-server-name=kube-apiserver.weave.local"]
@@ -22,5 +22,5 @@ def run(image: str, name: str, *arguments: str, stdin: bytes = b"") -> str:
 
 
 def api() -> Api:
-    """The API as the same identity, for what is asked often."""
+    """A client of the API with the same identity, for frequent requests."""
     return Api(KEYS / "ca.crt", KEYS / "client.crt", KEYS / "client.key")

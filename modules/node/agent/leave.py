@@ -1,7 +1,7 @@
-"""Leave the cluster: ask the masters to move this worker's pods and delete its node, then hand its addresses back.
+"""Leave the cluster: ask the masters to move this worker's pods and delete its node, then return its addresses.
 
-Everything may be done again, so what was cut short is done by the next to try. A machine that boots again joins again,
-with nothing of what it had: the masters may have given it to others.
+Every step can be repeated, so the next attempt completes an interrupted one. A machine that boots again joins as a new
+one: its addresses may belong to others by then.
 """
 
 from __future__ import annotations
@@ -23,30 +23,30 @@ CA = Path("/etc/anywhere/ca.crt")
 CERTIFICATE = Path("/var/lib/kubelet/pki/kubelet-client-current.pem")  # the key is in it too
 BOOT = Path("/proc/sys/kernel/random/boot_id")
 LEFT = Path("/run/anywhere/left")  # since this boot
-BEGUN = host.STATE / "leaving"  # and not ended
+BEGUN = host.STATE / "leaving"  # but not completed
 DRAIN_SECONDS = 60
-CLAIM_SECONDS = 10  # a master that can see to it says so in a moment
+CLAIM_SECONDS = 10  # a master that is able to drain the node claims it within moments
 SILENCE_SECONDS = 5
-# systemd ends the containers of pods at once when a machine is powered off; these are to be drained before.
+# systemd stops the containers of pods at once when a machine is powered off; they must be drained first.
 PODS = Path("/etc/systemd/system/cri-containerd-.scope.d/anywhere-leave.conf")
 PODS_LAST = "[Unit]\nBefore=anywhere-leave.service\n"
 POWER_OFF = ("poweroff.target", "halt.target")
 
 
 def due(me: Host) -> bool:
-    """Whether to leave rather than to converge: where this machine has left already, or its target takes it away."""
-    return me.role == "worker" and (LEFT.exists() or asked())
+    """Whether to leave rather than to converge: this machine has already left, or its target takes it away."""
+    return me.role == "worker" and (LEFT.exists() or requested())
 
 
 def prepare() -> None:
-    """Have this machine leave when it is powered off. The unit is never stopped for being another than before."""
+    """Make this machine leave when it is powered off. The unit is never stopped to be replaced by a newer one."""
     files.put(PODS, PODS_LAST)
     if service.install("anywhere-leave.service"):
         host.run("systemctl", "start", "anywhere-leave.service")
 
 
-def asked() -> bool:
-    """Whether the target is about to take this machine away; a target that cannot say so is not."""
+def requested() -> bool:
+    """Whether the target is about to take this machine away; False if it does not answer."""
     try:
         return host.fetch("machine/leaving").strip() == b"yes"
     except NodeError:
@@ -54,19 +54,19 @@ def asked() -> bool:
 
 
 def powering_off() -> bool:
-    """Whether the machine is on its way off, and not to come back by itself."""
+    """Whether the machine is powering off rather than rebooting."""
     return any(target in host.run("systemctl", "list-jobs", "--no-legend") for target in POWER_OFF)
 
 
 def leave(release: Mapping[str, Any], me: Host) -> None:
-    """Leave once; where the API cannot be asked, only what this machine can do alone is done."""
+    """Leave once; if the API does not answer, do only what this machine can do alone."""
     if LEFT.exists():
         return
     host.CONVERGED.unlink(missing_ok=True)
     files.put(BEGUN, "")  # a machine that takes too long is cut off
     try:
         ask_masters(Api(CA, CERTIFICATE, CERTIFICATE, SILENCE_SECONDS), me.name)
-        print("the cluster has let this node go", flush=True)
+        print("the cluster has deleted this node", flush=True)
     except (NodeError, OSError, http.client.HTTPException) as error:
         print(f"leaving without the masters: {error}", flush=True)
     Docker().remove("kubelet")
@@ -78,20 +78,20 @@ def leave(release: Mapping[str, Any], me: Host) -> None:
 
 
 def clear(release: Mapping[str, Any], me: Host) -> None:
-    """Before this machine joins: get rid of what a leave that was cut short left behind."""
+    """Before this machine joins, complete a leave that was interrupted."""
     if BEGUN.exists():
         network.load(release, me).leave()
         BEGUN.unlink()
 
 
 def ask_masters(api: Api, name: str) -> None:
-    """Say that this node leaves and wait until it is gone; NodeError or OSError where nobody sees to that."""
+    """Announce that this node leaves, and wait until it is deleted; NodeError or OSError if no master does that."""
     path, begun = f"{NODES}/{name}", time.monotonic()
     node = api.call("PATCH", path, {"metadata": {"labels": {LABEL: BOOT.read_text().strip()}}}, MERGE)
     heard = begun
     while (now := time.monotonic()) - begun < DRAIN_SECONDS:
         if CLAIM not in node["metadata"].get("annotations", {}) and now - begun > CLAIM_SECONDS:
-            raise NodeError("no master sees to it")
+            raise NodeError("no master claimed the node")
         time.sleep(1)
         try:
             node, heard = api.call("GET", path), time.monotonic()

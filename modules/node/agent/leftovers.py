@@ -1,4 +1,4 @@
-"""What earlier releases left on this machine: their images and node archives, of which the newest are kept."""
+"""Remove the images and node archives of earlier releases, except the newest."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ def remove() -> None:
 
 def _record() -> list[dict[str, Any]]:
     try:
-        found: list[dict[str, Any]] = json.loads(RECORD.read_text())
+        record: list[dict[str, Any]] = json.loads(RECORD.read_text())
     except (OSError, ValueError):
         return []
-    return found
+    return record
 
 
 def _remove_archives() -> None:

@@ -1,4 +1,4 @@
-"""Packages: what a stock Debian lacks is installed once, from the release's own archive and from nowhere else."""
+"""Packages: install once what a stock Debian lacks, from the release's own archive and from nowhere else."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ COMMANDS = (
     "openssl",
 )
 JOURNAL = Path("/var/lib/dpkg/updates")
-# They would take a newer Docker from Debian one night, and restart every container with it.
+# They would install a newer Docker from Debian one night, and restart every container.
 TIMERS = ("apt-daily.timer", "apt-daily-upgrade.timer")
-LOCK_SECONDS = 900  # such a run may be under way as the machine boots for the first time
+LOCK_SECONDS = 900  # such a run may hold the lock when the machine boots for the first time
 ENVIRONMENT = {"DEBIAN_FRONTEND": "noninteractive", "APT_LISTCHANGES_FRONTEND": "none", "LC_ALL": "C"}
 
 
@@ -38,21 +38,21 @@ def missing() -> list[str]:
 
 
 def ensure(archive: str | None) -> None:
-    """Install from `archive` (its SHA-256) where something is missing, or where an installation was cut short."""
+    """Install from `archive` (its SHA-256) if a command is missing, or if an installation was interrupted."""
     lacks = missing()
     if not lacks and not FOLDER.exists():
         return
     if archive is None:
-        raise NodeError(f"this machine has no {lacks[0]}, and its release brings no packages for it")
+        raise NodeError(f"this machine has no {lacks[0]}, and its release has no packages")
     run("systemctl", "mask", "--now", *TIMERS)
-    _install(_bring(archive))
+    _install(_fetch(archive))
     if lacks := missing():
-        raise NodeError(f"the packages of the release did not bring {', '.join(lacks)}")
+        raise NodeError(f"the packages of the release did not install {', '.join(lacks)}")
     shutil.rmtree(FOLDER)
 
 
-def _bring(archive: str) -> Path:
-    """The folder with what is in the archive."""
+def _fetch(archive: str) -> Path:
+    """Fetch and unpack the archive; the folder of its content."""
     source, unfinished = FOLDER / archive, FOLDER / "unfinished"
     if source.is_dir():
         return source
@@ -71,7 +71,7 @@ def _bring(archive: str) -> Path:
 
 
 def _install(source: Path) -> None:
-    """Let apt see the archive and nothing else. A file of settings that is there already stays as it is."""
+    """Install with apt from the archive alone. Existing configuration files stay as they are."""
     environment = {**os.environ, **ENVIRONMENT}
     (source / "sources.list").write_text(f"deb [trusted=yes] file:{source} ./\n")  # its checksum vouches for it
     for folder in ("lists/partial", "cache/archives/partial"):

@@ -1,4 +1,4 @@
-"""Containers that are as described: each is replaced where it differs, or put back where the new one is unhealthy."""
+"""Keep containers as described: replace one that differs, and restore it if the new one is unhealthy."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ REFUSED_SECONDS = 1800
 class Wanted:
     """A container that is to run.
 
-    `settings` is what Docker's API is given, labelled. `wait` returns once the container is healthy, NodeError where it
-    does not become so. `creator` is the engine that creates and starts it. `prepare` is called before one is created.
+    `settings` are those of Docker's API, labelled. `wait` returns once the container is healthy; NodeError if it takes
+    too long. `creator` is the engine that creates and starts it. `prepare` is called before it is created.
     """
 
     name: str
@@ -44,18 +44,18 @@ class Wanted:
 
     @property
     def refused(self) -> Path:
-        """Holds the label of what was put back, and the monotonic time of that: clocks may change."""
+        """Holds the label of the container that failed, and when, as monotonic time: clocks may change."""
         return RUN / f"refused-{self.name}"
 
 
 def labelled(settings: dict[str, Any]) -> dict[str, Any]:
-    """`settings` with the label that tells them from all others."""
+    """`settings` with a label that identifies them."""
     label = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
     return settings | {"Labels": {**settings.get("Labels", {}), LABEL: label}}
 
 
 def ensure(wanted: Wanted) -> bool:
-    """Have the container run, healthy, as it is wanted; whether something was started or replaced."""
+    """Make the container run as wanted, and healthy; whether it was started or replaced."""
     engine = Docker()
     now = engine.inspect(wanted.name)
     same = now and (now["Config"]["Labels"] or {}).get(LABEL) == wanted.label
@@ -70,21 +70,23 @@ def ensure(wanted: Wanted) -> bool:
 
 
 def _refuse_again(wanted: Wanted) -> None:
-    """Leave what was put back alone for a while: each attempt takes a healthy container away for minutes."""
+    """Do not retry a container that failed for a while: each attempt stops a healthy one for minutes."""
     before, _, at = wanted.refused.read_text().partition(" ") if wanted.refused.exists() else ("", "", "")
     if before != wanted.label:
         return
     left = REFUSED_SECONDS - (time.monotonic() - float(at))
     if left > 0:
         minutes = f"{left / 60:.0f} minutes"
-        raise NodeError(f"{wanted.name}: what the release asks for was not healthy; tried again in {minutes}")
+        raise NodeError(
+            f"{wanted.name}: the container that the release describes was not healthy; next attempt in {minutes}"
+        )
 
 
 def _replace(engine: Docker, wanted: Wanted) -> None:
-    """Put the wanted container in the place of the old one; the old one comes back where the new is not healthy."""
+    """Replace the old container with the wanted one, and restore it if the new one is not healthy."""
     name, old = wanted.name, wanted.previous
     if engine.inspect(old):
-        engine.remove(name)  # a replacement that was cut short, so nobody knows whether it is healthy
+        engine.remove(name)  # a replacement was interrupted before the new container was known to be healthy
     elif engine.inspect(name):
         engine.stop(name, wanted.stop_seconds)
         engine.rename(name, old)
@@ -94,12 +96,12 @@ def _replace(engine: Docker, wanted: Wanted) -> None:
         wanted.creator.start(name)
         wanted.wait()
     except NodeError as error:
-        said = engine.log_tail(name)
+        log = engine.log_tail(name)
         if engine.inspect(old):
             engine.remove(name)
             engine.rename(old, name)
             wanted.creator.start(name)
             write(wanted.refused, f"{wanted.label} {time.monotonic()}")
-            raise NodeError(f"{name}: {error}; the previous container is back; it said: {said}") from error
-        raise NodeError(f"{name}: {error}; it said: {said}") from error
+            raise NodeError(f"{name}: {error}; the previous container is back; log: {log}") from error
+        raise NodeError(f"{name}: {error}; log: {log}") from error
     engine.remove(old)

@@ -1,4 +1,4 @@
-"""Bring the network of this machine up after a boot, before anything is fetched: its store may be away.
+"""Bring the network of this machine up after a boot, before anything is fetched: the store may be down.
 
 Docker starts the containers that ran before. What the kernel forgets at a boot, addresses and routes, is restored here.
 """
@@ -13,13 +13,13 @@ from agent.host import NodeError
 
 
 def prepare(text: str) -> None:
-    """Have this machine come up as it is now, with the release of that `text`, after its next boot."""
+    """Make the next boot bring up the network of the release with this `text`, the current one."""
     put(host.CONVERGED, text)
     service.install("anywhere-network.service")
 
 
 def main() -> int:
-    """What the unit anywhere-network does; a machine that is about to leave its cluster stays away from it."""
+    """What the unit anywhere-network does, unless the machine was about to leave its cluster."""
     if leave.BEGUN.exists() or not host.CONVERGED.exists():
         return 0
     release = host.release(host.CONVERGED.read_text())

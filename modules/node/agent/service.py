@@ -1,4 +1,4 @@
-"""Services of this machine that run out of the node archive in use."""
+"""Services of this machine that run from the current node archive."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ UNITS = Path("/etc/systemd/system")
 
 
 def install(name: str, **values: str) -> bool:
-    """Have unit `name`, with `values` for its @NAMES@, start at each boot; whether it changed."""
+    """Install unit `name`, with `values` for its @NAMES@, to start at each boot; whether it changed."""
     text = (HOME / "units" / name).read_text().replace("@HOME@", str(HOME))
     for key, value in values.items():
         text = text.replace(f"@{key.upper()}@", value)
@@ -25,7 +25,7 @@ def install(name: str, **values: str) -> bool:
 
 
 def ensure(name: str, **values: str) -> None:
-    """Have unit `name` run as it is in the archive; one that changed is restarted."""
+    """Run unit `name` as it is in the archive; restart it if it changed."""
     if install(name, **values):
         try:
             run("systemctl", "restart", name)

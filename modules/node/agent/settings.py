@@ -1,4 +1,4 @@
-"""The settings of every node: the files of the archive's `host` folder, and what has to read them again."""
+"""The settings of every node: the files of the archive's `host` folder, and the units that read them."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ RESOLV = Path("/etc/resolv.conf")
 
 
 def _restart(unit: str) -> None:
-    """Restart a unit that runs; what is not installed yet starts with its settings."""
+    """Restart a unit if it runs; one that is not installed yet will start with its settings."""
     if run("systemctl", "show", "--property=ActiveState", "--value", unit).strip() == "active":
         run("systemctl", "restart", unit)
 
 
 def _try_restart(unit: str) -> None:
-    """Like `_restart`, where failing is no reason to stop: `agent.kernel` checks what a node requires."""
+    """Like `_restart`, but a failure is only logged: `agent.kernel` checks what a node requires."""
     try:
         _restart(unit)
     except NodeError as error:
@@ -42,7 +42,7 @@ READERS: Mapping[str, Callable[[], object]] = {
 
 
 def ensure() -> None:
-    """Have each file in its place. Where reading one fails it is taken away, so that the next run tries again."""
+    """Install each file. One that cannot be applied is removed, so that the next run tries again."""
     for folder, read in READERS.items():
         changed = [path for path in _files(folder) if put(ROOT / path, (HOST / path).read_text())]
         try:
@@ -55,7 +55,7 @@ def ensure() -> None:
 
 
 def resolve_names() -> None:
-    """Have systemd-resolved answer this machine's programs: the network tells it the cluster's names."""
+    """Make systemd-resolved the resolver of this machine; the network driver adds the cluster's names."""
     if not STUB.exists():
         run("systemctl", "enable", "--now", "systemd-resolved.service")
     if RESOLV.resolve() != STUB.resolve():

@@ -12,16 +12,16 @@ LABELLED = Path("/dev/disk/by-label/etcd")
 FSTAB = Path("/etc/fstab")
 FOLDER = Path("/var/lib/etcd")
 SECONDS = 300  # a target may attach the disk after the machine has booted
-# How targets name the disk; a volume of AWS has no name of ours, but there is one beside that of the root.
+# How targets name the disk. AWS gives volumes no name of ours, but there is only one beside that of the root.
 NAMED = ("*-etcd", "*_PersistentDisk_etcd")
 VOLUMES = "nvme-Amazon_Elastic_Block_Store_vol*"
 BLANK = 1 << 20  # bytes at the beginning of a disk that must all be zero before it is formatted
-# Docker starts etcd by itself at boot; without its disk it would begin an empty cluster.
+# Docker starts etcd at boot; without its disk it would start an empty cluster.
 ENTRY = f"LABEL=etcd {FOLDER} ext4 defaults,x-systemd.before=docker.service,x-systemd.required-by=docker.service 0 2\n"
 
 
 def ensure() -> None:
-    """Mount the data disk, made a file system the first time. NodeError where none comes, or none is fit for it."""
+    """Mount the data disk, and format a blank one. NodeError if no disk appears, or none can be used."""
     if FOLDER.is_mount():
         return
     wait("etcd's data disk", lambda: bool(_candidates()), SECONDS)
@@ -34,7 +34,7 @@ def ensure() -> None:
 
 
 def _candidates() -> list[Path]:
-    """The disks that may be etcd's: the one that bears its label, else its name, else the volumes beside the root's."""
+    """The disks that may be etcd's: the one with its label, or with its name, or the volumes beside the root's."""
     if LABELLED.exists():
         return [LABELLED.resolve()]
     named = {link.resolve() for pattern in NAMED for link in DISKS.glob(pattern)}
@@ -62,12 +62,12 @@ def _ancestors() -> set[Path]:
 
 
 def _format_blank(disk: Path) -> None:
-    """Make etcd's file system on a disk with nothing at all on it; any other but etcd's own is refused."""
-    found = " ".join(run("wipefs", "--no-act", "--noheadings", "--output", "TYPE,LABEL", str(disk)).split())
-    if found == "ext4 etcd":
+    """Make etcd's file system on a blank disk; refuse a disk that holds anything but etcd's own data."""
+    content = " ".join(run("wipefs", "--no-act", "--noheadings", "--output", "TYPE,LABEL", str(disk)).split())
+    if content == "ext4 etcd":
         return
     with disk.open("rb") as file:
-        if found or file.read(BLANK).strip(b"\0"):
-            raise NodeError(f"etcd's data disk {disk} holds something else already ({found or 'unknown data'})")
+        if content or file.read(BLANK).strip(b"\0"):
+            raise NodeError(f"etcd's data disk {disk} already holds other data ({content or 'of an unknown kind'})")
     run("mkfs.ext4", "-q", "-L", "etcd", str(disk))
     run("udevadm", "settle")

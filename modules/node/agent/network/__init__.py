@@ -1,4 +1,4 @@
-"""The network comes first. A driver brings it up, lets role containers join, and says what names resolve."""
+"""The network comes first. A driver brings it up, connects role containers to it, and resolves their names."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from agent.host import Host
 
 
 class Network(Protocol):
-    """A driver: everything that the agent knows of weave or flannel is behind this."""
+    """A driver: hides everything that is specific to weave or flannel."""
 
     def images(self) -> tuple[str, ...]:
-        """The images without which it cannot come up."""
+        """The images that it needs."""
 
     def up(self) -> None:
-        """Bring it up on this machine as the release describes it; does nothing where it is so."""
+        """Bring it up on this machine as the release describes it; do nothing if it already is."""
 
     def resume(self) -> None:
-        """Bring it up after a boot as it was before, from nothing but what is on this machine."""
+        """Bring it up after a boot as it was before, without fetching anything."""
 
     def settle(self) -> None:
-        """What only a component that just became healthy makes possible; called after each."""
+        """Do what needs a component that has just become healthy; called after each component."""
 
     def engine(self, spec: Mapping[str, Any]) -> Docker:
         """The engine that creates and starts this container."""
@@ -32,16 +32,16 @@ class Network(Protocol):
         """Add to a container's Docker settings what puts it on the control plane's network."""
 
     def name_servers(self) -> tuple[str, ...]:
-        """The servers of its own names on this machine, which nobody is to ask for others."""
+        """The servers on this machine for the network's own names, which must not be asked for others."""
 
     def node_address(self) -> str:
         """This machine's address as a Kubernetes node."""
 
     def leave(self) -> None:
-        """Hand back what this machine was given for its pods; a later `up` begins afresh."""
+        """Return the addresses that this machine was given for its pods; a later `up` starts from nothing."""
 
     def forget(self, name: str) -> None:
-        """Take back what machine `name`, which has gone, did not hand back itself; may wait for minutes."""
+        """Reclaim the addresses that machine `name` did not return before it left; may wait for minutes."""
 
 
 def load(release: Mapping[str, Any], host: Host) -> Network:

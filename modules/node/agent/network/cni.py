@@ -13,7 +13,7 @@ from agent.host import run
 
 
 def install_cni_plugins(image: Mapping[str, Any]) -> None:
-    """Copy the standard CNI plugins out of their image, once a version."""
+    """Copy the standard CNI plugins out of their image, once per version."""
     done = Path("/opt/cni/anywhere-plugins")
     if done.exists() and done.read_text() == image["id"]:
         return

@@ -41,7 +41,9 @@ class Flannel:
 
     def up(self) -> None:
         install_cni_plugins(self._release["images"]["cni"])
-        lines = [f"{address} {name}" for name, found in sorted(self._network["names"].items()) for address in found]
+        lines = [
+            f"{address} {name}" for name, addresses in sorted(self._network["names"].items()) for address in addresses
+        ]
         before = others = HOSTS.read_text()
         if BEGIN in before:
             others, _, rest = before.partition(BEGIN)
@@ -86,11 +88,11 @@ class Flannel:
         return self._host.address
 
     def leave(self) -> None:
-        """The API takes the range of pods with the node; what is written of it would be wrong after another start."""
+        """The API deletes the range of pods with the node, so the file that holds it becomes wrong."""
         CONFLIST.unlink(missing_ok=True)
 
     def forget(self, name: str) -> None:
-        """Nothing is left of a machine whose node is gone."""
+        """Nothing to do: the API deletes the range with the node."""
 
     def _configure(self) -> str:
         """Write what flanneld reads once, when it starts; its text."""

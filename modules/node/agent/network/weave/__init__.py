@@ -58,40 +58,40 @@ class Weave:
         return (router.docker_bridge(),)
 
     def node_address(self) -> str:
-        found = json.loads(run("ip", "-j", "-4", "address", "show", "weave"))
-        return str(found[0]["addr_info"][0]["local"])
+        links = json.loads(run("ip", "-j", "-4", "address", "show", "weave"))
+        return str(links[0]["addr_info"][0]["local"])
 
     def leave(self) -> None:
-        """Hand this machine's addresses to another peer, which the others hear of before the router ends."""
+        """Transfer this machine's addresses to another peer, and announce that before the router stops."""
         if client.answers():
             client.call("DELETE", "/peer")
             time.sleep(0.5)
         router.remove()
 
     def forget(self, name: str) -> None:
-        """Take over the addresses of a peer that was gone for a while without having handed them on.
+        """Take over the addresses of a peer that has been unreachable for a while and did not transfer them.
 
-        Taking them from one that is there, or that just said whose they are now, would have two peers own them.
+        If the peer were up, or had just announced a transfer, two peers would own the same addresses.
         """
-        end, gone = time.monotonic() + FORGET_SECONDS, time.monotonic()
+        end, seen = time.monotonic() + FORGET_SECONDS, time.monotonic()
         while (shares := client.shares(name)) and time.monotonic() < end:
             if any(shares.values()):
-                gone = time.monotonic()
-            elif time.monotonic() - gone > GOSSIP_SECONDS:
+                seen = time.monotonic()
+            elif time.monotonic() - seen > GOSSIP_SECONDS:
                 for peer in shares:
                     client.call("DELETE", f"/peer/{peer}")
                 return
             time.sleep(1)
 
     def _join(self) -> None:
-        """Make this machine a part of the network that its router is on."""
+        """Connect this machine itself to the network of its router."""
         address = self._expose()
         names.ensure(router.docker_bridge())
         self._route(address)
         self._let_roles_pass()
 
     def _expose(self) -> str:
-        """Give the host an address on the network, the same one after every boot; CIDR form."""
+        """Give the host an address on the network, in CIDR form. It is the same after every boot."""
         cidr = client.call("POST", "/ip/weave:expose").strip()
         client.call("POST", f"/expose/{cidr}")
         client.call("PUT", f"/name/weave:expose/{cidr.split('/')[0]}", f"fqdn={self._host.name}.weave.local")
@@ -105,14 +105,14 @@ class Weave:
             run("ip", "route", "replace", "unreachable", network, "metric", "4096")
 
     def _let_roles_pass(self) -> None:
-        """Keep the policy controller, which knows only pods, from dropping what role containers send and receive."""
+        """Let the traffic of role containers pass: the policy controller knows only pods and would drop it."""
         run("ipset", "create", ROLES, "hash:ip", "-exist")
         running = [c["Id"] for c in Docker().call("GET", "/containers/json") if LABEL in c["Labels"]]
         wanted = {address for container in running for address in client.addresses(container)}
         present = {line.split()[2] for line in run("ipset", "save", ROLES).splitlines() if line.startswith("add ")}
         for address in sorted(wanted - present):
             run("ipset", "add", ROLES, address, "-exist")
-        for address in sorted(present - wanted):  # weave may give it to a pod next, which policies hold for
+        for address in sorted(present - wanted):  # weave may give it to a pod next, to which policies apply
             run("ipset", "del", ROLES, address, "-exist")
         for direction in ("dst", "src"):
             rule = ("-m", "set", "--match-set", ROLES, direction, "-j", "ACCEPT")

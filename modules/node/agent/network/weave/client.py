@@ -26,7 +26,7 @@ def call(method: str, path: str, body: str | None = None, **headers: str) -> str
 
 
 def answers() -> bool:
-    """Whether the router and its proxy are up."""
+    """Whether the router and its proxy answer."""
     try:
         call("GET", "/status")
     except (NodeError, OSError):

@@ -1,7 +1,7 @@
 """The router container and what it needs beside it.
 
-These are the containers that Weave's own script would make. Its dozen helper containers cost 20 s on an emulated
-machine, and it asks for images by no version, so they are made here.
+Weave's own script would create these containers. It starts a dozen helper containers, which take 20 s on an emulated
+machine, and names images without a version, so the agent creates them itself.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ RESOLVERS = "/var/run/weave/etc"  # in the container
 PLUGINS = Path("/opt/cni/bin")
 CONFLIST = Path("/etc/cni/net.d/10-weave.conflist")
 MTU = 1376  # bytes: Weave's own choice
-# Bytes that are put around a packet of the overlay: VXLAN's, and ESP's, which Linux 6.12 was seen to put around it
-# twice (34, then 36). Where they do not fit, Weave does without its fast datapath.
+# Bytes added to each packet of the overlay by VXLAN, and by ESP, which Linux 6.12 was seen to add twice (34, then 36).
+# If they do not fit, Weave does not use its fast datapath.
 VXLAN, ESP = 50, 70
 OOM_SCORE = -999  # as the kubelet's: without the network nothing works
 STOP_SECONDS, ANSWER_SECONDS = 10, 120
@@ -36,7 +36,7 @@ VOLUME_LABEL = {"weavevolumes": ""}
 
 
 def ensure(release: Mapping[str, Any], host: Host) -> None:
-    """Have the router and the CNI plugin be what the release asks for; what the router stored is kept."""
+    """Make the router and the CNI plugin what the release describes; the router's data is kept."""
     engine = Docker()
     waits = _volumes(engine, release["images"])
     install_plugin(waits, release["images"]["weave"])
@@ -45,7 +45,7 @@ def ensure(release: Mapping[str, Any], host: Host) -> None:
 
 
 def resume() -> None:
-    """Start the router as it was; NodeError where there is none."""
+    """Start the existing router; NodeError if there is none."""
     Docker().start(NAME)
     answer()
 
@@ -56,7 +56,7 @@ def answer() -> None:
 
 
 def remove() -> None:
-    """Stop the router and lose what it stored; `ensure` makes a new one."""
+    """Remove the router and its data; `ensure` creates a new one."""
     engine = Docker()
     engine.remove(NAME)
     engine.remove(DATA)
@@ -68,7 +68,7 @@ def peer_name(address: str) -> str:
 
 
 def container(release: Mapping[str, Any], host: Host, waits: str) -> dict[str, Any]:
-    """The router's Docker settings; `waits` is the container whose volumes hold what makes containers wait for it."""
+    """The router's Docker settings. The volumes of container `waits` hold programs that wait for the network."""
     network, images = release["network"], release["images"]
     environment = [f"EXEC_IMAGE={images['weaveexec']['ref']}", "CHECKPOINT_DISABLE=1", "IPTABLES_BACKEND=nft"]
     if network["encryption"]:
@@ -94,24 +94,24 @@ def container(release: Mapping[str, Any], host: Host, waits: str) -> dict[str, A
 def arguments(network: Mapping[str, Any], host: Host) -> list[str]:
     """The router's flags.
 
-    Fixed machines agree on who hands out addresses; workers never do, so a worker that comes first waits. What weaveDNS
-    does not know it asks the machine's own servers for, and not systemd-resolved, which asks weaveDNS.
+    The fixed machines agree on who allocates addresses; a worker that starts before them waits. WeaveDNS forwards other
+    names to the machine's own servers, not to systemd-resolved, which would ask weaveDNS again.
     """
     peers = network["peers"]
     first = "observer" if host.role == "worker" else f"consensus={len(peers)}"
-    found = ["--port=6783", f"--name={peer_name(host.address)}", f"--nickname={host.name}", "--host-root=/host"]
-    found += ["--docker-bridge=docker0", "--weave-bridge=weave", "--datapath=datapath", "--conn-limit=0"]
-    found += [f"--ipalloc-range={network['pods']}", f"--ipalloc-init={first}", "--http-addr=127.0.0.1:6784"]
-    found += [f"--dns-listen-address={docker_bridge()}:53", f"--resolv-conf={RESOLVERS}/{UPSTREAM.name}"]
-    found += [f"--mtu={mtu(host.mtu, encrypted=network['encryption'])}"]
-    found += ["--status-addr=127.0.0.1:6782", "--proxy", "-H", "unix:///var/run/weave/weave.sock"]
-    if host.role != "etcd":  # where no pod runs there is no policy controller to open the way
-        found += ["--expect-npc", "--no-masq-local"]
-    return found + [peer for peer in peers if peer != host.address]
+    flags = ["--port=6783", f"--name={peer_name(host.address)}", f"--nickname={host.name}", "--host-root=/host"]
+    flags += ["--docker-bridge=docker0", "--weave-bridge=weave", "--datapath=datapath", "--conn-limit=0"]
+    flags += [f"--ipalloc-range={network['pods']}", f"--ipalloc-init={first}", "--http-addr=127.0.0.1:6784"]
+    flags += [f"--dns-listen-address={docker_bridge()}:53", f"--resolv-conf={RESOLVERS}/{UPSTREAM.name}"]
+    flags += [f"--mtu={mtu(host.mtu, encrypted=network['encryption'])}"]
+    flags += ["--status-addr=127.0.0.1:6782", "--proxy", "-H", "unix:///var/run/weave/weave.sock"]
+    if host.role != "etcd":  # without pods, no policy controller runs that would open the way
+        flags += ["--expect-npc", "--no-masq-local"]
+    return flags + [peer for peer in peers if peer != host.address]
 
 
 def mtu(underlay: int, *, encrypted: bool) -> int:
-    """How many bytes a packet of the overlay may have, on a network whose packets have `underlay` bytes at most."""
+    """The MTU of the overlay, in bytes, on a network with an MTU of `underlay`."""
     return min(MTU, underlay - VXLAN - (ESP if encrypted else 0))
 
 
@@ -122,7 +122,7 @@ def docker_bridge() -> str:
 
 
 def install_plugin(waits: str, image: Mapping[str, Any]) -> None:
-    """The CNI plugin is one program with two names; it comes out of the image that holds it."""
+    """Install the CNI plugin, one program with two names, from the image that holds it."""
     program = PLUGINS / f"weave-plugin-{_version(image)}"
     if not program.exists():
         unfinished = program.with_name(f".{program.name}.new")
@@ -139,7 +139,7 @@ def install_plugin(waits: str, image: Mapping[str, Any]) -> None:
 
 
 def _volumes(engine: Docker, images: Mapping[str, Any]) -> str:
-    """Two containers that never run: one keeps the router's data, one (returned) the programs that wait for it."""
+    """Two containers that never run: one holds the router's data, the other (returned) programs that wait for it."""
     waits = f"weavevolumes-{_version(images['weaveexec'])}"
     for name, image, folders in (
         (DATA, "weavedb", ("/weavedb",)),
