@@ -1,12 +1,23 @@
-"""Debian's archive: the suite that everything here is made of, and where it is had from."""
+"""Debian's archive: the suite that everything here is made of, where it comes from, and root file systems of it."""
 
 from __future__ import annotations
 
+import fcntl
 import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from generator import command
 
 SUITE = "trixie"
 HINT = "Is the Debian archive reachable? ANYWHERE_DEBIAN_MIRROR names another one."
 _MIRROR = "http://deb.debian.org"
+_SCRATCH = "anywhere-root-"  # prefix of the folders that root file systems are made in
+_UNSHARE = ("newuidmap", "newgidmap")  # what mmdebstrap needs besides where the user is not root
 
 
 def sources(options: str = "") -> list[str]:
@@ -14,3 +25,84 @@ def sources(options: str = "") -> list[str]:
     mirror = os.environ.get("ANYWHERE_DEBIAN_MIRROR", _MIRROR).rstrip("/")
     entries = (("debian", SUITE), ("debian", f"{SUITE}-updates"), ("debian-security", f"{SUITE}-security"))
     return [f"deb {options}{mirror}/{folder} {suite} main" for folder, suite in entries]
+
+
+def mmdebstrap() -> list[str]:
+    """mmdebstrap as this user may run it; its other options follow."""
+    return [command.find("mmdebstrap"), f"--mode={'root' if os.geteuid() == 0 else 'unshare'}"]
+
+
+def check() -> None:
+    """UserError naming the package that this user lacks for making a root file system."""
+    for program in ("mmdebstrap", *(_UNSHARE if os.geteuid() != 0 else ())):
+        command.find(program)
+
+
+def bootstrap(
+    words: Sequence[str | Path], title: str, hint: str, epoch: str, seen: Callable[[str], None] = lambda line: None
+) -> None:
+    """Run an mmdebstrap command line so that nothing of it stays behind, however it or this process ends.
+
+    `epoch` is the date of the build, in seconds since 1970; `seen` gets its messages. UserError as of `command.run`.
+    """
+    check()
+    with _scratch() as folder:
+        command.run(
+            [*_contained(), *words],
+            title,
+            hint,
+            environment={**os.environ, "SOURCE_DATE_EPOCH": epoch, "TMPDIR": str(folder)},
+            seen=seen,
+        )
+
+
+def _contained() -> list[str]:
+    """What runs mmdebstrap: it ends with this process, and its mounts end with it.
+
+    As root it mounts /proc, /sys and /dev in the tree, where a killed run would leave them. A root that may not mount
+    (in a container) needs no namespace: mmdebstrap then mounts nothing.
+    """
+    tied = [command.find("setpriv"), "--pdeathsig", "TERM"]
+    namespace = [command.find("unshare"), "--mount"]
+    may_mount = os.geteuid() == 0 and subprocess.run([*namespace, "true"], capture_output=True).returncode == 0
+    return [*tied, *namespace] if may_mount else tied
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    """A temporary folder for mmdebstrap; those that a killed run of this user left are removed first."""
+    for stale in Path(tempfile.gettempdir()).glob(f"{_SCRATCH}*"):
+        _remove_abandoned(stale)
+    folder = Path(tempfile.mkdtemp(prefix=_SCRATCH))
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        folder.chmod(0o755)  # without root here, mmdebstrap comes back to it as another user
+        yield folder
+    finally:
+        _remove(folder)
+        os.close(descriptor)
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove `folder` where it is this user's and no process holds it."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    except OSError:
+        return  # removed meanwhile, or another user's
+    try:
+        if os.fstat(descriptor).st_uid == os.geteuid():
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _remove(folder)
+    except BlockingIOError:
+        pass  # another run is at work in it
+    finally:
+        os.close(descriptor)
+
+
+def _remove(folder: Path) -> None:
+    """Remove what mmdebstrap left in `folder`, which without root here belongs to its subordinate users."""
+    trees = [str(tree) for tree in folder.iterdir()]
+    if trees and os.geteuid() != 0:
+        subprocess.run([command.find("mmdebstrap"), "--unshare-helper", "rm", "-rf", *trees], capture_output=True)
+    shutil.rmtree(folder, ignore_errors=True)

@@ -8,12 +8,11 @@ machine holds on the next.
 from __future__ import annotations
 
 import hashlib
-import os
 import platform
 import tempfile
 from pathlib import Path
 
-from generator import command, debian
+from generator import debian
 from generator.debian import HINT, SUITE
 from generator.images import layer
 from generator.images.catalog import titled
@@ -57,11 +56,11 @@ def make(arch: str, cache: Path, progress: Progress) -> Path:
     progress.note(titled("making a Debian root file system", arch))
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         raw, done = Path(folder) / "raw.tar", Path(folder) / "layer.tar"
-        command.run(
+        debian.bootstrap(
             [*_bootstrap(arch), SUITE, raw, *debian.sources()],
             titled("Making a Debian root file system", arch),
             _hint(arch),
-            environment={**os.environ, "SOURCE_DATE_EPOCH": EPOCH},
+            EPOCH,
         )
         layer.rewrite(raw, done, keep=lambda name: not name.startswith(VOLATILE) and name not in HOST)
         done.replace(path)
@@ -77,7 +76,7 @@ def _hint(arch: str) -> str:
 def _bootstrap(arch: str) -> list[str]:
     """mmdebstrap and its options; the suite, the tar and the sources follow."""
     return [
-        command.find("mmdebstrap"),
+        *debian.mmdebstrap(),
         f"--architectures={arch}",
         '--aptopt=Apt::Install-Recommends "false"',
         *(f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in UNWANTED),

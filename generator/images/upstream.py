@@ -7,7 +7,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from generator import command, download
+from generator import debian, download
 from generator.errors import UserError
 from generator.images import archive, layer, rootfs
 from generator.images.build import labelled
@@ -56,7 +56,7 @@ def make(wanted: Wanted, path: Path, cache: Path, progress: Progress, base: str 
 def has(wanted: Wanted) -> bool:
     """Whether the site answers and has the binaries of that version, and their root file system can be made."""
     try:
-        command.find("mmdebstrap")
+        debian.check()
         return bool(_checksum(f"{site()}/{wanted.ref.rpartition(':')[2]}/bin/linux/{wanted.arch}/kubelet.sha256"))
     except UserError:
         return False

@@ -51,7 +51,7 @@ def _source() -> str:
         return "cloud-image"
     raise UserError(
         "No base image can be made: neither mmdebstrap nor qemu-img is installed.",
-        "Install them: apt install mmdebstrap qemu-system-x86 qemu-utils.",
+        "Install them: apt-get install mmdebstrap uidmap fakeroot qemu-system-x86 qemu-utils.",
     )
 
 

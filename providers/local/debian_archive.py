@@ -17,6 +17,7 @@ UNWANTED = ("doc", "info", "man", "locale", "i18n")  # folders of /usr/share
 
 def build(work: Path, progress: Progress) -> Bootable:
     """Make the image in the folder `work`."""
+    _fakeroot()  # looked for before mmdebstrap takes its minutes
     made = Bootable(work / "base.qcow2", work / "vmlinuz", work / "initrd")
     tree, raw = work / "tree.tar", work / "base.raw"
 
@@ -24,13 +25,7 @@ def build(work: Path, progress: Progress) -> Bootable:
         if line.startswith("I: "):
             progress.note(line.removeprefix("I: "))
 
-    run(
-        bootstrap(tree, made),
-        "Making a Debian root file system",
-        debian.HINT,
-        seen=seen,
-        environment={**os.environ, "SOURCE_DATE_EPOCH": recipe.EPOCH},
-    )
+    debian.bootstrap(bootstrap(tree, made), "Making a Debian root file system", debian.HINT, recipe.EPOCH, seen)
     progress.note("writing the ext4 file system")
     write_file_system(tree, raw)
     tree.unlink()
@@ -45,8 +40,7 @@ def build(work: Path, progress: Progress) -> Bootable:
 def bootstrap(tree: Path, made: Bootable) -> list[str]:
     """The command that writes the root file system as a tar, and its kernel and initrd beside it."""
     return [
-        find("mmdebstrap"),
-        f"--mode={'root' if os.geteuid() == 0 else 'unshare'}",
+        *debian.mmdebstrap(),
         "--variant=minbase",
         '--aptopt=Apt::Install-Recommends "false"',
         "--dpkgopt=force-confold",
@@ -83,11 +77,14 @@ def write_file_system(tree: Path, raw: Path) -> None:
             -d "$root" {shlex.quote(str(raw))} {recipe.SIZE}
         rm -rf "$root"
     """
-    shell = ["sh", "-c", script]
-    # Who is not root has fakeroot remember the owners. mke2fs before 1.47.1 knows only
-    # the second name of the time, and keeps the hour of the build in what it copies.
+    # mke2fs before 1.47.1 knows only the second name of the time, and keeps the hour of the build in what it copies.
     run(
-        shell if os.geteuid() == 0 else [find("fakeroot"), *shell],
+        [*_fakeroot(), "sh", "-c", script],
         "Writing the ext4 file system",
         environment={**os.environ, "SOURCE_DATE_EPOCH": recipe.EPOCH, "E2FSPROGS_FAKE_TIME": recipe.EPOCH},
     )
+
+
+def _fakeroot() -> list[str]:
+    """What remembers the owners of files where this user is not root."""
+    return [] if os.geteuid() == 0 else [find("fakeroot")]
