@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.live import Live
 
 NOTES_SHOWN = 6
+STATUS_SECONDS = 20  # between two lines in a pipe that say how far a phase is
 
 
 def show(stream: TextIO | None = None) -> Phases:
@@ -28,6 +29,7 @@ class Phases:
         self._stream = stream
         self._begin = time.monotonic()
         self._board: tuple[str, ...] = ()
+        self._told = self._begin  # when something was said last
 
     @contextmanager
     def phase(self, title: str) -> Iterator[None]:
@@ -45,6 +47,11 @@ class Phases:
         """Say a detail."""
         self._line(f"  {line}")
 
+    def status(self, line: str) -> None:
+        """Say how far the phase is, where nothing was said for a while."""
+        if time.monotonic() - self._told >= STATUS_SECONDS:
+            self.note(line)
+
     def board(self, lines: Sequence[str]) -> None:
         """Replace the standing lines of the current phase; only those that changed are printed."""
         for line in lines:
@@ -60,7 +67,8 @@ class Phases:
         self._line(f"{title} ... {outcome} ({seconds:.1f} s)")
 
     def _line(self, text: str) -> None:
-        self._stream.write(f"[{time.monotonic() - self._begin:6.1f}s] {text}\n")
+        self._told = time.monotonic()
+        self._stream.write(f"[{self._told - self._begin:6.1f}s] {text}\n")
         self._stream.flush()
 
 
@@ -76,6 +84,7 @@ class LivePhases(Phases):
         self._spinner = Spinner("dots")
         self._open: list[tuple[str, float]] = []
         self._notes: list[str] = []
+        self._status: tuple[str, ...] = ()
         self._live: Live | None = None
 
     def note(self, line: str) -> None:
@@ -84,13 +93,16 @@ class LivePhases(Phases):
         else:
             self._notes.append(line)
 
+    def status(self, line: str) -> None:
+        self._status = (line,)
+
     def board(self, lines: Sequence[str]) -> None:
         self._board = tuple(lines)
 
     def _enter(self, title: str) -> None:
         from rich.live import Live
 
-        self._notes, self._board = [], ()
+        self._notes, self._status, self._board = [], (), ()
         self._open.append((title, time.monotonic()))
         if self._live is None:
             self._live = Live(get_renderable=self._render, console=self._console, refresh_per_second=5, transient=True)
@@ -103,7 +115,7 @@ class LivePhases(Phases):
             self._live.stop()
             self._live = None
         self._open.pop()
-        self._notes, self._board = [], ()
+        self._notes, self._status, self._board = [], (), ()
         mark = ("✓", "green") if outcome == "done" else ("✗", "red")
         self._console.print(Text.assemble(mark, f" {title}  ", (f"{seconds:.1f} s", "dim")))
 
@@ -114,6 +126,6 @@ class LivePhases(Phases):
         title, begin = self._open[-1] if self._open else ("", time.monotonic())
         self._spinner.update(text=Text.assemble(title, (f"  {time.monotonic() - begin:.0f} s", "dim")))
         room = max(NOTES_SHOWN, self._console.height - 4)
-        details = [*self._notes[-NOTES_SHOWN:], *self._board][-room:]
+        details = [*self._notes[-NOTES_SHOWN:], *self._status, *self._board][-room:]
         lines = (Text(f"    {line}", style="dim", no_wrap=True, overflow="ellipsis") for line in details)
         return Group(self._spinner, *lines)

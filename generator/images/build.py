@@ -6,17 +6,17 @@ import dataclasses
 import tempfile
 from pathlib import Path
 
-from generator import command
+from generator import debian
 from generator.errors import UserError
 from generator.images import archive, layer, rootfs, toolchain
 from generator.images.archive import Config
 from generator.images.catalog import Wanted, titled
+from generator.images.compiler import Program, compile_program
 from generator.images.recipe import Recipe
 from generator.progress import Progress
 
 SOURCE = "anywhere.source"  # label: how the image was made (build, release)
 KEY = "anywhere.recipe"  # label: the digest of what it was made from
-HINT = "Does GOPROXY name a Go module proxy that this machine reaches, and has the disk room for 8 GiB?"
 
 
 def labelled(config: Config, source: str, key: str) -> Config:
@@ -40,7 +40,7 @@ def possible(recipe: Recipe) -> bool:
     """Whether this computer has what building takes: a Go module proxy and, for a Debian root, mmdebstrap."""
     try:
         if recipe.debian:
-            command.find("mmdebstrap")
+            debian.check()
     except UserError:
         return False
     return bool(toolchain.proxies())
@@ -49,18 +49,10 @@ def possible(recipe: Recipe) -> bool:
 def compile_programs(recipe: Recipe, arch: str, work: Path, cache: Path, progress: Progress) -> dict[str, Path]:
     """Compile the programs of a recipe for `arch` in the folder `work`; their files by path in the image."""
     go = toolchain.go(cache, progress)
-    stamps = [f"-X {name}={value}" for name, value in recipe.stamps.items()]
-    flags = ["-buildvcs=false", "-trimpath", "-ldflags", " ".join(["-s -w -buildid=", *stamps])]
+    stamps = [f"{name}={value}" for name, value in recipe.stamps.items()]
     files = {}
     for name, package in recipe.programs.items():
-        progress.note(titled(f"compiling {name.rpartition('/')[2]}", arch))
+        title = titled(name.rpartition("/")[2], arch)
         files[name] = work / name.replace("/", "_")
-        command.run(
-            [go, "build", *flags, "-o", files[name], package],
-            titled(f"Compiling {package} in {recipe.folder}", arch),
-            HINT,
-            environment=toolchain.environment(go, arch),
-            folder=recipe.folder,
-            seen=progress.note,
-        )
+        compile_program(Program(title, recipe.folder, package, arch, stamps), files[name], go, progress)
     return files

@@ -72,10 +72,10 @@ def _version(command: str) -> str:
 
 def version() -> str:
     """The toolchain of this computer as a version of its module."""
-    return f"v0.0.1-go{VERSION}.linux-{_host()}"
+    return f"v0.0.1-go{VERSION}.linux-{host()}"
 
 
-def _host() -> str:
+def host() -> str:
     """The architecture of this computer; UserError where there is no toolchain for it."""
     machine = platform.machine()
     if machine not in MACHINES:
@@ -87,7 +87,7 @@ def _install(cache: Path, folder: Path, progress: Progress) -> None:
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache) as temporary:
         packed = Path(temporary) / "toolchain.zip"
-        download.file(_url(), packed, SHA256[_host()], HINT, progress)
+        download.file(_url(), packed, SHA256[host()], HINT, progress)
         _unpack(packed, Path(temporary) / "go")
         try:
             (Path(temporary) / "go").rename(folder)
