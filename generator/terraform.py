@@ -1,6 +1,7 @@
 """The one seam to Terraform or OpenTofu: finds it, runs it in a rendered folder, reads its `-json` lines.
 
-python-terraform writes the command line; the process is run here, because it must be streamed and interrupted.
+python-terraform writes the command lines (`terraform_command`); the process runs here, since it must be streamed
+and interrupted.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from generator.errors import UserError
 from generator.files import write_atomic
 from generator.progress import Progress
 from generator.terraform_binary import Binary, find
+from generator.terraform_command import command_line
 from generator.terraform_messages import Event, describe, plain, raise_for
 
 PLAN_FILE = "anywhere.tfplan"
@@ -222,12 +224,7 @@ class Terraform:
         )
 
     def _command(self, words: list[str], options: Mapping[str, Any]) -> list[str]:
-        import python_terraform
-
-        # working_dir is not given: with it, python-terraform would parse the state, which we never need.
-        builder = python_terraform.Terraform(working_dir=str(self._cache), terraform_bin_path=str(self.binary.path))
-        flags = {k: python_terraform.IsFlagged if v is True else v for k, v in options.items()}
-        return [str(word) for word in builder.generate_cmd_string(words[0], *words[1:], **flags)]
+        return command_line(self.binary.path, words, options)
 
     def _env(self, secrets: Mapping[str, str] | None) -> dict[str, str]:
         env = {k: v for k, v in os.environ.items() if not k.startswith(_FOREIGN)}

@@ -15,7 +15,7 @@ FILE_LINES, FUNCTION_LINES = 400, 40
 # A file may import from its own rank and those below it; a package counts as one.
 RANKS = (
     ("directories", "dns_names", "errors", "progress"),
-    ("command", "debian", "download", "files"),
+    ("command", "debian", "download", "files", "terraform_command"),
     ("sections",),
     ("definition", "source"),
     ("decode", "topology"),

@@ -8,12 +8,15 @@ import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 
 import pytest
+import python_terraform
 
 from generator import terraform_binary
 from generator.errors import UserError
 from generator.terraform import PLAN_FILE, Change, Terraform, read_state
+from generator.terraform_command import command_line
 from generator.terraform_messages import explain
 
 CONFIGURATION = """\
@@ -258,3 +261,15 @@ def test_a_plan_of_one_address_leaves_the_others_and_gives_no_warning(folder, ru
     runner.apply(part, {})
     assert not any("warning" in line for line in runner._progress.lines)
     assert Change(address, "create") not in runner.plan({}).changes
+
+
+@pytest.mark.parametrize("name", ["terraform.tfstate", ".terraform/terraform.tfstate"])
+def test_a_state_that_python_terraform_would_read_is_not_looked_at(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text('{"version": 4, ')  # cut short
+    with pytest.raises(ValueError):
+        python_terraform.Terraform()
+    assert command_line(Path("tofu"), ["plan", "x"], {"input": "false", "json": True, "target": ["a", "b"]}) == [
+        *("tofu", "plan", "-input=false", "-json", "-target=a", "-target=b", "x")
+    ]
