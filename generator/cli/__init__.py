@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from typing import Annotated
 
 import typer
 from typer.core import TyperGroup
 
+import generator
 from generator.cli import (
     apply,
     backend,
@@ -51,10 +53,28 @@ app = typer.Typer(
     name="anywhere",
     help="The same Kubernetes cluster on AWS, GCE or local VMs, from one definition in git.",
     cls=InGivenOrder,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},  # of every verb: they inherit it
     rich_markup_mode=None,  # rich alone would take more than the 0.2 s that help may take
     pretty_exceptions_enable=False,
 )
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"anywhere {generator.__version__}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Show the version and exit.")
+]
+
+
+@app.callback()
+def _options(version: Version = False) -> None:
+    """The options of `anywhere` itself, before any verb."""
+
+
 for verb in (init, validate, plan, apply, status, doctor, kubeconfig, ssh, logs, destroy, render, schema, env):
     app.command(verb.__name__.rpartition(".")[2])(verb.run)
 app.add_typer(images.app, name="images")

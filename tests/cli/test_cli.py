@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import re
 import subprocess
 import sys
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import generator
 from generator import cli
 from generator.cli.phases import show
 from generator.errors import UserError
@@ -36,8 +38,33 @@ def test_every_verb_has_help(verb, capsys):
     assert f"anywhere {verb}" in capsys.readouterr().out
 
 
-def test_help_imports_nothing_heavy():
-    script = "import sys; from generator import cli; cli.run(['--help']); print(*sys.modules, file=sys.stderr)"
+@pytest.mark.parametrize("words", [[], ["plan"], ["images"], ["images", "lock"], ["backend", "create"]])
+def test_h_is_help(words, capsys):
+    assert run(*words, "-h") == 0
+    assert f"Usage: {' '.join(['anywhere', *words])} " in capsys.readouterr().out
+
+
+def test_the_version_is_the_packages(capsys):
+    assert run("--version") == 0
+    assert capsys.readouterr().out == f"anywhere {generator.__version__}\n"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_completes_verbs_and_options(shell, monkeypatch):
+    monkeypatch.setenv("_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION", "1")
+    program = [sys.executable, "-m", "generator.cli"]
+    shown = subprocess.run([*program, "--show-completion", shell], capture_output=True, text=True, check=True)
+    assert "_ANYWHERE_COMPLETE" in shown.stdout
+    for typed, offered in (("anywhere pl", "plan"), ("anywhere plan --det", "--detailed-exitcode")):
+        words = {"COMP_WORDS": typed, "COMP_CWORD": str(len(typed.split()) - 1), "_TYPER_COMPLETE_ARGS": typed}
+        asked = {"_ANYWHERE_COMPLETE": f"complete_{shell}", "_TYPER_COMPLETE_FISH_ACTION": "get-args"}
+        done = subprocess.run(program, env={**os.environ, **asked, **words}, capture_output=True, text=True)
+        assert offered in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("word", ["--help", "--version"])
+def test_help_imports_nothing_heavy(word):
+    script = f"import sys; from generator import cli; cli.run(['{word}']); print(*sys.modules, file=sys.stderr)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert HEAVY & set(done.stderr.split()) == set()
 
