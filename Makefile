@@ -3,12 +3,25 @@ CLUSTER  ?= examples/quickstart/cluster.yaml
 PROVIDER ?= local
 # APPROVE=yes answers apply's and destroy's question.
 APPROVE  ?=
+# More options of the verb, split at blanks: make plan ARGS=--json
+ARGS     ?=
+# `make offline` runs this command instead of a plan.
+RUN      ?=
+
+# They reach the shell as environment, so that it reads no command out of them, nor does make.
+override CLUSTER  := $(value CLUSTER)
+override PROVIDER := $(value PROVIDER)
+override ARGS     := $(value ARGS)
+override APPROVE  := $(value APPROVE)
+export CLUSTER PROVIDER ARGS
 
 VENV     := .venv
 ANYWHERE := $(VENV)/bin/anywhere
 YES      := $(if $(filter yes,$(APPROVE)),--yes)
+TARGET   := "$$CLUSTER" --provider "$$PROVIDER"
+OPTIONS  := $$ARGS
 
-.PHONY: setup setup-test validate render plan apply destroy status doctor offline test lint e2e bench clean
+.PHONY: setup setup-test lock validate render plan apply destroy status doctor offline test lint e2e bench clean
 
 setup: $(VENV)/ready
 
@@ -23,22 +36,27 @@ $(VENV)/ready: pyproject.toml $(wildcard setup/*)
 setup-test: setup $(VENV)/checkov/ready
 	$(VENV)/bin/python -m tests.offline.schemas
 
-$(VENV)/checkov/ready: setup/checkov | $(VENV)/ready
+$(VENV)/checkov/ready: setup/checkov setup/checkov.txt | $(VENV)/ready
 	./setup/checkov $(VENV)
 	@touch $@
 
+# The newest versions of all Python packages that development uses; review and commit what it writes.
+lock: setup
+	./setup/lock $(VENV)
+
 validate: setup
-	@$(ANYWHERE) validate $(CLUSTER)
+	@set -f; $(ANYWHERE) validate "$$CLUSTER" $(OPTIONS)
 
 render plan status doctor: setup
-	@$(ANYWHERE) $@ $(CLUSTER) --provider $(PROVIDER)
+	@set -f; $(ANYWHERE) $@ $(TARGET) $(OPTIONS)
 
 apply destroy: setup
-	@$(ANYWHERE) $@ $(CLUSTER) --provider $(PROVIDER) $(YES)
+	@set -f; $(ANYWHERE) $@ $(TARGET) $(YES) $(OPTIONS)
 
-# A plan without the cloud, and without the registry where none is reachable. RUN is another command to run so.
+# A plan without a cloud's account, of a copy of the definition. It needs what a plan for real machines needs, and the
+# test set-up; where the registry of Terraform providers cannot be reached, stand-ins take their place.
 offline: setup-test
-	@$(VENV)/bin/python -m tests.offline $(or $(RUN),$(ANYWHERE) plan $(CLUSTER) --provider $(PROVIDER))
+	@set -f; $(VENV)/bin/python -m tests.offline $(or $(RUN),--copy "$$CLUSTER" $(ANYWHERE) plan {} --provider "$$PROVIDER" $(OPTIONS))
 
 test: lint setup-test
 	$(VENV)/bin/pytest -n auto -m "not e2e"
