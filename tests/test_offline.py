@@ -377,3 +377,26 @@ def test_the_registrys_own_providers_are_used_where_it_is_reachable(monkeypatch,
     monkeypatch.setattr(sys, "argv", ["offline", "sh", "-c", script])
     assert program.main() == 0
     assert "the registry's own" in capfd.readouterr().err
+
+
+def test_a_copy_takes_what_a_command_writes(tmp_path, monkeypatch, capfd):
+    mine = tmp_path / "my cluster.yaml"
+    mine.write_text("kind: Cluster\n")
+    (tmp_path / "my cluster.lock.yaml").write_text("locked: true\n")
+    before = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    script = """
+        cat "$1" "${1%.yaml}.lock.yaml" && echo changed | tee "$1" "${1%.yaml}.lock.yaml" >"$(dirname "$1")/made"
+        test "${XDG_CONFIG_HOME#"$(dirname "$1")/"}" = config
+    """
+    monkeypatch.setattr(program, "registry_is_reachable", lambda: True)
+    monkeypatch.setattr(sys, "argv", ["offline", "--copy", str(mine), "sh", "-c", script, "sh", "{}"])
+    assert program.main() == 0
+    said = capfd.readouterr()
+    assert said.out == "kind: Cluster\nlocked: true\n" and "stay as they are" in said.err
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == before
+
+
+def test_a_definition_that_is_missing_is_named(tmp_path, monkeypatch, capfd):
+    monkeypatch.setattr(sys, "argv", ["offline", "--copy", str(tmp_path / "absent.yaml"), "true"])
+    assert program.main() == 1
+    assert "absent.yaml" in capfd.readouterr().err
