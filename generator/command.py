@@ -46,15 +46,18 @@ def run(
     *,
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
+    within: Sequence[str] = (),
     seen: Callable[[str], None] = lambda line: None,
 ) -> str:
     """Run `command` to its end, without input; what it wrote to standard output.
 
-    `seen` gets each line of its standard error as it comes. UserError where it fails: `title`, its last lines, `hint`.
+    It is told to end (SIGTERM) where this process ends first, even by SIGKILL. `within` is the command that runs it,
+    such as `unshare --mount`. `seen` gets each line of its standard error as it comes. UserError where it fails:
+    `title`, its last lines, `hint`.
     """
     errors: deque[str] = deque(maxlen=TAIL)
     with tempfile.TemporaryFile("w+", errors="replace") as output:
-        with _start(command, output.fileno(), environment, folder) as process:
+        with _start([*within, *command], output.fileno(), environment, folder) as process:
             try:
                 for line in process.stderr or ():
                     errors.append(line.rstrip())
@@ -74,16 +77,16 @@ def run(
 def _start(
     command: Sequence[str | Path], output: int, environment: Mapping[str, str] | None, folder: Path | None
 ) -> subprocess.Popen[str]:
-    try:
-        return subprocess.Popen(
-            [str(word) for word in command],
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-        )
-    except FileNotFoundError:
-        raise missing(str(command[0])) from None
+    program = shutil.which(command[0], path=(environment or os.environ).get("PATH", os.defpath))
+    if program is None:
+        raise missing(str(command[0]))
+    return subprocess.Popen(
+        [find("setpriv"), "--pdeathsig", "TERM", program, *(str(word) for word in command[1:])],
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+    )

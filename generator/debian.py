@@ -48,24 +48,24 @@ def bootstrap(
     check()
     with _scratch() as folder:
         command.run(
-            [*_contained(), *words],
+            words,
             title,
             hint,
             environment={**os.environ, "SOURCE_DATE_EPOCH": epoch, "TMPDIR": str(folder)},
+            within=_namespace(),
             seen=seen,
         )
 
 
-def _contained() -> list[str]:
-    """What runs mmdebstrap: it ends with this process, and its mounts end with it.
+def _namespace() -> list[str]:
+    """What runs mmdebstrap so that its mounts end with it.
 
     As root it mounts /proc, /sys and /dev in the tree, where a killed run would leave them. A root that may not mount
-    (in a container) needs no namespace: mmdebstrap then mounts nothing.
+    (in a container) needs no namespace: mmdebstrap then mounts nothing. Without root it makes one by itself.
     """
-    tied = [command.find("setpriv"), "--pdeathsig", "TERM"]
-    namespace = [command.find("unshare"), "--mount"]
-    may_mount = os.geteuid() == 0 and subprocess.run([*namespace, "true"], capture_output=True).returncode == 0
-    return [*tied, *namespace] if may_mount else tied
+    words = [command.find("unshare"), "--mount"]
+    may_mount = os.geteuid() == 0 and subprocess.run([*words, "true"], capture_output=True).returncode == 0
+    return words if may_mount else []
 
 
 @contextmanager

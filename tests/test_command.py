@@ -1,6 +1,10 @@
 """Running other programs: what they print, what they say while they work, and how they fail."""
 
 import os
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -54,3 +58,35 @@ def test_ctrl_c_ends_the_program():
         command.run(["sh", "-c", "echo $$ >&2; exec sleep 600"], "Sleeping", seen=interrupt)
     with pytest.raises(ProcessLookupError):
         os.kill(process[0], 0)
+
+
+def test_a_program_does_not_outlive_us_however_we_end(tmp_path):
+    started = tmp_path / "started"
+    script = (
+        f"from generator import command; command.run(['sh', '-c', 'echo $$ >{started}; exec sleep 600'], 'Sleeping')"
+    )
+    ours = subprocess.Popen([sys.executable, "-c", script])
+    pid = wait_for(lambda: started.exists() and started.read_text().strip())
+    ours.kill()
+    ours.wait()
+    wait_for(lambda: not is_running(int(pid)))
+
+
+def test_what_runs_a_program_is_not_named_where_it_fails():
+    with pytest.raises(UserError, match=r"^Talking failed \(sh, exit 4\)"):
+        command.run(["sh", "-c", "exit 4"], "Talking", within=["env"])
+
+
+def wait_for(answer):
+    end = time.monotonic() + 20
+    while not (found := answer()):
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    return found
+
+
+def is_running(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
