@@ -21,7 +21,7 @@ _PACKAGES = {
     "systemd-nspawn": "systemd-container",
     "ip": "iproute2",
     **dict.fromkeys(("newuidmap", "newgidmap"), "uidmap"),
-    **dict.fromkeys(("setpriv", "unshare"), "util-linux"),
+    **dict.fromkeys(("flock", "setpriv", "unshare"), "util-linux"),
     **dict.fromkeys(("debugfs", "e2fsck", "mke2fs", "resize2fs"), "e2fsprogs"),
 }
 

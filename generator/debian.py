@@ -52,7 +52,8 @@ def bootstrap(
             title,
             hint,
             environment={**os.environ, "SOURCE_DATE_EPOCH": epoch, "TMPDIR": str(folder)},
-            within=_namespace(),
+            # The lock is mmdebstrap's too, which may still be at work on its way out.
+            within=[command.find("flock"), "--shared", "--no-fork", str(folder), *_namespace()],
             seen=seen,
         )
 
@@ -76,7 +77,7 @@ def _scratch() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix=_SCRATCH))
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
         folder.chmod(0o755)  # without root here, mmdebstrap comes back to it as another user
         yield folder
     finally:

@@ -20,7 +20,7 @@ STUB = """#!/bin/sh
 tree=$TMPDIR/tree
 mkdir -p "$tree/proc"
 [ -z "$MOUNT" ] || mount -t tmpfs tmpfs "$tree/proc"
-trap 'echo told >"$SAID"; exit 1' TERM
+trap 'echo told >"$SAID"; while [ -n "$LINGER" ] && [ -e "$LINGER" ]; do sleep 0.05; done; exit 1' TERM
 echo "$$ $TMPDIR" >"$STARTED.new"
 mv "$STARTED.new" "$STARTED"
 while [ -n "$WAIT" ]; do sleep 0.05; done
@@ -54,7 +54,7 @@ def place(tmp_path, monkeypatch):
     monkeypatch.setattr(debian, "check", lambda: None)
     for name in ("SAID", "STARTED"):
         monkeypatch.setenv(name, str(tmp_path / name.lower()))
-    for name in ("MOUNT", "WAIT"):
+    for name in ("MOUNT", "WAIT", "LINGER"):
         monkeypatch.setenv(name, "")
     return tmp_path
 
@@ -104,6 +104,21 @@ def test_the_next_build_removes_what_a_killed_one_left_and_no_other(place, monke
     assert list((place / "scratch").iterdir()) == [in_use] and (in_use / "tree").is_dir()
     other.kill()
     other.wait()
+
+
+def test_a_folder_is_kept_while_mmdebstrap_is_still_ending(place, monkeypatch):
+    linger = place / "linger"
+    linger.touch()
+    process, pid, folder = started(place, monkeypatch, LINGER=str(linger))
+    process.kill()
+    process.wait()
+    until((place / "said").exists)
+    debian.bootstrap(debian.mmdebstrap(), "Making it", "", "0")
+    assert (folder / "tree").is_dir()
+    linger.unlink()
+    until(lambda: not is_running(pid))
+    debian.bootstrap(debian.mmdebstrap(), "Making it", "", "0")
+    assert not folder.exists()
 
 
 @pytest.mark.skipif(not may_mount(), reason="only root mounts; without root mmdebstrap has a namespace by itself")
