@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from generator import command, places
+from generator import command, directories
 from generator.cli.phases import show
 from generator.errors import UserError
 from generator.images import compiler, toolchain
@@ -21,7 +21,7 @@ MODULE = "github.com/opentofu/opentofu"
 
 def build(version: str, output: Path, progress: Progress) -> None:
     """Build OpenTofu `version` to `output`; UserError where the sources cannot be fetched or do not compile."""
-    go = toolchain.go(places.cache(), progress)
+    go = toolchain.go(directories.cache(), progress)
     arch = toolchain.host()
     with tempfile.TemporaryDirectory() as empty:
         progress.note(f"fetching the sources of OpenTofu {version}")
