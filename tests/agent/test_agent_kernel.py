@@ -64,3 +64,13 @@ def test_the_kubelet_accepts_cgroups_of_version_1_where_there_are_no_others(tmp_
     found = containers.filled(kubelet, WORKER, {"labels": {"a": "b"}, "taints": ["a=b:NoSchedule"]}, Network())
     assert f"--fail-cgroupv1={fails}" in found["command"]
     assert "@" not in json.dumps(found["command"])
+
+
+@pytest.mark.parametrize(("capabilities", "score"), [("000001ffffffffff", -997), ("000001fffeffffff", 5)])
+def test_a_score_is_lowered_only_by_who_may(tmp_path, monkeypatch, capabilities, score):
+    status, own = tmp_path / "status", tmp_path / "oom_score_adj"
+    status.write_text(f"Name:\tagent\nCapEff:\t{capabilities}\n")
+    own.write_text("5\n")
+    monkeypatch.setattr(kernel, "STATUS", status)
+    monkeypatch.setattr(kernel, "OOM_SCORE", own)
+    assert kernel.oom_score(-997) == score

@@ -44,7 +44,7 @@ def settings(spec: Mapping[str, Any], image: Mapping[str, Any], data: str | None
             "Binds": spec["mounts"],
             "VolumesFrom": [f"{data}:ro"] if data else [],
             "Privileged": spec["privileged"],
-            "OomScoreAdj": spec["oom_score"],
+            "OomScoreAdj": kernel.oom_score(spec["oom_score"]),
             "PortBindings": ports,
             "LogConfig": {"Type": "json-file", "Config": {"max-size": "20m", "max-file": "3"}},
         },

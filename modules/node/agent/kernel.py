@@ -13,6 +13,8 @@ from agent.host import NodeError, run
 
 CGROUP2 = Path("/sys/fs/cgroup/cgroup.controllers")  # only there where version 2 is all there is
 CONTAINER = Path("/run/host/container-manager")  # written by what runs containers with an init of their own
+STATUS, OOM_SCORE = Path("/proc/self/status"), Path("/proc/self/oom_score_adj")
+SYS_RESOURCE = 24  # the number of the capability that lowers scores, which a container's host may withhold
 FILE_SYSTEMS = Path("/proc/filesystems")
 # Required modules, with how each shows that it is loaded or built in.
 MODULES: Mapping[str, Callable[[], bool]] = {
@@ -45,6 +47,14 @@ def has_link(kind: str) -> bool:
         return False
     run("ip", "link", "delete", "anywhere-probe")
     return True
+
+
+def oom_score(wanted: int) -> int:
+    """The score that a container starts with: below this machine's own only where scores may be lowered."""
+    status = dict(line.split(":", 1) for line in STATUS.read_text().splitlines())
+    if int(status["CapEff"], 16) >> SYS_RESOURCE & 1:
+        return wanted
+    return max(wanted, int(OOM_SCORE.read_text()))
 
 
 def ensure() -> None:

@@ -122,7 +122,7 @@ class Flannel:
         host_config = {
             "NetworkMode": "host",
             "Privileged": True,
-            "OomScoreAdj": OOM_SCORE,
+            "OomScoreAdj": kernel.oom_score(OOM_SCORE),
             "Binds": binds,
             "RestartPolicy": {"Name": "always"},
         }

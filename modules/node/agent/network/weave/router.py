@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from agent import bundle, replacement
+from agent import bundle, kernel, replacement
 from agent.docker import Docker
 from agent.files import link, publish, put
 from agent.host import Host, run, wait
@@ -82,7 +82,7 @@ def container(release: Mapping[str, Any], host: Host, waits: str) -> dict[str, A
         "HostConfig": {
             "RestartPolicy": {"Name": "always"},
             "Privileged": True,
-            "OomScoreAdj": OOM_SCORE,
+            "OomScoreAdj": kernel.oom_score(OOM_SCORE),
             "NetworkMode": "host",
             "PidMode": "host",
             "Binds": binds,
