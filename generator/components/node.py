@@ -49,6 +49,7 @@ def kubelet(dns: str) -> Container:
             "--node-ip=@NODE_IP@",
             "--node-labels=@LABELS@",
             "--register-with-taints=@TAINTS@",
+            "--boot-id-file=/run/anywhere/boot-id",  # written by the agent
             "--fail-cgroupv1=@CGROUP_V2@",  # by itself, the kubelet refuses a host that has cgroups of version 1 only
         ),
         mounts=KUBELET_MOUNTS,

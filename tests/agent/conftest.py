@@ -12,6 +12,18 @@ ROOT = Path(__file__).parent.parent.parent
 sys.path.insert(0, str(ROOT / "modules" / "node"))
 
 
+@pytest.fixture(autouse=True)
+def full_rights(tmp_path, monkeypatch):
+    """The agent runs with every capability, whatever those of the tests are."""
+    from agent import kernel
+
+    status, score = tmp_path / "own-status", tmp_path / "own-oom-score"
+    status.write_text("CapEff:\t000001ffffffffff\n")
+    score.write_text("0\n")
+    monkeypatch.setattr(kernel, "STATUS", status)
+    monkeypatch.setattr(kernel, "OOM_SCORE", score)
+
+
 @pytest.fixture(params=["star-wars", "ha", "quickstart-flannel"])
 def any_release(request):
     from releases import release

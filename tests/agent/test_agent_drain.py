@@ -207,6 +207,6 @@ def test_a_claim_that_the_api_refuses_for_another_reason_is_an_error(master):
 
 
 def test_the_command_line_says_it_in_the_same_words():
-    from generator.cli import gone
+    from generator.operations import departed_nodes
 
-    assert gone.LEAVING == drain.LABEL
+    assert departed_nodes.LEAVING == drain.LABEL

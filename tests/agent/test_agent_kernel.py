@@ -74,3 +74,11 @@ def test_a_score_is_lowered_only_by_who_may(tmp_path, monkeypatch, capabilities,
     monkeypatch.setattr(kernel, "STATUS", status)
     monkeypatch.setattr(kernel, "OOM_SCORE", own)
     assert kernel.oom_score(-997) == score
+
+
+def test_a_kind_of_interface_is_tried_and_removed(programs):
+    programs.put("ip")
+    assert kernel.has_link("wireguard")
+    assert programs.runs() == ["ip link add anywhere-probe type wireguard", "ip link delete anywhere-probe"]
+    programs.put("ip", "echo Unknown device type >&2; exit 2")
+    assert not kernel.has_link("wireguard")

@@ -5,7 +5,7 @@ from dataclasses import replace
 from ipaddress import IPv4Address
 
 import pytest
-from agent import bundle, replacement
+from agent import bundle, kernel, replacement
 from agent.host import Host, NodeError
 from agent.network import flannel, weave
 from agent.network.weave import client, router
@@ -246,6 +246,7 @@ def network(tmp_path, monkeypatch):
     for name in ("HOSTS", "SUBNET", "CONFIGURATION", "CONFLIST"):
         monkeypatch.setattr(flannel, name, tmp_path / name.lower())
     monkeypatch.setattr(flannel, "install_cni_plugins", lambda image: None)
+    monkeypatch.setattr(kernel, "has_link", lambda kind: True)
     return flannel.driver(release("quickstart-flannel"), MASTER)
 
 
@@ -333,6 +334,21 @@ def test_encryption_chooses_the_backend(network):
             "Network": "10.32.0.0/12",
             "Backend": {"Type": backend},
         }
+
+
+def test_without_wireguard_only_machines_of_one_computer_go_on(network, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(kernel, "has_link", lambda kind: False)
+    monkeypatch.setattr(kernel, "CONTAINER", tmp_path / "container-manager")
+    network._network["encryption"] = True
+    with pytest.raises(NodeError, match="no WireGuard"):
+        network._configure()
+    kernel.CONTAINER.touch()
+    network._configure()
+    assert json.loads(flannel.CONFIGURATION.read_text())["Backend"] == {"Type": "vxlan"}
+    assert "does not encrypt" in capsys.readouterr().out
+    network._network["encryption"] = False
+    kernel.CONTAINER.unlink()
+    network._configure()
 
 
 @pytest.mark.parametrize(("case", "driver"), [("star-wars", weave), ("quickstart-flannel", flannel)])

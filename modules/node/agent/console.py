@@ -18,12 +18,14 @@ def _uptime() -> float:
 
 def _write(line: str) -> None:
     print(line, flush=True)  # the journal keeps it too
-    for console in filter(Path.is_char_device, CONSOLES):  # a machine without the one would get a file of its name
+    for console in CONSOLES:
         try:
-            console.write_text(f"\r\n{line}\r\n")
-            return
+            descriptor = os.open(console, os.O_WRONLY | os.O_APPEND)  # never makes a file where there is no console
         except OSError:
             continue
+        with os.fdopen(descriptor, "w") as stream:
+            stream.write(f"\r\n{line}\r\n")
+        return
 
 
 def stage(name: str, **more: str) -> None:
