@@ -13,11 +13,12 @@ sys.path.insert(0, str(ROOT / "modules" / "node"))
 
 
 @pytest.fixture(autouse=True)
-def full_rights(tmp_path, monkeypatch):
+def full_rights(tmp_path_factory, monkeypatch):
     """The agent runs with every capability, whatever those of the tests are."""
     from agent import kernel
 
-    status, score = tmp_path / "own-status", tmp_path / "own-oom-score"
+    folder = tmp_path_factory.mktemp("proc")
+    status, score = folder / "status", folder / "oom_score_adj"
     status.write_text("CapEff:\t000001ffffffffff\n")
     score.write_text("0\n")
     monkeypatch.setattr(kernel, "STATUS", status)

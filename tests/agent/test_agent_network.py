@@ -5,7 +5,8 @@ from dataclasses import replace
 from ipaddress import IPv4Address
 
 import pytest
-from agent import bundle, kernel, replacement
+from agent import bundle, replacement
+from agent import kernel as host_kernel
 from agent.host import Host, NodeError
 from agent.network import flannel, weave
 from agent.network.weave import client, router
@@ -246,7 +247,7 @@ def network(tmp_path, monkeypatch):
     for name in ("HOSTS", "SUBNET", "CONFIGURATION", "CONFLIST"):
         monkeypatch.setattr(flannel, name, tmp_path / name.lower())
     monkeypatch.setattr(flannel, "install_cni_plugins", lambda image: None)
-    monkeypatch.setattr(kernel, "has_link", lambda kind: True)
+    monkeypatch.setattr(host_kernel, "has_link", lambda kind: True)
     return flannel.driver(release("quickstart-flannel"), MASTER)
 
 
@@ -337,17 +338,17 @@ def test_encryption_chooses_the_backend(network):
 
 
 def test_without_wireguard_only_machines_of_one_computer_go_on(network, monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(kernel, "has_link", lambda kind: False)
-    monkeypatch.setattr(kernel, "CONTAINER", tmp_path / "container-manager")
+    monkeypatch.setattr(host_kernel, "has_link", lambda kind: False)
+    monkeypatch.setattr(host_kernel, "CONTAINER", tmp_path / "container-manager")
     network._network["encryption"] = True
     with pytest.raises(NodeError, match="no WireGuard"):
         network._configure()
-    kernel.CONTAINER.touch()
+    host_kernel.CONTAINER.touch()
     network._configure()
     assert json.loads(flannel.CONFIGURATION.read_text())["Backend"] == {"Type": "vxlan"}
     assert "does not encrypt" in capsys.readouterr().out
     network._network["encryption"] = False
-    kernel.CONTAINER.unlink()
+    host_kernel.CONTAINER.unlink()
     network._configure()
 
 
