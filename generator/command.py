@@ -21,7 +21,7 @@ _PACKAGES = {
     "systemd-nspawn": "systemd-container",
     "ip": "iproute2",
     **dict.fromkeys(("newuidmap", "newgidmap"), "uidmap"),
-    **dict.fromkeys(("flock", "setpriv", "unshare"), "util-linux"),
+    **dict.fromkeys(("flock", "setpriv", "setsid", "unshare"), "util-linux"),
     **dict.fromkeys(("debugfs", "e2fsck", "mke2fs", "resize2fs"), "e2fsprogs"),
 }
 
@@ -63,7 +63,8 @@ def run(
                     errors.append(line.rstrip())
                     seen(line.rstrip())
             except BaseException:
-                process.terminate()  # Ctrl-C: it may clean up behind itself
+                process.terminate()
+                process.wait()  # it may clean up behind itself
                 raise
         output.seek(0)
         text = output.read()

@@ -17,6 +17,20 @@ SUITE = "trixie"
 HINT = "Is the Debian archive reachable? ANYWHERE_DEBIAN_MIRROR names another one."
 _MIRROR = "http://deb.debian.org"
 _SCRATCH = "anywhere-root-"  # prefix of the folders that root file systems are made in
+# Runs a command and ends all that it started: at SIGTERM, which mmdebstrap does not pass on, and once it has ended.
+_GROUP = """
+end() { trap "" TERM; kill -TERM 0; }
+trap end TERM
+"$@" &
+wait $!
+status=$?
+while kill -0 $! 2>/dev/null; do
+    wait $!
+    status=$?
+done
+end
+exit $status
+"""
 _UNSHARE = ("newuidmap", "newgidmap")  # what mmdebstrap needs besides where the user is not root
 
 
@@ -52,21 +66,24 @@ def bootstrap(
             title,
             hint,
             environment={**os.environ, "SOURCE_DATE_EPOCH": epoch, "TMPDIR": str(folder)},
-            # The lock is mmdebstrap's too, which may still be at work on its way out.
-            within=[command.find("flock"), "--shared", "--no-fork", str(folder), *_namespace()],
+            within=_contained(folder),
             seen=seen,
         )
 
 
-def _namespace() -> list[str]:
-    """What runs mmdebstrap so that its mounts end with it.
+def _contained(folder: Path) -> list[str]:
+    """What runs mmdebstrap so that nothing of it outlasts it.
 
-    As root it mounts /proc, /sys and /dev in the tree, where a killed run would leave them. A root that may not mount
-    (in a container) needs no namespace: mmdebstrap then mounts nothing. Without root it makes one by itself.
+    It has a process group, all of which ends with it, and it holds the lock of `folder` while any of it is at work. As
+    root it mounts /proc, /sys and /dev in the tree, where a killed run would leave them: a namespace takes them along.
+    A root that may not mount (in a container) needs none, since mmdebstrap then mounts nothing; without root it makes
+    one by itself.
     """
-    words = [command.find("unshare"), "--mount"]
-    may_mount = os.geteuid() == 0 and subprocess.run([*words, "true"], capture_output=True).returncode == 0
-    return words if may_mount else []
+    group = [command.find("setsid"), "sh", "-c", _GROUP, "sh"]
+    lock = [command.find("flock"), "--shared", "--no-fork", str(folder)]
+    namespace = [command.find("unshare"), "--mount"]
+    may_mount = os.geteuid() == 0 and subprocess.run([*namespace, "true"], capture_output=True).returncode == 0
+    return [*group, *lock, *(namespace if may_mount else [])]
 
 
 @contextmanager

@@ -17,13 +17,14 @@ MOUNTS = Path("/proc/self/mounts")
 # Does what mmdebstrap does, in short: a tree with a mount in it, taken down where it is told to end.
 STUB = """#!/bin/sh
 [ "$1" != --unshare-helper ] || { shift; exec "$@"; }
+exec 2>/dev/null  # a reader that is gone must not end it
 tree=$TMPDIR/tree
 mkdir -p "$tree/proc"
 [ -z "$MOUNT" ] || mount -t tmpfs tmpfs "$tree/proc"
 trap 'echo told >"$SAID"; while [ -n "$LINGER" ] && [ -e "$LINGER" ]; do sleep 0.05; done; exit 1' TERM
-echo "$$ $TMPDIR" >"$STARTED.new"
-mv "$STARTED.new" "$STARTED"
-while [ -n "$WAIT" ]; do sleep 0.05; done
+export PID=$$
+# Like mmdebstrap, it looks at signals once what it waits for has ended.
+sh -c 'echo "$PID $TMPDIR" >"$STARTED.new"; mv "$STARTED.new" "$STARTED"; while [ -n "$WAIT" ]; do sleep 0.05; done'
 """
 SCRIPT = "from generator import debian; debian.bootstrap(debian.mmdebstrap(), 'Making it', '', '0')"
 

@@ -11,6 +11,7 @@ import os
 import shutil
 import tarfile
 import threading
+import types
 import zipfile
 
 import pytest
@@ -178,7 +179,8 @@ def go_proxy(tmp_path, serve, monkeypatch):
         file.writestr(f"{toolchain.MODULE}@{toolchain.version()}/bin/go", FAKE_GO)
         file.writestr(f"{toolchain.MODULE}@{toolchain.version()}/VERSION", "go")
     monkeypatch.setattr(toolchain, "SHA256", dict.fromkeys(toolchain.SHA256, sha256(packed)))
-    monkeypatch.setattr(toolchain.shutil, "which", lambda _: None)
+    none = types.SimpleNamespace(which=lambda _: None, copyfileobj=shutil.copyfileobj)
+    monkeypatch.setattr(toolchain, "shutil", none)
     monkeypatch.setenv("GOPROXY", f"{serve},direct")
     return packed
 
