@@ -3,6 +3,7 @@
 import io
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -325,6 +326,21 @@ def test_what_nobody_agreed_to_is_not_applied(roll, more, said):
     with pytest.raises(UserError, match=said):
         roll(world)
     assert world.applied == [[address("etcd1")], [address("etcd2")]]
+
+
+@pytest.mark.parametrize(("more", "action"), [(address("master1"), "update"), ("aws_lb.api", "replace")])
+def test_a_batch_that_grew_since_it_was_agreed_to_is_not_applied(roll, more, action):
+    world = World(THREE, updated("etcd1", "etcd2"))
+    whole = world.plan
+
+    def grow(values, targets=()):
+        plan = whole(values, targets)
+        return replace(plan, changes=(*plan.changes, Change(more, action))) if targets else plan
+
+    world.plan = grow
+    with pytest.raises(UserError, match="more to change by now"):
+        roll(world)
+    assert world.applied == []
 
 
 def test_a_plan_says_which_machines_are_taken_one_at_a_time(roll):
