@@ -3,9 +3,11 @@
 import hashlib
 import io
 import json
+import os
 import subprocess
 import sys
 import tarfile
+import tty
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -48,6 +50,17 @@ def machine(tmp_path, programs):
         (served / "release.json").write_text(json.dumps({"node": checksum, **more}))
         return checksum
 
+    terminal, line = os.openpty()
+    tty.setraw(line)
+    os.set_blocking(terminal, False)
+    (tmp_path / "dev" / "ttyS0").symlink_to(os.ttyname(line))
+
+    def console():
+        try:
+            return os.read(terminal, 65536).decode()
+        except BlockingIOError:
+            return ""
+
     def boot():
         return subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
 
@@ -59,7 +72,8 @@ def machine(tmp_path, programs):
         fetched=fetched,
         home=tmp_path / "opt" / "anywhere",
         last=tmp_path / "var" / "lib" / "anywhere" / "release.json",
-        console=tmp_path / "dev" / "ttyS0",
+        console=console,
+        line=tmp_path / "dev" / "ttyS0",
         programs=programs,
     )
 
@@ -141,7 +155,7 @@ def test_a_damaged_release_is_replaced_and_without_a_store_said(machine):
     machine.last.write_text("")
     (machine.served / "release.json").unlink()
     assert machine.boot().returncode == 1
-    assert "anywhere: failed stage=fetch reason=" in machine.console.read_text()
+    assert "anywhere: failed stage=fetch reason=" in machine.console()
 
 
 @pytest.mark.parametrize(
@@ -156,16 +170,21 @@ def test_a_machine_that_cannot_fetch_says_why_on_its_console_each_time(machine, 
     machine.programs.put("anywhere-fetch", f"echo '{words}' >&2; exit 22")
     for _ in range(2):
         assert machine.boot().returncode == 1
-        assert stages(machine.console.read_text()).reason == words
-        assert stages(machine.console.read_text()).failed == "fetch"
-        machine.console.unlink()
+        console = stages(machine.console())
+        assert (console.failed, console.reason) == ("fetch", words)
+
+
+def test_a_machine_without_that_console_gets_no_file_of_its_name(machine):
+    machine.line.unlink()
+    assert machine.boot().returncode == 1
+    assert not machine.line.exists()
 
 
 def test_an_archive_that_cannot_be_fetched_is_said_on_the_console(machine):
     checksum = machine.release(archive())
     (machine.served / "node" / f"{checksum}.tar").unlink()
     assert machine.boot().returncode == 1
-    assert "No such file" in stages(machine.console.read_text()).reason
+    assert "No such file" in stages(machine.console()).reason
 
 
 def test_the_agent_learns_why_its_release_is_the_last_one(machine):
