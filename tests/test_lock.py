@@ -92,7 +92,7 @@ def test_an_absent_lock_says_how_to_make_it(path):
         ("driver: weave", "driver: weeve", "driver", "did you mean weave"),
         ("driver: weave", "diver: weave", "diver", "did you mean driver"),
         ("size: 123", "size: '123'", "images.amd64.etcd.size", "whole number"),
-        ("a" * 64, "a" * 63, "images.amd64.etcd.id", "right form"),
+        ("a" * 64, "a" * 63, "images.amd64.etcd.id", "wrong form"),
         ("batch: 1", "batch: 0", "blocks", "same block"),
         ("kubernetes: v1.35.4", "kubernetes: v1.12.0", "kubernetes", "not supported"),
         ("kind: Lock", "kind: Cluster", "kind", "should be Lock"),

@@ -30,7 +30,25 @@ def archive(text=AGENT):
 
 
 @pytest.fixture
-def machine(tmp_path, programs):
+def console(tmp_path):
+    """What was written to the machine's serial console since the last call."""
+    terminal, line = os.openpty()
+    tty.setraw(line)
+    os.set_blocking(terminal, False)
+    (tmp_path / "dev").mkdir()
+    (tmp_path / "dev" / "ttyS0").symlink_to(os.ttyname(line))
+
+    def read():
+        try:
+            return os.read(terminal, 65536).decode()
+        except BlockingIOError:
+            return ""
+
+    return read
+
+
+@pytest.fixture
+def machine(tmp_path, programs, console):
     """`served` is the folder that the target hands out; `boot()` runs the script."""
     served = tmp_path / "served"
     (served / "node").mkdir(parents=True)
@@ -41,25 +59,13 @@ def machine(tmp_path, programs):
         assert path in text
         text = text.replace(path, f"{tmp_path}{path}")
     script.write_text(text)
-    for folder in ("opt/anywhere", "dev"):
-        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "opt" / "anywhere").mkdir(parents=True)
 
     def release(data, **more):
         checksum = hashlib.sha256(data).hexdigest()
         (served / "node" / f"{checksum}.tar").write_bytes(data)
         (served / "release.json").write_text(json.dumps({"node": checksum, **more}))
         return checksum
-
-    terminal, line = os.openpty()
-    tty.setraw(line)
-    os.set_blocking(terminal, False)
-    (tmp_path / "dev" / "ttyS0").symlink_to(os.ttyname(line))
-
-    def console():
-        try:
-            return os.read(terminal, 65536).decode()
-        except BlockingIOError:
-            return ""
 
     def boot():
         return subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)

@@ -20,7 +20,7 @@ def test_a_range_that_clashes_with_the_vpc(aws, client, checked, defined, routed
     client("ec2").associate_vpc_cidr_block(VpcId=routed["id"], CidrBlock="10.40.0.0/16")
     assert failing(checked(defined(vpc=routed)))["ranges"] == (
         f"spec.network.pods 10.32.0.0/12 overlaps with 10.40.0.0/16, a range of {routed['id']}",
-        "Give pods another range: machines could not reach what has those now.",
+        "Give pods another range: machines could not reach what uses 10.40.0.0/16.",
     )
 
 

@@ -146,7 +146,7 @@ def test_a_type_that_a_zone_lacks(aws, provider, defined):
     assert provider.facts(defined())["zones"] == ["eu-west-1a"]
     message, hint = refused(provider.facts, defined(zones=["eu-west-1b"]))
     assert message == "Zone eu-west-1b does not offer t3.medium."
-    assert hint == "Zones that do: eu-west-1a. Fix providers.aws.zones or providers.aws.sizes."
+    assert hint == "Zones that do: eu-west-1a. Change providers.aws.zones or providers.aws.sizes."
 
 
 def test_a_type_that_no_zone_has(aws, provider, defined):

@@ -138,5 +138,5 @@ def test_leaves_say_no_more_than_they_need(secrets):
 
 
 def test_a_name_that_no_certificate_can_hold_is_an_error():
-    with pytest.raises(UserError, match="no name for a certificate"):
+    with pytest.raises(UserError, match="not a name for a certificate"):
         pki.ensure(Secrets("a"), NOW, SERVICES, ("mäster",))

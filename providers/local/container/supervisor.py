@@ -9,11 +9,10 @@ import os
 import signal
 import socket
 import subprocess
-import traceback
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
 
 from generator.command import find
 from generator.errors import UserError
@@ -28,6 +27,7 @@ INIT = Path(__file__).with_name("init")
 ETCD = "var/lib/etcd"  # where a machine has the disk that outlives it
 REBOOT = 133  # how systemd-nspawn ends where the machine wants to boot again
 _STARTED = "started"
+_KEPT = ("PATH", "PYTHONPATH")  # of the environment, since Terraform's holds secrets
 _PROPAGATED = Path("/run/systemd/nspawn")  # where systemd-nspawn leaves folders behind
 # Kernel modules and the clock are this computer's.
 _DROPPED = ("CAP_SYS_MODULE", "CAP_SYS_TIME", "CAP_WAKE_ALARM", "CAP_SYS_RAWIO", "CAP_MAC_ADMIN", "CAP_MAC_OVERRIDE")
@@ -41,9 +41,19 @@ def start(cluster: ClusterFolder, folder: Path, images: Path) -> None:
     `images` is the folder of image archives that the machine may fetch.
     """
     answer, report = os.pipe()
-    if os.fork() == 0:
-        os.close(answer)
-        _supervise(cluster, folder, images, report)
+    isolated = ["-I"] if sys.flags.isolated else []
+    words = [sys.executable, *isolated, "-m", __name__, str(cluster.path), str(folder), str(images), str(report)]
+    with (folder / LOG).open("wb") as log:
+        subprocess.Popen(
+            words,
+            cwd=folder,
+            env={name: os.environ[name] for name in _KEPT if name in os.environ},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            pass_fds=[report],
+            start_new_session=True,
+        )
     os.close(report)
     with os.fdopen(answer, errors="replace") as said:
         message, _, hint = said.read().partition("\0")
@@ -51,31 +61,28 @@ def start(cluster: ClusterFolder, folder: Path, images: Path) -> None:
         raise UserError(message or f"The supervisor ended early: {folder / LOG} says why.", hint)
 
 
-def _supervise(cluster: ClusterFolder, folder: Path, images: Path, report: int) -> NoReturn:
+def main() -> None:
     """Be the supervisor of a machine to its end, which is that of this process."""
+    cluster, folder, images = map(Path, sys.argv[1:4])
+    report = int(sys.argv[4])
+    os.set_inheritable(report, False)
     status = 1
     try:
-        _detach(folder)
         with lock.held(folder):
-            status = _Machine(cluster, folder, images).run(report)
+            status = _Machine(ClusterFolder(cluster.name, cluster), folder, images).run(report)
     except UserError as error:
-        os.write(report, f"{error.message}\0{error.hint}".encode())
+        _tell(report, error.message, error.hint)
     except OSError as error:
-        os.write(report, f"{error.filename or 'The supervisor'}: {error.strerror}.\0".encode())
-    except Exception:
-        traceback.print_exc()
-    finally:
-        os._exit(status)
+        _tell(report, f"{error.filename or 'The supervisor'}: {error.strerror}.")
+    sys.exit(status)
 
 
-def _detach(folder: Path) -> None:
-    """Have nothing to do any more with whoever started this process."""
-    os.setsid()
-    os.chdir(folder)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    log = os.open(LOG, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-    for source, target in ((nothing, 0), (log, 1), (log, 2)):
-        os.dup2(source, target)
+def _tell(report: int, message: str, hint: str = "") -> None:
+    """Say to whoever starts the machine why it does not run; once it runs, to the log."""
+    try:
+        os.write(report, f"{message}\0{hint}".encode())
+    except OSError:
+        sys.stderr.write(f"{message} {hint}\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,3 +189,7 @@ def _boot(line: list[str], group: cgroup.Cgroup) -> subprocess.Popen[bytes]:
         )
     signal.signal(signal.SIGTERM, lambda *_: machine.terminate())
     return machine
+
+
+if __name__ == "__main__":
+    main()
