@@ -4,6 +4,7 @@ import json
 import re
 from datetime import UTC, datetime
 from functools import cache
+from pathlib import Path
 
 import golden
 import pytest
@@ -15,6 +16,7 @@ from generator.definition import SIZES
 from generator.dns_names import API_URL
 from generator.store import Secrets
 
+NODE = Path(__file__).parent.parent / "modules" / "node"
 CASES = tuple(golden.CASES)
 CONFIGURATIONS = {
     "audit-policy.yaml": ("audit.k8s.io/v1", "Policy"),
@@ -191,3 +193,12 @@ def test_the_kubeconfigs_lead_to_the_api():
     for component in ("kube-controller-manager", "kube-scheduler"):
         assert f"server: {API_URL}" in documents()[component]["kubeconfig"].replace('"', "")
     assert f"server: {API_URL}" in documents()["kubelet"]["bootstrap-kubeconfig"].replace('"', "")
+
+
+def test_the_kubelet_reports_the_boot_that_a_machine_leaves_by():
+    """In a container its own file would be that of the kernel, and the masters would take the machine for another."""
+    leave = (NODE / "agent" / "leave.py").read_text()
+    (file,) = re.findall(r'^BOOT = Path\("([^"]+)"\)', leave, re.MULTILINE)
+    assert flags(parts("quickstart")["kubelet"])["boot-id-file"] == file
+    made = (NODE / "host" / "etc" / "tmpfiles.d" / "anywhere.conf").read_text()
+    assert f"f {file} 0644 root root - %b" in made.splitlines()

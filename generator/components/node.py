@@ -49,7 +49,7 @@ def kubelet(dns: str) -> Container:
             "--node-ip=@NODE_IP@",
             "--node-labels=@LABELS@",
             "--register-with-taints=@TAINTS@",
-            "--boot-id-file=/run/anywhere/boot-id",  # written by the agent
+            "--boot-id-file=/run/anywhere/boot-id",  # see modules/node/host/etc/tmpfiles.d
             "--fail-cgroupv1=@CGROUP_V2@",  # by itself, the kubelet refuses a host that has cgroups of version 1 only
         ),
         mounts=KUBELET_MOUNTS,

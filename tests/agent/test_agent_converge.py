@@ -77,7 +77,7 @@ def machine(tmp_path, monkeypatch, engine, programs, serial):
     """A master whose system paths are in a folder; `steps` tells what was done beside containers."""
     steps = []
     for module, name in (
-        (converge, "CA"), (converge, "READY"), (converge, "BOOT_ID"), (service, "UNITS"),
+        (converge, "CA"), (converge, "READY"), (converge, "BOOTED"), (service, "UNITS"),
         (leave, "LEFT"), (leave, "BEGUN"), (host, "CONVERGED"), (leftovers, "RECORD"), (leftovers, "ARCHIVE"),
         (kubectl, "KEYS"), (addons, "STATE"), (resolver, "PODS"),
     ):  # fmt: skip
@@ -177,7 +177,7 @@ def test_a_machine_that_works_but_cannot_fetch_says_so_each_time_until_it_can(ma
 def test_after_a_boot_the_stages_are_said_again(machine):
     converge.main()
     converge.READY.unlink()
-    converge.BOOT_ID.unlink()  # /run is empty after a boot
+    converge.BOOTED.unlink()  # /run is empty after a boot
     for container in machine.engine.containers.values():
         container["running"] = False
     machine.engine.done.clear()

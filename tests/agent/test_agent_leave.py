@@ -36,6 +36,13 @@ CLAIMED = node(**{CLAIM: "master1 1"})
 GONE = ApiError("GET", 404, "not found")
 
 
+@pytest.fixture(autouse=True)
+def boot(tmp_path, monkeypatch):
+    """The id of this boot, where the kubelet finds it too."""
+    monkeypatch.setattr(leave, "BOOT", tmp_path / "boot-id")
+    leave.BOOT.write_text("0123456789abcdef0123456789abcdef\n")
+
+
 @pytest.fixture
 def clock(monkeypatch):
     """Time goes by only where somebody waits."""

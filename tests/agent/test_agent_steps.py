@@ -74,7 +74,7 @@ def steps(tmp_path, monkeypatch):
     monkeypatch.setattr(service, "ensure", lambda name, **_: made.append(name))
     monkeypatch.setattr(bundle, "secrets", lambda *_: {"ca.crt": "", "bootstrap-kubeconfig": ""})
     monkeypatch.setattr(converge, "put", lambda path, *_, **__: made.append(f"put {path.name}"))
-    for name in ("READY", "BOOT_ID"):
+    for name in ("READY", "BOOTED"):
         monkeypatch.setattr(converge, name, tmp_path / name)
     monkeypatch.setattr(console, "CONSOLES", (tmp_path / "serial",))
     monkeypatch.setattr(host, "ARCHITECTURES", {os.uname().machine: "amd64"})

@@ -33,9 +33,8 @@ from agent import (
 from agent.files import put, write
 from agent.host import Host, NodeError
 
-# Since this boot. READY holds the release, and the monotonic time at which that was last reported. The kubelet reports
-# BOOT_ID: by itself it would see that of the kernel, which machines that are containers share.
-BOOT_ID, READY = Path("/run/anywhere/boot-id"), Path("/run/anywhere/ready")
+# Since this boot. READY holds the release, and the monotonic time at which that was last reported.
+BOOTED, READY = Path("/run/anywhere/booted"), Path("/run/anywhere/ready")
 CA = Path("/etc/anywhere/ca.crt")
 AGAIN_SECONDS = 600
 
@@ -74,9 +73,9 @@ class Mark:
         self.stage, self.problem, self._release = "fetch", problem, release
         last, self._reported = _last_ready()
         self._quiet = last == release
-        if not BOOT_ID.exists():
-            BOOT_ID.parent.mkdir(exist_ok=True)
-            write(BOOT_ID, leave.BOOT.read_text())
+        if not BOOTED.exists():
+            BOOTED.parent.mkdir(exist_ok=True)
+            BOOTED.touch()
             console.stage("boot")
 
     def done(self, then: str) -> None:
