@@ -70,6 +70,13 @@ def test_a_whole_life(stack: Stack) -> None:
         socket.create_connection(("127.0.0.1", made["ssh_port"]), 5)
 
 
+def test_a_machine_holds_no_secret_of_the_environment(stack: Stack) -> None:
+    stack.write(machine())
+    stack.init()
+    stack.apply(TF_VAR_secret=SECRET)
+    assert SECRET.encode() not in Path(f"/proc/{stack.pid('m')}/environ").read_bytes()
+
+
 def test_a_dead_machine_starts_in_place(stack: Stack) -> None:
     stack.write(machine())
     stack.init()

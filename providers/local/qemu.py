@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 import sys
@@ -130,7 +131,13 @@ def start(cluster: ClusterFolder, record: Record, folder: Path) -> int:
     with (folder / "qemu.log").open("wb") as log:
         try:
             child = subprocess.Popen(
-                line, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                line,
+                cwd=folder,
+                env={"PATH": os.environ.get("PATH", os.defpath)},  # Terraform's holds the cluster's secrets
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
         except FileNotFoundError:
             raise missing(PROGRAM) from None
