@@ -78,6 +78,14 @@ def test_else_it_is_flannel_with_a_warning_that_says_how_to_have_weave(definitio
     assert "warning: docker.io/rajchaudhuri/weave-npc" in said and "ANYWHERE_IMAGES" in said
 
 
+def test_else_it_is_flannel_where_the_targets_machines_cannot_run_weave(definition, monkeypatch):
+    monkeypatch.setattr(lock_file.image_cache, "available", lambda *args: pytest.fail("asked in vain"))
+    monkeypatch.setattr(Nowhere, "unfit_drivers", lambda self, definition: {"weave": "the kernel has no dummy"})
+    driver, said = chosen(definition)
+    assert driver == "flannel"
+    assert "warning: this cluster's network is flannel instead of weave: the kernel has no dummy." in said
+
+
 def test_the_driver_is_decided_once_and_the_definition_decides_first(definition, monkeypatch):
     monkeypatch.setattr(lock_file.image_cache, "available", lambda *args: True)
     known = Lock("v1.35.4", "flannel", {}, None, {}, {})

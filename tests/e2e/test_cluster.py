@@ -9,6 +9,7 @@ import pytest
 from tests.e2e import echo, leftovers, weave
 
 pytestmark = pytest.mark.e2e
+CAP_SYS_MODULE, CAP_SYS_RAWIO, CAP_SYS_TIME = 16, 17, 25
 
 # One pod that would rather be on a certain node.
 ROAM = """\
@@ -63,6 +64,22 @@ def test_the_network_is_the_one_asked_for(cluster):
     assert "established" in report and "encrypted" in report and "fastdp" in report
     for name in ("kube-apiserver", "etcd1"):
         assert cluster.on("worker-general-1", f"getent ahostsv4 {name}.weave.local").split()
+
+
+def test_a_container_is_apart_from_this_computer(cluster):
+    if cluster.shape.kind == "vm":
+        pytest.skip("virtual machines have a kernel of their own")
+    machine = cluster.shape.last_worker
+    own = {kind: os.readlink(f"/proc/self/ns/{kind}") for kind in ("pid", "mnt", "net", "uts", "ipc", "cgroup")}
+    inside = cluster.on(machine, f"sudo readlink {' '.join(f'/proc/1/ns/{kind}' for kind in own)}").split()
+    assert not set(inside) & set(own.values())
+    for path in ("/sys/kernel", "/proc/sys/kernel/panic", "/proc/sys/vm/overcommit_memory"):
+        assert cluster.on(machine, f"sudo test -w {path} && echo writable || echo no").strip() == "no", path
+    assert cluster.on(machine, "sudo test -w /proc/sys/net/ipv4/ip_forward && echo writable").strip() == "writable"
+    nodes = set(cluster.on(machine, "sudo find /dev -xdev ( -type b -o -type c ) -printf '%f\\n'").split())
+    assert nodes <= {"null", "zero", "full", "random", "urandom", "tty", "tun", "console"}
+    bounding = int(cluster.on(machine, "sudo grep CapBnd /proc/1/status").split()[1], 16)
+    assert not bounding & (1 << CAP_SYS_MODULE | 1 << CAP_SYS_TIME | 1 << CAP_SYS_RAWIO)
 
 
 def test_a_pod_runs_on_each_node(cluster):
