@@ -70,7 +70,9 @@ def test_a_container_is_apart_from_this_computer(cluster):
     if cluster.shape.kind == "vm":
         pytest.skip("virtual machines have a kernel of their own")
     machine = cluster.shape.last_worker
-    own = {kind: os.readlink(f"/proc/self/ns/{kind}") for kind in ("pid", "mnt", "net", "uts", "ipc", "cgroup")}
+    own = {
+        kind: str(Path(f"/proc/self/ns/{kind}").readlink()) for kind in ("pid", "mnt", "net", "uts", "ipc", "cgroup")
+    }
     inside = cluster.on(machine, f"sudo readlink {' '.join(f'/proc/1/ns/{kind}' for kind in own)}").split()
     assert not set(inside) & set(own.values())
     for path in ("/sys/kernel", "/proc/sys/kernel/panic", "/proc/sys/vm/overcommit_memory"):
