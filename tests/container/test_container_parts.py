@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from generator.errors import UserError
-from providers.local.container import cgroup, fit, forward, kernel, lock, network, root, supervisor
+from providers.local.container import cgroup, filesystem, fit, forward, kernel, lock, network, root, supervisor
 from providers.local.home import ClusterFolder
 from providers.local.record import Record
 
@@ -157,7 +157,11 @@ def test_a_machine_is_handed_no_secrets_and_no_modules(monkeypatch, tmp_path):
         **{"address": "", "disks": (), "egress": False, "accel": "auto", "forwards": {}, "ports": {}, "seed": ""},
     )
     monkeypatch.setattr(supervisor, "find", lambda name: name)
-    line = supervisor.command_line(record, "anywhere-c-m", tmp_path, tmp_path / "net")
+    tree = filesystem.Tree(tmp_path / "a:b")
+    tree.folder.mkdir()
+    binds = tuple(tree.binds([tmp_path / "disk"], ""))
+    line = supervisor.command_line(record, "anywhere-c-m", tree, tmp_path / "net", binds)
+    assert f"--bind={tmp_path}/a\\:b/stores/var/lib/docker:/var/lib/docker" in line
     (dropped,) = (word for word in line if word.startswith("--drop-capability="))
     assert {"CAP_SYS_MODULE", "CAP_SYS_TIME"} <= set(dropped.partition("=")[2].split(","))
     assert "--register=no" in line

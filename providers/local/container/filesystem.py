@@ -1,10 +1,10 @@
-"""What a machine has as its file system: its own layer over the base image, and folders that no layer may carry."""
+"""The file system of a machine: its own layer over the base image, and what is bound into it."""
 
 from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,10 +18,13 @@ ROOT = "root"  # where all of it is mounted, for the machine alone
 SEED = "seed"  # the files that cloud-init reads
 # Docker and containerd make layers of their own, which the kernel does not take on top of a layer.
 STORES = ("var/lib/docker", "var/lib/containerd")
-CLOUD_INIT = "var/lib/cloud/seed/nocloud"
+ETCD = "/var/lib/etcd"  # where a machine has the disk that outlives it
+CLOUD_INIT = "/var/lib/cloud/seed/nocloud"
+NETWORKD = "/run/systemd/network/outside.network"
+INIT = Path(__file__).with_name("init")
+INIT_INSIDE = "/run/anywhere-init"
 LOOPS = Path("/sys/block")
 _UNMOUNT_SECONDS = 10.0
-NETWORKD = "etc/systemd/network"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,34 +49,28 @@ class Tree:
     def stores(self) -> Path:
         return self.folder / "stores"
 
-    def mount(self, disks: Mapping[str, Path]) -> None:
-        """Mount the machine's root; `disks` are folders that outlive it, by where they are in it.
-
-        The mounts of this process must be its own.
-        """
+    def mount(self) -> None:
+        """Mount the machine's root. The mounts of this process must be its own."""
         for path in (self.root, self.base, self.upper, self.folder / "work"):
             path.mkdir(exist_ok=True, mode=0o755)
         mount_image(self.folder / IMAGE, self.base, "ro,noload")
         self._fill_stores()
         layers = f"lowerdir={_escaped(self.base)},upperdir={_escaped(self.upper)},workdir={_escaped(self.folder)}/work"
         linux.mount("overlay", self.root, "overlay", 0, layers)
-        for place, folder in {**{store: self.stores / store for store in STORES}, **disks}.items():
-            linux.bind(folder, self._place(place))
-        linux.bind_read_only(self.folder / SEED, self._place(CLOUD_INIT))
 
-    def configure_network(self, settings: str) -> None:
-        """What the machine's own systemd-networkd is to know of the interface that leads outside; "" is nothing."""
-        file = self._place(NETWORKD) / "outside.network"
-        if settings:
-            file.write_text(settings)
-        else:
-            file.unlink(missing_ok=True)
+    def binds(self, disks: Sequence[Path], outside: str) -> Iterator[str]:
+        """What else the machine sees, as options of systemd-nspawn, which follows no link of the machine to elsewhere.
 
-    def _place(self, inside: str) -> Path:
-        """A folder of the machine to mount something on."""
-        path = self.root / inside
-        path.mkdir(parents=True, exist_ok=True)
-        return path
+        `disks` are folders that outlive the machine; `outside` is what systemd-networkd is told of the interface
+        `outside`.
+        """
+        (network := self.folder / "outside.network").write_text(outside)
+        for store in STORES:
+            yield bind("--bind", self.stores / store, f"/{store}")
+        for disk in disks:
+            yield bind("--bind", disk, ETCD)
+        for source, target in ((self.folder / SEED, CLOUD_INIT), (network, NETWORKD), (INIT, INIT_INSIDE)):
+            yield bind("--bind-ro", source, target)
 
     def _fill_stores(self) -> None:
         """Copy what the base image has of each store, once; a copy that was cut short is made again."""
@@ -88,6 +85,11 @@ class Tree:
                 words = ("--archive", "--reflink=auto", f"{self.base / store}/.", target)
                 run([find("cp"), *words], "Copying the container images of the base image")
         unfinished.rename(self.stores)
+
+
+def bind(option: str, source: Path, target: str) -> str:
+    r"""An option of systemd-nspawn, for which a colon in a path is written \:."""
+    return f"{option}={str(source).replace(':', chr(92) + ':')}:{target}"
 
 
 def mount_image(image: Path, target: Path, options: str) -> None:

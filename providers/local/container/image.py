@@ -90,7 +90,7 @@ def _command(place: Path, lines: Path, archives: Mapping[str, str]) -> list[str]
         "--resolv-conf=off",
         "--timezone=off",
         "--link-journal=no",
-        *(f"--bind-ro={source}:{target}" for source, target in binds.items()),
+        *(filesystem.bind("--bind-ro", source, target) for source, target in binds.items()),
         "/bin/sh",
         "/run/bake",
     ]

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 NEW_MOUNT, NEW_NETWORK, NEW_PID = 0x00020000, 0x40000000, 0x20000000
-READ_ONLY, REMOUNT, BIND, RECURSIVE, PRIVATE = 1, 32, 4096, 16384, 1 << 18
+RECURSIVE, PRIVATE = 16384, 1 << 18
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -60,17 +60,6 @@ def mount(source: str | Path, target: Path, kind: str, flags: int = 0, options: 
     """mount(2). OSError names the target."""
     words = (os.fsencode(source), os.fsencode(target), kind.encode(), flags, options.encode())
     _check(_libc.mount(words[0], words[1], words[2], ctypes.c_ulong(words[3]), words[4]), str(target))
-
-
-def bind(source: Path, target: Path) -> None:
-    """Show `source` at `target` too."""
-    mount(source, target, "", BIND)
-
-
-def bind_read_only(source: Path, target: Path) -> None:
-    """Show `source` at `target` too, where nothing can write to it."""
-    bind(source, target)
-    mount("", target, "", BIND | REMOUNT | READ_ONLY)
 
 
 def unmount(target: Path) -> None:

@@ -23,8 +23,6 @@ from providers.local.record import Record
 
 CONSOLE = "console.log"
 LOG = "supervisor.log"
-INIT = Path(__file__).with_name("init")
-ETCD = "var/lib/etcd"  # where a machine has the disk that outlives it
 REBOOT = 133  # how systemd-nspawn ends where the machine wants to boot again
 _STARTED = "started"
 _KEPT = ("PATH", "PYTHONPATH")  # of the environment, since Terraform's holds secrets
@@ -101,11 +99,11 @@ class _Machine:
         group = cgroup.make(name, cgroup.Limits(record.cpus, record.memory), self.folder)
         try:
             where, slirp = self._connect(record)
-            disks = [self.cluster.disks / name for name in record.disks]
             tree = filesystem.Tree(self.folder)
-            tree.mount(dict(zip([ETCD], disks, strict=False)))
-            tree.configure_network(network.WAY_OUT if record.egress else "")
-            line = command_line(record, name, self.folder, where)
+            tree.mount()
+            disks = [self.cluster.disks / disk for disk in record.disks]
+            binds = tree.binds(disks, network.WAY_OUT if record.egress else "")
+            line = command_line(record, name, tree, where, tuple(binds))
             machine = _boot(line, group)
             self._serve(record, ports)
             os.write(report, _STARTED.encode())
@@ -135,14 +133,14 @@ class _Machine:
         forward.serve_metadata(self.cluster.path, record.role, self.images)
 
 
-def command_line(record: Record, machine: str, folder: Path, where: Path) -> list[str]:
+def command_line(record: Record, machine: str, tree: filesystem.Tree, where: Path, binds: tuple[str, ...]) -> list[str]:
     """systemd-nspawn and its arguments. `machine` is a name that no other machine of this computer has, `where` the
     network namespace.
     """
     return [
         find("systemd-nspawn"),
         "--quiet",
-        f"--directory={folder / filesystem.ROOT}",
+        f"--directory={tree.root}",
         f"--machine={machine}",
         f"--hostname={record.name}",
         f"--network-namespace-path={where}",
@@ -156,9 +154,9 @@ def command_line(record: Record, machine: str, folder: Path, where: Path) -> lis
         "--resolv-conf=off",
         "--timezone=off",
         "--link-journal=no",
-        f"--bind-ro={INIT}:/run/anywhere-init",
+        *binds,
         "/bin/sh",
-        "/run/anywhere-init",
+        filesystem.INIT_INSIDE,
         "ds=nocloud",
     ]
 
