@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -24,7 +25,7 @@ NETWORKD = "/run/systemd/network/outside.network"
 INIT = Path(__file__).with_name("init")
 INIT_INSIDE = "/run/anywhere-init"
 LOOPS = Path("/sys/block")
-_UNMOUNT_SECONDS = 10.0
+_UNMOUNT_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,12 @@ class Tree:
         self._fill_stores()
         layers = f"lowerdir={_escaped(self.base)},upperdir={_escaped(self.upper)},workdir={_escaped(self.folder)}/work"
         linux.mount("overlay", self.root, "overlay", 0, layers)
+
+    def unmount(self) -> None:
+        """Let go of the base image's loop device now: of a namespace that ends, the kernel does so only in its time."""
+        for path in (self.root, self.base):
+            with contextlib.suppress(OSError):
+                linux.unmount(path)
 
     def binds(self, disks: Sequence[Path], outside: str) -> Iterator[str]:
         """What else the machine sees, as options of systemd-nspawn, which follows no link of the machine to elsewhere.

@@ -97,9 +97,9 @@ class _Machine:
         ports = {port: forward.listen("127.0.0.1", record.ports[name]) for name, port in record.forwards.items()}
         name = f"{network.namespace(self.cluster)}-{record.name}"
         group = cgroup.make(name, cgroup.Limits(record.cpus, record.memory), self.folder)
+        tree = filesystem.Tree(self.folder)
         try:
             where, slirp = self._connect(record)
-            tree = filesystem.Tree(self.folder)
             tree.mount()
             disks = [self.cluster.disks / disk for disk in record.disks]
             binds = tree.binds(disks, network.WAY_OUT if record.egress else "")
@@ -115,6 +115,7 @@ class _Machine:
             return status
         finally:
             group.remove()
+            tree.unmount()
 
     def _connect(self, record: Record) -> tuple[Path, subprocess.Popen[bytes] | None]:
         """Make the machine's namespaces and interfaces."""
