@@ -2,13 +2,16 @@
 
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import golden
 import pytest
 from ruamel.yaml import YAML
 
 from generator import addons
+from generator.components.node import KUBELET_MOUNTS
 
+MODULES = Path(__file__).parent.parent / "modules"
 DNS = "10.96.0.10"
 
 
@@ -126,3 +129,29 @@ def test_nobody_pulls_what_machines_are_handed(registry, policy):
     texts = addons.manifests(replace(definition, registry=registry), lock, DNS)["cluster"]
     found = re.findall(r"imagePullPolicy: (\w+)", "".join(texts.values()))
     assert found == [policy] * 2
+
+
+def host_paths(value):
+    """Every `hostPath` below `value`."""
+    if isinstance(value, dict):
+        yield from ([value["hostPath"]] if "hostPath" in value else [])
+        value = list(value.values())
+    if isinstance(value, list):
+        for child in value:
+            yield from host_paths(child)
+
+
+@pytest.mark.parametrize("case", golden.CASES)
+def test_what_the_kubelet_is_to_check_on_the_machine_it_sees_in_its_container(case):
+    seen = [mount.split(":")[0] for mount in KUBELET_MOUNTS]
+    for found in objects(case).values():
+        for path in (each["path"] for item in found for each in host_paths(item) if each.get("type")):
+            assert any(path == mount or path.startswith(f"{mount}/") for mount in seen), path
+
+
+def test_the_clusters_dns_reads_what_the_machine_writes_of_weavedns():
+    names = (MODULES / "node" / "agent" / "network" / "weave" / "names.py").read_text()
+    assert 'PODS = RUN / "weave-dns.conf"' in names
+    assert [each["path"] for item in objects("star-wars")["cluster"] for each in host_paths(item)] == [
+        "/run/anywhere/weave-dns.conf"
+    ]

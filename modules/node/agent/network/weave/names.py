@@ -14,7 +14,7 @@ from agent.host import RUN, run
 LINK, DOMAIN = "weave", "weave.local"
 TOLD = RUN / "weave-dns"  # since this boot: the link, which systemd-resolved knows by its number, and the server
 NUMBER = Path(f"/sys/class/net/{LINK}/ifindex")
-PODS = Path("/etc/anywhere/weave-dns.conf")  # mounted by the cluster's DNS
+PODS = RUN / "weave-dns.conf"  # mounted by the cluster's DNS; the kubelet, which checks that it is there, sees /run
 GLOBAL = Path("/etc/systemd/resolved.conf.d/weave.conf")  # where earlier releases configured weaveDNS
 
 
