@@ -1,4 +1,4 @@
-"""From topology and release to a tree of files that Terraform applies. Pure, but for `write`."""
+"""From topology and release to a tree of files that Terraform applies. Pure."""
 
 from __future__ import annotations
 
@@ -7,18 +7,14 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
 from generator import node, release
 from generator.definition import ETCD_DISK, SIZES, Definition, Size
-from generator.errors import UserError
-from generator.files import write_atomic
 from generator.lock import Lock
 from generator.topology import Topology, offset, role_components
 
 Tree = Mapping[str, bytes]
-MANIFEST = ".anywhere-files"
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,20 +143,3 @@ def unprotected(provider: str) -> Tree:
     """The files that let Terraform destroy what a module protects, beside those of `tree`."""
     entries = resources.files("modules").joinpath(provider).iterdir()
     return {entry.name: entry.read_bytes() for entry in entries if entry.name.endswith("_override.tf")}
-
-
-def write(files: Tree, folder: Path) -> None:
-    """Make `folder` hold `files`: leaves what it did not write alone, removes what it no longer writes."""
-    known = folder / MANIFEST
-    try:
-        before = set(known.read_text().splitlines()) if known.exists() else set()
-        for name, data in sorted(files.items()):
-            path = folder / name
-            if not path.exists() or path.read_bytes() != data:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                write_atomic(path, data)
-        for name in sorted(before - set(files)):
-            (folder / name).unlink(missing_ok=True)
-        write_atomic(known, "".join(f"{name}\n" for name in sorted(files)).encode())
-    except OSError as error:
-        raise UserError(f"{folder} cannot be written: {error}.", "Free space or choose another --out.") from error

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import providers
-from generator import render, schema, topology
+from generator import render, rendered_folder, schema, topology
 from generator.terraform_binary import find
 from tests import golden
 
@@ -77,7 +77,7 @@ def write(
     machines = topology.lay_out(definition, lock.blocks, provider.subnets(lock))
     settings = provider.settings(definition, lock)
     rendered = render.Target(target, settings, provider.base_images(lock), etcd_disk=provider.etcd_disk)
-    render.write(render.tree(definition, lock, machines, rendered, golden.secrets(machines)), folder)
+    rendered_folder.write(render.tree(definition, lock, machines, rendered, golden.secrets(machines)), folder)
     return folder
 
 

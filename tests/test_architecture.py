@@ -14,8 +14,8 @@ FILE_LINES, FUNCTION_LINES = 400, 40
 
 # A file may import from its own rank and those below it; a package counts as one.
 RANKS = (
-    ("directories", "dns_names", "errors", "progress"),
-    ("command", "debian", "download", "files", "terraform_command"),
+    ("directories", "dns_names", "errors", "interrupts", "progress"),
+    ("command", "debian", "download", "files", "terraform_command", "terraform_process"),
     ("sections",),
     ("definition", "source"),
     ("decode", "topology"),
@@ -23,6 +23,7 @@ RANKS = (
     ("lock", "agekey", "store"),
     ("pki", "addons", "components", "release", "kubernetes", "node"),
     ("render", "terraform", "terraform_binary", "terraform_messages", "status", "images", "packages"),
+    ("rendered_folder",),
     ("operations",),
     ("cli",),
 )

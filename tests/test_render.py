@@ -1,15 +1,13 @@
-"""The rendered folder: goldens, purity, stability under growth, and `write` on a real file system."""
+"""The rendered tree: goldens, purity, stability under growth."""
 
 import base64
 import hashlib
-import io
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
-import tarfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,9 +18,8 @@ from hypothesis import strategies as st
 from strategies import AMD64, HOSTILE, definitions, document, pools, write
 from test_topology import STAR_WARS
 
-from generator import render, schema, terraform_binary, topology
+from generator import render, rendered_folder, schema, terraform_binary, topology
 from generator.definition import Pool
-from generator.errors import UserError
 from generator.lock import Packages
 from providers.local import mirror
 
@@ -250,7 +247,7 @@ def test_every_value_is_declared():
 def test_terraform_plans_the_tree(tmp_path):
     """The whole local target, against its own provider: every machine, document, disk and network is to be made."""
     folder = tmp_path / "rendered"
-    render.write(golden.tree("ha"), folder)
+    rendered_folder.write(golden.tree("ha"), folder)
     settings = tmp_path / "terraform.rc"
     settings.write_text(f'provider_installation {{ filesystem_mirror {{ path = "{mirror.install(tmp_path)}" }} }}\n')
     env = {
@@ -275,53 +272,6 @@ def test_terraform_plans_the_tree(tmp_path):
     }
     assert {name: machine["address"].split("/")[0] for name, machine in planned.items()} == wanted
     assert not (tmp_path / "home").exists()
-
-
-def test_the_first_write_and_the_next(tmp_path):
-    folder = tmp_path / "a" / "b"
-    render.write({"main.tf": b"1", "documents/x/y.json": b"2"}, folder)
-    (folder / "terraform.tfstate").write_text("state")
-    (folder / "documents" / "mine").write_text("mine")
-    times = {path: path.stat().st_mtime_ns for path in folder.rglob("*.tf")}
-    render.write({"main.tf": b"1", "other.tf": b"3"}, folder)
-    found = {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
-    assert found.pop(render.MANIFEST) == "main.tf\nother.tf\n"
-    assert found == {"main.tf": "1", "other.tf": "3", "terraform.tfstate": "state", "documents/mine": "mine"}
-    assert times[folder / "main.tf"] == (folder / "main.tf").stat().st_mtime_ns
-
-
-def test_a_whole_tree_is_written_as_rendered(tmp_path):
-    tree = golden.tree("quickstart")
-    render.write(tree, tmp_path)
-    assert {name: (tmp_path / name).read_bytes() for name in tree} == tree
-    name = next(name for name in tree if name.endswith(".tar"))
-    with tarfile.open(fileobj=io.BytesIO((tmp_path / name).read_bytes())) as archive:
-        assert "agent/__main__.py" in archive.getnames()
-
-
-def test_a_full_disk_is_the_users_to_mend(tmp_path, monkeypatch):
-    def full(self, target):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Path, "replace", full)
-    with pytest.raises(UserError, match="No space left") as caught:
-        render.write({"main.tf": b"1"}, tmp_path)
-    assert str(tmp_path) in caught.value.message and "--out" in caught.value.hint
-
-
-@pytest.mark.parametrize("name", ["main.tf", "documents/release.json", render.MANIFEST])
-def test_what_cannot_be_written_is_the_users_to_mend(tmp_path, name):
-    """A folder stands where a file should: refused to everyone, root included."""
-    (tmp_path / name / "in-the-way").mkdir(parents=True)
-    with pytest.raises(UserError, match="cannot be written"):
-        render.write({"main.tf": b"1", "documents/release.json": b"2"}, tmp_path)
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_without_permission_is_the_users_to_mend(tmp_path):
-    tmp_path.chmod(0o500)
-    with pytest.raises(UserError, match="Permission denied"):
-        render.write({"main.tf": b"1"}, tmp_path)
 
 
 @pytest.mark.skipif(shutil.which("cloud-init") is None, reason="cloud-init is not installed")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import providers
-from generator import render
+from generator import render, rendered_folder
 from tests import clouds, golden
 
 TARGETS = ("local", "aws", "gce")
@@ -28,7 +28,7 @@ def trees(tmp_path_factory):
         found[case] = {"local": {name: data.decode("latin-1") for name, data in local.items()}}
         for target in ("aws", "gce"):
             folder = clouds.write(tmp_path_factory.mktemp(target) / case, target, case)
-            files = [path for path in folder.rglob("*") if path.is_file() and path.name != render.MANIFEST]
+            files = [path for path in folder.rglob("*") if path.is_file() and path.name != rendered_folder.MANIFEST]
             found[case][target] = {str(p.relative_to(folder)): p.read_text("latin-1") for p in files}
     return found
 

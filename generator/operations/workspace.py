@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from generator import directories, pki
+from generator import directories, pki, rendered_folder
 from generator import render as rendering
 from generator.lock import Lock
 from generator.operations import cluster_secrets, lock_file
@@ -22,6 +22,7 @@ GITIGNORE = b"""\
 *kubeconfig*
 *.tfplan
 *.tfstate*
+.anywhere-lock
 .terraform/
 """
 
@@ -55,7 +56,7 @@ def render(project: Project, progress: Progress, token_age: timedelta = pki.TOKE
             if readers[name]
         }
         tree = rendering.tree(project.definition, lock, topology, target(project, lock), described)
-        rendering.write({**tree, ".gitignore": GITIGNORE}, project.folder)
+        rendered_folder.write({**tree, ".gitignore": GITIGNORE}, project.folder)
     return Workspace(project, lock, topology, cluster_secrets.values(documents), runner)
 
 
@@ -82,7 +83,8 @@ def target(project: Project, lock: Lock) -> Target:
 
 
 def terraform(project: Project, progress: Progress) -> Terraform:
-    """Terraform in the project's folder."""
+    """Terraform in the project's folder; UserError where that holds what anywhere did not write."""
+    rendered_folder.check(project.folder, rendering.unprotected(project.provider.name))
     return Terraform(project.folder, directories.cache(), progress, environment(project))
 
 
