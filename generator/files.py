@@ -6,6 +6,7 @@ import glob
 import hashlib
 import os
 import shutil
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,6 +45,13 @@ def create_atomic(path: Path, data: bytes, mode: int = PUBLIC) -> None:
     finally:
         temporary.unlink(missing_ok=True)
     _sync(path.parent)
+
+
+def create_private(folder: Path, prefix: str, suffix: str) -> Path:
+    """A new, empty file in `folder` with a name of its own, which only its owner reads or writes."""
+    descriptor, path = tempfile.mkstemp(suffix, prefix, folder)
+    os.close(descriptor)
+    return Path(path)
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """The one seam to Terraform or OpenTofu: finds it, runs it in a rendered folder, reads its `-json` lines.
 
-python-terraform writes the command lines (`terraform_command`); the process runs here, since it must be streamed
-and interrupted.
+python-terraform writes the command lines (`terraform_command`); `terraform_process` runs them, since they must be
+streamed and interrupted.
 """
 
 from __future__ import annotations
@@ -10,22 +10,23 @@ import hashlib
 import json
 import os
 import re
-import signal
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from generator.errors import UserError
-from generator.files import write_atomic
+from generator.files import create_private, write_atomic
 from generator.progress import Progress
 from generator.terraform_binary import Binary, find
 from generator.terraform_command import command_line
 from generator.terraform_messages import Event, describe, plain, raise_for
+from generator.terraform_process import started
 
-PLAN_FILE = "anywhere.tfplan"
+_PLAN_FILE = (".anywhere-", ".tfplan")  # what the name of a saved plan begins and ends with
+PLAN_FILES = "*".join(_PLAN_FILE)
 SECRETS = "TF_VAR_secrets"
 # What a person's shell may set for their own Terraform, and what would change ours.
 _FOREIGN = ("TF_CLI_ARGS", "TF_WORKSPACE", "TF_DATA_DIR", "TF_CLI_CONFIG_FILE", "TF_INPUT")
@@ -121,10 +122,12 @@ class Terraform:
         return self._plan(secrets, destroy=True)
 
     def apply(self, plan: Plan, secrets: Mapping[str, str]) -> None:
-        """Apply exactly the plan that was saved."""
-        # A relative path: Terraform reads an absolute one the same, but shows it in its messages.
-        self._run(["apply", plan.file.name], _options(json=True, input=False), secrets)
-        plan.file.unlink(missing_ok=True)
+        """Apply exactly the plan that was saved, once."""
+        try:
+            # A relative path: Terraform reads an absolute one the same, but shows it in its messages.
+            self._run(["apply", plan.file.name], _options(json=True, input=False), secrets)
+        finally:
+            plan.file.unlink(missing_ok=True)
 
     def outputs(self) -> dict[str, Any]:
         """The root outputs, by name; empty before the first apply."""
@@ -175,10 +178,15 @@ class Terraform:
             elif kind == "outputs":
                 outputs.extend(n for n, o in event["outputs"].items() if o.get("action", "noop") != "noop")
 
-        options = _options(json=True, input=False, out=PLAN_FILE, detailed_exitcode=True, **mode)
-        self._run(["plan"], options, secrets, collect, accepted=(0, 2))
+        file = create_private(self.folder, *_PLAN_FILE)
+        options = _options(json=True, input=False, out=file.name, detailed_exitcode=True, **mode)
+        try:
+            self._run(["plan"], options, secrets, collect, accepted=(0, 2))
+        except BaseException:
+            file.unlink(missing_ok=True)
+            raise
         touched = (c for c in changes if c.action not in ("noop", "read"))
-        return Plan(self.folder / PLAN_FILE, _sorted(touched), _sorted(drift), bool(outputs))
+        return Plan(file, _sorted(touched), _sorted(drift), bool(outputs))
 
     def _run(
         self,
@@ -188,14 +196,16 @@ class Terraform:
         collect: Callable[[Event], None] | None = None,
         accepted: tuple[int, ...] = (0,),
     ) -> None:
-        """Run one command, streaming; UserError with its diagnostics where it fails."""
+        """Run one command, streaming. UserError with its diagnostics where it fails, Interrupted where we must end."""
         diagnostics: list[Event] = []
         tail: list[str] = []
         with (
             tempfile.TemporaryFile("w+") as errors,
-            _Process(self._command(words, options), self.folder, self._env(secrets), errors) as process,
+            started(
+                self._command(words, options), self.folder, self._env(secrets), errors, self._progress.note
+            ) as process,
         ):
-            for line in process.lines(lambda: self._progress.note("stopping: Terraform finishes and keeps its state")):
+            for line in process.lines():
                 event = _event(line)
                 if event is None:
                     tail.append(line)
@@ -259,56 +269,6 @@ class Terraform:
             content = file.read_bytes() if file.is_file() else b""
             digest.update(f"{file}:{len(content)}\n".encode() + content)
         return digest.hexdigest()
-
-
-class _Process:
-    """A child in a process group of its own: Ctrl-C reaches us alone, and we pass it on once."""
-
-    def __init__(self, command: list[str], folder: Path, env: Mapping[str, str], errors: Any) -> None:
-        self._interrupted = False
-        self._child = subprocess.Popen(
-            command,
-            cwd=folder,
-            env=dict(env),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-            process_group=0,
-        )
-
-    def __enter__(self) -> _Process:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        if self._child.poll() is None:
-            self._child.send_signal(signal.SIGINT)
-            self._child.wait()
-        assert self._child.stdout
-        self._child.stdout.close()
-
-    def lines(self, stopping: Callable[[], None]) -> Iterator[str]:
-        """Its standard output by line. A first Ctrl-C becomes its SIGINT; later ones wait with it."""
-        assert self._child.stdout
-        while True:
-            try:
-                line = self._child.stdout.readline()
-            except KeyboardInterrupt:
-                if not self._interrupted:
-                    self._interrupted = True
-                    self._child.send_signal(signal.SIGINT)
-                stopping()
-                continue
-            if not line:
-                return
-            yield line
-
-    def wait(self) -> int:
-        """Its exit status; KeyboardInterrupt where the user stopped it."""
-        status = self._child.wait()
-        if self._interrupted:
-            raise KeyboardInterrupt
-        return status
 
 
 def read_state(file: Path) -> dict[str, Any]:

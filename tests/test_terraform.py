@@ -2,12 +2,8 @@
 
 import fcntl
 import json
-import os
-import signal
-import subprocess
+import stat
 import sys
-import textwrap
-import time
 from pathlib import Path
 
 import pytest
@@ -15,7 +11,7 @@ import python_terraform
 
 from generator import terraform_binary
 from generator.errors import UserError
-from generator.terraform import PLAN_FILE, Change, Terraform, read_state
+from generator.terraform import PLAN_FILES, Change, Terraform, read_state
 from generator.terraform_command import command_line
 from generator.terraform_messages import explain
 
@@ -85,7 +81,7 @@ def test_the_saved_plan_is_what_is_applied(runner, folder):
     (folder / "main.tf").write_text(CONFIGURATION.replace('"one"', '"two"'))
     runner.apply(plan, {})
     assert runner.outputs()["api"] == "one"
-    assert not (folder / PLAN_FILE).exists()
+    assert not list(folder.glob(PLAN_FILES))
 
 
 def test_destroy_is_a_plan_of_its_own(runner, folder):
@@ -146,8 +142,18 @@ def test_a_damaged_state_is_named_and_left_alone(runner, folder):
     assert (folder / "terraform.tfstate").read_text() == '{"version": 4, '
 
 
+def test_each_plan_has_a_file_of_its_own_that_only_its_owner_reads(runner, folder):
+    first, second = runner.plan({}), runner.plan({})
+    assert first.file != second.file
+    assert {stat.S_IMODE(plan.file.stat().st_mode) for plan in (first, second)} == {0o600}
+    (folder / "main.tf").write_text("resource {")
+    with pytest.raises(UserError):
+        runner.plan({})
+    assert sorted(folder.glob(PLAN_FILES)) == sorted([first.file, second.file])
+
+
 def test_a_damaged_state_is_to_be_put_back_only_where_there_is_another(runner, folder):
-    (folder / "terraform.tfstate").write_text("")
+    (folder / "terraform.tfstate").write_text("{")
     with pytest.raises(UserError) as caught:
         runner.check_state("quickstart")
     assert "backup" not in caught.value.hint and "move it away" in caught.value.hint
@@ -164,42 +170,6 @@ def test_a_folder_at_work_is_to_be_waited_for(runner, folder):
         with pytest.raises(UserError, match="acquiring the state lock") as caught:
             runner.plan({})
     assert "wait until it has ended" in caught.value.hint
-
-
-def test_an_interrupt_is_passed_on_once_and_the_state_is_kept(folder, tmp_path):
-    (folder / "main.tf").write_text(
-        CONFIGURATION
-        + textwrap.dedent("""
-        resource "terraform_data" "slow" {
-          depends_on = [terraform_data.word]
-          provisioner "local-exec" {
-            command = "touch started; sleep 30"
-          }
-        }
-        """)
-    )
-    script = f"""
-import signal, sys
-from pathlib import Path
-from generator.progress import Silent
-from generator.terraform import Terraform
-signal.signal(signal.SIGINT, signal.default_int_handler)  # tests run in the background inherit it ignored
-runner = Terraform(Path({str(folder)!r}), Path({str(tmp_path / "cache")!r}), Silent())
-runner.init()
-try:
-    runner.apply(runner.plan({{}}), {{}})
-except KeyboardInterrupt:
-    sys.exit(130)
-"""
-    child = subprocess.Popen([sys.executable, "-c", script], start_new_session=True)
-    deadline = time.monotonic() + 60
-    while not (folder / "started").exists() and time.monotonic() < deadline and child.poll() is None:
-        time.sleep(0.05)
-    os.killpg(child.pid, signal.SIGINT)
-    assert child.wait(timeout=60) == 130
-    state = read_state(folder / "terraform.tfstate")
-    assert "word" in {resource["name"] for resource in state["resources"]}
-    assert not (folder / ".terraform.tfstate.lock.info").exists()
 
 
 def fake(folder, name, version):

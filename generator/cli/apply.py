@@ -28,20 +28,21 @@ def run(
     from generator.cli.approval import confirm
     from generator.cli.phases import show
     from generator.cli.plan_view import summary
-    from generator.operations import steps
+    from generator.operations import folder_lock, steps
     from generator.operations.apply import STEPS, Apply
     from generator.operations.project import open_project
 
-    progress = show()
+    project = open_project(file, provider, out)
     apply = Apply(
-        open_project(file, provider, out),
-        progress,
+        project,
+        show(),
         may_destroy,
         timeout,
         show=lambda plan, remark: typer.echo(summary(plan, remark)),
         approve=lambda question: confirm(question, yes),
     )
-    steps.run(STEPS, apply)
+    with folder_lock.hold(project, "apply"):
+        steps.run(STEPS, apply)
     typer.echo(finished(apply.ready.rows, apply.kubeconfig))
     return 0
 

@@ -15,17 +15,20 @@ def run(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER, ou
     from generator.cli.approval import confirm
     from generator.cli.phases import show
     from generator.cli.plan_view import summary
-    from generator.operations import steps
+    from generator.operations import folder_lock, steps
     from generator.operations.destroy import STEPS, Destroy
     from generator.operations.project import open_project
 
+    project = open_project(file, provider, out)
     destroy = Destroy(
-        open_project(file, provider, out),
+        project,
         show(),
         show=lambda plan: typer.echo(summary(plan)),
         approve=lambda question: confirm(question, yes),
     )
-    return _leftovers(steps.run(STEPS, destroy).leftovers)
+    with folder_lock.hold(project, "destroy"):
+        steps.run(STEPS, destroy)
+    return _leftovers(destroy.leftovers)
 
 
 def _leftovers(lines: tuple[str, ...]) -> int:

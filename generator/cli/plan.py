@@ -26,13 +26,13 @@ def run(
     """Show what apply would change, dead machines too."""
     from generator.cli.phases import show
     from generator.cli.plan_view import document, summary
-    from generator.operations import rollout, steps
+    from generator.operations import folder_lock, rollout, steps
     from generator.operations.plan import STEPS, Plan
     from generator.operations.project import open_project
 
-    done = steps.run(STEPS, Plan(open_project(file, provider, out), show(), may_destroy))
-    if as_json:
-        typer.echo(document(done.plan))
-    else:
-        typer.echo(summary(done.plan, rollout.describe(rollout.batches(done.workspace, done.plan))))
+    project = open_project(file, provider, out)
+    with folder_lock.hold(project, "plan"):
+        done = steps.run(STEPS, Plan(project, show(), may_destroy))
+        remark = rollout.describe(rollout.batches(done.workspace, done.plan))
+    typer.echo(document(done.plan) if as_json else summary(done.plan, remark))
     return CHANGES if detailed_exitcode and not done.plan.empty else 0

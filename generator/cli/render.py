@@ -10,11 +10,12 @@ from generator.cli.options import DEFAULT_FILE, DEFAULT_PROVIDER, File, Out, Pro
 def run(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER, out: Out = None) -> int:
     """Write the Terraform folder."""
     from generator.cli.phases import show
-    from generator.operations import workspace
+    from generator.operations import folder_lock, workspace
     from generator.operations.project import open_project
 
     phases = show()
     project = open_project(file, provider, out)
-    workspace.render(project, phases)
+    with folder_lock.hold(project, "render"):
+        workspace.render(project, phases)
     typer.echo(project.folder)
     return 0

@@ -1,7 +1,15 @@
 """The folder of a cluster, as the verbs use it: what they refuse in it, who holds it, and what stays in it."""
 
+import os
+import re
+import stat
+
 import pytest
 
+from generator.cli import approval
+from generator.operations import folder_lock
+from generator.operations.folder_lock import LOCK
+from generator.operations.project import open_project
 from tests.cli.target import run
 
 
@@ -19,3 +27,45 @@ def test_no_verb_runs_terraform_on_a_foreign_file(nowhere, home, verb, capsys):
     assert run(*verb, "--out", folder) == 1
     assert f"Terraform would read what anywhere did not write in {folder}: x.tf." in capsys.readouterr().err
     assert content(folder) == before
+
+
+def holding(home):
+    """The folder of the cluster, and what a run leaves in it for a while."""
+    folder = home / ".anywhere" / "quickstart-local"
+    patterns = (".anywhere-*.tfplan", LOCK, "*_override.tf", ".terraform.tfstate.lock.info")
+    return folder, lambda: [path.name for pattern in patterns for path in folder.glob(pattern)]
+
+
+@pytest.mark.parametrize("verb", [("render",), ("plan",), ("apply", "--yes"), ("destroy", "--yes")])
+def test_a_folder_that_another_run_holds_is_left_alone(nowhere, home, definition, verb, capsys):
+    opened, (folder, _) = open_project(definition, "local", None), holding(home)
+    with folder_lock.hold(opened, "upgrade"):
+        assert run(*verb) == 1
+        assert [path.name for path in folder.iterdir()] == [LOCK]
+    said = capsys.readouterr().err
+    assert re.search(
+        rf"Another run works in {folder}: `anywhere upgrade`, process {os.getpid()}, since 20\S+ \S+\.", said
+    )
+    assert not folder.exists() and run("render") == 0  # what was made only to be held is gone with it
+
+
+def test_a_file_of_a_dead_run_locks_nothing_and_is_deleted(nowhere, home):
+    folder, left = holding(home)
+    folder.mkdir(parents=True)
+    (folder / LOCK).write_text("`anywhere apply`, process 1, since 2020-01-01")
+    (folder / ".anywhere-dead.tfplan").touch()
+    assert run("plan") == 0 and left() == []
+
+
+def test_the_plan_that_was_shown_is_applied_whatever_is_run_meanwhile(nowhere, home, monkeypatch):
+    folder, left = holding(home)
+    plans = []
+
+    def asked(question, yes):
+        plans.extend(stat.S_IMODE(path.stat().st_mode) for path in folder.glob(".anywhere-*.tfplan"))
+        assert run("destroy", "--yes") == 1  # a second terminal
+
+    monkeypatch.setattr(approval, "confirm", asked)
+    assert run("apply", "--timeout", "20") == 0
+    assert plans == [0o600] and left() == []
+    assert "terraform_data" in (folder / "terraform.tfstate").read_text()
