@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from contextlib import suppress
 from typing import Annotated
 
 import typer
 from typer.core import TyperGroup
 
 import generator
+from generator import interrupts
 from generator.cli import (
     apply,
     backend,
@@ -29,6 +31,7 @@ from generator.cli import (
     validate,
 )
 from generator.errors import UserError
+from generator.interrupts import Interrupted
 
 INTERRUPTED = 130
 REMEDIES = {
@@ -83,6 +86,7 @@ app.add_typer(backend.app, name="backend")
 
 def main() -> None:
     """Run the command line; every way it can end is here."""
+    interrupts.raise_interrupted()
     sys.exit(run(sys.argv[1:]))
 
 
@@ -95,15 +99,22 @@ def run(arguments: list[str]) -> int:
         return status if isinstance(status, int) else 0
     except UserError as error:
         return _complain(error)
+    except Interrupted as interrupted:
+        return _interrupted(128 + interrupted.number)
     except (KeyboardInterrupt, typer.Abort):
-        _say("Interrupted. What was done so far is kept: run the same command again to go on.")
-        return INTERRUPTED
+        return _interrupted(INTERRUPTED)
     except BrokenPipeError:
         # Whoever read our output has gone, as with `| head`; nothing more can be said to it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:
         return _unexpected(error)
+
+
+def _interrupted(status: int) -> int:
+    with suppress(OSError):  # the terminal may be what has gone
+        _say("Interrupted. What was done so far is kept: run the same command again to go on.")
+    return status
 
 
 def _complain(error: UserError) -> int:
