@@ -272,9 +272,9 @@ class Terraform:
 
 
 def read_state(file: Path) -> dict[str, Any]:
-    """A local state file; {} where there is none."""
+    """A local state file; {} where there is none, and where it has no byte, which Terraform takes as well."""
     try:
-        state = json.loads(file.read_text())
+        state = json.loads(file.read_text() or "{}")
     except FileNotFoundError:
         return {}
     except NotADirectoryError:

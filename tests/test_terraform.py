@@ -142,6 +142,14 @@ def test_a_damaged_state_is_named_and_left_alone(runner, folder):
     assert (folder / "terraform.tfstate").read_text() == '{"version": 4, '
 
 
+def test_a_state_without_a_byte_is_an_empty_one(runner, folder):
+    (folder / "terraform.tfstate").touch()
+    runner.check_state("quickstart")
+    assert read_state(folder / "terraform.tfstate") == {}
+    runner.apply(runner.plan({}), {})
+    assert read_state(folder / "terraform.tfstate")["resources"]
+
+
 def test_each_plan_has_a_file_of_its_own_that_only_its_owner_reads(runner, folder):
     first, second = runner.plan({}), runner.plan({})
     assert first.file != second.file
