@@ -1,4 +1,4 @@
-"""The folder that a tree is rendered to. It may come from git, so nothing in it is trusted; other files are left alone."""
+"""The folder that a tree is rendered to. It may come from git, so nothing in it is trusted."""
 
 from __future__ import annotations
 

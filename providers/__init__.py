@@ -54,12 +54,14 @@ class Addresses:
     """The Terraform resources of a target's module that the generator must know, such as `aws_instance.machine`.
 
     `machine` and `etcd_disk` have a control-plane machine's name as their key. `upload` has an image or package
-    archive each; "" where the target reads archives from this computer.
+    archive each; "" where the target reads archives from this computer. `secret` has a component's name as its key
+    and holds its secret document.
     """
 
     machine: str
     etcd_disk: str
     upload: str = ""
+    secret: str = ""
 
 
 class Provider(Protocol):

@@ -89,7 +89,7 @@ def _roll_out(run: Apply) -> None:
 
 def _apply(run: Apply) -> None:
     with run.progress.phase("apply"):
-        run.workspace.terraform.apply(run.rest, run.workspace.secrets)
+        planning.apply(run.workspace, run.rest)
 
 
 def _kubeconfig(run: Apply) -> None:

@@ -12,6 +12,9 @@ from generator.operations.workspace import Workspace
 from generator.progress import Progress
 from generator.terraform import Plan
 
+# Stands for a secret document where Terraform need not know it: a module asks only whether all are given.
+WITHHELD = "withheld"
+
 
 def plan(workspace: Workspace, progress: Progress, may_destroy: Sequence[str] = ()) -> Plan:
     """Initialise Terraform, then plan everything. `may_destroy` names machines that the plan may destroy.
@@ -28,7 +31,15 @@ def plan(workspace: Workspace, progress: Progress, may_destroy: Sequence[str] = 
 def plan_targets(workspace: Workspace, may_destroy: Sequence[str] = (), targets: Sequence[str] = ()) -> Plan:
     """As `plan`, in an initialised folder; only these addresses and what they depend on, where any are given."""
     with unprotected(workspace.project) if may_destroy else nullcontext():
-        return workspace.terraform.plan(workspace.secrets, targets)
+        return workspace.terraform.plan(dict.fromkeys(workspace.secrets, WITHHELD), targets)
+
+
+def apply(workspace: Workspace, plan: Plan) -> None:
+    """Apply a saved plan. Terraform gets the secret documents that it writes, and no others."""
+    secret = workspace.project.provider.addresses.secret
+    written = {change.key for change in plan.changes if change.resource == secret}
+    given = {name: text if name in written else WITHHELD for name, text in workspace.secrets.items()}
+    workspace.terraform.apply(plan, given)
 
 
 @contextmanager

@@ -109,7 +109,7 @@ def _change(workspace: Workspace, whole: Plan, batch: Batch, may_destroy: Sequen
     addresses = workspace.project.provider.addresses
     own = (c for c in whole.changes if c.address in batch.targets or not _is_machine(c, addresses))
     _refuse_more(part, own, may_destroy, addresses)
-    workspace.terraform.apply(part, workspace.secrets)
+    planning.apply(workspace, part)
 
 
 def _plan_rest(

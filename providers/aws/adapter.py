@@ -24,6 +24,7 @@ class Aws(Cloud):
         machine="aws_instance.machine",
         etcd_disk="aws_ebs_volume.etcd",
         upload="aws_s3_object.archive",
+        secret="aws_secretsmanager_secret_version.document",
     )
     poll = 3.0  # a look may take some 25 requests for consoles, and EC2 grants about 20 a second
 

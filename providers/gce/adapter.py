@@ -24,6 +24,7 @@ class Gce(Cloud):
         machine="google_compute_instance.machine",
         etcd_disk="google_compute_disk.etcd",
         upload="google_storage_bucket_object.archive",
+        secret="google_secret_manager_secret_version.document",
     )
     etcd_disk = disks.ETCD
     poll = 10.0  # a console is a request a machine, and Google counts them by the minute

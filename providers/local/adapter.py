@@ -55,7 +55,11 @@ class Local:
     installs_packages = False
     manages_workers = False
     etcd_disk = ETCD_DISK
-    addresses = Addresses(machine="anywhere_machine.machine", etcd_disk="anywhere_disk.etcd")
+    addresses = Addresses(
+        machine="anywhere_machine.machine",
+        etcd_disk="anywhere_disk.etcd",
+        secret="anywhere_document.secret",
+    )
     poll = 1.0
 
     def preflight(self, definition: Definition, topology: Topology) -> tuple[Check, ...]:

@@ -1,15 +1,18 @@
 """The folder of a cluster, as the verbs use it: what they refuse in it, who holds it, and what stays in it."""
 
+import json
 import os
 import re
+import shutil
 import stat
 
 import pytest
 
 from generator.cli import approval
-from generator.operations import folder_lock
+from generator.operations import folder_lock, planning
 from generator.operations.folder_lock import LOCK
 from generator.operations.project import open_project
+from providers import Addresses
 from tests.cli.target import run
 
 
@@ -69,3 +72,38 @@ def test_the_plan_that_was_shown_is_applied_whatever_is_run_meanwhile(nowhere, h
     assert run("apply", "--timeout", "20") == 0
     assert plans == [0o600] and left() == []
     assert "terraform_data" in (folder / "terraform.tfstate").read_text()
+
+
+SECRET = """
+resource "terraform_data" "secret" {
+  for_each = { etcd = "VERSION", weave = 1 }
+  input    = each.value
+
+  lifecycle {
+    precondition {
+      condition     = contains(keys(var.secrets), each.key)
+      error_message = "missing"
+    }
+  }
+}
+"""
+
+
+def test_terraform_gets_only_the_secrets_that_a_plan_writes(nowhere, home, monkeypatch):
+    program, log = home / "recorder", home / "given"
+    program.write_text(f'#!/bin/sh\necho "$1 $TF_VAR_secrets" >> {log}\nexec {shutil.which("terraform")} "$@"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("ANYWHERE_TERRAFORM", str(program))
+    monkeypatch.setattr(nowhere, "addresses", Addresses("a.b", "c.d", secret="terraform_data.secret"), raising=False)
+
+    def given():
+        lines = [line.partition(" ") for line in log.read_text().splitlines()]
+        log.unlink()
+        secrets = [(word, json.loads(text)) for word, _, text in lines if text]
+        return {word: {name for name, text in values.items() if text != planning.WITHHELD} for word, values in secrets}
+
+    without = nowhere.main
+    nowhere.main = without + SECRET
+    assert run("apply", "--yes", "--timeout", "20") == 0 and given() == {"plan": set(), "apply": {"etcd", "weave"}}
+    nowhere.main = without.replace("VALUE", "other") + SECRET.replace("VERSION", "new")
+    assert run("apply", "--yes", "--timeout", "20") == 0 and given() == {"plan": set(), "apply": {"etcd"}}
