@@ -23,7 +23,7 @@ RANKS = (
     ("lock", "agekey", "store"),
     ("pki", "addons", "components", "release", "kubernetes", "node"),
     ("render", "terraform", "terraform_binary", "terraform_messages", "status", "images", "packages"),
-    ("rendered_folder",),
+    ("rendered_folder", "release_changes"),
     ("operations",),
     ("cli",),
 )

@@ -25,9 +25,9 @@ def run(
     timeout: Timeout = 1800,
 ) -> int:
     """Make the cluster as defined; wait until Ready."""
+    from generator.cli import plan_view
     from generator.cli.approval import confirm
     from generator.cli.phases import show
-    from generator.cli.plan_view import summary
     from generator.operations import folder_lock, steps
     from generator.operations.apply import STEPS, Apply
     from generator.operations.project import open_project
@@ -38,7 +38,7 @@ def run(
         show(),
         may_destroy,
         timeout,
-        show=lambda plan, remark: typer.echo(summary(plan, remark)),
+        show=plan_view.show,
         approve=lambda question: confirm(question, yes),
     )
     with folder_lock.hold(project, "apply"):

@@ -12,9 +12,9 @@ def run(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER, ou
 
     Secrets and lock stay beside the definition.
     """
+    from generator.cli import plan_view
     from generator.cli.approval import confirm
     from generator.cli.phases import show
-    from generator.cli.plan_view import summary
     from generator.operations import folder_lock, steps
     from generator.operations.destroy import STEPS, Destroy
     from generator.operations.project import open_project
@@ -23,7 +23,7 @@ def run(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER, ou
     destroy = Destroy(
         project,
         show(),
-        show=lambda plan: typer.echo(summary(plan)),
+        show=plan_view.show,
         approve=lambda question: confirm(question, yes),
     )
     with folder_lock.hold(project, "destroy"):

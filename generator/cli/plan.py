@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from generator.cli.options import DEFAULT_FILE, DEFAULT_PROVIDER, File, Json, MayDestroy, Out, ProviderName
+from generator.errors import UserError
 
 CHANGES = 2
 
@@ -14,25 +15,34 @@ DetailedExitcode = Annotated[
     bool, typer.Option("--detailed-exitcode", help="Exit 2 where there are changes, 0 where there are none.")
 ]
 
+Markdown = Annotated[bool, typer.Option("--markdown", help="Print Markdown, for a pull request.")]
+
 
 def run(
     file: File = DEFAULT_FILE,
     provider: ProviderName = DEFAULT_PROVIDER,
     out: Out = None,
     as_json: Json = False,
+    markdown: Markdown = False,
     detailed_exitcode: DetailedExitcode = False,
     may_destroy: MayDestroy = [],  # noqa: B006 (typer copies it)
 ) -> int:
     """Show what apply would change, dead machines too."""
+    from generator.cli import plan_view
     from generator.cli.phases import show
-    from generator.cli.plan_view import document, summary
-    from generator.operations import folder_lock, rollout, steps
+    from generator.operations import folder_lock, steps
     from generator.operations.plan import STEPS, Plan
     from generator.operations.project import open_project
 
+    if as_json and markdown:
+        raise UserError("--json and --markdown cannot be given together.", "Choose one of them.")
     project = open_project(file, provider, out)
     with folder_lock.hold(project, "plan"):
         done = steps.run(STEPS, Plan(project, show(), may_destroy))
-        remark = rollout.describe(rollout.batches(done.workspace, done.plan))
-    typer.echo(document(done.plan) if as_json else summary(done.plan, remark))
+    if as_json:
+        typer.echo(plan_view.document(done.review))
+    elif markdown:
+        typer.echo(plan_view.markdown(done.review, f"Plan for cluster {project.name} on {project.provider.name}"))
+    else:
+        plan_view.show(done.review, done.remark)
     return CHANGES if detailed_exitcode and not done.plan.empty else 0

@@ -1,21 +1,54 @@
-"""A plan as text for a person, and as JSON for a program."""
+"""A plan for a person, for a program and for a pull request: the same content each time, and no secret."""
 
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Iterator
 from dataclasses import asdict
 
+import typer
+
+from generator.operations.review import Item, Review
 from generator.terraform import Change, Plan
 
-SYMBOLS = {"create": "+", "update": "~", "replace": "±", "delete": "-", "move": ">", "import": "<", "forget": "."}
+SYMBOLS = {"create": "+", "started": "+", "replace": "±", "delete": "-", "stopped": "-", "move": ">", "import": "<"}
 PAST = {"create": "to create", "update": "to update", "replace": "to replace", "delete": "to destroy"}
+EFFECTS = {
+    "create": "created",
+    "update": "updated",
+    "replace": "destroyed and created again",
+    "delete": "destroyed",
+    "": "changed in place",
+}
+DESTROYING = ("replace", "delete")
 
 
-def summary(plan: Plan, remark: str = "") -> str:
-    """A plan for a person, with a last line about it."""
-    lines = [f"  ! {change.address} is not as it was left ({change.action})" for change in plan.drift]
-    lines += [f"  {SYMBOLS.get(change.action, '?')} {change.address}" for change in plan.changes]
-    return "\n".join([*lines, verdict(plan), *([remark] if remark else [])])
+def show(review: Review, remark: str = "") -> None:
+    """Print a plan for a person; in colour on a terminal, unless NO_COLOR is set."""
+    typer.echo(text(review, remark), color=False if os.environ.get("NO_COLOR") else None)
+
+
+def text(review: Review, remark: str = "") -> str:
+    """A plan for a person, with a last line about it. What is destroyed is red, also where no terminal shows it."""
+    lines = [f"  ! {change.address} is not as it was left ({change.action})" for change in review.plan.drift]
+    for section in review.sections:
+        width = max(len(item.subject) for item in section.items)
+        lines += [f"{section.title}:", *(_line(item, width) for item in section.items)]
+    return "\n".join([*lines, verdict(review.plan), *([remark] if remark else [])])
+
+
+def _line(item: Item, width: int) -> str:
+    symbol = SYMBOLS.get(item.effect, "~")
+    plain = item.effect in ("create", "update")  # which the symbol says
+    said = "; ".join(part for part in (", ".join(item.details), "" if plain else effect(item)) if part)
+    line = f"  {symbol} {item.subject.ljust(width)}  {said}".rstrip()
+    return typer.style(line, fg="red") if item.effect in DESTROYING else line
+
+
+def effect(item: Item) -> str:
+    """What happens to the subject of a line."""
+    return EFFECTS.get(item.effect, item.effect)
 
 
 def verdict(plan: Plan) -> str:
@@ -27,13 +60,30 @@ def verdict(plan: Plan) -> str:
     return "Plan: " + (", ".join(parts) if parts else "only outputs change") + "."
 
 
-def document(plan: Plan) -> str:
+def document(review: Review) -> str:
     """A plan for a program, as JSON."""
+    plan = review.plan
 
     def listed(changes: tuple[Change, ...]) -> list[dict[str, str]]:
         return [asdict(change) for change in changes]
 
-    return json.dumps(
-        {"changes": listed(plan.changes), "drift": listed(plan.drift), "counts": plan.counts(), "empty": plan.empty},
-        indent=2,
-    )
+    content = {"changes": listed(plan.changes), "drift": listed(plan.drift), "counts": plan.counts()}
+    sections = [asdict(section) for section in review.sections]
+    return json.dumps({**content, "empty": plan.empty, "sections": sections}, indent=2)
+
+
+def markdown(review: Review, title: str) -> str:
+    """A plan for a pull request: GitHub's Markdown, with a table where anything changes."""
+    drift = [f"- `{change.address}` is not as it was left ({change.action})" for change in review.plan.drift]
+    rows = list(_rows(review))
+    table = ["| where | what | change | effect |", "|---|---|---|---|", *rows] if rows else []
+    parts = [f"### {title}", verdict(review.plan), "\n".join(drift), "\n".join(table)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _rows(review: Review) -> Iterator[str]:
+    for section in review.sections:
+        for item in section.items:
+            said = f"**{effect(item)}**" if item.effect in DESTROYING else effect(item)
+            cells = (section.title, f"`{item.subject}`", ", ".join(item.details), said)
+            yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"

@@ -19,6 +19,7 @@ from generator.operations import (
 )
 from generator.operations.project import Project
 from generator.operations.readiness import Snapshot
+from generator.operations.review import Review, review
 from generator.operations.rollout import Batch
 from generator.operations.steps import Step
 from generator.operations.workspace import Workspace
@@ -30,14 +31,14 @@ from generator.terraform import Plan
 class Apply:
     """What the steps share. `may_destroy` names machines that the plan may destroy; `timeout` is in seconds.
 
-    `show` gets the plan and a remark about it, `approve` a question: it raises UserError where the answer is no.
+    `show` gets the plan for review and a remark about it, `approve` a question: UserError where the answer is no.
     """
 
     project: Project
     progress: Progress
     may_destroy: Sequence[str]
     timeout: float
-    show: Callable[[Plan, str], None]
+    show: Callable[[Review, str], None]
     approve: Callable[[str], None]
     workspace: Workspace = field(init=False)
     plan: Plan = field(init=False)
@@ -68,7 +69,7 @@ def _order(run: Apply) -> None:
 
 
 def _show(run: Apply) -> None:
-    run.show(run.plan, rollout.describe(run.batches))
+    run.show(review(run.workspace, run.plan), rollout.describe(run.batches))
 
 
 def _guard(run: Apply) -> None:

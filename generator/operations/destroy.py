@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from generator.operations import load_balancers, workspace
 from generator.operations.planning import unprotected
 from generator.operations.project import Project
+from generator.operations.review import Review, of_destroy
 from generator.operations.steps import Step
 from generator.progress import Progress
 from generator.terraform import Plan, Terraform
@@ -15,11 +16,11 @@ from generator.terraform import Plan, Terraform
 
 @dataclass
 class Destroy:
-    """What the steps share. `show` gets the plan, `approve` a question: it raises UserError where the answer is no."""
+    """What the steps share. `show` gets the plan for review, `approve` a question: UserError where the answer is no."""
 
     project: Project
     progress: Progress
-    show: Callable[[Plan], None]
+    show: Callable[[Review], None]
     approve: Callable[[str], None]
     terraform: Terraform = field(init=False)
     plan: Plan = field(init=False)
@@ -50,7 +51,7 @@ def _plan(run: Destroy) -> None:
 
 
 def _show(run: Destroy) -> None:
-    run.show(run.plan)
+    run.show(of_destroy(run.plan))
 
 
 def _approve(run: Destroy) -> None:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from generator import pki
-from generator.operations import planning, preflight, workspace
+from generator.operations import planning, preflight, rollout, workspace
 from generator.operations.project import Project
+from generator.operations.review import Review, review
 from generator.operations.steps import Step
 from generator.operations.workspace import Workspace
 from generator.progress import Progress
@@ -23,6 +24,8 @@ class Plan:
     may_destroy: Sequence[str]
     workspace: Workspace = field(init=False)
     plan: TerraformPlan = field(init=False)
+    review: Review = field(init=False)
+    remark: str = field(init=False)  # how it is rolled out
 
 
 def _render(run: Plan) -> None:
@@ -37,8 +40,14 @@ def _plan(run: Plan) -> None:
     run.plan = planning.plan(run.workspace, run.progress, run.may_destroy)
 
 
+def _review(run: Plan) -> None:
+    run.review = review(run.workspace, run.plan)
+    run.remark = rollout.describe(rollout.batches(run.workspace, run.plan))
+
+
 STEPS: tuple[Step[Plan], ...] = (
     Step("Render the folder", _render),
     Step("Warn where the target cannot hold the cluster", _preflight),
     Step("Plan the changes", _plan),
+    Step("Look at what changes inside", _review),
 )

@@ -29,3 +29,10 @@ output "api" {
     : "https://${google_compute_instance.machine[local.api_machine].network_interface[0].network_ip}:6443"
   )
 }
+
+output "release" {
+  description = "The release that machines were last given, which the next plan is compared with."
+  sensitive   = true # it is no secret, only too long to show
+  value       = one([for key, document in var.documents : file("${path.module}/${document.file}") if key == "release.json"])
+  depends_on  = [google_storage_bucket_object.document]
+}

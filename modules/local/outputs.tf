@@ -19,3 +19,10 @@ output "api" {
   description = "Where this host reaches the API server; null where no machine has one."
   value       = try("https://127.0.0.1:${local.api_port}", null)
 }
+
+output "release" {
+  description = "The release that machines were last given, which the next plan is compared with."
+  sensitive   = true # it is no secret, only too long to show
+  value       = one([for key, document in var.documents : file("${path.module}/${document.file}") if key == "release.json"])
+  depends_on  = [anywhere_document.release]
+}

@@ -10,11 +10,12 @@ from types import SimpleNamespace
 import pytest
 
 from generator.cli.phases import Phases, show
-from generator.cli.plan_view import summary
+from generator.cli.plan_view import text
 from generator.definition import SIZES
 from generator.errors import UserError
 from generator.kubernetes import Node
 from generator.operations import cluster_api, kubeconfig, readiness, rollout
+from generator.operations.review import Review
 from generator.operations.workspace import Workspace
 from generator.terraform import Change, Plan
 from generator.topology import Machine, Topology
@@ -345,10 +346,10 @@ def test_a_batch_that_grew_since_it_was_agreed_to_is_not_applied(roll, more, act
 
 def test_a_plan_says_which_machines_are_taken_one_at_a_time(roll):
     world = World(THREE, updated("etcd1", "etcd2"))
-    plan = world.plan({})
-    text = summary(plan, rollout.describe(roll(world)))
-    assert text.splitlines()[-1].startswith("The control plane's machines are taken one at a time")
-    assert text.endswith("etcd1, etcd2.") and summary(plan, rollout.describe(())).endswith("2 to update.")
+    planned = Review(world.plan({}), ())
+    shown = text(planned, rollout.describe(roll(world)))
+    assert shown.splitlines()[-1].startswith("The control plane's machines are taken one at a time")
+    assert shown.endswith("etcd1, etcd2.") and text(planned, rollout.describe(())).endswith("2 to update.")
 
 
 @pytest.fixture

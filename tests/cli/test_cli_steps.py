@@ -28,7 +28,12 @@ APPLY = (
     "Remove the nodes of departed machines",
 )
 WHERE_NOTHING_CHANGES = (*APPLY[:6], *APPLY[10:])
-PLAN = ("Render the folder", "Warn where the target cannot hold the cluster", "Plan the changes")
+PLAN = (
+    "Render the folder",
+    "Warn where the target cannot hold the cluster",
+    "Plan the changes",
+    "Look at what changes inside",
+)
 DESTROY = (
     "Open the rendered folder",
     "Refuse the state of another cluster",

@@ -1,0 +1,136 @@
+"""What a new release changes of a running one, by component, in words for whoever reviews a plan. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+Release = Mapping[str, Any]  # a parsed `release.json`
+CLUSTER, EVERY_MACHINE = "cluster", "every machine"
+RESTARTED, STARTED, STOPPED, IN_PLACE = "restarted", "started", "stopped", ""
+
+
+@dataclass(frozen=True, slots=True)
+class ComponentChange:
+    """What changes of one component. `scope` is a role, a group of machines, CLUSTER or EVERY_MACHINE."""
+
+    scope: str
+    component: str
+    details: tuple[str, ...]
+    effect: str = IN_PLACE
+
+
+def compare(before: Release, after: Release) -> tuple[ComponentChange, ...]:
+    """The changes from one release to another, none of which shows a secret: a release has only their versions."""
+    found = (*_cluster(before, after), *_every_machine(before, after), *_roles(before, after), *_groups(before, after))
+    return tuple(change for change in found if change.details)
+
+
+def _cluster(before: Release, after: Release) -> Iterator[ComponentChange]:
+    yield ComponentChange(CLUSTER, "kubernetes", _moved(before, after, "kubernetes"))
+    yield ComponentChange(CLUSTER, "registry", _moved(before, after, "registry"))
+    manifests = _names_changed(before.get("addons", {}), after.get("addons", {}))
+    yield ComponentChange(CLUSTER, "add-ons", _listed("manifests", manifests))
+
+
+def _every_machine(before: Release, after: Release) -> Iterator[ComponentChange]:
+    """What machines have whatever their role is: the agent, the network, packages, and images beside their role's."""
+    agent = ("new version",) if before.get("node") != after.get("node") else ()
+    yield ComponentChange(EVERY_MACHINE, "node agent", agent)
+    network = _names_changed(before.get("network", {}), after.get("network", {}))
+    yield ComponentChange(EVERY_MACHINE, "network", _listed("settings", network))
+    packages = _names_changed(before.get("packages", {}), after.get("packages", {}))
+    yield ComponentChange(EVERY_MACHINE, "packages", _listed("architectures", packages))
+    of_roles = {name for role in after["roles"].values() for name in role["images"]}
+    for name in sorted(_images(after).keys() - of_roles):
+        yield ComponentChange(EVERY_MACHINE, name, _image(name, before, after))
+    of_containers = {part["secrets"] for role in after["roles"].values() for part in role["containers"]}
+    for name in _names_changed(before.get("secrets", {}), after.get("secrets", {})):
+        if name not in of_containers:
+            yield ComponentChange(EVERY_MACHINE, name, ("keys",))
+
+
+def _roles(before: Release, after: Release) -> Iterator[ComponentChange]:
+    for role, content in after["roles"].items():
+        known = before["roles"].get(role)
+        if known is None:  # its machines are new, and the plan shows them
+            continue
+        old, new = (_by_component(part) for part in (known, content))
+        for name in sorted(old.keys() | new.keys()):
+            if name not in old:
+                yield ComponentChange(role, name, ("added",), STARTED)
+            elif name not in new:
+                yield ComponentChange(role, name, ("removed",), STOPPED)
+            else:
+                yield ComponentChange(role, name, _container(old[name], new[name], before, after), RESTARTED)
+        for name in sorted(set(content["images"]) - {part["image"] for part in content["containers"]}):
+            yield ComponentChange(role, name, _image(name, before, after))
+
+
+def _groups(before: Release, after: Release) -> Iterator[ComponentChange]:
+    """Labels and taints of nodes."""
+    for group, content in after["groups"].items():
+        if group in before["groups"]:
+            yield ComponentChange(group, "node", _names_changed(before["groups"][group], content))
+
+
+def _container(old: Mapping[str, Any], new: Mapping[str, Any], before: Release, after: Release) -> tuple[str, ...]:
+    """What differs between two versions of one container."""
+    flags = _names_changed(_flags(old["command"]), _flags(new["command"]))
+    counted = f"{len(flags)} flag{'s' if len(flags) > 1 else ''}"
+    files = _names_changed(old["files"], new["files"])
+    own = ("command", "files", "image", "secrets")
+    others = [name for name in _names_changed(old, new) if name not in own]
+    version = before["secrets"].get(old["secrets"]) != after["secrets"].get(new["secrets"])
+    return (
+        *_image(new["image"], before, after),
+        *_listed(counted, flags),
+        *_listed("files", files),
+        *_listed("settings", others),
+        *(("certificates and keys",) if version else ()),
+    )
+
+
+def _image(name: str, before: Release, after: Release) -> tuple[str, ...]:
+    """`image v1.35.4 -> v1.36.3`; identities where the tag stays the same."""
+    old, new = _images(before).get(name), _images(after).get(name)
+    if old is None or new is None or old["id"] == new["id"]:
+        return ()
+    tags = [image["ref"].rpartition(":")[2] for image in (old, new)]
+    if tags[0] == tags[1]:
+        ids = [image["id"].removeprefix("sha256:")[:12] for image in (old, new)]
+        return (f"image {tags[0]} built anew: {ids[0]} -> {ids[1]}",)
+    return (f"image {tags[0]} -> {tags[1]}",)
+
+
+def _images(release: Release) -> Mapping[str, Any]:
+    """Images by name, of the first architecture: all have the same versions."""
+    return next(iter(release["images"].values()), {})
+
+
+def _by_component(role: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    return {part["component"]: part for part in role["containers"]}
+
+
+def _flags(command: list[str]) -> dict[str, list[str]]:
+    """Values by flag: a flag may be given more than once."""
+    flags: dict[str, list[str]] = {}
+    for word in command:
+        name, _, value = word.partition("=")
+        flags.setdefault(name, []).append(value)
+    return flags
+
+
+def _moved(before: Release, after: Release, name: str) -> tuple[str, ...]:
+    old, new = before.get(name), after.get(name)
+    return (f"{old or 'none'} -> {new or 'none'}",) if old != new else ()
+
+
+def _names_changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str, ...]:
+    """The keys whose values differ, also where one side has none."""
+    return tuple(sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name)))
+
+
+def _listed(title: str, names: tuple[str, ...] | list[str]) -> tuple[str, ...]:
+    return (f"{title} ({', '.join(names)})",) if names else ()

@@ -1,0 +1,87 @@
+"""What a new release changes, from real releases: two renderings of an example that differ in one thing each."""
+
+import json
+from dataclasses import replace
+
+import golden
+import pytest
+
+from generator import render
+from generator.release_changes import CLUSTER, EVERY_MACHINE, ComponentChange, compare
+
+
+def release(definition=None, lock=None, **versions):
+    """The release of the example with a definition or a lock of its own, and these versions of secrets."""
+    known, locked, machines = golden.load("star-wars")
+    secrets = golden.secrets(machines)
+    secrets |= {name: {**secrets[name], "version": version} for name, version in versions.items()}
+    files = render.tree(definition or known, lock or locked, machines, golden.target(known), secrets)
+    return json.loads(files["documents/release.json"])
+
+
+def locked(name, **changes):
+    """The example's lock with another image called `name`."""
+    lock = golden.load("star-wars")[1]
+    images = {arch: {**known, name: replace(known[name], **changes)} for arch, known in lock.images.items()}
+    return replace(lock, images=images)
+
+
+def test_a_release_is_no_change_of_itself():
+    assert compare(release(), release()) == ()
+
+
+def test_a_new_version_is_said_of_every_component_that_has_it():
+    lock = locked("hyperkube", ref="anywhere.local/hyperkube:v1.36.3", id="sha256:" + "f" * 64)
+    changes = compare(release(), release(lock=replace(lock, kubernetes="v1.36.3")))
+    assert changes[0].scope == CLUSTER and changes[0].details[0].endswith("-> v1.36.3")
+    images = {(c.scope, c.component): (c.details[0], c.effect) for c in changes if c.effect}
+    masters = ("kube-apiserver", "kube-controller-manager", "kube-proxy", "kube-scheduler", "kubelet")
+    assert images.keys() == {*(("master", c) for c in masters), ("worker", "kube-proxy"), ("worker", "kubelet")}
+    old = golden.load("star-wars")[1].images["amd64"]["hyperkube"].ref.rpartition(":")[2]
+    assert set(images.values()) == {(f"image {old} -> v1.36.3", "restarted")}
+
+
+def test_an_image_with_new_content_under_its_tag_is_said_by_identity():
+    (change,) = (c for c in compare(release(), release(lock=locked("etcd", id="sha256:" + "f" * 64))) if c.effect)
+    assert change.component == "etcd" and change.details[0].endswith("-> ffffffffffff")
+
+
+def test_flags_are_counted_and_named_without_their_values():
+    after = release()
+    server = next(part for part in after["roles"]["master"]["containers"] if part["component"] == "kube-apiserver")
+    server["command"] = [*server["command"][:-1], "--audit-log-maxsize=secret", "--new=secret"]
+    expected = ComponentChange("master", "kube-apiserver", ("2 flags (--audit-log-maxsize, --new)",), "restarted")
+    assert compare(release(), after) == (expected,)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("etcd", ComponentChange("etcd", "etcd", ("certificates and keys",), "restarted")),
+        ("weave", ComponentChange(EVERY_MACHINE, "weave", ("keys",))),
+    ],
+)
+def test_new_secrets_are_said_without_showing_any(name, expected):
+    assert compare(release(), release(**{name: "cafe"})) == (expected,)
+
+
+def test_labels_are_said_of_their_pool_alone():
+    definition = golden.load("star-wars")[0]
+    pool = replace(definition.workers[0], labels={"disk": "fast"})
+    changes = compare(release(), release(replace(definition, workers=(pool,))))
+    assert changes == (ComponentChange("worker-general", "node", ("labels",)),)
+
+
+def test_the_network_is_said_of_every_machine():
+    definition = golden.load("star-wars")[0]
+    changed = replace(definition, network=replace(definition.network, encryption=not definition.network.encryption))
+    network = ComponentChange(EVERY_MACHINE, "network", ("settings (encryption)",))
+    assert network in compare(release(), release(changed))
+
+
+def test_what_a_role_gains_and_loses_is_started_and_stopped():
+    less = release()
+    part = less["roles"]["worker"]["containers"].pop()
+    (gained,), (lost,) = compare(less, release()), compare(release(), less)
+    assert (gained.component, gained.effect) == (part["component"], "started")
+    assert (lost.component, lost.effect) == (part["component"], "stopped")
