@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from generator.errors import UserError
-from generator.files import write_atomic
+from generator.files import sha256, write_atomic
 from generator.render import Tree
 
 MANIFEST = ".anywhere-files"
@@ -47,6 +48,14 @@ def write(files: Tree, folder: Path) -> None:
         _write(files, folder, known)
     except OSError as error:
         raise UserError(f"{folder} cannot be written: {error}.", "Free space or choose another --out.") from error
+
+
+def digest(folder: Path) -> str:
+    """The SHA-256 of the tree that `folder` holds: of all its paths and their content."""
+    total = hashlib.sha256()
+    for name in sorted(_manifest(folder)):
+        total.update(f"{sha256(folder / name)} {name}\n".encode())
+    return total.hexdigest()
 
 
 def _write(files: Tree, folder: Path, known: set[str]) -> None:

@@ -12,13 +12,13 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from generator.errors import UserError
-from generator.files import create_private, write_atomic
+from generator.files import PRIVATE, create_private, write_atomic
 from generator.progress import Progress
 from generator.terraform_binary import Binary, find
 from generator.terraform_command import command_line
@@ -120,6 +120,30 @@ class Terraform:
     def plan_destroy(self, secrets: Mapping[str, str]) -> Plan:
         """Plan to destroy everything that the state holds."""
         return self._plan(secrets, destroy=True)
+
+    def open_plan(self, data: bytes) -> Plan:
+        """A plan that was saved elsewhere, with what it says of itself; the folder must be initialised."""
+        file = create_private(self.folder, *_PLAN_FILE)
+        write_atomic(file, data, PRIVATE)
+        completed = self._capture(["show", file.name], _options(json=True, no_color=True))
+        if completed.returncode:
+            raise UserError(f"Terraform cannot read the plan:\n{plain(completed.stderr)}", "Plan again.")
+        said = _json(completed.stdout, "show")
+        outputs = said.get("output_changes", {}).values()
+        return Plan(
+            file,
+            _sorted(_shown(said.get("resource_changes", ()))),
+            _sorted(_shown(said.get("resource_drift", ()))),
+            any(output["actions"] != ["no-op"] for output in outputs),
+        )
+
+    def state_version(self) -> str:
+        """What changes with every write of the state, wherever it is; "" before the first apply."""
+        completed = self._capture(["state", "pull"], {})
+        if completed.returncode:
+            raise UserError(f"Terraform could not read its state:\n{plain(completed.stderr)}")
+        state = _json(completed.stdout or "{}", "state pull")
+        return f"{state['lineage']} {state['serial']}" if state.get("lineage") else ""
 
     def apply(self, plan: Plan, secrets: Mapping[str, str]) -> None:
         """Apply exactly the plan that was saved, once."""
@@ -303,6 +327,19 @@ def _sorted(changes: Iterable[Change]) -> tuple[Change, ...]:
         return [(text, int(number or 0)) for text, number in re.findall(r"(\D+)(\d*)", change.address)]
 
     return tuple(sorted(changes, key=key))
+
+
+def _shown(changes: Iterable[Mapping[str, Any]]) -> Iterator[Change]:
+    """The changes that `terraform show -json` lists, with the actions that its stream of events has for them."""
+    for change in changes:
+        actions = change["change"]["actions"]
+        action = "replace" if len(actions) == 2 else actions[0]
+        if change["change"].get("importing"):
+            action = "import"
+        elif action == "no-op" and change.get("previous_address"):
+            action = "move"
+        if action not in ("no-op", "read"):
+            yield Change(change["address"], action)
 
 
 def _options(**options: Any) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,10 +10,12 @@ import typer
 from generator.cli.options import DEFAULT_FILE, DEFAULT_PROVIDER, File, MayDestroy, Out, ProviderName, Yes
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from generator.status import Row
 
+SavedPlan = Annotated[
+    Path | None,
+    typer.Option("--plan", metavar="PLAN", help="Apply this plan, which `anywhere plan --save` wrote, and no other."),
+]
 Timeout = Annotated[float, typer.Option("--timeout", help="Seconds to wait for every machine to be Ready.")]
 
 
@@ -23,12 +26,13 @@ def run(
     yes: Yes = False,
     may_destroy: MayDestroy = [],  # noqa: B006 (typer copies it)
     timeout: Timeout = 1800,
+    plan: SavedPlan = None,
 ) -> int:
     """Make the cluster as defined; wait until Ready."""
     from generator.cli import plan_view
     from generator.cli.approval import confirm
     from generator.cli.phases import show
-    from generator.operations import folder_lock, steps
+    from generator.operations import folder_lock, saved_plan, steps
     from generator.operations.apply import STEPS, Apply
     from generator.operations.project import open_project
 
@@ -40,6 +44,7 @@ def run(
         timeout,
         show=plan_view.show,
         approve=lambda question: confirm(question, yes),
+        saved=saved_plan.read(plan) if plan else None,
     )
     with folder_lock.hold(project, "apply"):
         steps.run(STEPS, apply)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,6 +16,10 @@ DetailedExitcode = Annotated[
     bool, typer.Option("--detailed-exitcode", help="Exit 2 where there are changes, 0 where there are none.")
 ]
 
+Save = Annotated[
+    Path | None,
+    typer.Option("--save", metavar="PLAN", help="Also write the plan to this file, for `anywhere apply --plan`."),
+]
 Markdown = Annotated[bool, typer.Option("--markdown", help="Print Markdown, for a pull request.")]
 
 
@@ -24,6 +29,7 @@ def run(
     out: Out = None,
     as_json: Json = False,
     markdown: Markdown = False,
+    save: Save = None,
     detailed_exitcode: DetailedExitcode = False,
     may_destroy: MayDestroy = [],  # noqa: B006 (typer copies it)
 ) -> int:
@@ -38,7 +44,7 @@ def run(
         raise UserError("--json and --markdown cannot be given together.", "Choose one of them.")
     project = open_project(file, provider, out)
     with folder_lock.hold(project, "plan"):
-        done = steps.run(STEPS, Plan(project, show(), may_destroy))
+        done = steps.run(STEPS, Plan(project, show(), may_destroy, save))
     if as_json:
         typer.echo(plan_view.document(done.review))
     elif markdown:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from generator import pki
 from generator.operations import (
     artifacts,
     departed_nodes,
@@ -15,12 +16,14 @@ from generator.operations import (
     preflight,
     readiness,
     rollout,
+    saved_plan,
     workspace,
 )
 from generator.operations.project import Project
 from generator.operations.readiness import Snapshot
 from generator.operations.review import Review, review
 from generator.operations.rollout import Batch
+from generator.operations.saved_plan import SavedPlan
 from generator.operations.steps import Step
 from generator.operations.workspace import Workspace
 from generator.progress import Progress
@@ -40,6 +43,7 @@ class Apply:
     timeout: float
     show: Callable[[Review, str], None]
     approve: Callable[[str], None]
+    saved: SavedPlan | None = None  # what is applied instead of a new plan
     workspace: Workspace = field(init=False)
     plan: Plan = field(init=False)
     rest: Plan = field(init=False)  # what the rollout leaves to apply
@@ -52,8 +56,22 @@ def _changes(run: Apply) -> bool:
     return not run.plan.empty
 
 
+def _is_saved(run: Apply) -> bool:
+    return run.saved is not None
+
+
+def _is_new(run: Apply) -> bool:
+    return run.saved is None
+
+
+def _check_saved(run: Apply) -> None:
+    assert run.saved
+    saved_plan.check_inputs(run.saved, run.project)
+
+
 def _render(run: Apply) -> None:
-    run.workspace = workspace.render(run.project, run.progress)
+    # A saved plan has the secrets' versions in it, so nothing is renewed for it.
+    run.workspace = workspace.render(run.project, run.progress, pki.ANY_AGE if run.saved else pki.TOKEN_AGE)
 
 
 def _preflight(run: Apply) -> None:
@@ -62,6 +80,13 @@ def _preflight(run: Apply) -> None:
 
 def _plan(run: Apply) -> None:
     run.plan = planning.plan(run.workspace, run.progress, run.may_destroy)
+
+
+def _open_saved(run: Apply) -> None:
+    assert run.saved
+    saved_plan.install_providers(run.saved, run.project.folder)
+    planning.initialise(run.workspace, run.progress)
+    run.plan = saved_plan.open_plan(run.saved, run.workspace)
 
 
 def _order(run: Apply) -> None:
@@ -108,9 +133,11 @@ def _remove_departed(run: Apply) -> None:
 
 
 STEPS: tuple[Step[Apply], ...] = (
+    Step("Check what the saved plan was made from", _check_saved, when=_is_saved),
     Step("Render the folder", _render),
     Step("Check that the target can hold the cluster", _preflight),
-    Step("Plan the changes", _plan),
+    Step("Plan the changes", _plan, when=_is_new),
+    Step("Open the saved plan", _open_saved, when=_is_saved),
     Step("Order the control plane's machines for a rollout", _order),
     Step("Show the plan", _show),
     Step("Refuse to destroy etcd data or the control plane unless named", _guard),

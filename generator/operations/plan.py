@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from generator import pki
-from generator.operations import planning, preflight, rollout, workspace
+from generator.operations import planning, preflight, rollout, saved_plan, workspace
 from generator.operations.project import Project
 from generator.operations.review import Review, review
 from generator.operations.steps import Step
@@ -17,11 +18,12 @@ from generator.terraform import Plan as TerraformPlan
 
 @dataclass
 class Plan:
-    """What the steps share. `may_destroy` names machines that the plan may destroy."""
+    """What the steps share. `may_destroy` names machines that the plan may destroy; it is saved at `save`."""
 
     project: Project
     progress: Progress
     may_destroy: Sequence[str]
+    save: Path | None = None
     workspace: Workspace = field(init=False)
     plan: TerraformPlan = field(init=False)
     review: Review = field(init=False)
@@ -45,9 +47,19 @@ def _review(run: Plan) -> None:
     run.remark = rollout.describe(rollout.batches(run.workspace, run.plan))
 
 
+def _is_saved(run: Plan) -> bool:
+    return run.save is not None
+
+
+def _save(run: Plan) -> None:
+    assert run.save
+    saved_plan.save(run.workspace, run.plan, run.save)
+
+
 STEPS: tuple[Step[Plan], ...] = (
     Step("Render the folder", _render),
     Step("Warn where the target cannot hold the cluster", _preflight),
     Step("Plan the changes", _plan),
     Step("Look at what changes inside", _review),
+    Step("Save the plan", _save, when=_is_saved),
 )

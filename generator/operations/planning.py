@@ -21,11 +21,16 @@ def plan(workspace: Workspace, progress: Progress, may_destroy: Sequence[str] = 
 
     UserError where the backend holds the state of another cluster.
     """
+    initialise(workspace, progress)
+    with progress.phase("plan"):
+        return plan_targets(workspace, may_destroy)
+
+
+def initialise(workspace: Workspace, progress: Progress) -> None:
+    """Fetch providers and open the backend; UserError where that holds the state of another cluster."""
     with progress.phase("initialise Terraform"):
         workspace.terraform.init()
         workspace.terraform.check_remote_state(workspace.project.name)
-    with progress.phase("plan"):
-        return plan_targets(workspace, may_destroy)
 
 
 def plan_targets(workspace: Workspace, may_destroy: Sequence[str] = (), targets: Sequence[str] = ()) -> Plan:

@@ -1,0 +1,110 @@
+"""A plan that is saved in one checkout and applied in another one, with Terraform's own plans and states."""
+
+import io
+import json
+import shutil
+import stat
+import sys
+import zipfile
+
+import pytest
+
+from generator import store
+from tests import secrets_scan
+from tests.cli.target import DEFINITION, run
+
+
+@pytest.fixture
+def saved(nowhere, home, definition, capsys):
+    """A plan to create the cluster, saved."""
+    assert run("plan", "--save", "saved.plan") == 0
+    assert "1 to create" in capsys.readouterr().out
+    return home / "saved.plan"
+
+
+@pytest.fixture
+def elsewhere(nowhere, home, monkeypatch):
+    """Copy all that git has, and then work in the copy."""
+
+    def go():
+        there = home / "elsewhere"
+        there.mkdir()
+        for name in ("cluster.yaml", "cluster.lock.yaml", "cluster.secrets.age"):
+            shutil.copy(home / name, there)
+        monkeypatch.chdir(there)
+        return there
+
+    return go
+
+
+def state(folder):
+    return (folder / ".anywhere" / "quickstart-local" / "terraform.tfstate").read_text()
+
+
+def test_a_saved_plan_does_the_same_elsewhere(saved, elsewhere, nowhere, capsys):
+    there = elsewhere()
+    assert run("apply", "--plan", saved, "--yes", "--timeout", "20") == 0
+    out = capsys.readouterr().out
+    assert "+ terraform_data.machine" in out and "Plan: 1 to create." in out and "The cluster is ready." in out
+    assert "VALUE" in state(there) and run("plan", "--detailed-exitcode") == 0
+
+
+def test_what_was_saved_is_applied_and_nothing_planned_since(saved, nowhere, home, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    assert run("apply", "--plan", saved) == 1  # shown, and nobody agrees
+    assert "Nothing was changed" in capsys.readouterr().err
+    assert run("apply", "--plan", saved, "--yes", "--timeout", "20") == 0
+    assert run("apply", "--plan", saved, "--yes", "--timeout", "20") == 1
+    assert "saved.plan is out of date: the state changed after it was made." in capsys.readouterr().err
+
+
+MOVED = {
+    "the definition": lambda home: (home / "cluster.yaml").write_text(DEFINITION + "# a remark\n"),
+    "the lock": lambda home: (home / "cluster.lock.yaml").open("a").write("# a remark\n"),
+}
+
+
+@pytest.mark.parametrize("what", MOVED)
+def test_a_plan_is_refused_where_its_inputs_moved(saved, home, what, capsys):
+    MOVED[what](home)
+    before = {path: path.read_bytes() for path in home.rglob("*") if path.is_file()}
+    assert run("apply", "--plan", saved, "--yes") == 1
+    assert f"saved.plan is out of date: {what} changed after it was made." in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in home.rglob("*") if path.is_file()} == before
+
+
+def test_a_plan_is_refused_where_what_is_rendered_moved(saved, nowhere, home, capsys):
+    nowhere.main += "# another version of anywhere\n"
+    assert run("apply", "--plan", saved, "--yes") == 1
+    assert "the cluster's secrets or the version of anywhere changed after" in capsys.readouterr().err
+    assert not (home / ".anywhere" / "quickstart-local" / "terraform.tfstate").exists()
+
+
+def test_a_plan_for_another_cluster_or_cache_is_refused(saved, home, monkeypatch, capsys):
+    (home / "cluster.yaml").write_text(DEFINITION.replace("quickstart", "other"))
+    assert run("apply", "--plan", saved, "--yes") == 1
+    assert "is a plan for cluster quickstart on local, not for other on local" in capsys.readouterr().err
+    (home / "cluster.yaml").write_text(DEFINITION)
+    monkeypatch.setenv("ANYWHERE_CACHE", str(home / "another"))
+    assert run("apply", "--plan", saved, "--yes") == 1
+    assert f"Set ANYWHERE_CACHE={home / 'cache'}" in capsys.readouterr().err
+
+
+def test_a_saved_plan_is_private_and_has_no_secret(saved, definition):
+    assert stat.S_IMODE(saved.stat().st_mode) == 0o600
+    with zipfile.ZipFile(saved) as archive:
+        assert json.loads(archive.read("origin.json"))["cluster"] == "quickstart"
+    secrets = store.read(definition, "quickstart")
+    outer = secrets_scan.opened("saved.plan", saved.read_bytes())
+    members = {name: data for member in outer.items() for name, data in secrets_scan.opened(*member).items()}
+    assert "saved.plan/terraform.tfplan/tfplan" in members  # Terraform's plan is an archive as well
+    assert secrets_scan.shown(secrets, members) == set()
+
+
+def test_only_a_saved_plan_is_replaced_or_applied(saved, home, capsys):
+    assert run("plan", "--save", saved) == 0
+    before = (home / "cluster.yaml").read_bytes()
+    for words in (("plan", "--save", "cluster.yaml"), ("apply", "--plan", "cluster.yaml", "--yes")):
+        assert run(*words) == 1
+        assert "cluster.yaml is not a saved plan" in capsys.readouterr().err
+    assert (home / "cluster.yaml").read_bytes() == before
