@@ -55,11 +55,14 @@ def _make(folder: Path) -> list[Path]:
 def _acquire(path: Path, verb: str) -> int:
     """The descriptor of the lock file, locked; it says who has it."""
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, PRIVATE)
         try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, PRIVATE)
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise _held(path, descriptor) from None
+        except OSError as error:
+            remedy = "Delete it if it is a link; otherwise give another folder as --out."
+            raise UserError(f"{path} cannot be locked: {error.strerror}.", remedy) from None
         if _is_current(path, descriptor):
             break
         os.close(descriptor)  # whoever held it has deleted it meanwhile

@@ -60,6 +60,14 @@ def test_a_file_of_a_dead_run_locks_nothing_and_is_deleted(nowhere, home):
     assert run("plan") == 0 and left() == []
 
 
+def test_a_lock_that_is_a_link_is_not_followed(nowhere, home, capsys):
+    folder, _ = holding(home)
+    folder.mkdir(parents=True)
+    (folder / LOCK).symlink_to(home / "victim")
+    assert run("plan") == 1
+    assert f"{folder / LOCK} cannot be locked" in capsys.readouterr().err and not (home / "victim").exists()
+
+
 def test_the_plan_that_was_shown_is_applied_whatever_is_run_meanwhile(nowhere, home, monkeypatch):
     folder, left = holding(home)
     plans = []
