@@ -1,12 +1,13 @@
 """Secrets are in no state, plan, user-data, rendered file or printed word, whatever the command line is asked to do."""
 
 import json
+import zipfile
 
 import pytest
 
 from tests import cloud_session
 from tests.clouds import Cluster
-from tests.secrets_scan import KUBECONFIG, places, planted, shown, values
+from tests.secrets_scan import KUBECONFIG, opened, places, planted, shown, values
 
 pytest_plugins = ["tests.offline.fixtures"]
 
@@ -30,10 +31,13 @@ def test_nothing_shows_a_secret(session, stand_in, inventing_env):
     session.definition.write_text(
         session.definition.read_text().replace("count: 3, size: medium", "count: 4, size: large")
     )
-    assert session.run("plan", "--json") == 0
+    saved = session.definition.with_name("saved.plan")
+    assert session.run("plan", "--json", "--save", str(saved)) == 0
+    with zipfile.ZipFile(saved) as archive:
+        (session.folder / "anywhere.tfplan").write_bytes(archive.read("terraform.tfplan"))
     secrets = session.secrets()
     plan = Cluster(session.folder, dict(inventing_env)).show("anywhere.tfplan")
-    seen = places(session) | {"plan": json.dumps(plan).encode()}
+    seen = places(session) | {"plan": json.dumps(plan).encode()} | opened("saved.plan", saved.read_bytes())
     assert len(values(secrets)) > 15
     assert any(name.startswith("anywhere.tfplan/") for name in seen)
     assert any(name.startswith("user-data/") for name in seen)
