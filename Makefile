@@ -67,7 +67,7 @@ lint: setup
 	$(VENV)/bin/mypy
 	cd modules/node && ../../$(VENV)/bin/mypy --strict --cache-dir=../../.mypy_cache -p agent
 
-# Real machines. e2e-all takes longer: the other cloud too.
+# Real machines. e2e-all takes longer: the machines of both clouds too.
 e2e: setup
 	$(VENV)/bin/pytest -m "e2e and not extended" tests/e2e
 

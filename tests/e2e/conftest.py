@@ -5,7 +5,7 @@ from contextlib import closing
 import pytest
 
 from tests.e2e import local_cluster
-from tests.e2e.cloud import CloudCluster
+from tests.e2e.cloud import CLOUDS, CloudCluster
 from tests.e2e.shape import Shape
 from tests.offline import offline
 
@@ -24,8 +24,8 @@ def missing_images(driver: str) -> list[str]:
     return missing(driver)
 
 
-# Both clouds run the same node code; one is enough for every change.
-@pytest.fixture(scope="module", params=["gce", pytest.param("aws", marks=pytest.mark.extended)])
+# Two emulated machines that start as a stock Debian take a quarter of an hour per cloud.
+@pytest.fixture(scope="module", params=[pytest.param(name, marks=pytest.mark.extended) for name in sorted(CLOUDS)])
 def cloud(request, tmp_path_factory):
     if absent := missing_images("weave"):
         pytest.skip(f"{request.param} was not run: no images for {', '.join(absent)} (set ANYWHERE_IMAGES)")
