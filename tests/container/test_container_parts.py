@@ -1,5 +1,6 @@
 """What containers are built on, without making any."""
 
+import errno
 import os
 import socket
 import threading
@@ -67,17 +68,43 @@ def hierarchy(tmp_path, monkeypatch):
     return session
 
 
-def test_on_cgroup_v2_the_caller_steps_aside_and_hands_controllers_down(hierarchy, tmp_path):
+@pytest.fixture
+def processes(hierarchy, monkeypatch):
+    """Where each process is: two in `session`, which hands nothing down while any is there, as the kernel has it."""
+    inside = {"11": hierarchy, "12": hierarchy}
+    (hierarchy / "cgroup.procs").write_text("11\n12\n")
+    write, path = Path.write_text, type(hierarchy)
+
+    def as_the_kernel(self, text):
+        if self.name == "cgroup.procs":
+            inside[text] = self.parent
+        if self.name == "cgroup.subtree_control" and self.parent in inside.values():
+            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), str(self))
+        return write(self, text)
+
+    monkeypatch.setattr(path, "write_text", as_the_kernel)
+    return inside
+
+
+def test_on_cgroup_v2_all_that_runs_in_the_group_steps_aside_and_it_hands_controllers_down(
+    hierarchy, processes, tmp_path
+):
     folder = tmp_path / "machine"
     folder.mkdir()
     made = cgroup.make("anywhere-c-m", cgroup.Limits(cpus=2, memory=64), folder)
-    assert (hierarchy / "supervisor" / "cgroup.procs").read_text() == str(os.getpid())
+    assert set(processes.values()) == {hierarchy / "supervisor"}
     assert (hierarchy / "cgroup.subtree_control").read_text() == "+cpu +memory +pids"
     assert made.paths == (hierarchy / "anywhere-c-m",)
     assert cgroup.recorded(folder) == made
 
 
-def test_a_layout_that_cannot_be_divided_is_refused(hierarchy, tmp_path):
+def test_whoever_has_stepped_aside_makes_groups_beside_itself(hierarchy, monkeypatch, tmp_path):
+    monkeypatch.setattr(cgroup, "own", lambda: {"": hierarchy / "supervisor"})
+    made = cgroup.make("anywhere-c-m", cgroup.Limits(cpus=2, memory=64), tmp_path)
+    assert made.paths == (hierarchy / "anywhere-c-m",)
+
+
+def test_a_layout_that_cannot_be_divided_is_refused(hierarchy, processes, tmp_path):
     (hierarchy / "supervisor").write_text("in the way")
     with pytest.raises(UserError, match=r"Control group .*session cannot be made") as refused:
         cgroup.make("anywhere-c-m", cgroup.Limits(1, 64), tmp_path)

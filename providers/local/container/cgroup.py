@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import time
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ CONTROLLERS = ("cpuset", "cpu", "io", "memory", "pids")
 FILE = "cgroups"  # in a machine's folder: the folders of its control group
 PERIOD = 100_000  # µs, of the processor's quota
 _CPUSET = ("cpuset.mems", "cpuset.cpus")
+_ASIDE = "supervisor"  # where processes go that stand in the way of handing controllers down
 _GONE_SECONDS = 5.0
 
 
@@ -117,15 +119,26 @@ def _parent(controllers: str, path: Path) -> Path:
     """The caller's group, ready to have a group with controllers below it."""
     if controllers or not unified():
         return path
+    parent = path.parent if path.name == _ASIDE else path
     try:
-        # In cgroup v2 only a group without processes, or the root, hands controllers down: step aside.
-        if path != ROOT:
-            (aside := path / "supervisor").mkdir(exist_ok=True)
-            (aside / "cgroup.procs").write_text(str(os.getpid()))
-        _delegate(path)
+        try:
+            _delegate(parent)
+        except OSError as error:
+            if error.errno != errno.EBUSY:
+                raise
+            _step_aside(parent)
+            _delegate(parent)
     except OSError as error:
-        raise _unfit(path, error) from None
-    return path
+        raise _unfit(parent, error) from None
+    return parent
+
+
+def _step_aside(group: Path) -> None:
+    """Move the processes of a group into one below it: in cgroup v2 only a group without any hands controllers down."""
+    (aside := group / _ASIDE).mkdir(exist_ok=True)
+    for pid in (group / "cgroup.procs").read_text().split():
+        with contextlib.suppress(ProcessLookupError):
+            (aside / "cgroup.procs").write_text(pid)
 
 
 def _delegate(parent: Path) -> None:

@@ -96,7 +96,8 @@ class _Machine:
             raise UserError(f"There is no machine in {self.folder}.", "Apply again to make it.")
         ports = {port: forward.listen("127.0.0.1", record.ports[name]) for name, port in record.forwards.items()}
         name = f"{network.namespace(self.cluster)}-{record.name}"
-        group = cgroup.make(name, cgroup.Limits(record.cpus, record.memory), self.folder)
+        limits = cgroup.Limits(record.cpus, record.memory)
+        group = cgroup.make(name, limits, self.folder)
         tree = filesystem.Tree(self.folder)
         try:
             where, slirp = self._connect(record)
@@ -109,7 +110,8 @@ class _Machine:
             os.write(report, _STARTED.encode())
             os.close(report)
             while (status := machine.wait()) == REBOOT:
-                machine = _boot(line, group)
+                # In cgroup v2 a group that the last boot has divided takes no process.
+                machine = _boot(line, cgroup.make(name, limits, self.folder))
             if slirp:
                 slirp.terminate()
             return status
