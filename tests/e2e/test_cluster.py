@@ -78,7 +78,7 @@ def test_a_container_is_apart_from_this_computer(cluster):
     for path in ("/sys/kernel", "/proc/sys/kernel/panic", "/proc/sys/vm/overcommit_memory"):
         assert cluster.on(machine, f"sudo test -w {path} && echo writable || echo no").strip() == "no", path
     assert cluster.on(machine, "sudo test -w /proc/sys/net/ipv4/ip_forward && echo writable").strip() == "writable"
-    nodes = set(cluster.on(machine, "sudo find /dev -xdev ( -type b -o -type c ) -printf '%f\\n'").split())
+    nodes = set(cluster.on(machine, "sudo find /dev -xdev -type b,c -printf '%f\\n'").split())
     assert nodes <= {"null", "zero", "full", "random", "urandom", "tty", "tun", "console"}
     bounding = int(cluster.on(machine, "sudo grep CapBnd /proc/1/status").split()[1], 16)
     assert not bounding & (1 << CAP_SYS_MODULE | 1 << CAP_SYS_TIME | 1 << CAP_SYS_RAWIO)
