@@ -89,7 +89,7 @@ def test_weaves_names_are_asked_of_weave_and_all_others_of_the_machines_servers(
     mounted = {mount["mountPath"]: mount["name"] for mount in pod["containers"][0]["volumeMounts"]}
     paths = {volume["name"]: volume["hostPath"]["path"] for volume in pod["volumes"] if "hostPath" in volume}
     for zone in zones[:-1]:
-        assert paths[mounted[servers[zone]]] == "/etc/anywhere/weave-dns.conf"
+        assert paths[mounted[servers[zone]]] == "/run/anywhere/weave-dns.conf"
     assert len(paths) == len(zones) - 1
 
 
@@ -152,6 +152,5 @@ def test_what_the_kubelet_is_to_check_on_the_machine_it_sees_in_its_container(ca
 def test_the_clusters_dns_reads_what_the_machine_writes_of_weavedns():
     names = (MODULES / "node" / "agent" / "network" / "weave" / "names.py").read_text()
     assert 'PODS = RUN / "weave-dns.conf"' in names
-    assert [each["path"] for item in objects("star-wars")["cluster"] for each in host_paths(item)] == [
-        "/run/anywhere/weave-dns.conf"
-    ]
+    dns = (item for item in objects("star-wars")["cluster"] if item["kind"] == "Deployment")
+    assert [each["path"] for item in dns for each in host_paths(item)] == ["/run/anywhere/weave-dns.conf"]
