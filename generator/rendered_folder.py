@@ -13,7 +13,9 @@ from generator.render import Tree
 
 MANIFEST = ".anywhere-files"
 # What a tree consists of. A manifest that names anything else was not written here.
-_RENDERED = re.compile(r"[\w-]+\.tf(\.json)?|terraform\.tfvars\.json|\.gitignore|(documents|user-data)(/[\w-][\w.-]*)+")
+_RENDERED = re.compile(
+    r"[\w-]+\.tf(\.json)?|terraform\.tfvars\.json|startup-script|\.gitignore|(documents|user-data)(/[\w-][\w.-]*)+"
+)
 # What Terraform or OpenTofu reads unasked in a folder: configuration, overrides, values of variables, programs.
 _LOADED = re.compile(r"[^.].*\.(tf|tofu)(\.json)?|terraform\.tfvars(\.json)?|.+\.auto\.tfvars(\.json)?|terraform\.d")
 _STATE = re.compile(r"terraform\.tfstate(\.backup)?|\.terraform|\.terraform\.lock\.hcl|\.anywhere-.+")

@@ -8,11 +8,19 @@ from pathlib import Path
 import golden
 import pytest
 
-from generator import rendered_folder
+from generator import render, rendered_folder
 from generator.errors import UserError
 from generator.rendered_folder import MANIFEST
 
 TREE = {"main.tf": b"1", "documents/release.json": b"2"}
+
+
+@pytest.mark.parametrize("target", ["aws", "gce", "local"])
+def test_every_file_that_a_target_ships_is_one_that_a_tree_has(target, tmp_path):
+    tree = dict(render._module(target))
+    for _ in range(2):  # the second write reads the manifest of the first
+        rendered_folder.write(tree, tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {*tree, MANIFEST}
 
 
 def test_the_first_write_and_the_next(tmp_path):
