@@ -27,7 +27,7 @@ def offline(apply: str = "refuse") -> Iterator[Mapping[str, str]]:
 
 
 @contextmanager
-def cloud() -> Iterator[Mapping[str, str]]:
+def served_clouds() -> Iterator[Mapping[str, str]]:
     """The environment in which cloud libraries take the clouds served here; Terraform's providers are the real ones."""
     with _programs(*CLOUDS) as (moto, google):
         yield {**_aws(moto), **_google(google)}

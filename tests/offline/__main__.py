@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from generator import lock, store
-from tests.offline import cloud, offline
+from tests.offline import offline, served_clouds
 
 _REGISTRY = "https://registry.terraform.io/.well-known/terraform.json"
 _SECONDS = 3
@@ -43,7 +43,7 @@ def copied(definition: Path, folder: Path) -> Path:
 def run(command: Sequence[str], extra: Mapping[str, str]) -> int:
     """The exit status of `command`, with clouds that are served here."""
     reachable = registry_is_reachable()
-    chosen, said = (cloud, "the registry's own") if reachable else (offline, "stand-ins that create nothing")
+    chosen, said = (served_clouds, "the registry's own") if reachable else (offline, "stand-ins that create nothing")
     print(f"offline: Terraform providers: {said}; AWS: moto; Google: a server of ours", file=sys.stderr)
     with chosen() as environment:
         # An AWS_PROFILE of the caller would win over the keys.
