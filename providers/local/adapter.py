@@ -20,7 +20,6 @@ from providers import Addresses, Check, Observed
 from providers.local import host, kind, mirror
 from providers.local import record as records
 from providers.local.home import ClusterFolder, cluster_folder
-from providers.local.machine import CONSOLE
 
 USER = "debian"
 ARCH = "amd64"
@@ -153,7 +152,7 @@ def _observed(folder: Path) -> Observed | None:
     record = records.read(folder)
     if record is None:
         return None
-    console, own = folder / CONSOLE, kind.load(record.kind)
+    console, own = folder / records.CONSOLE, kind.load(record.kind)
     return Observed(
         name=record.name,
         running=own.pid(folder) is not None,

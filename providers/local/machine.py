@@ -20,7 +20,6 @@ from providers.local.record import Record
 from providers.local.terraform.resource import Resource, is_known
 from providers.local.terraform.schema import UNKNOWN, Attribute, InvalidAttribute, State
 
-CONSOLE = "console.log"
 _RESTART = ("cpus", "memory", "disk", "network", "disks", "egress", "accel", "forwards")
 ACCELERATORS = ("auto", "kvm", "tcg")
 GRACE = 120  # s
@@ -173,7 +172,7 @@ class Machine(Resource[ClusterFolder]):
             "pid": pid,
             "ssh_port": record.ports["ssh"],
             "forward_ports": {name: port for name, port in record.ports.items() if name != "ssh"},
-            "console": str(folder / CONSOLE),
+            "console": str(folder / records.CONSOLE),
         }
 
     def read(self, state: State) -> State | None:

@@ -16,11 +16,10 @@ from generator.directories import cache
 from generator.errors import UserError
 from providers.local import accelerator, disk, metadata, network, ports, process, qmp
 from providers.local.home import ClusterFolder
-from providers.local.record import Record, mac
+from providers.local.record import CONSOLE, Record, mac
 from providers.local.terraform.resource import STOP
 
 PROGRAM = "qemu-system-x86_64"
-CONSOLE = "console.log"
 METADATA_ADDRESS = "10.0.2.100:80"
 _START_SECONDS = 60.0
 # The root file system is the whole first disk; a machine that panics starts again rather than hangs.

@@ -11,6 +11,7 @@ from typing import Any
 from providers.local.home import ClusterFolder, read_json, write_json
 
 FILE = "machine.json"
+CONSOLE = "console.log"  # beside it: what the machine wrote to its serial console
 
 
 @dataclass(frozen=True, slots=True)

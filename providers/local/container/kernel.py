@@ -65,15 +65,23 @@ def _settings() -> dict[str, str]:
 
 def unprepared() -> tuple[str, ...]:
     """What must be done to this computer before its first machine, in words; () where nothing is left to do."""
-    absent = tuple(name for name in modules(FEATURES) if not (_ROOT / "sys/module" / name).exists())
+    absent = _unloaded(modules(FEATURES))
     loading = (f"loading kernel modules: {' '.join(absent)}",) if absent else ()
-    low = int(_WATCHERS.read_text()) < WATCHERS
-    return (*loading, *([f"setting {_WATCHERS_NAME} to {WATCHERS} until this computer boots again"] if low else []))
+    raising = (f"setting {_WATCHERS_NAME} to {WATCHERS} until this computer boots again",) if _few_watchers() else ()
+    return (*loading, *raising)
 
 
 def prepare(names: Iterable[str]) -> None:
     """Load modules, which machines cannot, and let the machines together have as many watchers as each needs."""
-    if wanted := [name for name in names if not (_ROOT / "sys/module" / name).exists()]:
-        run([find("modprobe"), "--all", *wanted], "Loading kernel modules")
-    if int(_WATCHERS.read_text()) < WATCHERS:
+    if absent := _unloaded(names):
+        run([find("modprobe"), "--all", *absent], "Loading kernel modules")
+    if _few_watchers():
         _WATCHERS.write_text(str(WATCHERS))
+
+
+def _unloaded(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(name for name in names if not (_ROOT / "sys/module" / name).exists())
+
+
+def _few_watchers() -> bool:
+    return int(_WATCHERS.read_text()) < WATCHERS

@@ -44,10 +44,10 @@ def network_namespace(descriptor: int) -> Iterator[None]:
     """Be in the network namespace that `descriptor` refers to for a while; this thread only."""
     own = os.open("/proc/thread-self/ns/net", os.O_RDONLY)
     try:
-        _check(_libc.setns(descriptor, NEW_NETWORK), "setns")
+        enter_network_namespace(descriptor)
         yield
     finally:
-        _check(_libc.setns(own, NEW_NETWORK), "setns")
+        enter_network_namespace(own)
         os.close(own)
 
 

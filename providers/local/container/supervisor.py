@@ -21,7 +21,6 @@ from providers.local.container import cgroup, filesystem, forward, linux, lock, 
 from providers.local.home import ClusterFolder
 from providers.local.record import Record
 
-CONSOLE = "console.log"
 LOG = "supervisor.log"
 REBOOT = 133  # how systemd-nspawn ends where the machine wants to boot again
 _STARTED = "started"
@@ -184,7 +183,7 @@ def _boot(line: list[str], group: cgroup.Cgroup) -> subprocess.Popen[bytes]:
         linux.own_mounts()
         linux.mount("proc", Path("/proc"), "proc")
 
-    with linux.children_in_new_pid_namespace(), Path(CONSOLE).open("ab") as console:
+    with linux.children_in_new_pid_namespace(), Path(records.CONSOLE).open("ab") as console:
         machine = subprocess.Popen(
             line, env=_environment(), stdin=subprocess.DEVNULL, stdout=console, preexec_fn=become_machine
         )
