@@ -93,7 +93,7 @@ class CloudCluster(Kubernetes):
 
     def lend_hands(self) -> None:
         """Let `on` work, on all machines that are nodes."""
-        self.kubectl("apply", "--filename=-", stdin=HANDS)
+        self.apply_manifest(HANDS)
 
     def on(self, machine: str, command: str) -> str:
         """What a shell command prints on a machine."""

@@ -19,7 +19,7 @@ MANIFEST = daemons.manifest("echo", "e2e", container=SERVER) + SERVICE
 
 def run(cluster, nodes):
     """Have one that is ready on each of `nodes`."""
-    cluster.kubectl("apply", "--filename=-", stdin=MANIFEST)
+    cluster.apply_manifest(MANIFEST)
 
     def all_ready():
         status = cluster.get("daemonset", "--namespace=e2e", "echo")["status"]

@@ -44,6 +44,10 @@ class Kubernetes:
         assert not check or done.returncode == 0, f"kubectl {' '.join(arguments)}: {done.stderr}"
         return done.stdout
 
+    def apply_manifest(self, manifest: str) -> None:
+        """`kubectl apply`, which first asks for the schema of the whole API: a minute of an emulated master."""
+        self.kubectl("apply", "--request-timeout=5m", "--filename=-", stdin=manifest)
+
     def get(self, *arguments: str) -> dict:
         return json.loads(self.kubectl("get", *arguments, "--output=json"))
 

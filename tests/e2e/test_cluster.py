@@ -111,7 +111,7 @@ def test_network_policy_denies(cluster):
     (one, _), (_, (_, address)), *_ = echo.pods(cluster).items()
     url = f"http://{address}:8080/hostname"
     assert echo.fetch(cluster, one, url)
-    cluster.kubectl("apply", "--filename=-", stdin=DENY)
+    cluster.apply_manifest(DENY)
     cluster.until("denied traffic", lambda: not echo.fetch(cluster, one, url, 5), 120)
     cluster.kubectl("delete", "--namespace=e2e", "networkpolicy", "deny")
     cluster.until("allowed traffic", lambda: echo.fetch(cluster, one, url, 5), 120)
@@ -162,7 +162,7 @@ def test_a_killed_machine_is_drift_and_apply_heals_it(cluster):
 
 def test_a_worker_that_is_taken_away_leaves_first(cluster):
     shape, worker = cluster.shape, cluster.shape.last_worker
-    cluster.kubectl("apply", "--filename=-", stdin=ROAM.format(node=worker))
+    cluster.apply_manifest(ROAM.format(node=worker))
     assert cluster.until("a pod on the worker", lambda: roaming(cluster)) == worker
     if cluster.driver == "weave":
         assert worker in weave.shares(cluster)
