@@ -96,7 +96,7 @@ def test_commas_in_paths_stay_in_their_option(tmp_path: Path, monkeypatch: pytes
     cluster = cluster_folder("c")
     (disk := cluster.disks / "d.qcow2").parent.mkdir(parents=True)
     disk.touch()
-    line = qemu.command_line(cluster, record(disks=("d",)), tmp_path)
+    line = qemu.command_line(cluster, record(disks=("d",)), tmp_path, None)
     drive = next(word for word in line if "d.qcow2" in word)
     assert "a,,b=c d'e" in drive
     user = next(word for word in line if word.startswith("user,"))
@@ -104,7 +104,7 @@ def test_commas_in_paths_stay_in_their_option(tmp_path: Path, monkeypatch: pytes
 
 
 def test_without_egress_only_the_forwards_stay(tmp_path: Path) -> None:
-    line = qemu.command_line(cluster_folder("c"), record(egress=False), tmp_path)
+    line = qemu.command_line(cluster_folder("c"), record(egress=False), tmp_path, None)
     user = next(word for word in line if word.startswith("user,"))
     assert ",restrict=on," in user
     assert "hostfwd=tcp:127.0.0.1:20000-:22" in user
@@ -116,8 +116,11 @@ def test_networks_of_different_clusters_do_not_meet() -> None:
 
 
 def test_a_machine_without_its_network_says_so(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="there is no network n"):
-        qemu.command_line(cluster_folder("c"), record(network="n"), tmp_path)
+    with (
+        pytest.raises(UserError, match="there is no network n"),
+        qemu.plugged(cluster_folder("c"), record(network="n")),
+    ):
+        pass
 
 
 @pytest.mark.skipif(not shutil.which("xorriso"), reason="xorriso reads the image")

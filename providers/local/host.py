@@ -11,10 +11,13 @@ from generator.directories import cache
 from generator.errors import UserError
 from generator.topology import Machine
 from providers import Check
-from providers.local import accelerator, ports
+from providers.local import accelerator, ethernet, ports
 from providers.local.home import home
 
 _BASE_GIB = 3  # a base image, and the same with container images loaded
+_NAMESPACE_HINT = (
+    "Permit user namespaces (on Ubuntu: sysctl kernel.apparmor_restrict_unprivileged_userns=0) and modprobe tun."
+)
 _MACHINE_GIB = 2  # what a machine writes in its first days; its disk grows as it is used
 
 
@@ -25,7 +28,15 @@ def checks(new: Sequence[Machine]) -> tuple[Check, ...]:
 
 def emulation() -> tuple[Check, ...]:
     """What virtual machines need beside that."""
-    return (tool("qemu-system-x86_64"), tool("qemu-img"), _accelerator())
+    return (tool("qemu-system-x86_64"), tool("qemu-img"), _accelerator(), _ethernet())
+
+
+def _ethernet() -> Check:
+    """Machines work without it too, so this is no failure."""
+    if reason := ethernet.obstacle():
+        detail = f"machines talk over loopback multicast, which other users of this computer can join: {reason}"
+        return Check("network of the machines", False, detail, _NAMESPACE_HINT)
+    return Check("network of the machines", True, "a bridge in a namespace of its own")
 
 
 def tool(name: str) -> Check:

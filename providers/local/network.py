@@ -1,14 +1,18 @@
 """`anywhere_network`: the Ethernet between a cluster's machines.
 
-Every QEMU joins one multicast group on the loopback interface, so there is no switch process: nothing that can
-die, needs root, or is left behind. Frames never leave the host.
+Virtual machines are on a bridge in a namespace (see `ethernet`), containers likewise. Where this computer permits no
+such namespace, every QEMU joins one multicast group on the loopback interface. Either way there is no switch process:
+nothing that can die, needs root, or is left behind. Frames never leave the host.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import ipaddress
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from providers.local import kind, names
@@ -30,13 +34,26 @@ def _choose_socket(cluster: ClusterFolder, name: str) -> str:
     return f"239.{192 + digest[0] % 64}.{digest[1]}.{digest[2]}:{port}"
 
 
+@contextmanager
+def alone(cluster: ClusterFolder) -> Iterator[None]:
+    """One at a time for this cluster's networks."""
+    descriptor = os.open(cluster.networks, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 class Network(Resource[ClusterFolder]):
     description = "An Ethernet between machines of this host."
     schema = {
         "id": Attribute("string", "The network's name.", computed=True),
         "name": Attribute("string", "Its name within the cluster.", required=True, replace=True),
         "cidr": Attribute("string", "The addresses of its machines, such as 10.20.0.0/16.", required=True),
-        "socket": Attribute("string", "The multicast group and port that carries its frames.", computed=True),
+        "socket": Attribute(
+            "string", "The multicast group and port that carry its frames where nothing else can.", computed=True
+        ),
     }
 
     @classmethod

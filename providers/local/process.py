@@ -39,6 +39,12 @@ def find(folder: Path) -> int | None:
     return next((other for other in others if _is_qemu_in(other, folder)), None)
 
 
+def running(machines: Path) -> tuple[int, ...]:
+    """The pids of the machines that are on, of those in the folder `machines`."""
+    folders = sorted(machines.iterdir()) if machines.exists() else []
+    return tuple(pid for folder in folders if (pid := find(folder)))
+
+
 def started(folder: Path) -> float:
     """When the machine in `folder` was last started, in seconds since 1970; 0 where it never was."""
     try:

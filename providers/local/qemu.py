@@ -7,14 +7,15 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from generator.command import missing
 from generator.directories import cache
 from generator.errors import UserError
-from providers.local import accelerator, disk, metadata, network, ports, process, qmp
+from providers.local import accelerator, disk, ethernet, metadata, network, ports, process, qmp
 from providers.local.home import ClusterFolder
 from providers.local.record import CONSOLE, Record, mac
 from providers.local.terraform.resource import STOP
@@ -65,16 +66,45 @@ def _nic(cluster: ClusterFolder, record: Record, name: str) -> str:
     return _option("virtio-net-pci", netdev=name, mac=mac(cluster, record.name, name), romfile="")
 
 
-def _nics(cluster: ClusterFolder, record: Record) -> Iterator[str]:
+def _nics(cluster: ClusterFolder, record: Record, link: Link | None) -> Iterator[str]:
     yield from ("-netdev", _user_nic(cluster, record))
     yield from ("-device", _nic(cluster, record, "outside"))
+    if link:
+        yield from ("-netdev", link.netdev)
+        yield from ("-device", _nic(cluster, record, "cluster"))
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """How a machine is on the cluster's network: QEMU's -netdev, and the descriptors that it inherits for it."""
+
+    netdev: str
+    descriptors: tuple[int, ...] = ()
+
+
+@contextmanager
+def plugged(cluster: ClusterFolder, record: Record) -> Iterator[Link | None]:
+    """The machine's link to the cluster's network, for the time of its start; None where it has none."""
     if record.network is None:
+        yield None
         return
-    socket = network.socket_of(cluster, record.network)
-    if socket is None:
+    group = network.socket_of(cluster, record.network)
+    if group is None:
         raise UserError(f"Machine {record.name}: there is no network {record.network}.", "Apply again to make it.")
-    yield from ("-netdev", _option("socket", id="cluster", mcast=socket, localaddr="127.0.0.1"))
-    yield from ("-device", _nic(cluster, record, "cluster"))
+    with network.alone(cluster):  # or two machines that start at once would make a network each
+        running = process.running(cluster.machines)
+        if _is_multicast(running):
+            yield Link(_option("socket", id="cluster", mcast=group, localaddr="127.0.0.1"))
+            return
+        with ethernet.port(record.network, running) as port:
+            yield Link(_option("tap", id="cluster", fd=port.frames), port.descriptors)
+
+
+def _is_multicast(running: Sequence[int]) -> bool:
+    """Whether a cluster's frames go over loopback multicast: where its machines began so, or nothing else works."""
+    if running:
+        return not any(map(ethernet.joined, running))
+    return ethernet.obstacle() != ""
 
 
 def _drive(file: str, name: str, serial: str) -> tuple[str, ...]:
@@ -97,7 +127,7 @@ def disk_file(path: Path) -> Path:
     return path.with_name(f"{path.name}.qcow2")
 
 
-def command_line(cluster: ClusterFolder, record: Record, folder: Path) -> list[str]:
+def command_line(cluster: ClusterFolder, record: Record, folder: Path, link: Link | None) -> list[str]:
     """QEMU and its arguments; it must run in `folder`, to which the short names are relative."""
     engine = _engine(record.accel)
     line = [PROGRAM, "-name", f"{cluster.name}/{record.name}", "-nodefaults", "-no-user-config", "-display", "none"]
@@ -116,20 +146,16 @@ def command_line(cluster: ClusterFolder, record: Record, folder: Path) -> list[s
     line += ["-pidfile", process.PIDFILE, "-qmp", f"unix:{qmp.SOCKET},server=on,wait=off"]
     line += ["-chardev", _option("file", id="console", path=CONSOLE, append="on"), "-serial", "chardev:console"]
     line += ["-object", "rng-random,id=random,filename=/dev/urandom", "-device", "virtio-rng-pci,rng=random"]
-    line += [*_drives(cluster, record), *_nics(cluster, record)]
+    line += [*_drives(cluster, record), *_nics(cluster, record, link)]
     if (folder / "vmlinuz").exists():
         line += ["-kernel", "vmlinuz", "-initrd", "initrd", "-append", _KERNEL_LINE + engine.kernel]
     return line
 
 
-def start(cluster: ClusterFolder, record: Record, folder: Path) -> int:
-    """Power on; the pid, once QEMU has taken its command line and runs."""
-    ports.check_free(record.name, record.ports)
-    line = command_line(cluster, record, folder)
-    (folder / qmp.SOCKET).unlink(missing_ok=True)
+def _launch(line: list[str], folder: Path, descriptors: tuple[int, ...]) -> subprocess.Popen[bytes]:
     with (folder / "qemu.log").open("wb") as log:
         try:
-            child = subprocess.Popen(
+            return subprocess.Popen(
                 line,
                 cwd=folder,
                 env={"PATH": os.environ.get("PATH", os.defpath)},  # Terraform's holds the cluster's secrets
@@ -137,9 +163,18 @@ def start(cluster: ClusterFolder, record: Record, folder: Path) -> int:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                pass_fds=descriptors,
             )
         except FileNotFoundError:
             raise missing(PROGRAM) from None
+
+
+def start(cluster: ClusterFolder, record: Record, folder: Path) -> int:
+    """Power on; the pid, once QEMU has taken its command line and runs."""
+    ports.check_free(record.name, record.ports)
+    (folder / qmp.SOCKET).unlink(missing_ok=True)
+    with plugged(cluster, record) as link:
+        child = _launch(command_line(cluster, record, folder, link), folder, link.descriptors if link else ())
     end = time.monotonic() + _START_SECONDS
     while child.poll() is None:
         try:
