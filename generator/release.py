@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from ipaddress import IPv4Network
 from typing import Any
@@ -22,9 +22,17 @@ RUNTIMES: Mapping[str, tuple[str, ...]] = {  # where an image is needed, if not 
 
 
 def document(
-    definition: Definition, lock: Lock, topology: Topology, node: str, secrets: Mapping[str, Mapping[str, Any]]
+    definition: Definition,
+    lock: Lock,
+    topology: Topology,
+    node: str,
+    secrets: Mapping[str, Mapping[str, Any]],
+    guarded: Sequence[str],
 ) -> bytes:
-    """The release as JSON; `node` is the SHA-256 of the node archive, `secrets` is {component: {roles, version}}."""
+    """The release as JSON; `node` is the SHA-256 of the node archive, `secrets` is {component: {roles, version}}.
+
+    `guarded` are the networks that machines reach, but their containers do not.
+    """
     network = definition.network
     content = {
         "apiVersion": "anywhere/v1",
@@ -35,6 +43,7 @@ def document(
         "registry": definition.registry,
         "secrets": {component: described["version"] for component, described in secrets.items()},
         "images": {arch: images(by_name, lock) for arch, by_name in lock.images.items()},
+        "guarded": list(guarded),
         "packages": {arch: packages.sha256 for arch, packages in lock.packages.items()},
         "network": {
             "driver": lock.driver,

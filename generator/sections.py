@@ -18,6 +18,7 @@ class Local:
 
     machines: str
     egress: bool
+    host_loopback: bool
     accel: str
 
 

@@ -94,7 +94,11 @@ def definitions(draw: st.DrawFn, arch: st.SearchStrategy[str] = architectures) -
         registry=draw(st.none() | st.just("registry.example.com:5000/k8s")),
         addons=draw(st.sampled_from(((), ("dns",)))),
         ssh_keys=(),
-        providers=Sections(local=Local(machines="vm", egress=draw(st.booleans()), accel="auto"), aws=None, gce=None),
+        providers=Sections(
+            local=Local(machines="vm", egress=draw(st.booleans()), host_loopback=draw(st.booleans()), accel="auto"),
+            aws=None,
+            gce=None,
+        ),
     )
 
 

@@ -25,7 +25,9 @@ def test_what_is_left_out_has_a_default(tmp_path):
     assert found.network.driver is None
     assert found.network.machines == IPv4Network("10.20.0.0/16")
     assert (found.addons, found.registry, found.ssh_keys) == (("dns",), None, ())
-    assert found.providers == Sections(Local(machines="vm", egress=True, accel="auto"), aws=None, gce=None)
+    assert found.providers == Sections(
+        Local(machines="vm", egress=True, host_loopback=False, accel="auto"), aws=None, gce=None
+    )
 
 
 def test_a_definition_is_frozen(tmp_path):

@@ -23,7 +23,7 @@ STAR_WARS = Definition(
     registry=None,
     addons=("dns",),
     ssh_keys=(),
-    providers=Sections(Local(machines="vm", egress=True, accel="auto"), aws=None, gce=None),
+    providers=Sections(Local(machines="vm", egress=True, host_loopback=False, accel="auto"), aws=None, gce=None),
 )
 
 

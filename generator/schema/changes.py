@@ -46,6 +46,7 @@ CHANGES: Mapping[str, tuple[str, str]] = {
     "spec.access.ssh_keys": (NEW, "The way in, such as AWS's endpoint for ssh, is live."),
     "providers.local.machines": (NEW, "A machine stays what it is; Terraform replaces none for it."),
     "providers.local.egress": (LIVE, "Machines are stopped and started again."),
+    "providers.local.host_loopback": (LIVE, ""),
     "providers.local.accel": (LIVE, "Machines are stopped and started again."),
     "providers.aws.region": (REFUSED, "The lock is of the old region."),
     "providers.aws.account": (REFUSED, "The credentials and the lock must be of this account."),

@@ -65,6 +65,10 @@ class Local(Strict):
         "guest kernel runs and they can be made.",
     )
     egress: bool = Field(default=True, description="Whether machines reach the outside.")
+    host_loopback: bool = Field(
+        default=False,
+        description="Whether pods reach the loopback services of this computer, at 10.0.2.2; takes egress, and vm.",
+    )
     accel: fields.Accel = Field(default="auto", description="How QEMU runs machines: kvm, tcg, or what works.")
 
     def section(self) -> sections.Local:

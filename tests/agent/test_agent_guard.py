@@ -1,4 +1,4 @@
-"""Pods must not ask the metadata service for the machine's keys."""
+"""Pods must not ask the metadata service for the machine's keys, nor reach what else is for the machine alone."""
 
 import re
 import shlex
@@ -7,69 +7,83 @@ import subprocess
 import pytest
 from agent import guard, service
 
-ADDRESS = "10.0.2.100"
-RULE = f"PREROUTING ! -i lo -d {ADDRESS}/32 -p tcp ! --dport 53 -j DROP"
+NETWORK = "10.0.2.0/24"
+CHAIN = [
+    f"-A {guard.CHAIN} -d {NETWORK} -p tcp -m tcp ! --dport 53 -j DROP",
+    f"-A {guard.CHAIN} -d {NETWORK} -p udp -m udp ! --dport 53 -j DROP",
+]
+JUMP = f"-A PREROUTING ! -i lo -j {guard.CHAIN}"
 
 
 def installed():
     return (service.UNITS / guard.UNIT).read_text()
 
 
-def start(text):
-    """The words of a unit's ExecStart."""
-    return shlex.split(re.search(r"^ExecStart=(.*)$", text, re.MULTILINE)[1])
+def starts(text):
+    """The commands of a unit's ExecStart lines, each as words."""
+    return [shlex.split(line) for line in re.findall(r"^ExecStart=(.*)$", text, re.MULTILINE)]
 
 
 @pytest.fixture
 def machine(tmp_path, monkeypatch, programs):
-    """iptables keeps its rules in a file; systemctl starts the unit and enables it."""
+    """The rules are in the kernel's hands: `iptables -C` says whether a restart of the unit has put them there."""
     monkeypatch.setattr(service, "UNITS", tmp_path / "units")
-    rules, wants = tmp_path / "rules", tmp_path / "units" / "docker.service.wants"
-    rules.touch()
-    programs.put(
-        "iptables",
-        f'action=$4; shift 4; case $action in -C) grep -qx -- "$*" {rules} ;; -I) echo "$*" >>{rules} ;; esac',
-    )
-    unit = tmp_path / "units" / guard.UNIT
+    monkeypatch.setattr(guard, "RULES", tmp_path / "guard.rules")
+    wants, in_force = tmp_path / "units" / "docker.service.wants", tmp_path / "in-force"
+    programs.put("iptables", f"test -e {in_force}")
     programs.put(
         "systemctl",
-        f"case $1 in enable) mkdir -p {wants}; touch {wants}/$2 ;; "
-        f"restart) eval \"$(sed -n 's/^ExecStart=//p' {unit})\" ;; esac",
+        f"case $1 in enable) mkdir -p {wants}; touch {wants}/$2 ;; restart) touch {in_force} ;; esac",
     )
-    programs.rules = rules
+    programs.in_force = in_force
     return programs
 
 
-def test_the_rule_is_there_once_and_at_each_boot(machine):
+def restarts(machine):
+    return machine.runs().count(f"systemctl restart {guard.UNIT}")
+
+
+def test_the_rules_are_there_once_and_at_each_boot(machine):
     for _ in range(2):
-        guard.ensure(ADDRESS)
-    assert machine.rules.read_text() == f"{RULE}\n"
+        guard.ensure([NETWORK])
+    assert 1 <= restarts(machine) <= 2
+    before = restarts(machine)
+    guard.ensure([NETWORK])
+    assert restarts(machine) == before
     assert machine.runs().count(f"systemctl enable {guard.UNIT}") == 1
 
 
-def test_a_rule_that_someone_removed_is_put_back(machine):
-    guard.ensure(ADDRESS)
-    machine.rules.write_text("")
-    guard.ensure(ADDRESS)
-    assert machine.rules.read_text() == f"{RULE}\n"
+def test_rules_that_someone_removed_are_put_back(machine):
+    guard.ensure([NETWORK])
+    before = restarts(machine)
+    machine.in_force.unlink()
+    guard.ensure([NETWORK])
+    assert restarts(machine) == before + 1
+
+
+def test_other_networks_reach_the_kernel(machine):
+    guard.ensure([NETWORK])
+    before = restarts(machine)
+    guard.ensure(["169.254.169.254/32"])
+    assert restarts(machine) == before + 1
+    assert NETWORK not in guard.RULES.read_text()
 
 
 def test_it_comes_before_any_container(machine):
-    guard.ensure(ADDRESS)
+    guard.ensure([NETWORK])
     assert re.search(r"^Before=docker.service containerd.service$", installed(), re.MULTILINE)
     wanted_by = re.search(r"^WantedBy=(.*)$", installed(), re.MULTILINE)[1].split()
     assert {"docker.service", "containerd.service"} <= set(wanted_by)
     assert not re.search(r"^RequiredBy=|^PartOf=", installed(), re.MULTILINE)  # a restart would take Docker along
 
 
-def test_the_kernel_takes_the_rule_of_the_unit(machine, monkeypatch):
+def test_the_kernel_takes_the_rules_of_the_unit(machine, monkeypatch):
     """In a network namespace of its own, twice, with the real iptables."""
-    guard.ensure(ADDRESS)
+    guard.ensure([NETWORK])
     monkeypatch.setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
-    words = start(installed())
-    line = " && ".join([shlex.join(words)] * 2 + ["iptables -t raw -S PREROUTING"])
+    line = " && ".join([*map(shlex.join, starts(installed()))] * 2 + ["iptables -t raw -S"])
     done = subprocess.run(["unshare", "--net", "sh", "-c", line], capture_output=True, text=True)
-    if done.returncode and ("unshare" in done.stderr or "iptables: not found" in done.stderr):
+    if done.returncode and ("unshare" in done.stderr or "not found" in done.stderr):
         pytest.skip(done.stderr)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count(f"-d {ADDRESS}/32 ! -i lo -p tcp") == 1
+    assert [rule for rule in done.stdout.splitlines() if rule.startswith("-A")] == [JUMP, *CHAIN]

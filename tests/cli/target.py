@@ -83,6 +83,9 @@ class Nowhere:
     def base_images(self, lock):
         return {}
 
+    def guarded(self, definition):
+        return ()
+
     def settings(self, definition, lock):
         return {}
 

@@ -56,7 +56,9 @@ def define(tmp_path: Path):
         return replace(
             base,
             path=tmp_path / "cluster.yaml",
-            providers=Sections(Local(machines="vm", egress=True, accel="auto"), None, Gce(**gce).section()),
+            providers=Sections(
+                Local(machines="vm", egress=True, host_loopback=False, accel="auto"), None, Gce(**gce).section()
+            ),
         )
 
     return make

@@ -120,7 +120,7 @@ def prepare(release: Mapping[str, Any], mark: Mark) -> Host:
     packages.ensure(release["packages"])
     settings.resolve_names()
     me = host.read(release)
-    guard.ensure(me.metadata)
+    guard.ensure(release["guarded"])
     return me
 
 

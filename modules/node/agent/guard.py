@@ -1,21 +1,49 @@
-"""Keep pods and role containers away from the metadata service, which gives this machine's keys to every caller.
+"""Keep pods and role containers away from addresses that are for the machine alone: first of all the metadata service,
+which gives this machine's keys to every caller.
 
-A unit does that before Docker and containerd start at each boot; here it is installed, and its rule verified.
+A unit does that before Docker and containerd start at each boot; here it is installed, and its rules verified.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
 from agent import service
+from agent.files import put
 from agent.host import NodeError, run
 
 UNIT = "anywhere-guard.service"
+RULES = Path("/etc/anywhere/guard.rules")
+CHAIN = "ANYWHERE-GUARD"
 
 
-def ensure(metadata: str) -> None:
-    """Make the unit drop packets for the address `metadata`, now and after each boot."""
-    rule = ["PREROUTING", "!", "-i", "lo", "-d", f"{metadata}/32", "-p", "tcp", "!", "--dport", "53", "-j", "DROP"]
-    service.ensure(UNIT, rule=" ".join(rule))
-    try:
-        run("iptables", "-w", "-t", "raw", "-C", *rule)
-    except NodeError:  # someone has removed it since
+def ensure(networks: Sequence[str]) -> None:
+    """Make the unit drop packets to `networks` (such as `169.254.169.254/32`), now and after each boot."""
+    changed = put(RULES, _table(networks))
+    service.ensure(UNIT, rules=str(RULES), chain=CHAIN)
+    if changed or not _in_force(networks):
         run("systemctl", "restart", UNIT)
+
+
+def _rules(networks: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    """Port 53 stays open: the name server that the cluster's DNS asks may have one of the addresses."""
+    for network in networks:
+        for protocol in ("tcp", "udp"):
+            yield (CHAIN, "-d", network, "-p", protocol, "!", "--dport", "53", "-j", "DROP")
+
+
+def _table(networks: Sequence[str]) -> str:
+    """The chain as iptables-restore takes it, which replaces all of it at once."""
+    rules = (f"-A {' '.join(rule)}" for rule in _rules(networks))
+    return "\n".join(("*raw", f":{CHAIN} - [0:0]", *rules, "COMMIT", ""))
+
+
+def _in_force(networks: Sequence[str]) -> bool:
+    """Whether nobody has removed anything since."""
+    try:
+        for rule in (("PREROUTING", "!", "-i", "lo", "-j", CHAIN), *_rules(networks)):
+            run("iptables", "-w", "-t", "raw", "-C", *rule)
+    except NodeError:
+        return False
+    return True
