@@ -58,7 +58,7 @@ def find(environment: Mapping[str, str]) -> Binary:
     if chosen := environment.get("ANYWHERE_TERRAFORM"):
         path = shutil.which(chosen)
         if not path:
-            raise UserError(f"ANYWHERE_TERRAFORM is {chosen!r}, which is not a program.", _GET)
+            raise UserError(f"ANYWHERE_TERRAFORM is {chosen!r}, which is not an executable.", _GET)
         return Binary(Path(path))
     path = f"{environment.get('PATH', '')}:{Path(sys.executable).parent}"
     candidates = [Binary(Path(f)) for name in ("terraform", "tofu") if (f := shutil.which(name, path=path))]

@@ -14,6 +14,8 @@ def confirm(question: str, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise UserError("Nothing was changed: nobody is there to agree.", "Say --yes (with make: APPROVE=yes).")
+        raise UserError(
+            "Nothing was changed: there is no terminal to ask for approval on.", "Pass --yes (with make: APPROVE=yes)."
+        )
     if not typer.confirm(question, err=True):
-        raise UserError("Nothing was changed: you did not agree.")
+        raise UserError("Nothing was changed: you did not approve it.")

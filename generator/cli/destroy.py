@@ -35,7 +35,7 @@ def _leftovers(lines: tuple[str, ...]) -> int:
     if not lines:
         typer.echo("Nothing is left.")
         return 0
-    typer.echo("Left over, and not removed:", err=True)
+    typer.echo("Left over:", err=True)
     for line in lines:
         typer.echo(f"  {line}", err=True)
     return 1

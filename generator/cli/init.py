@@ -34,9 +34,9 @@ def run(file: File = DEFAULT_FILE, name: Name = None) -> int:
         with file.open("x") as opened:
             opened.write(TEMPLATE.format(name=chosen))
     except FileExistsError:
-        raise UserError(f"{file} is there already.", "Give another path, or edit that one.") from None
+        raise UserError(f"{file} already exists.", "Give another path, or edit that file.") from None
     except FileNotFoundError:
-        raise UserError(f"There is not a folder {file.parent}.", "Make it first, or give another path.") from None
+        raise UserError(f"The folder {file.parent} does not exist.", "Create it, or give another path.") from None
     typer.echo(f"Wrote {file}. Next: anywhere apply {file}")
     return 0
 

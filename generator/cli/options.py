@@ -19,11 +19,15 @@ Out = Annotated[
     typer.Option("--out", help="The rendered folder; .anywhere/<cluster>-<provider> beside FILE if left out."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for a machine to read.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", envvar="ANYWHERE_YES", help="Do it without asking.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", envvar="ANYWHERE_YES", help="Skip the question for approval.")]
 
 MayDestroy = Annotated[
     list[str],
-    typer.Option("--may-destroy", metavar="MACHINE", help="Allow a plan to destroy this machine's etcd data, or it."),
+    typer.Option(
+        "--may-destroy",
+        metavar="MACHINE",
+        help="Allow the plan to destroy this machine or its etcd data. May be given several times.",
+    ),
 ]
 
 DEFAULT_FILE = Path("cluster.yaml")

@@ -38,7 +38,7 @@ def go(cache: Path, progress: Progress) -> Path:
         return Path(installed)
     folder = cache / "go" / f"go{VERSION}"
     if not (folder / "bin" / "go").exists():
-        progress.note(f"getting Go {VERSION}")
+        progress.note(f"downloading Go {VERSION}")
         _install(cache / "go", folder, progress)
     return folder / "bin" / "go"
 

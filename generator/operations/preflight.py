@@ -25,4 +25,4 @@ def require(failed: Sequence[Check]) -> None:
         raise UserError(f"{failed[0].subject}: {failed[0].detail}.", failed[0].hint)
     if failed:
         lines = "\n".join(f"  {check.subject}: {check.detail}. {check.hint}" for check in failed)
-        raise UserError(f"The target is not fit for this cluster:\n{lines}", "Nothing was changed.")
+        raise UserError(f"The target cannot hold this cluster:\n{lines}", "Nothing was changed.")

@@ -208,8 +208,8 @@ def _refuse_more(plan: Plan, approved: Iterable[Change], may_destroy: Sequence[s
     grave = {c for c in plan.changes if c.action in ("delete", "replace") or _is_machine(c, addresses)}
     if more := sorted(change.address for change in grave.difference(approved)):
         raise UserError(
-            f"There is more to change by now than what you agreed to: {', '.join(more)}.",
-            "Apply again: the new plan shows all that is left.",
+            f"More has to change now than you approved: {', '.join(more)}.",
+            "Apply again and review the new plan.",
         )
 
 

@@ -54,8 +54,8 @@ class Apt:
     def __init__(self, arch: str, folder: Path) -> None:
         if not shutil.which("apt-get"):
             raise UserError(
-                "The packages of nodes cannot be had: apt is not installed.",
-                "Lock on a Debian or Ubuntu machine, and bring the archive that it puts in its cache: packages/*.tar.",
+                "Packages for nodes cannot be downloaded: apt is not installed.",
+                "Run `anywhere images lock` on Debian or Ubuntu, and copy the archive from its cache: packages/*.tar.",
             )
         self._folder = folder
         for name in ("lists/partial", "cache/archives/partial", "etc/apt.conf.d", "etc/preferences.d", "debs"):

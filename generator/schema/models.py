@@ -22,7 +22,7 @@ def _default(cidr: str, description: str) -> Any:
 
 
 def _size(name: str) -> Any:
-    return Field(default=name, description="The size of the machines, as below.")
+    return Field(default=name, description="The machines' size; sizes are listed below.")
 
 
 class Metadata(Strict):
@@ -67,9 +67,14 @@ class Masters(Strict):
 class Pool(Strict):
     """Workers alike."""
 
-    name: fields.PoolName = Field(default="general", description="What its machines are called after: worker-NAME-1.")
+    name: fields.PoolName = Field(
+        default="general", description="The pool's name; its machines are worker-NAME-1 and so on."
+    )
     count: int = Field(
-        ge=0, le=POOL_LIMIT, examples=[3], description="How many; where min and max differ, how many to begin with."
+        ge=0,
+        le=POOL_LIMIT,
+        examples=[3],
+        description="How many machines; with different min and max, how many at first.",
     )
     size: fields.SizeName = _size("medium")
     labels: dict[fields.LabelKey, fields.LabelValue] = Field(default={}, description="Labels of the pool's nodes.")
@@ -79,16 +84,20 @@ class Pool(Strict):
         examples=[["dedicated=gpu:NoSchedule"]],
     )
     arch: fields.Arch = _ARCH
-    spot: bool = Field(default=False, description="Cheaper machines that a cloud may take back.")
-    min: int | None = Field(default=None, ge=0, le=POOL_LIMIT, description="The least that autoscaling keeps.")
-    max: int | None = Field(default=None, ge=0, le=POOL_LIMIT, description="The most that autoscaling makes.")
+    spot: bool = Field(default=False, description="Use cheaper machines that the cloud may take back.")
+    min: int | None = Field(
+        default=None, ge=0, le=POOL_LIMIT, description="The fewest machines that autoscaling keeps."
+    )
+    max: int | None = Field(
+        default=None, ge=0, le=POOL_LIMIT, description="The most machines that autoscaling creates."
+    )
 
 
 class NamedPool(Pool):
     """Workers alike, one pool of several."""
 
     name: fields.PoolName = Field(
-        description="What its machines are called after: worker-NAME-1.", examples=["general"]
+        description="The pool's name; its machines are worker-NAME-1 and so on.", examples=["general"]
     )
 
 

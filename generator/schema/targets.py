@@ -52,7 +52,9 @@ AwsSizes = dict[fields.SizeName, Annotated[dict[fields.Arch, fields.AwsType], _b
 GceSizes = dict[fields.SizeName, Annotated[dict[fields.Arch, fields.GceType], _by_arch("e2-medium", "t2a-standard-2")]]
 LoadBalancer = Annotated[
     bool | None,
-    Field(description="A public address for the API, for admin_cidrs alone; left out: where masters are several."),
+    Field(
+        description="Whether the API has a public address, for admin_cidrs only. Defaults to true with several masters."
+    ),
 ]
 
 
@@ -69,7 +71,9 @@ class Local(Strict):
         default=False,
         description="Whether pods reach the loopback services of this computer, at 10.0.2.2; takes egress, and vm.",
     )
-    accel: fields.Accel = Field(default="auto", description="How QEMU runs machines: kvm, tcg, or what works.")
+    accel: fields.Accel = Field(
+        default="auto", description="How QEMU runs machines: kvm, tcg (emulation), or auto for whichever works."
+    )
 
     def section(self) -> sections.Local:
         return sections.Local(**dict(self))
@@ -92,11 +96,11 @@ class Vpc(Strict):
 
     id: fields.VpcId = Field(description="The VPC.", examples=["vpc-0123456789abcdef0"])
     subnets: Annotated[fields.Items[fields.SubnetId], Field(min_length=1), AfterValidator(_distinct)] = Field(
-        description="Private subnets for machines, one or more; machines take turns in them.",
+        description="Private subnets for machines, one or more; machines are spread over them.",
         examples=[["subnet-0123456789abcdef0"]],
     )
     public_subnets: Annotated[fields.Items[fields.SubnetId], AfterValidator(_distinct)] = Field(
-        default=(), description="For the API's load balancer."
+        default=(), description="Public subnets for the API's load balancer."
     )
 
 
@@ -105,17 +109,21 @@ class Aws(Strict):
 
     region: fields.AwsRegion = Field(description="The region.", examples=["eu-west-1"])
     account: fields.AwsAccount | None = Field(
-        default=None, description="In quotes: the only account that will do.", examples=["123456789012"]
+        default=None, description="The only account that is accepted, in quotes.", examples=["123456789012"]
     )
-    admin_cidrs: AdminCidrs = Field(examples=[["203.0.113.0/24"]], description="Who may reach the API from outside.")
-    zones: AwsZones = Field(default=(), description="Left out: all that offer the machines' types.")
+    admin_cidrs: AdminCidrs = Field(
+        examples=[["203.0.113.0/24"]], description="Who may reach the API from outside, as networks."
+    )
+    zones: AwsZones = Field(default=(), description="Defaults to all that offer the machines' types.")
     sizes: AwsSizes = Field(
-        default={}, description="Other types for sizes, as below.", examples=[{"medium": "t3.medium"}]
+        default={}, description="Machine types to use instead of those below.", examples=[{"medium": "t3.medium"}]
     )
     nat: Literal["none", "one", "zone"] = Field(default="one", description="NAT gateways: none, one, or one per zone.")
     load_balancer: LoadBalancer = None
     vpc: Vpc | None = Field(default=None, description="An existing network; left out, the cluster has its own.")
-    images: dict[fields.Arch, fields.AmiId] = Field(default={}, description="Machine images instead of Debian's own.")
+    images: dict[fields.Arch, fields.AmiId] = Field(
+        default={}, description="Machine images to use instead of Debian's."
+    )
     tags: dict[fields.TagKey, fields.TagValue] = Field(
         default={}, description="Tags of everything that Terraform creates.", examples=[{"team": "platform"}]
     )
@@ -154,12 +162,14 @@ class Gce(Strict):
     """Machines on Google Compute Engine, in one project and region."""
 
     project: fields.GceProject = Field(description="The project.", examples=["my-project"])
-    project_number: fields.ProjectNumber | None = Field(default=None, description="Asked for if left out.")
+    project_number: fields.ProjectNumber | None = Field(default=None, description="Looked up if left out.")
     region: fields.GceRegion = Field(description="The region.", examples=["europe-west1"])
-    admin_cidrs: AdminCidrs = Field(examples=[["203.0.113.0/24"]], description="Who may reach the API from outside.")
-    zones: GceZones = Field(default=(), description="Left out: all that offer the machines' types.")
+    admin_cidrs: AdminCidrs = Field(
+        examples=[["203.0.113.0/24"]], description="Who may reach the API from outside, as networks."
+    )
+    zones: GceZones = Field(default=(), description="Defaults to all that offer the machines' types.")
     sizes: GceSizes = Field(
-        default={}, description="Other types for sizes, as below.", examples=[{"medium": "e2-medium"}]
+        default={}, description="Machine types to use instead of those below.", examples=[{"medium": "e2-medium"}]
     )
     nat: Literal["none", "one"] = Field(default="one", description="Cloud NAT: none, or one for the region.")
     load_balancer: LoadBalancer = None
@@ -167,7 +177,7 @@ class Gce(Strict):
         default=None, description="An existing network; left out, the cluster has its own."
     )
     images: dict[fields.Arch, fields.GceImage] = Field(
-        default={}, description="Machine images instead of Debian's own."
+        default={}, description="Machine images to use instead of Debian's."
     )
     labels: dict[fields.GceLabel, fields.GceLabelValue] = Field(
         default={}, description="Labels of everything that Terraform creates.", examples=[{"team": "platform"}]

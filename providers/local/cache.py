@@ -36,7 +36,7 @@ def bootable(key: str) -> Bootable:
     files = [folder() / f"{key}{suffix}" for suffix in SUFFIXES]
     for file in files:
         if not file.is_file():
-            raise UserError(f"The machine image {key[:12]} is not whole: {file} is missing.", "Run apply again.")
+            raise UserError(f"The machine image {key[:12]} is incomplete: {file} is missing.", "Run apply again.")
     return Bootable(*files)
 
 

@@ -35,7 +35,9 @@ class Disk(Resource[ClusterFolder]):
         names.check_least(config["size"], 1, "GiB", "size")
         serial = config["serial"]
         if is_known(serial) and not (0 < len(serial) <= 20 and serial.replace("-", "").isalnum()):
-            raise InvalidAttribute(f"{serial!r} is no serial.", "Use at most 20 letters, digits and dashes.", "serial")
+            raise InvalidAttribute(
+                f"{serial!r} is not a valid serial.", "Use at most 20 letters, digits and dashes.", "serial"
+            )
 
     def plan(self, prior: State | None, planned: State, config: State) -> State:
         if prior is not None and is_known(planned["size"]) and planned["size"] < prior["size"]:

@@ -48,7 +48,7 @@ class Document(Resource[ClusterFolder]):
     def validate(cls, config: State) -> None:
         if is_known(config["key"]) and not _KEY.fullmatch(config["key"]):
             hint = "Use letters, digits and . _ - in parts divided by /; no part begins with a dot."
-            raise InvalidAttribute(f"{config['key']!r} is no document key.", hint, "key")
+            raise InvalidAttribute(f"{config['key']!r} is not a valid document key.", hint, "key")
         # A plan needs no secrets: content_version alone says that content_wo comes with apply.
         given = [name for name in ("content", "content_version", "source") if config[name] is not None]
         if config["content_wo"] is not None and "content_version" not in given:

@@ -96,14 +96,14 @@ class Machine(Resource[ClusterFolder]):
         names.check_least(config["memory"], 64, "MiB", "memory")
         names.check_least(config["disk"], 1, "GiB", "disk")
         if is_known(config["accel"]) and config["accel"] not in ACCELERATORS:
-            raise InvalidAttribute(f"{config['accel']!r} is no accelerator.", "Use auto, kvm or tcg.", "accel")
+            raise InvalidAttribute(f"{config['accel']!r} is not an accelerator.", "Use auto, kvm or tcg.", "accel")
         if is_known(config["forwards"]) and "ssh" in config["forwards"]:
             raise InvalidAttribute("The forward ssh is always there.", "Leave it out.", "forwards", "ssh")
         if is_known(config["address"]):
             try:
                 ipaddress.IPv4Interface(config["address"])
             except ValueError as error:
-                raise InvalidAttribute(f"No address: {error}.", "Write it like 10.20.1.1/16.", "address") from None
+                raise InvalidAttribute(f"Not an address: {error}.", "Write it like 10.20.1.1/16.", "address") from None
         if config["network"] is not None and config["address"] is None:
             raise InvalidAttribute("A machine on a network needs an address.", "Give it one.", "address")
 
@@ -149,7 +149,7 @@ class Machine(Resource[ClusterFolder]):
             return None
         if replace(there, ports={}, made=False) != wanted:
             hint = f"Destroy the cluster that it belongs to, or, if nothing needs it, remove {folder}."
-            raise UserError(f"A machine {wanted.name} that is not in this state exists already.", hint)
+            raise UserError(f"Machine {wanted.name} already exists, but not in this Terraform state.", hint)
         return there
 
     def _make(self, wanted: Record, own: Kind, folder: Path, files: Mapping[str, str]) -> Record:

@@ -64,7 +64,7 @@ class Network(Resource[ClusterFolder]):
         try:
             ipaddress.IPv4Network(config["cidr"])
         except ValueError as error:
-            raise InvalidAttribute(f"No IPv4 network: {error}.", "Write it like 10.20.0.0/16.", "cidr") from None
+            raise InvalidAttribute(f"Not an IPv4 network: {error}.", "Write it like 10.20.0.0/16.", "cidr") from None
 
     def _write(self, planned: State) -> State:
         name = planned["name"]

@@ -167,7 +167,7 @@ def test_nothing_is_destroyed_where_nobody_agrees(nowhere, home, capsys, monkeyp
     state = home / ".anywhere" / "quickstart-local" / "terraform.tfstate"
     before = state.read_bytes()
     assert run("destroy") == 1
-    assert "Nothing was changed: nobody is there to agree." in capsys.readouterr().err
+    assert "Nothing was changed: there is no terminal to ask for approval on." in capsys.readouterr().err
     assert state.read_bytes() == before
 
 
