@@ -80,6 +80,10 @@ def ensure(**changes):
     return containers.ensure({"images": {"etcd": {"id": "sha256:one"}}}, spec(**changes), Plain())
 
 
+def begin(**changes):
+    containers.begin({"images": {"etcd": {"id": "sha256:one"}}}, spec(**changes), Plain())
+
+
 def settings(data="etcd-pki-1", **changes):
     return containers.settings(spec(**changes), {"id": "sha256:one"}, data, Plain())
 
@@ -204,6 +208,26 @@ def test_a_first_one_that_is_not_healthy_says_what_it_said(engine, sick, secrets
     sick.add("--name=etcd1")
     with pytest.raises(NodeError, match="the last words of etcd1"):
         ensure()
+
+
+def test_one_that_begins_is_not_waited_for(engine, sick, secrets):
+    sick.add("etcd")
+    begin()
+    assert engine.containers["etcd1"]["running"]
+    engine.done.clear()
+    begin()
+    assert engine.done == []
+    with pytest.raises(NodeError, match=r"etcd1: .*; log: "):
+        ensure()
+    sick.clear()
+    assert ensure() is False
+
+
+def test_one_that_begins_leaves_the_one_before_it_alone(engine, sick, secrets):
+    ensure()
+    before = engine.containers["etcd1"]["Id"]
+    begin(command=["etcd", "--other"])
+    assert engine.containers["etcd1"]["Id"] == before
 
 
 @pytest.mark.parametrize("healthy", [True, False])

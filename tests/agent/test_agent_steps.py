@@ -70,6 +70,7 @@ def steps(tmp_path, monkeypatch):
     monkeypatch.setattr(network, "load", lambda release, me: net)
     monkeypatch.setattr(containers, "filled", lambda spec, *_: spec)
     monkeypatch.setattr(containers, "ensure", lambda release, spec, net: made.append(spec["component"]))
+    monkeypatch.setattr(containers, "begin", lambda release, spec, net: made.append(f"begin {spec['component']}"))
     monkeypatch.setattr(addons, "apply", lambda release, group: made.append(f"addons.apply {group}"))
     monkeypatch.setattr(service, "ensure", lambda name, **_: made.append(name))
     monkeypatch.setattr(bundle, "secrets", lambda *_: {"ca.crt": "", "bootstrap-kubeconfig": ""})
@@ -95,8 +96,9 @@ def test_a_master(steps):
         *PREPARE, *NETWORK,
         "kube-apiserver", "network.settle", "addons.install_keys",
         "anywhere-approver.service", "anywhere-drain.service", "addons.apply bootstrap",
-        "kube-controller-manager", "network.settle",
-        "put bootstrap-kubeconfig", "put ca.crt", "health.api_ready", "kubelet", "network.settle",
+        "put bootstrap-kubeconfig", "put ca.crt", "health.api_ready",
+        "begin kube-controller-manager", "begin kubelet", "begin kube-proxy", "begin kube-scheduler",
+        "kube-controller-manager", "network.settle", "kubelet", "network.settle",
         "kube-proxy", "network.settle", "kube-scheduler", "network.settle",
         "addons.apply cluster", *DONE,
     ]  # fmt: skip
@@ -107,8 +109,8 @@ def test_a_worker(steps):
     assert converge.main() == 0
     assert steps == [
         *PREPARE, *NETWORK,
-        "put bootstrap-kubeconfig", "put ca.crt", "health.api_ready", "kubelet", "network.settle",
-        "kube-proxy", "network.settle", "leave.prepare", *DONE,
+        "put bootstrap-kubeconfig", "put ca.crt", "health.api_ready", "begin kubelet", "begin kube-proxy",
+        "kubelet", "network.settle", "kube-proxy", "network.settle", "leave.prepare", *DONE,
     ]  # fmt: skip
 
 

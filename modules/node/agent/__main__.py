@@ -6,7 +6,7 @@ import hashlib
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ from agent.host import Host, NodeError
 BOOTED, READY = Path("/run/anywhere/booted"), Path("/run/anywhere/ready")
 CA = Path("/etc/anywhere/ca.crt")
 AGAIN_SECONDS = 600
+BEFORE_API = ("etcd", "kube-apiserver")  # what comes first, one after the other; all else uses the API
 
 
 def main() -> int:
@@ -132,7 +133,16 @@ def converge(release: Mapping[str, Any], me: Host, mark: Mark) -> None:
     mark.done("network")
     net.up()
     resolver.ensure(without=net.name_servers())
-    for spec in role["containers"]:
+    specs = role["containers"]
+    users = [spec for spec in specs if spec["component"] not in BEFORE_API]
+    for spec in specs[: len(specs) - len(users)]:
+        mark.done(spec["component"])
+        start(release, me, net, spec)
+    if users:
+        reach_api(release, users)
+        for spec in users:  # beside each other, as each waits more than it works
+            begin(release, me, net, spec)
+    for spec in users:
         mark.done(spec["component"])
         start(release, me, net, spec)
     if "kube-apiserver" in components(role):
@@ -146,17 +156,26 @@ def components(role: Mapping[str, Any]) -> set[str]:
     return {spec["component"] for spec in role["containers"]}
 
 
+def reach_api(release: Mapping[str, Any], specs: Sequence[Mapping[str, Any]]) -> None:
+    """Hand `specs` the secret files that they want outside of their containers, and wait for the API."""
+    for spec in specs:
+        for name, path in spec["handed"].items():
+            put(Path(path), bundle.secrets(release, spec["secrets"])[name], mode=0o600)
+        if spec["needs_api"]:
+            put(CA, bundle.secrets(release, spec["secrets"])["ca.crt"], mode=0o600)
+            health.api_ready(str(CA), 900)
+
+
+def begin(release: Mapping[str, Any], me: Host, net: network.Network, spec: Mapping[str, Any]) -> None:
+    """Start one component that is not there yet."""
+    containers.begin(release, containers.filled(spec, me, release["groups"][me.group], net), net)
+
+
 def start(release: Mapping[str, Any], me: Host, net: network.Network, spec: Mapping[str, Any]) -> None:
-    """Start one component, and do what must come right before or after it."""
-    group = release["groups"][me.group]
+    """Have one component healthy, and do what must come right before or after it."""
     if spec["component"] == "etcd":
         storage.ensure()
-    for name, path in spec["handed"].items():
-        put(Path(path), bundle.secrets(release, spec["secrets"])[name], mode=0o600)
-    if spec["needs_api"]:
-        put(CA, bundle.secrets(release, spec["secrets"])["ca.crt"], mode=0o600)
-        health.api_ready(str(CA), 900)
-    containers.ensure(release, containers.filled(spec, me, group, net), net)
+    containers.ensure(release, containers.filled(spec, me, release["groups"][me.group], net), net)
     net.settle()
     if spec["component"] == "kube-apiserver":
         addons.install_keys(release)

@@ -56,21 +56,33 @@ def settings(spec: Mapping[str, Any], image: Mapping[str, Any], data: str | None
     return replacement.labelled(created)
 
 
+def begin(release: Mapping[str, Any], spec: Mapping[str, Any], network: Network) -> None:
+    """Start the container where there is none, without waiting until it is healthy."""
+    replacement.begin(_wanted(release, spec, network, _data(release, spec)))
+
+
 def ensure(release: Mapping[str, Any], spec: Mapping[str, Any], network: Network) -> bool:
     """Have the container run, healthy, as `spec` says; whether something was started or replaced."""
-    engine = Docker()
+    data = _data(release, spec)
+    changed = replacement.ensure(_wanted(release, spec, network, data))
+    bundle.forget_others(Docker(), spec["component"], {data} if data else set())
+    return changed
+
+
+def _data(release: Mapping[str, Any], spec: Mapping[str, Any]) -> str | None:
+    """The data container with the component's files; None where it has none."""
     files = dict(spec["files"])
     if spec["secrets"]:
         files |= {n: text for n, text in bundle.secrets(release, spec["secrets"]).items() if n not in spec["handed"]}
     image = release["images"][spec["image"]]
-    data = bundle.ensure(engine, spec["component"], image["id"], files) if files else None
-    wanted = Wanted(
+    return bundle.ensure(Docker(), spec["component"], image["id"], files) if files else None
+
+
+def _wanted(release: Mapping[str, Any], spec: Mapping[str, Any], network: Network, data: str | None) -> Wanted:
+    return Wanted(
         name=spec["name"],
-        settings=settings(spec, image, data, network),
-        wait=lambda: health.wait(spec, engine),
+        settings=settings(spec, release["images"][spec["image"]], data, network),
+        wait=lambda: health.wait(spec, Docker()),
         creator=network.engine(spec),
         stop_seconds=spec["stop_seconds"],
     )
-    changed = replacement.ensure(wanted)
-    bundle.forget_others(engine, spec["component"], {data} if data else set())
-    return changed

@@ -62,11 +62,28 @@ def ensure(wanted: Wanted) -> bool:
     if now and same and not engine.inspect(wanted.previous):
         if not now["State"]["Running"]:
             wanted.creator.start(wanted.name)
-        wanted.wait()
+        _wait(engine, wanted)
         return not now["State"]["Running"]
     _refuse_again(wanted)
     _replace(engine, wanted)
     return True
+
+
+def begin(wanted: Wanted) -> None:
+    """Create and start the container where there is none, and do not wait for it: `ensure` does."""
+    engine = Docker()
+    if not (engine.inspect(wanted.name) or engine.inspect(wanted.previous)):
+        wanted.prepare()
+        wanted.creator.create(wanted.name, wanted.settings)
+        wanted.creator.start(wanted.name)
+
+
+def _wait(engine: Docker, wanted: Wanted) -> None:
+    """Wait until the container is healthy; NodeError with the end of its log."""
+    try:
+        wanted.wait()
+    except NodeError as error:
+        raise NodeError(f"{wanted.name}: {error}; log: {engine.log_tail(wanted.name)}") from error
 
 
 def _refuse_again(wanted: Wanted) -> None:
