@@ -5,6 +5,7 @@ from __future__ import annotations
 DOMAIN = "weave.local"
 API_SERVER = f"kube-apiserver.{DOMAIN}"  # every API server has it; the certificates of the API are for it
 API_URL = f"https://{API_SERVER}:6443"
+API_SERVICE = "kubernetes.default.svc.cluster.local"  # as pods call the API, by the cluster's own DNS
 
 
 def etcd(member: str) -> str:

@@ -57,6 +57,7 @@ def document(
         "groups": groups(definition),
         "roles": roles(definition, _parts(definition, lock, topology), lock),
         "addons": addons.manifests(definition, lock, dns_address(network.services)),
+        "dns": dns_question(definition),
     }
     return json.dumps(content, indent=1, sort_keys=True).encode() + b"\n"
 
@@ -64,6 +65,13 @@ def document(
 def dns_address(services: IPv4Network) -> str:
     """The tenth address of the Services network, by custom the cluster's DNS."""
     return str(services.network_address + 10)
+
+
+def dns_question(definition: Definition) -> dict[str, str] | None:
+    """What machines ask to see that the cluster's DNS works; None where it is not one of the add-ons."""
+    if "dns" not in definition.addons:
+        return None
+    return {"server": dns_address(definition.network.services), "name": dns_names.API_SERVICE}
 
 
 def runtimes(image: str) -> tuple[str, ...]:

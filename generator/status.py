@@ -27,7 +27,9 @@ STAGES = (
     "ready",
 )
 
-_MARK = re.compile(r"anywhere: stage=(?P<stage>\S+) t=(?P<t>\d+(?:\.\d+)?)(?: release=(?P<release>\w+))?")
+_MARK = re.compile(
+    r"anywhere: stage=(?P<stage>\S+) t=(?P<t>\d+(?:\.\d+)?)(?: release=(?P<release>\w+))?(?: dns=(?P<dns>\S+))?"
+)
 _FAILED = re.compile(r"anywhere: failed stage=(?P<stage>\S+) reason=(?P<reason>[^\r\n]*)")
 
 _MISSING = "It does not exist: `anywhere apply` makes it."
@@ -67,13 +69,15 @@ class Console:
     """What a serial console tells since the last boot. `marks` are (stage, seconds of uptime), in order.
 
     `failed` is the stage whose failure is the last word, "" where progress came after it. `release` is the one that a
-    machine which is ready has converged to, "" before.
+    machine which is ready has converged to, "" before. `dns` is what the cluster's DNS answered to it: "ok", why not,
+    or "" where it has not asked.
     """
 
     marks: tuple[tuple[str, float], ...]
     failed: str
     reason: str
     release: str = ""
+    dns: str = ""
 
     @property
     def stage(self) -> str:
@@ -115,16 +119,16 @@ class Expiry:
 def stages(console: str) -> Console:
     """Read the stage marks of a serial console, since its last boot."""
     marks: list[tuple[str, float]] = []
-    failed = reason = release = ""
+    failed = reason = release = dns = ""
     for line in console.splitlines():
         if match := _MARK.search(line):
             if match["stage"] == "boot":
                 marks.clear()
             marks.append((match["stage"], float(match["t"])))
-            failed, reason, release = "", "", match["release"] or ""
+            failed, reason, release, dns = "", "", match["release"] or "", match["dns"] or ""
         elif match := _FAILED.search(line):
             failed, reason = match["stage"], match["reason"].strip()
-    return Console(tuple(marks), failed, reason, release)
+    return Console(tuple(marks), failed, reason, release, dns)
 
 
 def table(topology: Topology, observed: Iterable[Observation], nodes: Iterable[Node], release: str) -> tuple[Row, ...]:

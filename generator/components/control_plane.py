@@ -64,7 +64,7 @@ def apiserver(members: list[str], network: Network) -> Container:
             "--enable-bootstrap-token-auth=true",
             "--allow-privileged=true",
             "--kubelet-preferred-address-types=InternalIP",
-            "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
+            f"--service-account-issuer=https://{dns_names.API_SERVICE}",
             "--profiling=false",
             # Without it a stop waits for every watch, for more than a minute.
             "--shutdown-watch-termination-grace-period=5s",

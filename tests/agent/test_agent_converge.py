@@ -12,6 +12,7 @@ from agent import __main__ as converge
 from agent import (
     addons,
     bundle,
+    cluster_dns,
     console,
     health,
     host,
@@ -97,6 +98,7 @@ def machine(tmp_path, monkeypatch, engine, programs, serial):
     monkeypatch.setattr(network, "load", lambda release, me: Network(steps))
     monkeypatch.setattr(images, "ensure", lambda release, names: steps.append(("images", *names)))
     monkeypatch.setattr(health, "healthy", lambda spec, engine: True)
+    monkeypatch.setattr(cluster_dns, "ask", lambda server, name: "ok")
     monkeypatch.setattr(health, "api_ready", lambda ca, seconds: steps.append("api ready"))
     monkeypatch.setattr(
         bundle, "secrets", lambda release, c: {name: f"{c} {name} expires @EXPIRATION@\n" for name in FILES}
@@ -160,6 +162,19 @@ def test_ready_is_said_again_now_and_then(machine):
     assert names(machine) == [*STAGES, "ready"]
     assert converge.main() == 0
     assert names(machine) == [*STAGES, "ready"]
+
+
+def test_a_machine_is_ready_without_dns_and_says_when_it_has_it(machine, monkeypatch):
+    """The first master is: the pods of DNS may run elsewhere, later."""
+    machine.programs.put("systemd-run")
+    monkeypatch.setattr(cluster_dns, "ask", lambda server, name: "refused")
+    assert converge.main() == converge.main() == 0
+    assert names(machine) == STAGES and said(machine)[-1].endswith(" dns=refused")
+    assert stages(machine.serial.read_text()).dns == "refused"
+    assert [run.split()[0] for run in machine.programs.runs() if "agent.cluster_dns" in run] == ["systemd-run"] * 2
+    monkeypatch.setattr(cluster_dns, "ask", lambda server, name: "ok")
+    assert converge.main() == converge.main() == 0
+    assert names(machine) == [*STAGES, "ready"] and said(machine)[-1].endswith(" dns=ok")
 
 
 def test_a_machine_that_works_but_cannot_fetch_says_so_each_time_until_it_can(machine, monkeypatch):

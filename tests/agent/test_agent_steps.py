@@ -8,6 +8,7 @@ from agent import __main__ as converge
 from agent import (
     addons,
     bundle,
+    cluster_dns,
     console,
     containers,
     guard,
@@ -33,7 +34,7 @@ PREPARE = [
     "settings.resolve_names", "host.read", "guard.ensure", "leave.due",
 ]  # fmt: skip
 NETWORK = ["leave.clear", "images.ensure", "network.up", "resolver.ensure"]
-DONE = ["leftovers.remove", "resume.prepare"]
+DONE = ["leftovers.remove", "resume.prepare", "cluster_dns.check"]
 MACHINES = {
     "etcd": Host("etcd1", "etcd", "etcd", "10.20.0.10", "10.0.2.100", 1500),
     "master": Host("master1", "master", "master", "10.20.1.10", "10.0.2.100", 1500),
@@ -43,10 +44,10 @@ MACHINES = {
 
 @pytest.fixture
 def steps(tmp_path, monkeypatch):
-    """What is called, in order; `steps.me` is the machine, `steps.leaving` whether it is to leave."""
+    """What is called, in order; `me` is the machine, `leaving` whether it is to leave, `dns` what DNS answers."""
 
     class Steps(list):
-        me, leaving = MACHINES["master"], False
+        me, leaving, dns = MACHINES["master"], False, "ok"
 
     made = Steps()
 
@@ -56,12 +57,12 @@ def steps(tmp_path, monkeypatch):
     net = SimpleNamespace(
         up=note("network.up"), images=lambda: (), name_servers=lambda: (), settle=note("network.settle")
     )
-    answers = {"read": lambda: made.me, "due": lambda: made.leaving}
+    answers = {"read": lambda: made.me, "due": lambda: made.leaving, "check": lambda: made.dns}
     for module, names in (
         (host, ("take_name", "read")), (settings, ("ensure", "resolve_names")), (kernel, ("ensure",)),
         (packages, ("ensure",)), (guard, ("ensure",)), (leave, ("due", "leave", "clear", "prepare")),
         (images, ("ensure",)), (resolver, ("ensure",)), (resume, ("prepare",)), (storage, ("ensure",)),
-        (leftovers, ("remove",)),
+        (leftovers, ("remove",)), (cluster_dns, ("check", "watch")),
         (health, ("api_ready",)), (addons, ("install_keys",)),
     ):  # fmt: skip
         for name in names:
@@ -118,3 +119,9 @@ def test_a_worker_that_its_target_takes_away(steps):
     steps.me, steps.leaving = MACHINES["worker"], True
     assert converge.main() == 0
     assert steps == [*PREPARE, "leave.leave"]
+
+
+def test_dns_that_does_not_answer_is_watched(steps):
+    steps.dns = "timeout"
+    assert converge.main() == 0
+    assert steps[-2:] == ["cluster_dns.check", "cluster_dns.watch"]

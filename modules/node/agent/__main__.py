@@ -13,6 +13,7 @@ from typing import Any
 from agent import (
     addons,
     bundle,
+    cluster_dns,
     console,
     containers,
     guard,
@@ -33,7 +34,7 @@ from agent import (
 from agent.files import put, write
 from agent.host import Host, NodeError
 
-# Since this boot. READY holds the release, and the monotonic time at which that was last reported.
+# Since this boot. READY holds the release, the monotonic time at which that was last reported, and what of DNS.
 BOOTED, READY = Path("/run/anywhere/booted"), Path("/run/anywhere/ready")
 CA = Path("/etc/anywhere/ca.crt")
 AGAIN_SECONDS = 600
@@ -54,7 +55,10 @@ def main() -> int:
             converge(release, me, mark)
             leftovers.remove()
             resume.prepare(text)
-            mark.ready()
+            dns = cluster_dns.check(release, me)
+            mark.ready(dns)
+            if dns not in ("", cluster_dns.ANSWERED):
+                cluster_dns.watch(release)
     except (NodeError, OSError) as error:
         mark.failed(str(error))
         return 1
@@ -72,7 +76,7 @@ class Mark:
 
     def __init__(self, release: str, problem: str = "") -> None:
         self.stage, self.problem, self._release = "fetch", problem, release
-        last, self._reported = _last_ready()
+        last, self._reported, self._dns = _last_ready()
         self._quiet = last == release
         if not BOOTED.exists():
             BOOTED.parent.mkdir(exist_ok=True)
@@ -83,19 +87,20 @@ class Mark:
         self._report()
         self.stage = then
 
-    def ready(self) -> None:
+    def ready(self, dns: str) -> None:
         """Repeated every few minutes: clouds keep only the end of a console, and the kernel writes there too.
 
-        Where the release could not be fetched, that is reported instead, each time.
+        `dns` is as from `cluster_dns.check`. Without its answer the machine is still ready: its pods may be those that
+        DNS waits for. Where the release could not be fetched, that is reported instead, each time.
         """
         self.done("ready")
         now = time.monotonic()
         if self.problem:
             console.failed("fetch", self.problem)
             write(READY, f"{self._release} {-AGAIN_SECONDS}")  # so that `ready` follows as soon as it is true
-        elif not self._quiet or now - self._reported > AGAIN_SECONDS:
-            console.stage(self.stage, release=self._release[:12])
-            write(READY, f"{self._release} {now}")
+        elif not self._quiet or dns != self._dns or now - self._reported > AGAIN_SECONDS:
+            console.stage(self.stage, release=self._release[:12], **({"dns": dns} if dns else {}))
+            write(READY, f"{self._release} {now} {dns}")
 
     def failed(self, reason: str) -> None:
         READY.unlink(missing_ok=True)
@@ -106,10 +111,10 @@ class Mark:
             console.stage(self.stage)
 
 
-def _last_ready() -> tuple[str, float]:
-    """The release that this machine was last ready with since its boot, "" for none, and when that was reported."""
-    release, _, reported = READY.read_text().partition(" ") if READY.exists() else ("", "", "")
-    return release, float(reported or 0)
+def _last_ready() -> tuple[str, float, str]:
+    """What was last reported since the boot: the release that this machine was ready with, when, and what of DNS."""
+    release, reported, dns, *_ = [*(READY.read_text().split(" ") if READY.exists() else ()), "", "", ""]
+    return release, float(reported or 0), dns
 
 
 def prepare(release: Mapping[str, Any], mark: Mark) -> Host:
