@@ -10,6 +10,9 @@ from typing import Any
 from generator.definition import Definition
 from generator.lock import Lock
 
+# By add-on or driver: what its manifests make run, as kind and name.
+WORKLOADS = {"dns": ("Deployment", "coredns"), "weave": ("DaemonSet", "weave-npc")}
+
 
 def pod_ref(lock: Lock, name: str) -> str:
     """What manifests call an image: its tag, and the beginning of its digest.
@@ -39,6 +42,11 @@ def manifests(definition: Definition, lock: Lock, dns: str) -> dict[str, dict[st
         "bootstrap": {name: _render(name, values) for name in bootstrap},
         "cluster": {name: _render(name, values) for name in chosen},
     }
+
+
+def workloads(definition: Definition, lock: Lock) -> tuple[tuple[str, str], ...]:
+    """Kind and name of each workload in the manifests; all are in kube-system."""
+    return tuple(WORKLOADS[name] for name in (*definition.addons, lock.driver) if name in WORKLOADS)
 
 
 def _render(name: str, values: Mapping[str, Any]) -> str:

@@ -17,6 +17,15 @@ from urllib.parse import urlsplit
 
 from generator.errors import UserError
 
+REPELLING = ("NoSchedule", "NoExecute")
+# What kubectl reads before its first change, by the media type that it asks for: of all objects, and of most.
+DESCRIPTIONS = {
+    "/openapi/v2": "application/com.github.proto-openapi.spec.v2@v1.0+protobuf",
+    "/openapi/v3/api/v1": "application/json",
+    "/openapi/v3/apis/apps/v1": "application/json",
+}
+DESCRIPTION_SECONDS = 180.0
+
 
 class UnreachableError(UserError):
     """The API does not answer, or not as this cluster's."""
@@ -24,7 +33,10 @@ class UnreachableError(UserError):
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A node as the API shows it. `reason` says why it is not `ready`; `boot` is the id of its machine's last boot."""
+    """A node as the API shows it. `reason` says why it is not `ready`; `boot` is the id of its machine's last boot.
+
+    `taints` are those that keep pods away, as KEY=VALUE:EFFECT; `cordoned` says whether a person keeps new ones away.
+    """
 
     name: str
     ready: bool
@@ -32,6 +44,8 @@ class Node:
     version: str
     address: str
     boot: str = ""
+    taints: tuple[str, ...] = ()
+    cordoned: bool = False
 
 
 class Client:
@@ -66,8 +80,35 @@ class Client:
     def nodes(self) -> tuple[Node, ...]:
         """Every node, by name."""
         # resourceVersion 0: from the API server's cache, which spares etcd when asked every second.
-        items = self.get("/api/v1/nodes?resourceVersion=0")["items"]
+        items = self.items("/api/v1/nodes")
         return tuple(sorted((node_of(item) for item in items), key=lambda n: n.name))
+
+    def items(self, path: str) -> Any:
+        """The objects of the collection at `path`, from the API server's cache: see `nodes`."""
+        return self.get(f"{path}?resourceVersion=0")["items"]
+
+    def last_line(self, namespace: str, pod: str, container: str) -> str:
+        """The last log line of a container before its last restart, or since its start; "" where there is none."""
+        path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log?container={container}&tailLines=1"
+        for before in ("&previous=true", ""):
+            with suppress(UnreachableError):
+                if text := self._read(path + before).decode(errors="replace").strip():
+                    return text.splitlines()[-1]
+        return ""
+
+    def describe_itself(self) -> None:
+        """Have the API server write its OpenAPI documents, which it does when first asked and then keeps.
+
+        That takes a slow machine longer than kubectl waits for it (32 s).
+        """
+        usual, self._timeout = self._timeout, DESCRIPTION_SECONDS
+        self.close()
+        try:
+            for path, media_type in DESCRIPTIONS.items():
+                self._read(path, media_type=media_type)
+        finally:
+            self._timeout = usual
+            self.close()
 
     def close(self) -> None:
         """Hang up."""
@@ -76,25 +117,30 @@ class Client:
             self._connection = None
 
     def _read(
-        self, path: str, method: str = "GET", accepted: Sequence[int] = (http.client.OK,), body: str | None = None
+        self,
+        path: str,
+        method: str = "GET",
+        accepted: Sequence[int] = (http.client.OK,),
+        body: str | None = None,
+        media_type: str = "application/json",
     ) -> bytes:
         """One request, over the connection that is open; a stale one is opened again, once."""
         try:
-            return self._ask(path, method, accepted, body)
+            return self._ask(path, method, accepted, body, media_type)
         except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
             self.close()
         except (OSError, http.client.HTTPException) as error:
             raise self._not_reached(error) from None
         try:
-            return self._ask(path, method, accepted, body)
+            return self._ask(path, method, accepted, body, media_type)
         except (OSError, http.client.HTTPException) as error:
             raise self._not_reached(error) from None
 
-    def _ask(self, path: str, method: str, accepted: Sequence[int], body: str | None) -> bytes:
+    def _ask(self, path: str, method: str, accepted: Sequence[int], body: str | None, media_type: str) -> bytes:
         if self._connection is None:
             self._connection = _Connection(self._server, self._name, self._context, self._timeout)
-        headers = {"Accept": "application/json", "Content-Type": "application/merge-patch+json"}
-        self._connection.request(method, path, body, headers if body else {"Accept": "application/json"})
+        headers = {"Accept": media_type} | ({"Content-Type": "application/merge-patch+json"} if body else {})
+        self._connection.request(method, path, body, headers)
         response = self._connection.getresponse()
         answer = response.read()
         if response.status not in accepted:
@@ -127,7 +173,8 @@ class _Connection(http.client.HTTPSConnection):
 
 def node_of(item: Mapping[str, Any]) -> Node:
     """A Node from its API object."""
-    status = item.get("status", {})
+    status, spec = item.get("status", {}), item.get("spec", {})
+    taints = spec.get("taints", ())
     ready: Mapping[str, str] = next((c for c in status.get("conditions", ()) if c["type"] == "Ready"), {})
     addresses = {a["type"]: a["address"] for a in status.get("addresses", ())}
     return Node(
@@ -137,6 +184,8 @@ def node_of(item: Mapping[str, Any]) -> Node:
         version=status.get("nodeInfo", {}).get("kubeletVersion", ""),
         address=addresses.get("InternalIP", ""),
         boot=status.get("nodeInfo", {}).get("bootID", ""),
+        taints=tuple(f"{t['key']}={t.get('value', '')}:{t['effect']}" for t in taints if t["effect"] in REPELLING),
+        cordoned=spec.get("unschedulable", False),
     )
 
 

@@ -215,8 +215,13 @@ def _row(machine: Machine, observed: Observation | None, node: Node | None, rele
         converged=converged,
         version=node.version if node else "",
         address=machine.address,
-        note=diagnose(machine, observed, node) or ("" if converged else behind),
+        note=diagnose(machine, observed, node) or ("" if converged else behind) or _cordoned(node),
     )
+
+
+def _cordoned(node: Node | None) -> str:
+    """A remark on a machine that may be as wanted."""
+    return f"Its node is cordoned: `kubectl uncordon {node.name}` ends that." if node and node.cordoned else ""
 
 
 def _ready(machine: Machine, observed: Observation | None, console: Console, node: Node | None) -> bool | None:

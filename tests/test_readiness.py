@@ -6,7 +6,7 @@ import pytest
 
 from generator.errors import UserError
 from generator.kubernetes import UnreachableError
-from generator.operations import cluster_api, readiness
+from generator.operations import cluster_api, patience, readiness
 from providers import Observed
 from tests import golden
 
@@ -42,7 +42,8 @@ def ended(monkeypatch):
 
     def run(console, timeout):
         topology, clock = golden.load("star-wars")[2], Clock()
-        monkeypatch.setattr(readiness, "time", clock)
+        for module in (patience, readiness):
+            monkeypatch.setattr(module, "time", clock)
         monkeypatch.setattr(cluster_api, "client", lambda path: Unreachable())
         observed = tuple(
             Observed(machine.name, True, machine.address, console, group=machine.group if machine.pool else "")
@@ -61,10 +62,10 @@ def test_an_api_that_this_computer_does_not_reach_is_not_waited_for(ended):
     error, seconds = ended(READY, 1800)
     assert error.message.startswith("Every machine says that it is ready, but this computer does not reach the API.")
     assert "10.20.1.10:6443" in error.message and "providers.aws.load_balancer: true" in error.hint
-    assert readiness.UNREACHABLE_SECONDS < seconds < 1800
+    assert patience.UNREACHABLE_SECONDS < seconds < 1800
 
 
 @pytest.mark.parametrize("console", ["anywhere: stage=kube-apiserver t=1\n", READY.replace("0123456789ab", "another")])
 def test_machines_that_are_not_done_are_waited_for(ended, console):
     error, seconds = ended(console, 1800)
-    assert error.message.startswith("The cluster is not Ready after") and seconds > 1800
+    assert error.message.startswith("The cluster is not Ready, and nothing has changed for") and seconds > 1800

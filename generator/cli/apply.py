@@ -16,7 +16,7 @@ SavedPlan = Annotated[
     Path | None,
     typer.Option("--plan", metavar="PLAN", help="Apply this plan, which `anywhere plan --save` wrote, and no other."),
 ]
-Timeout = Annotated[float, typer.Option("--timeout", help="Seconds to wait for every machine to be Ready.")]
+Timeout = Annotated[float, typer.Option("--timeout", help="Seconds to wait since the last progress.")]
 
 
 def run(
@@ -28,7 +28,7 @@ def run(
     timeout: Timeout = 1800,
     plan: SavedPlan = None,
 ) -> int:
-    """Make the cluster as defined; wait until Ready."""
+    """Make the cluster as defined; wait until it works."""
     from generator.cli import plan_view
     from generator.cli.approval import confirm
     from generator.cli.phases import show

@@ -1,4 +1,4 @@
-"""`anywhere doctor`: is this computer fit, and why is a machine not Ready?"""
+"""`anywhere doctor`: is this computer fit, and why does the cluster not work?"""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from generator.cli.options import DEFAULT_FILE, DEFAULT_PROVIDER, File, Json, Ou
 
 if TYPE_CHECKING:
     from generator.operations.project import Project
+    from generator.status import Row
     from generator.topology import Topology
     from providers import Check
 
@@ -17,17 +18,18 @@ if TYPE_CHECKING:
 def run(
     file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER, out: Out = None, as_json: Json = False
 ) -> int:
-    """Check this computer; say why a machine is not Ready.
+    """Check this computer; say why the cluster does not work.
 
     Exits 1 for failures, 0 for warnings.
     """
+    from generator.cli.check_view import text
     from generator.operations import project as projects
 
     project = projects.open_project(file, provider, out)
     wanted = projects.wanted(project)
     target = project.provider.preflight(project.definition, wanted)
-    checks = (_terraform(), *target, *(() if any(map(_failed, target)) else _machines(project, wanted)))
-    typer.echo(_document(checks) if as_json else _text(checks))
+    checks = (_terraform(), *target, *(() if any(map(_failed, target)) else _cluster(project, wanted)))
+    typer.echo(_document(checks) if as_json else text(checks))
     return 1 if any(map(_failed, checks)) else 0
 
 
@@ -50,25 +52,21 @@ def _terraform() -> Check:
     return Check("terraform", True, f"{binary.path} {'.'.join(map(str, binary.version()))}")
 
 
-def _machines(project: Project, wanted: Topology) -> tuple[Check, ...]:
-    """A check for every machine, once the cluster has been applied."""
-    from generator.operations import machines
-    from providers import Check
+def _cluster(project: Project, wanted: Topology) -> tuple[Check, ...]:
+    """A check for every machine and of what the API says, once the cluster has been applied."""
+    from generator.operations import cluster_health
 
     if not project.kubeconfig.is_file() and not project.provider.observe(project.definition):
         return ()
-    rows = machines.table(project, wanted, warn=lambda message: typer.echo(message, err=True))
-    return tuple(Check(row.machine, row.healthy, row.stage or row.presence, row.note, needed=True) for row in rows)
+    now, checks = cluster_health.once(project, wanted, warn=lambda message: typer.echo(message, err=True))
+    return (*map(_machine, now.rows), *checks)
 
 
-def _text(checks: tuple[Check, ...]) -> str:
-    lines = []
-    for check in checks:
-        word = "ok  " if check.ok else "FAIL" if check.needed else "warn"
-        lines.append(f"{word}  {check.subject}: {check.detail}")
-        if check.hint and not check.ok:
-            lines.append(f"      {check.hint}")
-    return "\n".join(lines)
+def _machine(row: Row) -> Check:
+    from providers import Check
+
+    remark = row.healthy and bool(row.note)  # such as a cordon, which a person wanted
+    return Check(row.machine, row.healthy and not remark, row.stage or row.presence, row.note, needed=not remark)
 
 
 def _document(checks: tuple[Check, ...]) -> str:

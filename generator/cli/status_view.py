@@ -1,20 +1,25 @@
-"""The machines and certificates of a cluster as text for a person, and as JSON for a program."""
+"""The machines, checks and certificates of a cluster as text for a person, and as JSON for a program."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
+from generator.cli import check_view
 from generator.cli.tables import columns
 from generator.status import Expiry, Row
+
+if TYPE_CHECKING:
+    from providers import Check
 
 HEAD = ("MACHINE", "ROLE", "STATE", "STAGE", "READY", "VERSION", "ADDRESS", "NOTE")
 SOON_DAYS = 30
 
 
-def text(rows: tuple[Row, ...], certificates: tuple[Expiry, ...]) -> str:
-    """For a person: the machines, then the certificates that expire soon, else the first that will."""
-    lines = [table(rows)]
+def text(rows: tuple[Row, ...], checks: tuple[Check, ...], certificates: tuple[Expiry, ...]) -> str:
+    """For a person: the machines, what works, then the certificates that expire soon, else the first that will."""
+    lines = [table(rows), *([check_view.text(checks)] if checks else [])]
     ending = [c for c in certificates if c.days < SOON_DAYS]
     lines += [f"Certificate {c.certificate} expires in {c.days} days: run `anywhere apply`." for c in ending]
     if certificates and not ending:
@@ -28,11 +33,12 @@ def table(rows: tuple[Row, ...]) -> str:
     return columns(HEAD, [_cells(row) for row in rows])
 
 
-def document(rows: tuple[Row, ...], certificates: tuple[Expiry, ...]) -> str:
+def document(rows: tuple[Row, ...], checks: tuple[Check, ...], certificates: tuple[Expiry, ...]) -> str:
     """For a program, as JSON."""
     return json.dumps(
         {
             "machines": [{**asdict(row), "healthy": row.healthy} for row in rows],
+            "checks": [asdict(check) for check in checks],
             "certificates": [{**asdict(c), "at": c.at.isoformat()} for c in certificates],
         },
         indent=2,

@@ -1,4 +1,4 @@
-"""The steps of `anywhere apply`: from a definition to a cluster that is Ready."""
+"""The steps of `anywhere apply`: from a definition to a cluster that works."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from generator import pki
 from generator.operations import (
     artifacts,
+    cluster_health,
     departed_nodes,
     destroy_guard,
     kubeconfig,
@@ -19,8 +20,8 @@ from generator.operations import (
     saved_plan,
     workspace,
 )
+from generator.operations.machines import Snapshot
 from generator.operations.project import Project
-from generator.operations.readiness import Snapshot
 from generator.operations.review import Review, review
 from generator.operations.rollout import Batch
 from generator.operations.saved_plan import SavedPlan
@@ -32,7 +33,8 @@ from generator.terraform import Plan
 
 @dataclass
 class Apply:
-    """What the steps share. `may_destroy` names machines that the plan may destroy; `timeout` is in seconds.
+    """What the steps share. `may_destroy` names machines that the plan may destroy; `timeout` is in seconds since the
+    last progress of what is waited for.
 
     `show` gets the plan for review and a remark about it, `approve` a question: UserError where the answer is no.
     """
@@ -132,6 +134,11 @@ def _remove_departed(run: Apply) -> None:
     departed_nodes.remove(run.kubeconfig, nodes, run.progress)
 
 
+def _check(run: Apply) -> None:
+    with run.progress.phase("wait until the cluster works"):
+        run.ready = cluster_health.wait(run.project, run.workspace.topology, run.kubeconfig, run.progress, run.timeout)
+
+
 STEPS: tuple[Step[Apply], ...] = (
     Step("Check what the saved plan was made from", _check_saved, when=_is_saved),
     Step("Render the folder", _render),
@@ -148,4 +155,5 @@ STEPS: tuple[Step[Apply], ...] = (
     Step("Write the kubeconfig", _kubeconfig),
     Step("Wait for every machine to be Ready", _wait),
     Step("Remove the nodes of departed machines", _remove_departed),
+    Step("Wait until the cluster works", _check),
 )

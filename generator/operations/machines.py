@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from generator import status
 from generator.errors import UserError
-from generator.kubernetes import Node, UnreachableError
-from generator.operations import cluster_api
+from generator.kubernetes import Client, Node, UnreachableError
 from generator.operations.project import Project, as_observed
 from generator.status import Row
 from generator.topology import Topology
 from providers import Observed
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A cluster at one time: the target's machines, the API's nodes, and the table that the two make.
+
+    `unheard` is why the API did not answer, "" where it did or was not asked.
+    """
+
+    machines: tuple[Observed, ...]
+    nodes: tuple[Node, ...]
+    rows: tuple[Row, ...]
+    unheard: str = ""
+
+
+def look(project: Project, topology: Topology, client: Client | None) -> Snapshot:
+    """The wanted machines beside the real ones, and beside their nodes where there is a `client` to ask."""
+    observed = project.provider.observe(project.definition)
+    nodes, unheard = _nodes(client, observed) if client else ((), "")
+    rows = status.table(as_observed(project, topology), observed, nodes, project.release)
+    return Snapshot(observed, nodes, rows, unheard)
 
 
 def find(project: Project, name: str) -> Observed:
@@ -24,19 +44,21 @@ def find(project: Project, name: str) -> Observed:
     return machines[name]
 
 
-def table(project: Project, wanted: Topology, warn: Callable[[str], None]) -> tuple[Row, ...]:
-    """The wanted machines beside the real ones. `warn` is told where the API cannot be asked."""
-    machines, observed = as_observed(project, wanted), project.provider.observe(project.definition)
-    return status.table(machines, observed, _nodes(project, warn), project.release)
+def _nodes(client: Client, observed: Iterable[Observed]) -> tuple[tuple[Node, ...], str]:
+    """The API's nodes, and why it did not answer ("" where it did).
+
+    It is not asked before it can be up: requests to an API that is starting slow its start.
+    """
+    if not any(_api_may_be_up(machine) for machine in observed):
+        return (), ""
+    try:
+        return client.nodes(), ""
+    except UnreachableError as error:
+        return (), error.message
 
 
-def _nodes(project: Project, warn: Callable[[str], None]) -> tuple[Node, ...]:
-    """The API's nodes, () where it cannot be asked."""
-    if not project.kubeconfig.is_file():
-        return ()
-    with closing(cluster_api.client(project.kubeconfig)) as client:
-        try:
-            return client.nodes()
-        except UnreachableError as error:
-            warn(error.message)
-            return ()
+def _api_may_be_up(machine: Observed) -> bool:
+    if not machine.console:
+        return machine.running
+    stage = status.stages(machine.console).stage
+    return stage in status.STAGES[status.STAGES.index("kube-apiserver") :]

@@ -9,8 +9,9 @@ from itertools import chain
 
 from generator import status
 from generator.errors import UserError
-from generator.operations import destroy_guard, kubeconfig, planning, readiness
-from generator.operations.readiness import Pending, Snapshot
+from generator.operations import destroy_guard, kubeconfig, patience, planning, readiness
+from generator.operations.machines import Snapshot
+from generator.operations.readiness import Pending
 from generator.operations.workspace import Workspace
 from generator.progress import Progress
 from generator.status import Row
@@ -76,7 +77,7 @@ def run(
 ) -> Plan:
     """Apply the batches of the approved plan `whole`, one after another; a new plan of the rest.
 
-    Each is waited for, at most `timeout` seconds.
+    Each is waited for, until `timeout` seconds after its last progress.
 
     UserError where a machine does not come back, or where there is more to change than was approved.
     """
@@ -198,7 +199,7 @@ def _is_news(name: str, before: Snapshot, now: Snapshot) -> bool:
 def _is_silent(machine: Observed) -> bool:
     """Whether a machine's console has nothing of its current start: it runs for less time than its marks took."""
     marks = status.stages(machine.console).marks
-    least = marks[-1][1] if marks else readiness.GIVE_UP_SECONDS
+    least = marks[-1][1] if marks else patience.GIVE_UP_SECONDS
     return bool(machine.started) and time.time() - machine.started < least
 
 

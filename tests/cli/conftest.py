@@ -12,7 +12,7 @@ from generator.images import catalog
 from generator.lock import Lock
 from generator.operations import artifacts, cluster_secrets, project
 from generator.schema import load
-from tests.cli.target import DEFINITION, MAIN, NODES, Nowhere, pinned
+from tests.cli.target import DEFINITION, MAIN, WORKS, Nowhere, pinned
 from tests.test_kubernetes import Api, serve
 
 
@@ -48,8 +48,8 @@ def nowhere(definition, monkeypatch):
     )
     secrets = cluster_secrets.ensure(project.open_project(definition, "local", None), show(io.StringIO()))
     server = serve(pki.documents(secrets)["kube-apiserver"], definition.parent)
-    nodes = {"/api/v1/nodes?resourceVersion=0": json.dumps({"items": NODES}).encode()}
-    monkeypatch.setattr(Api, "answers", Api.answers | nodes)
+    answers = {path: json.dumps(answer).encode() for path, answer in WORKS.items()}
+    monkeypatch.setattr(Api, "answers", Api.answers | answers)
     text = MAIN.replace("URL", f"https://127.0.0.1:{server.server_port}")
     monkeypatch.setattr(target, "main", text, raising=False)
     monkeypatch.setattr(render, "tree", lambda *args: {"main.tf": target.main.encode()})

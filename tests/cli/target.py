@@ -1,6 +1,7 @@
 """A target whose machines are words, and the command line towards it."""
 
 from generator import cli, lock
+from generator.kubernetes import DESCRIPTIONS
 from generator.lock import Base
 from providers import Addresses, Check, Observed
 
@@ -43,7 +44,23 @@ NODES = [
     }
     for name in ("master1", "worker-general-1")
 ]
-READY = "anywhere: stage=boot t=9.0\nanywhere: stage=ready t=160.0\n"
+COREDNS = {
+    "metadata": {"name": "coredns", "generation": 1},
+    "spec": {"replicas": 2, "selector": {"matchLabels": {"k8s-app": "kube-dns"}}},
+    "status": {"observedGeneration": 1, "replicas": 2, "updatedReplicas": 2, "availableReplicas": 2},
+}
+DEPLOYMENTS = "/apis/apps/v1/namespaces/kube-system/deployments?resourceVersion=0"
+PODS = "/api/v1/namespaces/kube-system/pods?resourceVersion=0"
+POLICIES = "/apis/networking.k8s.io/v1/namespaces/kube-system/networkpolicies?resourceVersion=0"
+# What the API of a cluster that works answers.
+WORKS = {
+    "/api/v1/nodes?resourceVersion=0": {"items": NODES},
+    DEPLOYMENTS: {"items": [COREDNS]},
+    PODS: {"items": []},
+    POLICIES: {"items": []},
+    **{path: {} for path in DESCRIPTIONS},
+}
+READY = "anywhere: stage=boot t=9.0\nanywhere: stage=ready t=160.0 release=0123456789ab dns=ok\n"
 
 
 class Nowhere:

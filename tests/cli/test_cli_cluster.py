@@ -18,7 +18,14 @@ from generator.operations import cluster_secrets, project
 from providers import Check
 from tests.cli.target import DEFINITION, READY, run
 
-APPLY_PHASES = ("render", "initialise Terraform", "plan", "apply", "wait for every machine to be Ready")
+APPLY_PHASES = (
+    "render",
+    "initialise Terraform",
+    "plan",
+    "apply",
+    "wait for every machine to be Ready",
+    "wait until the cluster works",
+)
 
 
 def test_before_the_first_apply_verbs_say_so(definition, home, capsys):

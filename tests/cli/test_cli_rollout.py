@@ -14,7 +14,7 @@ from generator.cli.plan_view import text
 from generator.definition import SIZES
 from generator.errors import UserError
 from generator.kubernetes import Node
-from generator.operations import cluster_api, kubeconfig, readiness, rollout
+from generator.operations import cluster_api, kubeconfig, patience, readiness, rollout
 from generator.operations.review import Review
 from generator.operations.workspace import Workspace
 from generator.terraform import Change, Plan
@@ -122,8 +122,8 @@ def roll(monkeypatch):
 
     def run(world, timeout=600):
         monkeypatch.setattr(cluster_api, "client", lambda path: world)
-        monkeypatch.setattr(readiness, "time", world.clock)
-        monkeypatch.setattr(rollout, "time", world.clock)
+        for module in (patience, readiness, rollout):
+            monkeypatch.setattr(module, "time", world.clock)
         project = SimpleNamespace(definition=None, provider=world, release=RELEASE, name="c")
         work = Workspace(project, None, world.topology, {}, world)
         whole = work.terraform.plan({})
@@ -375,7 +375,8 @@ def test_apply_takes_turns_once_somebody_agreed_to_the_whole(pair, capsys, monke
     assert titles[-1] == "plan"
     assert run("apply", "--yes", "--timeout", "20") == 0
     each = [title for name in ("etcd1", "master1") for title in (f"change {name}", f"wait for {name} to be Ready")]
-    last = ["initialise Terraform", "plan", "apply", "wait for every machine to be Ready"]
+    waits = ["wait for every machine to be Ready", "wait until the cluster works"]
+    last = ["initialise Terraform", "plan", "apply", *waits]
     assert titles[-len(each + last) :] == [*each, *last]
     assert run("plan", "--detailed-exitcode") == 0
 

@@ -26,6 +26,7 @@ APPLY = (
     "Write the kubeconfig",
     "Wait for every machine to be Ready",
     "Remove the nodes of departed machines",
+    "Wait until the cluster works",
 )
 WHERE_NOTHING_CHANGES = (*APPLY[:6], *APPLY[10:])
 PLAN = (

@@ -1,0 +1,101 @@
+"""What is said of nodes, add-ons and DNS, from what the API and the consoles say of them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from generator import status
+from generator.kubernetes import Node
+from generator.topology import Topology
+from generator.workloads import CRASHES, NAMESPACE, NO_IMAGE, NOT_CREATED, UNSCHEDULED, Pod, Workload, pods_of
+from providers import Check, Observed
+
+DNS = "cluster DNS"
+OWN_TAINTS = "node.kubernetes.io/"  # what Kubernetes itself keeps pods away by
+CORDON = "node.kubernetes.io/unschedulable"
+_REMEDIES = {
+    CRASHES: f"`kubectl --namespace {NAMESPACE} logs POD --previous` says more.",
+    NO_IMAGE: "`anywhere ssh NODE -- sudo ctr --namespace k8s.io images ls` shows what the machine has.",
+    NOT_CREATED: f"`kubectl --namespace {NAMESPACE} describe pod POD` says more.",
+    UNSCHEDULED: "`kubectl describe nodes` says what is free; add a worker, or make room.",
+    "": f"`kubectl --namespace {NAMESPACE} describe pod POD` says what it waits for.",
+}
+_CONTROLLER = "`anywhere ssh master1 -- sudo docker logs --tail 50 kube-controller-manager` says why."
+
+
+def failing(checks: Iterable[Check]) -> tuple[Check, ...]:
+    """Those that must hold and do not."""
+    return tuple(check for check in checks if check.needed and not check.ok)
+
+
+def schedulable(nodes: Iterable[Node], topology: Topology) -> Iterator[Check]:
+    """A failed check for each node that takes no pods, where neither the definition nor a person wants that."""
+    wanted = {_key(taint) for machine in topology.machines for taint in machine.taints}
+    for node in nodes:
+        own = {_key(t) for t in node.taints if t.startswith(OWN_TAINTS) and not t.startswith(CORDON)}
+        if node.ready and (unwanted := sorted(own - wanted)):
+            said = f"Its node takes none: {', '.join(f'{key} ({effect})' for key, effect in unwanted)}."
+            hint = f"`kubectl describe node {node.name}` says why."
+            yield Check(f"pods on {node.name}", False, said, hint, needed=True)
+
+
+def addon(kind: str, name: str, workloads: Iterable[Workload], pods: Sequence[Pod], last: Mapping[str, str]) -> Check:
+    """The check of one add-on; `last` has the last log line of containers that crash, by pod."""
+    workload = next((w for w in workloads if (w.kind, w.name) == (kind, name)), None)
+    if workload is None:
+        hint = "`anywhere ssh master1 -- sudo journalctl -u anywhere-converge` says why."
+        return Check(name, False, f"{kind} {name} is missing.", hint, needed=True)
+    if not workload.processed:
+        said = "The controller manager has not processed it yet."
+        return Check(name, False, said, _CONTROLLER, needed=True)
+    own = pods_of(workload, pods)
+    available = f"{workload.available} of {workload.wanted} pods available"
+    if workload.rolled_out:
+        return Check(name, True, available)
+    if late := [pod for pod in own if not pod.ready]:
+        worst = max(late, key=lambda pod: bool(pod.trouble))
+        said, hint = f"{available}. {_said(worst, last)}", _remedy(worst)
+    elif len(own) < workload.wanted:
+        said, hint = f"{available}, {len(own)} made. {workload.reason}".rstrip(), _CONTROLLER
+    else:
+        said, hint = f"{available}, {workload.updated} of its current version.", ""
+    return Check(name, False, said, hint, needed=True)
+
+
+def dns(machines: Iterable[Observed]) -> Check:
+    """Whether the cluster's DNS answers the machines that asked it."""
+    said = {machine.name: status.stages(machine.console).dns for machine in machines if machine.running}
+    asked = {name: answer for name, answer in said.items() if answer}
+    silent = {name: answer for name, answer in asked.items() if answer != "ok"}
+    if not asked:
+        return Check(DNS, True, "no machine has reported on it")
+    if not silent:
+        return Check(DNS, True, f"answers {len(asked)} machine{'' if len(asked) == 1 else 's'}")
+    detail = f"It does not answer {', '.join(f'{name} ({answer})' for name, answer in sorted(silent.items()))}."
+    hint = f"If its pods run, `anywhere ssh {min(silent)} -- sudo docker logs --tail 50 kube-proxy` may say why."
+    return Check(DNS, False, detail, hint, needed=True)
+
+
+def dns_behind_policy(check: Check) -> Check:
+    """`check` of DNS where a NetworkPolicy may let pods alone ask, so that silence towards machines tells nothing."""
+    if check.ok:
+        return check
+    return replace(check, hint=f"A NetworkPolicy in {NAMESPACE} may refuse machines; ask from a pod.", needed=False)
+
+
+def _said(pod: Pod, last: Mapping[str, str]) -> str:
+    if not pod.trouble:
+        return f"Pod {pod.name} is starting."
+    words = f' Its last log line: "{last[pod.name]}".' if last.get(pod.name) else ""
+    return f"Pod {pod.name} {pod.trouble}: {pod.detail.rstrip('.')}.{words}"
+
+
+def _remedy(pod: Pod) -> str:
+    return _REMEDIES[pod.trouble].replace("POD", pod.name).replace("NODE", pod.node or "MACHINE")
+
+
+def _key(taint: str) -> tuple[str, str]:
+    """A taint's key and effect."""
+    head, _, effect = taint.rpartition(":")
+    return head.partition("=")[0], effect

@@ -1,0 +1,153 @@
+"""Whether the cluster works, beyond that its machines are Ready: asked of its API."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable
+from contextlib import closing, suppress
+from pathlib import Path
+
+from generator import addons
+from generator import lock as locks
+from generator.kubernetes import Client, UnreachableError
+from generator.operations import cluster_api, cluster_checks, machines, readiness
+from generator.operations.leaders import Leaders
+from generator.operations.machines import Snapshot
+from generator.operations.patience import Patience
+from generator.operations.project import Project
+from generator.progress import Progress
+from generator.topology import Topology
+from generator.workloads import CRASHES, NAMESPACE, Pod, Workload, daemon_set_of, deployment_of, lease_of, pod_of
+from providers import Check
+
+LOOKS = 2  # in a row, all of which must find that the cluster works
+LEASE_SECONDS = 20.0  # how long a single look waits for leaders to renew their leases
+COREDNS = addons.WORKLOADS["dns"]
+APPS = f"/apis/apps/v1/namespaces/{NAMESPACE}"
+PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
+POLICIES = f"/apis/networking.k8s.io/v1/namespaces/{NAMESPACE}/networkpolicies"
+LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases"
+
+
+class Cluster:
+    """What is asked of one cluster, look by look. `states` is what the last look saw of its add-ons' progress."""
+
+    def __init__(self, project: Project, topology: Topology, client: Client) -> None:
+        self.states: tuple[Hashable, ...] = ()
+        self._topology, self._client, self._leaders = topology, client, Leaders()
+        self._addons = _addons(project)
+        self._elects = len(topology.having("kube-scheduler")) > 1
+        self._last_lines: dict[tuple[str, int], str] = {}  # by pod and how often it was restarted
+
+    def checks(self, now: Snapshot) -> tuple[Check, ...]:
+        """Every check; where the API does not answer, that."""
+        try:
+            nodes = cluster_checks.schedulable(now.nodes, self._topology)
+            return (*nodes, *self._check_addons(now), *self._check_dns(now), *self._check_leaders())
+        except UnreachableError as error:
+            return (_unheard(error),)
+
+    def wait_for_leases(self) -> None:
+        """Look until every leader was seen to renew its lease, for LEASE_SECONDS at most."""
+        end = time.monotonic() + LEASE_SECONDS
+        while self._elects and not self._leaders.renewed and time.monotonic() < end:
+            self._look_at_leases()
+            time.sleep(1)
+
+    def describe(self) -> tuple[Check, ...]:
+        """Have the API server prepare what kubectl asks for first; why it does not, () where it did."""
+        try:
+            self._client.describe_itself()
+        except UnreachableError as error:
+            return (_unheard(error),)
+        return ()
+
+    def _check_addons(self, now: Snapshot) -> list[Check]:
+        if not self._addons:
+            return []
+        workloads, pods = self._workloads(now), [pod_of(item) for item in self._client.items(PODS)]
+        self.states = tuple((w.name, w.processed, w.made, w.updated, w.available) for w in workloads)
+        last = {pod.name: self._last_line(pod) for pod in pods if pod.trouble == CRASHES}
+        return [cluster_checks.addon(kind, name, workloads, pods, last) for kind, name in self._addons]
+
+    def _workloads(self, now: Snapshot) -> list[Workload]:
+        kinds, nodes = {kind for kind, _ in self._addons}, sum(node.ready for node in now.nodes)
+        found: list[Workload] = []
+        if "Deployment" in kinds:
+            found += map(deployment_of, self._client.items(f"{APPS}/deployments"))
+        if "DaemonSet" in kinds:
+            found += (daemon_set_of(item, nodes) for item in self._client.items(f"{APPS}/daemonsets"))
+        return found
+
+    def _last_line(self, pod: Pod) -> str:
+        key = (pod.name, pod.restarts)
+        if key not in self._last_lines:
+            self._last_lines[key] = self._client.last_line(NAMESPACE, pod.name, pod.container)
+        return self._last_lines[key]
+
+    def _check_dns(self, now: Snapshot) -> list[Check]:
+        if COREDNS not in self._addons:
+            return []
+        check = cluster_checks.dns(now.machines)
+        if not check.ok and self._client.items(POLICIES):
+            check = cluster_checks.dns_behind_policy(check)
+        return [check]
+
+    def _check_leaders(self) -> tuple[Check, ...]:
+        if not self._elects:
+            return ()
+        self._look_at_leases()
+        return self._leaders.checks()
+
+    def _look_at_leases(self) -> None:
+        self._leaders.look(map(lease_of, self._client.items(LEASES)), time.monotonic())
+
+
+def wait(project: Project, topology: Topology, kubeconfig: Path, progress: Progress, timeout: float) -> Snapshot:
+    """Wait until every machine is Ready and the cluster works, in LOOKS looks in a row; the last snapshot.
+
+    UserError `timeout` seconds after the last progress, and where more time makes no sense: see `Patience`.
+    """
+    patience, good, described = Patience(project.provider.name, timeout), 0, False
+    with closing(cluster_api.client(kubeconfig)) as client:
+        cluster = Cluster(project, topology, client)
+        while True:
+            now = machines.look(project, topology, client)
+            late = readiness.unready(now)
+            failing = () if late else cluster_checks.failing(cluster.checks(now))
+            if not (late or failing or described):
+                progress.board(["API: it prepares what kubectl asks for first"])
+                failing = cluster.describe()
+                described = not failing
+            progress.board([*map(readiness.line, late), *(f"{c.subject}: {c.detail}" for c in failing)])
+            good = 0 if late or failing else good + 1
+            if good == LOOKS:
+                return now
+            patience.spend(now, late, failing, cluster.states)
+            time.sleep(project.provider.poll)
+
+
+def once(project: Project, topology: Topology, warn: Callable[[str], None]) -> tuple[Snapshot, tuple[Check, ...]]:
+    """The machines and the checks as they are now; no checks where the API cannot be asked, of which `warn` is told."""
+    if not project.kubeconfig.is_file():
+        return machines.look(project, topology, None), ()
+    with closing(cluster_api.client(project.kubeconfig)) as client:
+        now = machines.look(project, topology, client)
+        if now.unheard:
+            warn(now.unheard)
+        if not now.nodes:
+            return now, ()
+        cluster = Cluster(project, topology, client)
+        with suppress(UnreachableError):  # the checks will say so
+            cluster.wait_for_leases()
+        return now, cluster.checks(now)
+
+
+def _unheard(error: UnreachableError) -> Check:
+    return Check("API", False, error.message, error.hint, needed=True)
+
+
+def _addons(project: Project) -> tuple[tuple[str, str], ...]:
+    """Kind and name of each workload that the cluster is to have, none where nothing is locked yet."""
+    path = locks.path_beside(project.definition.path)
+    return addons.workloads(project.definition, locks.read(path)) if path.exists() else ()
