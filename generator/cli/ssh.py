@@ -11,6 +11,7 @@ from generator.cli.options import DEFAULT_PROVIDER, ProviderName
 Words = Annotated[
     list[str], typer.Argument(metavar="[FILE] MACHINE [COMMAND]...", help="`--` before a COMMAND with options.")
 ]
+NO_KEY = "the definition names no key that may log in"
 
 
 def run(words: Words, provider: ProviderName = DEFAULT_PROVIDER) -> int:
@@ -23,8 +24,12 @@ def run(words: Words, provider: ProviderName = DEFAULT_PROVIDER) -> int:
     from generator.operations import machines, project
 
     file, name, command = machine_words.split(words)
-    machine = machines.find(project.open_project(file, provider, None), name)
+    opened = project.open_project(file, provider, None)
+    machine = machines.find(opened, name)
+    how = f"Put your public key into spec.access.ssh_keys of {file} and apply; machines made from then on let you in."
     if not machine.ssh:
-        raise UserError(f"{name} cannot be reached by ssh on this target.")
+        raise UserError(f"{name} cannot be reached by ssh: {NO_KEY}.", how)
+    if not opened.definition.ssh_keys:  # the machine may still have one from before
+        typer.echo(f"warning: {NO_KEY}. {how}", err=True)
     sys.stdout.flush()
     os.execvp(machine.ssh[0], [*machine.ssh, *command])

@@ -18,6 +18,7 @@ from generator.operations import cluster_secrets, project
 from providers import Check
 from tests.cli.target import DEFINITION, READY, run
 
+KEY = "AAAAC3NzaC1lZDI1NTE5AAAAI" + "A" * 43
 APPLY_PHASES = (
     "render",
     "initialise Terraform",
@@ -267,3 +268,22 @@ def test_ssh_becomes_the_command_of_the_target(nowhere, monkeypatch):
     monkeypatch.setattr(os, "execvp", lambda program, words: called.append(words))
     run("ssh", "cluster.yaml", "master1", "--", "uptime", "-p")
     assert called == [["echo", "reached", "uptime", "-p"]]
+
+
+def test_ssh_says_how_to_be_let_in_where_the_definition_names_no_key(nowhere, definition, monkeypatch, capsys):
+    called = []
+    monkeypatch.setattr(os, "execvp", lambda program, words: called.append(words))
+    run("ssh", "master1")
+    err = capsys.readouterr().err
+    assert "warning: the definition names no key" in err and "spec.access.ssh_keys of cluster.yaml and apply" in err
+    definition.write_text(DEFINITION + f"  access: {{ssh_keys: ['ssh-ed25519 {KEY} me']}}\n")
+    run("ssh", "master1")
+    assert capsys.readouterr().err == "" and len(called) == 2
+
+
+def test_ssh_to_a_target_that_lets_nobody_in_says_why(nowhere, monkeypatch, capsys):
+    seen = tuple(replace(machine, ssh=()) for machine in nowhere.observe(None))
+    monkeypatch.setattr(nowhere, "observe", lambda definition: seen, raising=False)
+    assert run("ssh", "master1") == 1
+    err = capsys.readouterr().err
+    assert "master1 cannot be reached by ssh: the definition names no key" in err and "spec.access.ssh_keys" in err
