@@ -14,7 +14,7 @@ import pytest
 from generator import pki
 from generator.cli.phases import Phases
 from generator.errors import UserError
-from generator.kubernetes import UnreachableError
+from generator.kubernetes import DESCRIPTIONS, UnreachableError
 from generator.operations import cluster_api, departed_nodes, load_balancers
 from generator.store import Secrets
 
@@ -74,6 +74,30 @@ def test_nodes_are_read_with_the_clients_certificate(server, secrets, tmp_path):
     assert with_certificate.readyz()
     assert [node.name for node in with_certificate.nodes()] == ["master1", "worker-1"]
     with_certificate.close()
+
+
+def test_the_api_is_asked_for_what_kubectl_reads_first_as_kubectl_asks(server, secrets, tmp_path, monkeypatch):
+    asked = []
+
+    def answer(self):
+        asked.append((self.path, self.headers["Accept"]))
+        Api.do_GET(self)
+
+    monkeypatch.setattr(server, "RequestHandlerClass", type("Recorded", (Api,), {"do_GET": answer}))
+    monkeypatch.setattr(Api, "answers", Api.answers | dict.fromkeys(DESCRIPTIONS, b"..."))
+    asking = client(secrets, server.server_port, tmp_path)
+    asking.describe_itself()
+    assert asked == list(DESCRIPTIONS.items())
+    assert "proto-openapi" in DESCRIPTIONS["/openapi/v2"]
+    assert asking.readyz()
+
+
+@pytest.mark.parametrize(("before", "now", "line"), [(b"a\nb\n", b"c", "b"), (None, b"c\n", "c"), (None, None, "")])
+def test_the_last_words_of_a_container(server, secrets, tmp_path, monkeypatch, before, now, line):
+    path = "/api/v1/namespaces/kube-system/pods/p/log?container=c&tailLines=1"
+    answers = {key: text for key, text in ((f"{path}&previous=true", before), (path, now)) if text}
+    monkeypatch.setattr(Api, "answers", answers)
+    assert client(secrets, server.server_port, tmp_path).last_line("kube-system", "p", "c") == line
 
 
 def test_what_is_not_found_is_an_error_with_its_path(server, secrets, tmp_path):

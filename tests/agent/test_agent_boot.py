@@ -13,7 +13,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from generator.operations.patience import GIVE_UP_SECONDS
 from generator.status import stages
+from tests.test_readiness import ended
+
+__all__ = ["ended"]  # a fixture
 
 SCRIPT = Path(__file__).parent.parent.parent / "modules" / "node" / "boot" / "anywhere-converge"
 AGENT = 'import os, sys\nprint("agent", open(sys.argv[1]).read(), os.environ["ANYWHERE_PROBLEM"])\n'
@@ -207,3 +211,15 @@ def test_an_unpacking_that_was_cut_short_is_done_again(machine):
     assert machine.boot().returncode == 0
     (home,) = (path for path in machine.home.iterdir() if path.is_dir())
     assert not (home / "agent" / "half.py").exists()
+
+
+@pytest.mark.parametrize(
+    "reason",
+    ["AccessDenied: Access Denied (HTTP 403)", "curl: (6) Could not resolve host: store.example", "no route to host"],
+)
+def test_apply_says_within_two_minutes_why_nothing_can_be_fetched(machine, programs, console, ended, reason):
+    programs.put("anywhere-fetch", f'echo "anywhere-fetch $1: {reason}" >&2; exit 22')
+    assert machine.boot().returncode == 1
+    error, seconds = ended(console(), 1800)
+    assert f"master1: Stage fetch failed: anywhere-fetch release.json: {reason}." in error.message
+    assert GIVE_UP_SECONDS < seconds < GIVE_UP_SECONDS + 10
