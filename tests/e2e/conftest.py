@@ -4,6 +4,7 @@ from contextlib import closing
 
 import pytest
 
+from providers.local.container import fit
 from tests.e2e import local_cluster
 from tests.e2e.cloud import CLOUDS, CloudCluster
 from tests.e2e.shape import Shape
@@ -11,6 +12,7 @@ from tests.offline import offline
 
 SHAPES = (
     Shape("weave", "vm"),
+    Shape("weave", "container"),
     Shape("flannel", "container"),
     Shape("flannel", "container", masters=3, workers=2),
     Shape("flannel", "container", etcd=3, masters=1, workers=2),
@@ -43,6 +45,8 @@ def boot(tmp_path_factory):
     def booted(shape: Shape):
         if absent := missing_images(shape.driver):
             pytest.skip(f"{shape} was not run: no images for {', '.join(absent)} (set ANYWHERE_IMAGES)")
+        if shape.kind == "container" and (reason := fit.unfit_drivers().get(shape.driver)):
+            pytest.skip(f"{shape} was not run: {reason}")
         return local_cluster.running(shape, tmp_path_factory.mktemp(shape.name))
 
     return booted
