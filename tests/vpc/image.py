@@ -7,7 +7,11 @@ from providers.local.guest import Bootable
 from tests import debian_image
 
 PACKAGES, NETPLAN = (Path(__file__).parent / name for name in ("packages", "90-default.yaml"))
-HOOKS = (f"copy-in {shlex.quote(str(NETPLAN))} /etc/netplan", 'chmod 600 "$1"/etc/netplan/*')
+HOOKS = (
+    f"copy-in {shlex.quote(str(NETPLAN))} /etc/netplan",
+    'chmod 600 "$1"/etc/netplan/*',
+    'rm -f "$1"/etc/ssh/ssh_host_*',  # a machine makes its own at its first boot
+)
 
 
 def stock(*agents: str) -> Bootable:
