@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
-from generator import node, release
+from generator import applied, node, release
 from generator.definition import ETCD_DISK, SIZES, Definition, Size
 from generator.lock import Lock
 from generator.topology import Topology, offset, role_components
@@ -51,6 +51,7 @@ def tree(
         f"node/{checksum}.tar": archive,
     }
     files = dict(_module(target.name))
+    files["applied.json"] = applied.document(applied.fields(definition, lock, target.name))
     files |= {f"documents/{key}": data for key, data in documents.items()}
     for group, role in groups(definition, topology).items():
         files[f"user-data/{group}.yaml"] = node.user_data(target.name, role, group, definition.ssh_keys)

@@ -14,7 +14,7 @@ from generator.render import Tree
 MANIFEST = ".anywhere-files"
 # What a tree consists of. A manifest that names anything else was not written here.
 _RENDERED = re.compile(
-    r"[\w-]+\.tf(\.json)?|terraform\.tfvars\.json|startup-script|\.gitignore|(documents|user-data)(/[\w-][\w.-]*)+"
+    r"[\w-]+\.tf(\.json)?|terraform\.tfvars\.json|applied\.json|startup-script|\.gitignore|(documents|user-data)(/[\w-][\w.-]*)+"
 )
 # What Terraform or OpenTofu reads unasked in a folder: configuration, overrides, values of variables, programs.
 _LOADED = re.compile(r"[^.].*\.(tf|tofu)(\.json)?|terraform\.tfvars(\.json)?|.+\.auto\.tfvars(\.json)?|terraform\.d")

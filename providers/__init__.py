@@ -100,6 +100,9 @@ class Provider(Protocol):
     def backend(self, definition: Definition) -> Mapping[str, Any] | None:
         """Terraform's backend, {type: arguments}; None for state in the rendered folder. Pure."""
 
+    def has_state(self, definition: Definition) -> bool:
+        """Whether the backend that the definition names holds a state."""
+
     def create_backend(self, definition: Definition) -> str:
         """Have what the backend keeps state in; a line that says what was done. Idempotent."""
 
@@ -115,6 +118,9 @@ class Provider(Protocol):
         """Variables that Terraform needs for this target."""
 
     def observe(self, definition: Definition) -> tuple[Observed, ...]: ...
+
+    def present(self, definition: Definition) -> tuple[str, ...]:
+        """What can only be this cluster's, a line each: machines and what they stand on. Quick, and not complete."""
 
     def delete_created_by_cluster(self, definition: Definition, progress: Progress) -> None:
         """Delete what the running cluster created on the target, such as load balancers; destroy comes next."""

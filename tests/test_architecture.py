@@ -21,7 +21,7 @@ RANKS = (
     ("decode", "topology"),
     ("schema",),
     ("lock", "agekey", "store"),
-    ("pki", "addons", "components", "release", "kubernetes", "workloads", "node"),
+    ("pki", "addons", "applied", "components", "release", "kubernetes", "workloads", "node"),
     ("render", "terraform", "terraform_binary", "terraform_messages", "status", "images", "packages"),
     ("rendered_folder", "release_changes"),
     ("operations",),

@@ -6,10 +6,13 @@ from pathlib import Path
 
 from generator.cli.schema import page
 from generator.schema.changes import CHANGES
+from generator.schema.lockfile import LockFile
 from generator.schema.reference import fields
+from tests.clouds import FACTS
 
 ROOT = Path(__file__).parent.parent
 SOURCES = ("generator", "providers", "modules", "setup", "Makefile", "benchmarks")
+PLACES = ("spread", "pool_zones", "subnets")  # what the lock has of a cloud beside, where it is needed
 VARIABLE = re.compile(r"\bANYWHERE_[A-Z_]*[A-Z]\b")
 
 
@@ -19,8 +22,14 @@ def test_the_committed_page_of_the_definition_is_current():
 
 def test_every_field_is_described_and_says_what_a_change_of_it_does():
     found = {path: field for path, field, _ in fields()}
-    assert found.keys() == CHANGES.keys()
+    assert found.keys() == {path for path in CHANGES if not path.startswith("lock.")}
     assert [path for path, field in found.items() if not field.get("description")] == []
+
+
+def test_every_field_of_the_lock_says_what_a_change_of_it_does():
+    facts = {f"facts.{target}.{name}" for target, known in FACTS.items() for name in (*known, *PLACES)}
+    wanted = {name for name in LockFile.model_fields if name not in ("apiVersion", "kind", "facts")} | facts
+    assert {path.removeprefix("lock.") for path in CHANGES if path.startswith("lock.")} == wanted
 
 
 def variables(folder: Path, names: tuple[str, ...]) -> set[str]:

@@ -53,6 +53,13 @@ def _terraform() -> Check:
 
 
 def _cluster(project: Project, wanted: Topology) -> tuple[Check, ...]:
+    """Whether the state of what is there is here, and what machines and the API say."""
+    from generator.operations import state_guard
+
+    return (*state_guard.diagnose(project), *_health(project, wanted))
+
+
+def _health(project: Project, wanted: Topology) -> tuple[Check, ...]:
     """A check for every machine and of what the API says, once the cluster has been applied."""
     from generator.operations import cluster_health
 

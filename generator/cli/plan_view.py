@@ -35,6 +35,7 @@ def text(review: Review, remark: str = "") -> str:
     for section in review.sections:
         width = max(len(item.subject) for item in section.items)
         lines += [f"{section.title}:", *(_line(item, width) for item in section.items)]
+    lines += [f"  ! {notice.field}: {notice.text}." for notice in review.notices]
     return "\n".join([*lines, verdict(review.plan), *([remark] if remark else [])])
 
 
@@ -69,7 +70,8 @@ def document(review: Review) -> str:
 
     content = {"changes": listed(plan.changes), "drift": listed(plan.drift), "counts": plan.counts()}
     sections = [asdict(section) for section in review.sections]
-    return json.dumps({**content, "empty": plan.empty, "sections": sections}, indent=2)
+    notices = [asdict(notice) for notice in review.notices]
+    return json.dumps({**content, "empty": plan.empty, "sections": sections, "notices": notices}, indent=2)
 
 
 def markdown(review: Review, title: str) -> str:
@@ -77,7 +79,8 @@ def markdown(review: Review, title: str) -> str:
     drift = [f"- `{change.address}` is not as it was left ({change.action})" for change in review.plan.drift]
     rows = list(_rows(review))
     table = ["| where | what | change | effect |", "|---|---|---|---|", *rows] if rows else []
-    parts = [f"### {title}", verdict(review.plan), "\n".join(drift), "\n".join(table)]
+    notices = [f"- `{notice.field}`: {notice.text}." for notice in review.notices]
+    parts = [f"### {title}", verdict(review.plan), "\n".join([*drift, *notices]), "\n".join(table)]
     return "\n\n".join(part for part in parts if part)
 
 

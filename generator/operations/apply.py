@@ -12,14 +12,17 @@ from generator.operations import (
     cluster_health,
     departed_nodes,
     destroy_guard,
+    field_changes,
     kubeconfig,
     planning,
     preflight,
     readiness,
     rollout,
     saved_plan,
+    state_guard,
     workspace,
 )
+from generator.operations.field_changes import Notice
 from generator.operations.machines import Snapshot
 from generator.operations.project import Project
 from generator.operations.review import Review, review
@@ -47,6 +50,7 @@ class Apply:
     approve: Callable[[str], None]
     saved: SavedPlan | None = None  # what is applied instead of a new plan
     workspace: Workspace = field(init=False)
+    notices: tuple[Notice, ...] = field(init=False)  # what is said of changed fields
     plan: Plan = field(init=False)
     rest: Plan = field(init=False)  # what the rollout leaves to apply
     batches: tuple[Batch, ...] = field(init=False)
@@ -80,14 +84,26 @@ def _preflight(run: Apply) -> None:
     preflight.require(preflight.failures(run.workspace, run.progress))
 
 
+def _open_state(run: Apply) -> None:
+    if run.saved:
+        saved_plan.install_providers(run.saved, run.project.folder)
+    planning.initialise(run.workspace, run.progress)
+
+
+def _check_state(run: Apply) -> None:
+    state_guard.check(run.workspace)
+
+
+def _compare(run: Apply) -> None:
+    run.notices = field_changes.check(run.workspace)
+
+
 def _plan(run: Apply) -> None:
     run.plan = planning.plan(run.workspace, run.progress, run.may_destroy)
 
 
 def _open_saved(run: Apply) -> None:
     assert run.saved
-    saved_plan.install_providers(run.saved, run.project.folder)
-    planning.initialise(run.workspace, run.progress)
     run.plan = saved_plan.open_plan(run.saved, run.workspace)
 
 
@@ -96,7 +112,7 @@ def _order(run: Apply) -> None:
 
 
 def _show(run: Apply) -> None:
-    run.show(review(run.workspace, run.plan), rollout.describe(run.batches))
+    run.show(review(run.workspace, run.plan, run.notices), rollout.describe(run.batches))
 
 
 def _guard(run: Apply) -> None:
@@ -143,6 +159,9 @@ STEPS: tuple[Step[Apply], ...] = (
     Step("Check what the saved plan was made from", _check_saved, when=_is_saved),
     Step("Render the folder", _render),
     Step("Check that the target can hold the cluster", _preflight),
+    Step("Open the state", _open_state),
+    Step("Refuse to go on without the state of a cluster that is there", _check_state),
+    Step("Refuse changes of fields that never change", _compare),
     Step("Plan the changes", _plan, when=_is_new),
     Step("Open the saved plan", _open_saved, when=_is_saved),
     Step("Order the control plane's machines for a rollout", _order),

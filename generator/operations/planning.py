@@ -17,11 +17,7 @@ WITHHELD = "withheld"
 
 
 def plan(workspace: Workspace, progress: Progress, may_destroy: Sequence[str] = ()) -> Plan:
-    """Initialise Terraform, then plan everything. `may_destroy` names machines that the plan may destroy.
-
-    UserError where the backend holds the state of another cluster.
-    """
-    initialise(workspace, progress)
+    """Plan everything, in an initialised folder. `may_destroy` names machines that the plan may destroy."""
     with progress.phase("plan"):
         return plan_targets(workspace, may_destroy)
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from generator.operations.field_changes import Notice
 from generator.operations.project import as_observed
 from generator.operations.workspace import Workspace
 from generator.release_changes import CLUSTER, EVERY_MACHINE, ComponentChange, Release, compare
@@ -35,18 +36,19 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """A plan in sections."""
+    """A plan in sections. `notices` are about fields that change, and hold whatever Terraform plans."""
 
     plan: Plan
     sections: tuple[Section, ...]
+    notices: tuple[Notice, ...] = ()
 
 
-def review(workspace: Workspace, plan: Plan) -> Review:
+def review(workspace: Workspace, plan: Plan, notices: tuple[Notice, ...] = ()) -> Review:
     """What `plan` does, and what the release in the rendered folder changes of the one that was applied."""
     inside: tuple[ComponentChange, ...] = ()
     if not plan.empty and (before := _applied(workspace)):
         inside = compare(before, json.loads((workspace.project.folder / "documents" / "release.json").read_bytes()))
-    return Review(plan, (*_machines(workspace, plan, inside), *_shared(workspace, plan, inside)))
+    return Review(plan, (*_machines(workspace, plan, inside), *_shared(workspace, plan, inside)), notices)
 
 
 def of_destroy(plan: Plan) -> Review:

@@ -1,82 +1,296 @@
-"""What a change of each field does to a cluster that was applied. The one table of it."""
+"""What a change of each field does to a cluster that was applied: of the definition, and of its lock. The one table."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from generator.definition import SIZES
 
 LIVE = "live"
 NEW = "new machines only"
-REFUSED = "refused"
-UNSAFE = "not supported"  # not refused yet, and the cluster may not survive it
+REPLACES = "replaces machines"
+NEVER = "never"
 
-_ARCH = (UNSAFE, "Machines keep the image of their old architecture. Add a pool instead.")
-_SIZE = (
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A field, such as `spec.workers[general].count`, as it was applied and as it is wanted.
+
+    `applied` and `wanted` have the values of all fields, by path.
+    """
+
+    path: str
+    before: Any
+    after: Any
+    applied: Mapping[str, Any]
+    wanted: Mapping[str, Any]
+
+    def sibling(self, name: str) -> Any:
+        """What is wanted of another field of the same mapping."""
+        return self.wanted.get(f"{self.path.rpartition('.')[0]}.{name}")
+
+    @property
+    def machines(self) -> int:
+        """How many machines there are by the same mapping that are wanted further on."""
+        return min(self.applied.get(f"{self.path.rpartition('.')[0]}.count") or 0, self.sibling("count") or 0)
+
+
+Judge = Callable[[Difference], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What a change of one field does, and a `note` about it for the documentation.
+
+    `on` has the targets where it does something else, and `judge` what one change does where that depends on the
+    values. The plan says `warning` of a change that is live, and `keeps` of one that machines which are there do not
+    take. `compared` is False where what was applied is not recorded: another field has the same value, Terraform
+    compares it, or the review of the release shows it.
+    """
+
+    effect: str
+    note: str = ""
+    on: Mapping[str, str | Judge] = field(default_factory=dict)
+    judge: Judge | None = None
+    warning: str = ""
+    keeps: str = "reaches new machines only; machines that are there keep what they have"
+    compared: bool = True
+
+    def notice(self, effect: str) -> str:
+        """What a plan says of a change with this effect, "" for nothing beside what Terraform plans."""
+        return {LIVE: self.warning, NEW: self.keeps}.get(effect, "")
+
+    def decide(self, target: str, difference: Difference) -> str:
+        """What this change does on `target`."""
+        decided = self.on.get(target, self.judge or self.effect)
+        return decided if isinstance(decided, str) else decided(difference)
+
+
+def _where_disk_shrinks(d: Difference) -> str:
+    """A local disk never shrinks; where there is no machine, none does."""
+    before, after = SIZES.get(d.before), SIZES.get(d.after)
+    return NEVER if d.machines and before and after and after.disk < before.disk else LIVE
+
+
+def _where_there_are_machines(d: Difference) -> str:
+    return NEVER if d.machines else LIVE
+
+
+def _where_etcd_is_on_masters(d: Difference) -> str:
+    return NEVER if d.applied.get("spec.etcd.count") == 0 else LIVE
+
+
+def _where_driver_is_flannel(d: Difference) -> str:
+    """Flannel keeps the routes of the backend that it had before, so packets would still take that one."""
+    return NEVER if d.applied.get("spec.network.driver") == "flannel" else LIVE
+
+
+def _where_pool_scales(d: Difference) -> str:
+    """A cloud's group whose size an autoscaler may change is left alone by Terraform."""
+    count, least, most = d.after, d.sibling("min"), d.sibling("max")
+    return NEW if (count if least is None else least) != (count if most is None else most) else LIVE
+
+
+def _where_machines_move(d: Difference) -> str:
+    """Fixed machines take turns in the first zones or subnets, so these keep their places; others may follow."""
+    head = d.path.rpartition(".")[0]
+
+    def stands(values: Mapping[str, Any], name: str) -> list[Any]:
+        return values.get(f"{head}.{name}") or []
+
+    def turns(values: Mapping[str, Any]) -> list[Any]:
+        return (stands(values, "subnets") or stands(values, "zones"))[: values.get(f"{head}.spread")]
+
+    before, after = ((stands(values, "subnets"), stands(values, "zones")) for values in (d.applied, d.wanted))
+    kept = all(new[: len(old)] == old for old, new in zip(before, after, strict=True))
+    return LIVE if kept and turns(d.applied) == turns(d.wanted) else NEVER
+
+
+def _where_any_changes(effect: str) -> Judge:
+    """`effect` where a key that is on both sides has another value: one that is new or gone changes nothing else."""
+
+    def judge(d: Difference) -> str:
+        before, after = d.before or {}, d.after or {}
+        return effect if any(before[key] != after[key] for key in before.keys() & after.keys()) else LIVE
+
+    return judge
+
+
+def _where_both_are_given(d: Difference) -> str:
+    return NEVER if d.before and d.after else LIVE
+
+
+def _where_kind_changes(d: Difference) -> str:
+    """`auto` keeps what there is; what it chose before is not recorded."""
+    return LIVE if d.after == "auto" else REPLACES if d.before == "auto" else NEVER
+
+
+def _where_addon_goes(d: Difference) -> str:
+    return LIVE if set(d.before) <= set(d.after) else NEW
+
+
+_MEMBERS = "Members are neither added to etcd nor removed from it yet."
+_OLD_ARCH = "Machines keep the image and the disks of their old architecture. Add a pool instead."
+_ARCH = Rule(NEVER, _OLD_ARCH, judge=_where_there_are_machines)
+_SIZE = Rule(
     LIVE,
-    "One machine at a time is stopped and started. A cloud keeps its disk; a local one can only grow.",
+    "One machine at a time is stopped and started. Disks never shrink: a cloud's keep their size, and a smaller local"
+    " one is refused.",
+    on={"local": _where_disk_shrinks},
 )
-_ETCD = "Members are neither added to etcd nor removed from it yet."
+_TYPES = Rule(
+    LIVE,
+    "As a change of size: fixed machines live, workers new machines only.",
+    warning="workers that are there keep their machine type",
+)
+_IMAGES = Rule(NEW, "After `images lock`.", compared=False)  # the lock's are those that are taken
+_ZONES = Rule(
+    LIVE, "After `images lock`. One may be added, for pools to come; one that is there stays.", compared=False
+)
+_NAT = Rule(LIVE, "Connections to the outside may break once.")
+_BALANCER = Rule(LIVE, "The API's address changes; `anywhere kubeconfig` writes the new one.")
+_STATE = Rule(NEVER, "Move the state first: terraform init -migrate-state.", compared=False)
+_NETWORK = Rule(NEVER, "Every machine and its disks would be made anew elsewhere.")
+_RESTART = Rule(LIVE, "Machines are stopped and started again.")
+_TAGS = Rule(LIVE, "Running workers keep theirs.", warning="workers that are there keep the old ones")
+_RANGE = "Certificates, routers and Services that are there have addresses of the old range."
+
+_PLACES = Rule(NEVER, "More may follow. Machines and volumes keep those that are there.", judge=_where_machines_move)
+_LOCKED_IMAGES = Rule(NEW, "No machine is made anew for an image.", judge=_where_any_changes(NEW))
+_AS_DEFINED = Rule(NEVER, "It is the definition's.", compared=False)
+_LOCKED: Mapping[str, Rule] = {
+    "lock.kubernetes": Rule(LIVE, "It is the definition's.", compared=False),
+    "lock.driver": Rule(NEVER, "As `spec.network.driver`.", compared=False),
+    "lock.images": Rule(LIVE, "Containers are replaced; the plan says which.", compared=False),
+    "lock.packages": Rule(
+        NEW,
+        "Installed once. Local machines have them in their image.",
+        on={"local": LIVE},
+        judge=_where_any_changes(NEW),
+    ),
+    "lock.base": Rule(NEW, "For local machines.", on={"aws": LIVE, "gce": LIVE}),
+    "lock.blocks": Rule(
+        NEVER,
+        "Local workers would have other addresses. On a cloud, workers have addresses of its own choice.",
+        on={"aws": LIVE, "gce": LIVE},
+        judge=_where_any_changes(NEVER),
+    ),
+    "lock.facts.aws.region": _AS_DEFINED,
+    "lock.facts.aws.account": Rule(NEVER, "Nothing moves between accounts.", judge=_where_both_are_given),
+    "lock.facts.aws.zones": _PLACES,
+    "lock.facts.aws.spread": _PLACES,
+    "lock.facts.aws.subnets": _PLACES,
+    "lock.facts.aws.pool_zones": Rule(LIVE, "New workers stand in the new zones."),
+    "lock.facts.aws.images": _LOCKED_IMAGES,
+    "lock.facts.gce.project": _AS_DEFINED,
+    "lock.facts.gce.project_number": Rule(NEVER, "It must be that of the project.", judge=_where_both_are_given),
+    "lock.facts.gce.region": _AS_DEFINED,
+    "lock.facts.gce.zones": _PLACES,
+    "lock.facts.gce.spread": _PLACES,
+    "lock.facts.gce.subnets": _PLACES,
+    "lock.facts.gce.pool_zones": Rule(REPLACES, "The pool's group is made anew, and its workers drained."),
+    "lock.facts.gce.images": _LOCKED_IMAGES,
+}
 
 # By path: what happens, and what there is to know.
-CHANGES: Mapping[str, tuple[str, str]] = {
-    "metadata.name": (REFUSED, "The secrets beside the definition are of the old name."),
-    "spec.kubernetes.version": (LIVE, "After `images lock`: containers are replaced, machines stay."),
-    "spec.etcd.count": (UNSAFE, _ETCD),
+CHANGES: Mapping[str, Rule] = {
+    "metadata.name": Rule(
+        NEVER, "Another name is another cluster, with secrets and a state of its own.", compared=False
+    ),
+    "spec.kubernetes.version": Rule(LIVE, "After `images lock`: containers are replaced, machines stay."),
+    "spec.etcd.count": Rule(NEVER, _MEMBERS),
     "spec.etcd.size": _SIZE,
     "spec.etcd.arch": _ARCH,
-    "spec.masters.count": (LIVE, f"Not supported where etcd is on the masters: {_ETCD.lower()}"),
+    "spec.masters.count": Rule(
+        LIVE, f"Never where etcd is on the masters: {_MEMBERS.lower()}", judge=_where_etcd_is_on_masters
+    ),
     "spec.masters.size": _SIZE,
-    "spec.masters.schedulable": (NEW, "A running node keeps its taint; change it with kubectl."),
+    "spec.masters.schedulable": Rule(NEW, "A running node keeps its taint; change it with kubectl."),
     "spec.masters.arch": _ARCH,
-    "spec.workers[].name": (LIVE, "Another name is another pool: the old one is drained and removed."),
-    "spec.workers[].count": (LIVE, "Workers that go are drained. Between min and max an autoscaler decides."),
-    "spec.workers[].size": (NEW, "A local worker is stopped and started in place."),
-    "spec.workers[].labels": (NEW, "Label running nodes with kubectl."),
-    "spec.workers[].taints": (NEW, "Taint running nodes with kubectl."),
-    "spec.workers[].arch": (NEW, "After `images lock`, which adds images of the architecture."),
-    "spec.workers[].spot": (NEW, ""),
-    "spec.workers[].min": (LIVE, ""),
-    "spec.workers[].max": (LIVE, ""),
-    "spec.network.driver": (REFUSED, "The lock keeps it. A lock that was made anew would break the network."),
-    "spec.network.machines": (UNSAFE, "Every machine would have another address and be replaced; the plan is refused."),
-    "spec.network.pods": (UNSAFE, "Running routers and pods keep the old range."),
-    "spec.network.services": (UNSAFE, "Services that are there keep addresses of the old range."),
-    "spec.network.encryption": (UNSAFE, "Running routers keep what they have, and new ones could not speak with them."),
-    "spec.registry": (LIVE, "Containers are replaced by those of the mirror."),
-    "spec.addons": (LIVE, "One that is removed from the list stays in the cluster."),
-    "spec.access.ssh_keys": (NEW, "The way in, such as AWS's endpoint for ssh, is live."),
-    "providers.local.machines": (NEW, "A machine stays what it is; Terraform replaces none for it."),
-    "providers.local.egress": (LIVE, "Machines are stopped and started again."),
-    "providers.local.host_loopback": (LIVE, ""),
-    "providers.local.accel": (LIVE, "Machines are stopped and started again."),
-    "providers.aws.region": (REFUSED, "The lock is of the old region."),
-    "providers.aws.account": (REFUSED, "The credentials and the lock must be of this account."),
-    "providers.aws.admin_cidrs": (LIVE, ""),
-    "providers.aws.zones": (LIVE, "After `images lock`. One may be added, for pools to come; one that is there stays."),
-    "providers.aws.sizes": (LIVE, "As a change of size: fixed machines live, workers new machines only."),
-    "providers.aws.nat": (LIVE, "Connections to the outside may break once."),
-    "providers.aws.load_balancer": (LIVE, "The API's address changes; `anywhere kubeconfig` writes the new one."),
-    "providers.aws.vpc.id": (UNSAFE, "Every machine would be replaced."),
-    "providers.aws.vpc.subnets": (LIVE, "After `images lock`. One may be added; one that is there stays."),
-    "providers.aws.vpc.public_subnets": (LIVE, ""),
-    "providers.aws.images": (NEW, "After `images lock`."),
-    "providers.aws.tags": (LIVE, "Running workers keep theirs."),
-    "providers.aws.backend.s3.bucket": (REFUSED, "Move the state first: terraform init -migrate-state."),
-    "providers.aws.backend.s3.key": (REFUSED, "Move the state first: terraform init -migrate-state."),
-    "providers.aws.backend.s3.region": (REFUSED, "Move the state first: terraform init -migrate-state."),
-    "providers.gce.project": (REFUSED, "The lock is of the old project."),
-    "providers.gce.project_number": (REFUSED, "It must be that of the project."),
-    "providers.gce.region": (REFUSED, "The lock is of the old region."),
-    "providers.gce.admin_cidrs": (LIVE, ""),
-    "providers.gce.zones": (LIVE, "After `images lock`. One may be added, for pools to come; one that is there stays."),
-    "providers.gce.sizes": (LIVE, "As a change of size: fixed machines live, workers new machines only."),
-    "providers.gce.nat": (LIVE, "Connections to the outside may break once."),
-    "providers.gce.load_balancer": (LIVE, "The API's address changes; `anywhere kubeconfig` writes the new one."),
-    "providers.gce.network.name": (UNSAFE, "Every machine would be replaced."),
-    "providers.gce.network.subnetwork": (UNSAFE, "Every machine would be replaced."),
-    "providers.gce.network.project": (UNSAFE, "Every machine would be replaced."),
-    "providers.gce.images": (NEW, "After `images lock`."),
-    "providers.gce.labels": (LIVE, "Running workers keep theirs."),
-    "providers.gce.kms_key": (REFUSED, "Every disk would be replaced, and those of etcd are protected."),
-    "providers.gce.backend.gcs.bucket": (REFUSED, "Move the state first: terraform init -migrate-state."),
-    "providers.gce.backend.gcs.prefix": (REFUSED, "Move the state first: terraform init -migrate-state."),
+    "spec.workers[].name": Rule(
+        REPLACES, "Another name is another pool: the old one is drained and removed.", compared=False
+    ),
+    "spec.workers[].count": Rule(
+        LIVE,
+        "Workers that go are drained. Between min and max a cloud's autoscaler decides.",
+        on={"aws": _where_pool_scales, "gce": _where_pool_scales},
+        keeps="the pool keeps its size: between min and max an autoscaler decides",
+    ),
+    "spec.workers[].size": Rule(
+        NEW, "A local worker is stopped and started in place.", on={"local": _where_disk_shrinks}
+    ),
+    "spec.workers[].labels": Rule(NEW, "Label running nodes with kubectl."),
+    "spec.workers[].taints": Rule(NEW, "Taint running nodes with kubectl."),
+    "spec.workers[].arch": Rule(NEW, "After `images lock`, which adds images of the architecture."),
+    "spec.workers[].spot": Rule(NEW, "Local machines are never spot machines.", on={"local": LIVE}),
+    "spec.workers[].min": Rule(LIVE, "Local pools do not scale."),
+    "spec.workers[].max": Rule(LIVE, "Local pools do not scale."),
+    "spec.network.driver": Rule(NEVER, "Nodes and pods have addresses of the network that was made first."),
+    "spec.network.machines": Rule(NEVER, "Every machine would have another address and be made anew."),
+    "spec.network.pods": Rule(NEVER, _RANGE),
+    "spec.network.services": Rule(NEVER, _RANGE),
+    "spec.network.encryption": Rule(
+        LIVE,
+        "Weave's routers are replaced; machines with the old and the new setting do not reach each other. Never with"
+        " flannel, which keeps the routes of what it had.",
+        judge=_where_driver_is_flannel,
+        warning="connections between machines break until every router has it, for about a minute",
+    ),
+    "spec.registry": Rule(LIVE, "Machines pull from it what they lack; containers that run stay."),
+    "spec.addons": Rule(
+        LIVE,
+        "One that is removed from the list stays in the cluster.",
+        judge=_where_addon_goes,
+        keeps="what is no longer in the list stays in the cluster until you delete it",
+    ),
+    "spec.access.ssh_keys": Rule(
+        NEW,
+        "Also where a key is removed. The way in, such as AWS's endpoint for ssh, is live; on GCE the keys are OS"
+        " Login's.",
+        on={"gce": LIVE},
+    ),
+    "providers.local.machines": Rule(
+        NEVER, "Machines of two kinds share no network. `auto` keeps what there is.", judge=_where_kind_changes
+    ),
+    "providers.local.egress": _RESTART,
+    "providers.local.host_loopback": Rule(LIVE),
+    "providers.local.accel": _RESTART,
+    "providers.aws.region": Rule(NEVER, "Nothing moves between regions."),
+    "providers.aws.account": Rule(
+        NEVER, "Nothing moves between accounts. It may be added, or left out.", judge=_where_both_are_given
+    ),
+    "providers.aws.admin_cidrs": Rule(LIVE),
+    "providers.aws.zones": _ZONES,
+    "providers.aws.sizes": _TYPES,
+    "providers.aws.nat": _NAT,
+    "providers.aws.load_balancer": _BALANCER,
+    "providers.aws.vpc.id": _NETWORK,
+    "providers.aws.vpc.subnets": _ZONES,
+    "providers.aws.vpc.public_subnets": Rule(LIVE),
+    "providers.aws.images": _IMAGES,
+    "providers.aws.tags": _TAGS,
+    "providers.aws.backend.s3.bucket": _STATE,
+    "providers.aws.backend.s3.key": _STATE,
+    "providers.aws.backend.s3.region": _STATE,
+    "providers.gce.project": Rule(NEVER, "Nothing moves between projects."),
+    "providers.gce.project_number": Rule(
+        NEVER, "It must be that of the project. It may be added, or left out.", judge=_where_both_are_given
+    ),
+    "providers.gce.region": Rule(NEVER, "Nothing moves between regions."),
+    "providers.gce.admin_cidrs": Rule(LIVE),
+    "providers.gce.zones": _ZONES,
+    "providers.gce.sizes": _TYPES,
+    "providers.gce.nat": _NAT,
+    "providers.gce.load_balancer": _BALANCER,
+    "providers.gce.network.name": _NETWORK,
+    "providers.gce.network.subnetwork": _NETWORK,
+    "providers.gce.network.project": _NETWORK,
+    "providers.gce.images": _IMAGES,
+    "providers.gce.labels": _TAGS,
+    "providers.gce.kms_key": Rule(NEVER, "Every machine and disk would be made anew, etcd's too."),
+    "providers.gce.backend.gcs.bucket": _STATE,
+    "providers.gce.backend.gcs.prefix": _STATE,
+    **_LOCKED,
 }

@@ -18,9 +18,12 @@ Every field of `cluster.yaml`, and what a change of it does to a cluster that wa
 same as JSON Schema, for editors. This page is generated: `anywhere schema --markdown`.
 
 - **live**: the next `apply` changes the running cluster, in place.
-- **new machines only**: machines that are there keep what they have.
-- **refused**: `plan` and `apply` stop with an error, and nothing is changed.
-- **not supported**: nothing refuses it yet, and the cluster may not survive it. Make a new cluster instead.
+- **new machines only**: machines that are there keep what they have; `plan` says so.
+- **replaces machines**: those that are there are destroyed, and new ones made.
+- **never**: `plan` and `apply` stop with an error that says what was applied, and nothing is changed. Another value
+  takes a new cluster, under another `metadata.name`.
+
+What was applied is compared with the definition and its lock. It is in Terraform's state, as the output `applied`.
 
 `apiVersion: anywhere/v1` and `kind: Cluster` begin each definition.
 """
@@ -33,7 +36,7 @@ def page(types: Mapping[str, Types]) -> str:
     for path, field, required in fields():
         sections.setdefault(_section(path), []).append(_row(path, field, required))
     tables = (f"\n## {name}\n\n{_HEADER}\n" + "".join(rows) for name, rows in sections.items())
-    return HEAD + "".join(tables) + _sizes(types)
+    return HEAD + "".join(tables) + _lock() + _sizes(types)
 
 
 def fields() -> Iterator[tuple[str, Block, bool]]:
@@ -74,9 +77,23 @@ def _section(path: str) -> str:
 
 def _row(path: str, field: Block, required: bool) -> str:
     default = "required" if required else _default(field.get("default"))
-    kind, note = CHANGES[path]
-    cells = (f"`{path}`", _type(field), default, field.get("description", ""), f"**{kind}**. {note}".strip())
+    return _line(f"`{path}`", _type(field), default, field.get("description", ""), _change(path))
+
+
+def _change(path: str) -> str:
+    rule = CHANGES[path]
+    return f"**{rule.effect}**. {rule.note}".strip()
+
+
+def _line(*cells: str) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n"
+
+
+def _lock() -> str:
+    """What a change of the lock does: `images lock` makes the lock, and it keeps what machines are keyed on."""
+    about = "`anywhere images lock` makes the lock, and keeps what may not change. Do not edit it; commit it.\n"
+    rows = (_line(f"`{path.removeprefix('lock.')}`", _change(path)) for path in CHANGES if path.startswith("lock."))
+    return f"\n## The lock\n\n{about}\n| Field | A change |\n|---|---|\n{''.join(rows)}"
 
 
 def _default(value: Any) -> str:

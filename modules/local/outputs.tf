@@ -26,3 +26,10 @@ output "release" {
   value       = one([for key, document in var.documents : file("${path.module}/${document.file}") if key == "release.json"])
   depends_on  = [anywhere_document.release]
 }
+
+output "applied" {
+  description = "What was applied of the definition and its lock, which the next plan is compared with."
+  sensitive   = true # it is no secret, only too long to show
+  value       = file("${path.module}/applied.json")
+  depends_on  = [anywhere_disk.etcd] # from then on there is something to lose
+}

@@ -52,6 +52,11 @@ class Aws(Cloud):
 
         return backend.arguments(definition)
 
+    def has_state(self, definition: Definition) -> bool:
+        from providers.aws import backend
+
+        return backend.has_state(self._session(definition), definition)
+
     def create_backend(self, definition: Definition) -> str:
         from providers.aws import backend
 
@@ -62,6 +67,11 @@ class Aws(Cloud):
 
         session, ssh = self._session(definition), bool(definition.ssh_keys)
         return machines.observe(session, definition.name, self._consoles, ssh=ssh)
+
+    def present(self, definition: Definition) -> tuple[str, ...]:
+        from providers.aws import leftovers
+
+        return leftovers.foundation(self._session(definition), definition.name)
 
     def delete_created_by_cluster(self, definition: Definition, progress: Progress) -> None:
         from providers.aws import owned, pools

@@ -138,6 +138,18 @@ def ready(session: Session, definition: Definition) -> str:
     return f"{bucket.name} in {bucket.region}, versioned, of account {bucket.owner}"
 
 
+def has_state(session: Session, definition: Definition) -> bool:
+    """Whether the bucket holds the cluster's state."""
+    bucket = _named(session, definition)
+    try:
+        _ask(session, bucket, "head_object", Key=bucket.key)
+    except AwsError as error:
+        if error.code in GONE:
+            return False
+        raise
+    return True
+
+
 def unlocked(session: Session, definition: Definition) -> str:
     """That no other run holds the state; UserError that says who does."""
     bucket = _named(session, definition)

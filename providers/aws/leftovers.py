@@ -10,7 +10,7 @@ from typing import Any
 
 from generator.errors import UserError
 from providers.aws import balancers, owned, pools
-from providers.aws.machines import CLUSTER, instances, tags
+from providers.aws.machines import CLUSTER, NAME, instances, tags
 from providers.aws.refusal import AwsError
 from providers.aws.session import Session
 
@@ -56,6 +56,11 @@ def lines(session: Session, cluster: str, vpc: str) -> tuple[str, ...]:
     return tuple(found)
 
 
+def foundation(session: Session, cluster: str) -> tuple[str, ...]:
+    """What no destroy leaves: machines, the volumes of etcd and the VPC. Three requests; what refuses one is raised."""
+    return tuple(line for find in (_machines, _etcd_volumes, _ec2(*_EC2[-1])) for line in find(session, cluster))
+
+
 def _finders() -> Iterator[tuple[str, Finder]]:
     yield "machines", _machines
     yield "auto scaling groups", _scaling_groups
@@ -84,6 +89,13 @@ def _ec2(what: str, noun: str, key: str, identity: str) -> Finder:
                 yield _line(what, thing[identity], tags(thing))
 
     return find
+
+
+def _etcd_volumes(session: Session, cluster: str) -> Iterator[str]:
+    """Those that the module names: what a pod claimed has no name of a machine."""
+    filters = [{"Name": f"tag:{CLUSTER}", "Values": [cluster]}, {"Name": "tag-key", "Values": [NAME]}]
+    for volume in session.items("ec2", "describe_volumes", "Volumes", LOOK, Filters=filters):
+        yield _line("volume", volume["VolumeId"], tags(volume))
 
 
 def _scaling_groups(session: Session, cluster: str) -> Iterator[str]:

@@ -142,6 +142,13 @@ def ready(session: Session, definition: Definition, number: str) -> str:
     return f"{bucket.name}, versioned, of project {session.project}"
 
 
+def has_state(session: Session, definition: Definition) -> bool:
+    """Whether the bucket holds the cluster's state."""
+    bucket = _named(definition)
+    name = quote(f"{bucket.prefix}/default.tfstate", safe="")
+    return session.rest(LOOK, "GET", f"{STORAGE}/{bucket.name}/o/{name}", accepted=(404,)) is not None
+
+
 def unlocked(session: Session, definition: Definition) -> str:
     """That no other run holds the state; UserError that says who does."""
     bucket = _named(definition)

@@ -8,7 +8,7 @@ from typing import Any
 
 from generator.errors import UserError
 from providers.gce import owned
-from providers.gce.machines import CLUSTER
+from providers.gce.machines import CLUSTER, NAME, instances
 from providers.gce.refusal import GoogleError
 from providers.gce.session import Session, last
 
@@ -48,6 +48,14 @@ def lines(session: Session, cluster: str, network: str) -> tuple[str, ...]:
                 raise  # where nobody can be asked, that is all to say
             found[f"unknown: {what}: {error.message}"] = None
     return tuple(found)
+
+
+def foundation(session: Session, cluster: str) -> tuple[str, ...]:
+    """What no destroy leaves: machines and the disks of etcd, in the region. What refuses a request is raised."""
+    machines = (f"machine {machine.name}" for machine in instances(session, cluster, LOOK))
+    disks = session.items("DisksClient", "aggregated_list", LOOK, filter=f"labels.{CLUSTER} = {cluster}")
+    own = (disk for disk in disks if NAME in disk.labels and last(disk.zone).rpartition("-")[0] == session.region)
+    return (*machines, *(f"disk {disk.name}" for disk in own))
 
 
 def _finders(network: str) -> Iterator[tuple[str, Finder]]:

@@ -116,6 +116,9 @@ class Local:
     def backend(self, definition: Definition) -> Mapping[str, Any] | None:
         return None
 
+    def has_state(self, definition: Definition) -> bool:
+        return False
+
     def create_backend(self, definition: Definition) -> str:
         raise UserError(
             "Local machines keep their state beside them, in the rendered folder.",
@@ -141,6 +144,12 @@ class Local:
     def observe(self, definition: Definition) -> tuple[Observed, ...]:
         folders = sorted(path for path in cluster_folder(definition.name).machines.glob("*") if path.is_dir())
         return tuple(observed for folder in folders if (observed := _observed(folder)))
+
+    def present(self, definition: Definition) -> tuple[str, ...]:
+        cluster = cluster_folder(definition.name)
+        made = (folder for folder in sorted(cluster.machines.glob("*")) if records.read(folder))
+        disks = (path.stem for path in sorted(cluster.disks.glob("*.json")))
+        return (*(f"machine {folder.name}" for folder in made), *(f"disk {name}" for name in disks))
 
     def delete_created_by_cluster(self, definition: Definition, progress: Progress) -> None:
         """A cluster of local machines has nothing made outside of them, but removing containers needs root."""

@@ -74,6 +74,7 @@ class Nowhere:
     addresses = Addresses("terraform_data.machine", "terraform_data.disk")
     console = READY
     left = ()
+    there = ()
 
     def preflight(self, definition, topology):
         return (Check("disk", True, "40 GiB free"),)
@@ -111,6 +112,12 @@ class Nowhere:
 
     def backend(self, definition):
         return None
+
+    def present(self, definition):
+        return self.there
+
+    def has_state(self, definition):
+        return False
 
     def delete_created_by_cluster(self, definition, progress):
         pass

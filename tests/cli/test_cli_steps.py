@@ -12,9 +12,15 @@ from tests.cli import target
 from tests.cli.target import DEFINITION
 from tests.test_kubernetes import Api, a_node, service
 
+COMPARE = (
+    "Open the state",
+    "Refuse to go on without the state of a cluster that is there",
+    "Refuse changes of fields that never change",
+)
 APPLY = (
     "Render the folder",
     "Check that the target can hold the cluster",
+    *COMPARE,
     "Plan the changes",
     "Order the control plane's machines for a rollout",
     "Show the plan",
@@ -28,10 +34,11 @@ APPLY = (
     "Remove the nodes of departed machines",
     "Wait until the cluster works",
 )
-WHERE_NOTHING_CHANGES = (*APPLY[:6], *APPLY[10:])
+WHERE_NOTHING_CHANGES = (*APPLY[:9], *APPLY[13:])
 PLAN = (
     "Render the folder",
     "Warn where the target cannot hold the cluster",
+    *COMPARE,
     "Plan the changes",
     "Look at what changes inside",
 )

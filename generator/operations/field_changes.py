@@ -1,0 +1,158 @@
+"""The definition and its lock against what was applied: what never changes is refused, and what is not seen is said."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from generator import applied
+from generator import lock as locks
+from generator import source as sources
+from generator.applied import FieldChange, Fields
+from generator.errors import UserError
+from generator.operations.project import Project
+from generator.operations.workspace import Workspace
+from generator.schema.changes import NEVER, NEW
+from generator.source import Keys, Source, shown
+
+POOL_LABEL = "node.kubernetes.io/pool"
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What a plan says of a changed field, since Terraform does not: that machines keep what they have, for one."""
+
+    field: str
+    text: str
+
+
+def check(workspace: Workspace) -> tuple[Notice, ...]:
+    """What there is to say of the fields that change. UserError where one of them never can.
+
+    Nothing is compared before the first apply, and where an older version of anywhere applied.
+    """
+    project = workspace.project
+    wanted = applied.fields(project.definition, workspace.lock, project.provider.name)
+    changes = applied.compare(_recorded(workspace), wanted, project.provider.name)
+    if never := [change for change in changes if change.effect == NEVER]:
+        raise _refusal(project, never)
+    return tuple(Notice(c.path, _said(workspace, c)) for c in changes if c.note)
+
+
+def _recorded(workspace: Workspace) -> Fields:
+    text = workspace.terraform.outputs().get("applied")
+    return json.loads(text) if text else {}
+
+
+def _refusal(project: Project, changes: list[FieldChange]) -> UserError:
+    lock = locks.path_beside(project.definition.path)
+    read = {False: sources.read(project.definition.path), True: sources.read(lock)}
+    lines = (_line(read[change.path.startswith("lock.")], change) for change in changes)
+    name = shlex.quote(lock.name)
+    where = "Put back what was applied"
+    if any(change.path.startswith("lock.") for change in changes):
+        where += f"; the lock from git: git checkout COMMIT -- {name}"
+    return UserError(
+        "\n".join(lines),
+        f"Nothing was changed. {where}. Another value takes a new cluster: a copy of the definition with another"
+        " metadata.name.",
+    )
+
+
+def _line(source: Source, change: FieldChange) -> str:
+    line = source.line(_keys(source, change.path))
+    values = f"{shown(change.before)} was applied, and cannot become {shown(change.after)}"
+    return f"{source.file}:{line}: {change.path}: {values}. {change.note}"
+
+
+def _keys(source: Source, path: str) -> Keys:
+    """Where a field stands in its file: `spec.workers[general].size` may be `spec.workers.size` there."""
+    head, _, rest = path.removeprefix("lock.").partition("[")
+    keys: Keys = tuple(head.split("."))
+    if not rest:
+        return keys
+    name, _, tail = rest.partition("].")
+    pools = source.value["spec"]["workers"]
+    if isinstance(pools, list):
+        keys = (*keys, next(index for index, pool in enumerate(pools) if pool["name"] == name))
+    return (*keys, tail)
+
+
+def _said(workspace: Workspace, change: FieldChange) -> str:
+    remedy = REMEDIES.get(change.field, _replace)(workspace, change) if change.effect == NEW else ""
+    return f"{change.note} ({remedy})" if remedy else change.note
+
+
+def _replace(workspace: Workspace, change: FieldChange) -> str:
+    """How machines that keep a value are made anew."""
+    project, pool = workspace.project, _pool(change)
+    machines = [m for m in workspace.topology.machines if not pool or m.pool == pool]
+    known = [m.name for m in machines if m.role != "worker" or not project.provider.manages_workers]
+    ways = []
+    if known:
+        folder, address = _relative(project.folder), f'{project.provider.addresses.machine}["{known[0]}"]'
+        binary = workspace.terraform.binary.path.name
+        ways.append(f"{binary} -chdir={shlex.quote(str(folder))} taint {shlex.quote(address)}, then apply")
+    if len(known) < len(machines):
+        ways.append("delete a worker's instance, and its group starts another")
+    return f"to replace them, one by one: {'; '.join(ways)}" if ways else ""
+
+
+def _label(workspace: Workspace, change: FieldChange) -> str:
+    before, after = change.before, change.after
+    words = [f"{key}={value}" for key, value in after.items() if before.get(key) != value]
+    words += [f"{key}-" for key in before if key not in after]
+    return _kubectl("label --overwrite", f"--selector={POOL_LABEL}={_pool(change)}", words)
+
+
+def _taint(workspace: Workspace, change: FieldChange) -> str:
+    before, after = change.before, change.after
+    words = [taint for taint in after if taint not in before]
+    kept = {_kind(taint) for taint in after}
+    words += [f"{_kind(taint)}-" for taint in before if _kind(taint) not in kept]
+    return _kubectl("taint --overwrite", f"--selector={POOL_LABEL}={_pool(change)}", words)
+
+
+def _schedule(workspace: Workspace, change: FieldChange) -> str:
+    from generator.topology import CONTROL_PLANE_TAINT
+
+    names = " ".join(machine.name for machine in workspace.topology.fixed if machine.role == "master")
+    word = f"{_kind(CONTROL_PLANE_TAINT)}-" if change.after else CONTROL_PLANE_TAINT
+    return _kubectl("taint --overwrite", names, [word])
+
+
+def _kind(taint: str) -> str:
+    """`key=value:Effect` -> `key:Effect`, by which kubectl removes it."""
+    key, _, rest = taint.partition("=")
+    return f"{key}:{rest.rpartition(':')[2]}"
+
+
+def _kubectl(verb: str, which: str, words: list[str]) -> str:
+    return f"on nodes that are there: kubectl {verb} nodes {which} {' '.join(map(shlex.quote, words))}"
+
+
+def _nothing(workspace: Workspace, change: FieldChange) -> str:
+    return ""
+
+
+def _pool(change: FieldChange) -> str:
+    """The pool that a field is of, "" where it is of all machines."""
+    return change.path.partition("[")[2].partition("]")[0]
+
+
+def _relative(folder: Path) -> Path:
+    """As short as a person would write it."""
+    here = Path.cwd()
+    return folder.relative_to(here) if folder.is_relative_to(here) else folder
+
+
+REMEDIES: Mapping[str, Callable[[Workspace, FieldChange], str]] = {
+    "spec.masters.schedulable": _schedule,
+    "spec.workers[].labels": _label,
+    "spec.workers[].taints": _taint,
+    "spec.workers[].count": _nothing,
+    "spec.addons": _nothing,
+}

@@ -1,0 +1,70 @@
+"""The guard against a state that is elsewhere: without it, Terraform would make a second cluster beside the first."""
+
+from __future__ import annotations
+
+import shlex
+
+from generator.errors import UserError
+from generator.operations.project import Project
+from generator.operations.workspace import Workspace
+from generator.terraform import read_state
+from providers import Check
+
+STATE = "terraform.tfstate"
+SHOWN = 5  # names of what was found
+
+
+def check(workspace: Workspace) -> None:
+    """UserError where Terraform has no state and the target has things of this cluster.
+
+    A state without resources is one: a destroy leaves it, and what is there then was left on purpose.
+    """
+    if workspace.terraform.outputs() or workspace.terraform.state_version():
+        return
+    if found := workspace.project.provider.present(workspace.project.definition):
+        raise UserError(f"{_message(workspace.project, found)}.", _remedy(workspace.project))
+
+
+def diagnose(project: Project) -> tuple[Check, ...]:
+    """The same without Terraform; () where the target has nothing of this cluster."""
+    provider, definition = project.provider, project.definition
+    try:
+        found = provider.present(definition)
+        if not found:
+            return ()
+        if _is_there(project):
+            return (Check("state", True, f"{len(found)} things of {project.name} are there, and its state is"),)
+    except UserError as error:
+        return (Check("state", False, error.message.rstrip("."), error.hint),)
+    return (Check("state", False, _message(project, found), _remedy(project), needed=True),)
+
+
+def _is_there(project: Project) -> bool:
+    if project.provider.backend(project.definition):
+        return project.provider.has_state(project.definition)
+    return bool(read_state(project.folder / STATE).get("lineage"))
+
+
+def _message(project: Project, found: tuple[str, ...]) -> str:
+    names = ", ".join(found[:SHOWN]) + (f" and {len(found) - SHOWN} more" if len(found) > SHOWN else "")
+    where = "the backend" if project.provider.backend(project.definition) else str(project.folder)
+    return (
+        f"Cluster {project.name} is on {project.provider.name} already ({len(found)} found: {names}), but {where} has"
+        " no Terraform state of it"
+    )
+
+
+def _remedy(project: Project) -> str:
+    """How the state comes here, and what is left where it is lost."""
+    target, file = project.provider.name, shlex.quote(str(project.definition.path))
+    if project.provider.backend(project.definition):
+        bring = f"Check that providers.{target}.backend names the bucket, and the path in it, that it was applied with"
+    else:
+        copy = shlex.quote(str(project.folder / STATE))
+        bring = f"Copy {project.folder.name}/{STATE} from where it was applied to {copy}"
+        if hasattr(getattr(project.definition.providers, target), "backend"):
+            bring += f", or name the bucket that has it in providers.{target}.backend"
+    return (
+        f"Nothing was changed. {bring}. If the state is lost, delete by hand what"
+        f" `anywhere destroy {file} --provider {target}` lists, or choose another metadata.name."
+    )

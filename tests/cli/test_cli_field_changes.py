@@ -1,0 +1,193 @@
+"""Changes of the definition against what was applied, with Terraform's own states: refused, announced, or plain."""
+
+import json
+import shutil
+import subprocess
+
+import pytest
+
+from generator import applied, lock, render
+from generator.lock import path_beside
+from tests.cli.target import DEFINITION, run
+
+APPLIED = """
+output "applied" {
+  value = file("${path.module}/applied.json")
+}
+"""
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEXdwlv7TC0DgiSmxj8Jj5SJmIRTmIWVCFXwPoBZWRmO me"
+POOL = "  workers: {count: 1, size: small}\n"
+FOLDER = ".anywhere/quickstart-local"
+
+
+@pytest.fixture
+def cluster(nowhere, definition, monkeypatch):
+    """A cluster that was applied, with what is recorded of it."""
+
+    def tree(wanted, locked, *rest):
+        recorded = applied.document(applied.fields(wanted, locked, "local"))
+        return {"main.tf": (nowhere.main + APPLIED).encode(), "applied.json": recorded}
+
+    monkeypatch.setattr(render, "tree", tree)
+    assert run("apply", "--yes", "--timeout", "20") == 0
+    return nowhere
+
+
+def define(definition, before, after):
+    text = definition.read_text()
+    assert before in text
+    definition.write_text(text.replace(before, after))
+
+
+def state(home):
+    return (home / FOLDER / "terraform.tfstate").read_text()
+
+
+def test_a_key_that_no_machine_gets_is_announced_in_each_form(cluster, home, definition, capsys):
+    define(definition, POOL, f"{POOL}  access: {{ssh_keys: [{KEY}]}}\n")
+    capsys.readouterr()
+    assert run("plan") == 0
+    out = capsys.readouterr().out
+    said = "spec.access.ssh_keys: reaches new machines only; machines that are there keep what they have"
+    assert f"  ! {said} (to replace them, one by one: " in out
+    assert f"-chdir={FOLDER} taint 'terraform_data.machine[\"master1\"]', then apply)." in out
+    assert run("plan", "--json") == 0
+    (notice,) = json.loads(capsys.readouterr().out)["notices"]
+    assert f"{notice['field']}: {notice['text']}".startswith(said)
+    assert run("plan", "--markdown") == 0
+    assert f"- `{said.replace(':', '`:')}" in capsys.readouterr().out
+    assert run("apply", "--yes", "--timeout", "20") == 0
+    assert said in capsys.readouterr().out
+    assert run("plan", "--detailed-exitcode") == 0
+    assert "ssh_keys" not in capsys.readouterr().out
+
+
+def test_the_remedy_has_terraform_replace_a_machine(cluster, home, definition, capsys):
+    define(definition, POOL, f"{POOL}  access: {{ssh_keys: [{KEY}]}}\n")
+    assert run("plan") == 0
+    command = capsys.readouterr().out.partition("one by one: ")[2].partition(", then apply")[0]
+    single = command.replace('["master1"]', "")  # this target's stands alone
+    done = subprocess.run(["sh", "-c", single], cwd=home, capture_output=True, text=True, check=False)
+    if not shutil.which("terraform") and "not found" in done.stderr:
+        pytest.skip("terraform is not on PATH")
+    assert done.returncode == 0, done.stderr
+    assert run("plan") == 0
+    assert "± terraform_data.machine" in capsys.readouterr().out
+
+
+def test_labels_and_taints_say_what_to_do_with_nodes_that_are_there(cluster, definition, capsys):
+    pool = "{count: 1, size: small, labels: {team: red}, taints: ['dedicated=x:NoSchedule']}"
+    define(definition, POOL, f"  workers: {pool}\n")
+    capsys.readouterr()
+    assert run("plan") == 0
+    out = capsys.readouterr().out
+    nodes = "nodes --selector=node.kubernetes.io/pool=general"
+    assert "! spec.workers[general].labels: reaches new machines only" in out
+    assert f"kubectl label --overwrite {nodes} team=red)." in out
+    assert f"kubectl taint --overwrite {nodes} dedicated=x:NoSchedule)." in out
+    assert run("apply", "--yes", "--timeout", "20") == 0
+    define(definition, pool, "{count: 1, size: small}")
+    capsys.readouterr()
+    assert run("plan") == 0
+    out = capsys.readouterr().out
+    assert f"{nodes} team-)." in out and f"{nodes} dedicated:NoSchedule-)." in out
+
+
+def test_a_masters_taint_is_for_kubectl(cluster, definition, capsys):
+    define(definition, "schedulable: true", "schedulable: false")
+    capsys.readouterr()
+    assert run("plan") == 0
+    assert "nodes master1 node-role.kubernetes.io/control-plane=:NoSchedule)." in capsys.readouterr().out
+
+
+NEVER = {
+    "members on masters": ("masters: {count: 1,", "masters: {count: 3,", 6, "spec.masters.count: 1 was applied", "3"),
+    "members of their own": ("etcd: {count: 0}", "etcd: {count: 3}", 5, "spec.etcd.count: 0 was applied", "3"),
+    "pods": (
+        POOL,
+        f"{POOL}  network: {{pods: 10.64.0.0/12}}\n",
+        8,
+        'spec.network.pods: "10.32.0.0/12" was applied',
+        '"10.64.0.0/12"',
+    ),
+    "encryption of flannel": (
+        POOL,
+        f"{POOL}  network:\n    encryption: false\n",
+        9,
+        "spec.network.encryption: true was applied",
+        "false",
+    ),
+    "a smaller disk": (
+        "size: small",
+        "size: tiny",
+        7,
+        'spec.workers[general].size: "small" was applied',
+        '"tiny"',
+    ),
+}
+
+
+@pytest.mark.parametrize("verb", [("plan",), ("apply", "--yes", "--timeout", "20")])
+@pytest.mark.parametrize(("before", "after", "line", "said", "value"), NEVER.values(), ids=NEVER)
+def test_what_no_cluster_can_take_is_refused(cluster, home, definition, capsys, verb, before, after, line, said, value):
+    define(definition, before, after)
+    known = state(home)
+    capsys.readouterr()
+    assert run(*verb) == 1
+    printed = capsys.readouterr()
+    assert f"error: cluster.yaml:{line}: {said}, and cannot become {value}. " in printed.err
+    assert "hint: Nothing was changed. Put back what was applied." in printed.err and "metadata.name" in printed.err
+    assert "Plan:" not in printed.out and state(home) == known
+
+
+def test_a_lock_that_was_made_anew_is_refused(cluster, home, definition, capsys):
+    path = path_beside(definition)
+    known = lock.read(path)
+    lock.write(
+        path, lock.Lock(**{**{name: getattr(known, name) for name in known.__slots__}, "blocks": {"general": 3}})
+    )
+    assert run("plan") == 1
+    err = capsys.readouterr().err
+    assert "cluster.lock.yaml:" in err and 'lock.blocks: {"general": 0} was applied' in err
+    assert "git checkout COMMIT -- cluster.lock.yaml" in err
+
+
+def test_changes_that_are_live_are_not_announced(cluster, definition, capsys):
+    define(definition, POOL, "  workers: {count: 2, size: medium}\n")
+    capsys.readouterr()
+    assert run("plan", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["notices"] == []
+
+
+def test_a_pool_that_comes_or_goes_is_compared_with_nothing(cluster, definition, capsys):
+    define(definition, POOL, "  workers: [{name: other, count: 1, size: tiny, labels: {a: b}}]\n")
+    capsys.readouterr()
+    assert run("plan", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["notices"] == []
+
+
+def test_a_state_of_an_older_version_is_compared_with_nothing(nowhere, definition, capsys):
+    assert run("apply", "--yes", "--timeout", "20") == 0
+    define(definition, "masters: {count: 1,", "masters: {count: 3,")
+    assert run("plan") == 0
+
+
+def test_in_another_checkout_a_remote_state_says_what_was_applied(nowhere, home, definition, monkeypatch, capsys):
+    arguments = {"local": {"path": str(home / "shared.tfstate")}}
+    monkeypatch.setattr(nowhere, "backend", lambda definition: arguments, raising=False)
+
+    def tree(wanted, locked, *rest):
+        backend = json.dumps({"terraform": {"backend": arguments}}).encode()
+        recorded = applied.document(applied.fields(wanted, locked, "local"))
+        return {"main.tf": (nowhere.main + APPLIED).encode(), "backend.tf.json": backend, "applied.json": recorded}
+
+    monkeypatch.setattr(render, "tree", tree)
+    assert run("apply", "--yes", "--timeout", "20") == 0
+    there = home / "elsewhere"
+    there.mkdir()
+    for name in ("cluster.yaml", "cluster.lock.yaml", "cluster.secrets.age"):
+        shutil.copy(home / name, there)
+    monkeypatch.chdir(there)
+    (there / "cluster.yaml").write_text(DEFINITION.replace("etcd: {count: 0}", "etcd: {count: 1}"))
+    assert run("plan") == 1
+    assert "spec.etcd.count: 0 was applied, and cannot become 1." in capsys.readouterr().err

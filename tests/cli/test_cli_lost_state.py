@@ -1,0 +1,83 @@
+"""A cluster that is there while its state is not: nothing is planned beside it, and doctor says so."""
+
+import json
+import shutil
+
+import pytest
+
+from tests.cli.target import run
+
+FOUND = tuple(f"machine quickstart-{number}" for number in range(1, 8))
+FOLDER = ".anywhere/quickstart-local"
+
+
+@pytest.fixture
+def lost(nowhere, home):
+    """A cluster that was applied, in a checkout that git alone has made."""
+    assert run("apply", "--yes", "--timeout", "20") == 0
+    shutil.move(home / FOLDER / "terraform.tfstate", home / "kept")
+    shutil.rmtree(home / ".anywhere")
+    nowhere.there = FOUND
+    return nowhere
+
+
+@pytest.mark.parametrize("verb", [("plan",), ("apply", "--yes", "--timeout", "20"), ("doctor",)])
+def test_it_is_refused_until_the_state_is_brought(lost, home, verb, capsys):
+    capsys.readouterr()
+    assert run(*verb) == 1
+    printed = capsys.readouterr()
+    said = printed.out + printed.err
+    assert "Cluster quickstart is on local already (7 found: machine quickstart-1, machine quickstart-2," in said
+    assert "and 2 more), but" in said and "has no Terraform state of it" in said
+    assert f"Copy quickstart-local/terraform.tfstate from where it was applied to {home / FOLDER}" in said
+    assert "Plan:" not in said and not (home / FOLDER / "terraform.tfstate").exists()
+    (home / FOLDER).mkdir(parents=True, exist_ok=True)
+    shutil.copy(home / "kept", home / FOLDER / "terraform.tfstate")
+    assert run(*verb) == 0
+
+
+def test_doctor_calls_it_a_failure(lost, capsys):
+    assert run("doctor", "--json") == 1
+    checks = {check["subject"]: check for check in json.loads(capsys.readouterr().out)["checks"]}
+    assert checks["state"]["needed"] and not checks["state"]["ok"]
+
+
+def test_an_empty_file_is_no_state(lost, home, capsys):
+    (home / FOLDER).mkdir(parents=True)
+    (home / FOLDER / "terraform.tfstate").touch()
+    assert run("plan") == 1 and run("doctor") == 1
+
+
+def test_what_a_destroy_left_is_no_reason(lost, home, monkeypatch, capsys):
+    """Its state has no resources, and it is there."""
+    (home / FOLDER).mkdir(parents=True)
+    shutil.copy(home / "kept", home / FOLDER / "terraform.tfstate")
+    assert run("destroy", "--yes") == 0
+    assert run("plan") == 0 and run("apply", "--yes", "--timeout", "20") == 0
+
+
+def test_an_apply_that_was_interrupted_continues(nowhere, home, capsys):
+    works = nowhere.main
+    nowhere.main += """
+resource "terraform_data" "late" {
+  depends_on = [terraform_data.machine]
+
+  provisioner "local-exec" {
+    command = "false"
+  }
+}
+"""
+    assert run("apply", "--yes", "--timeout", "20") == 1
+    nowhere.there = FOUND
+    nowhere.main = works
+    assert run("apply", "--yes", "--timeout", "20") == 0
+
+
+def test_a_remote_state_is_asked_for(lost, monkeypatch, capsys):
+    monkeypatch.setattr(lost, "backend", lambda definition: {"s3": {"bucket": "b"}}, raising=False)
+    assert run("doctor") == 1
+    out = capsys.readouterr().out
+    assert "but the backend has no Terraform state of it" in out and "Check that providers.local.backend names" in out
+    monkeypatch.setattr(lost, "has_state", lambda definition: True, raising=False)
+    assert run("doctor") == 0
+    assert "ok    state: 7 things of quickstart are there, and its state is" in capsys.readouterr().out
