@@ -17,6 +17,7 @@ from generator.definition import Size
 from generator.errors import UserError
 from generator.topology import Machine
 from providers.local import host, mirror, network, ports, process, qemu, seed
+from providers.local import record as records
 from providers.local.adapter import Local
 from providers.local.home import cluster_folder, write_json
 from providers.local.record import Record
@@ -180,3 +181,15 @@ def test_checks_of_the_host_say_what_to_do(monkeypatch: pytest.MonkeyPatch) -> N
     assert "apt-get install qemu-utils" in checks["qemu-img"].hint
     monkeypatch.setattr(host, "available_memory", lambda: 3000)
     assert {check.subject: check for check in host.checks([machine])}["memory"].ok
+
+
+def test_machines_and_disks_are_there_where_their_records_are() -> None:
+    cluster = cluster_folder("star-wars")
+    assert Local().present(STAR_WARS) == ()
+    records.write(cluster.machines / "etcd1", record(name="etcd1"))
+    (cluster.machines / "unfinished").mkdir()
+    write_json(cluster.disks / "etcd1-etcd.json", {"serial": "etcd", "size": 8, "kind": "vm"})
+    (cluster.disks / "etcd1-etcd").touch()
+    assert Local().present(STAR_WARS) == ("machine etcd1", "disk etcd1-etcd")
+    records.write(cluster_folder("others").machines / "etcd1", record(name="etcd1"))
+    assert len(Local().present(STAR_WARS)) == 2

@@ -101,3 +101,12 @@ def test_no_backend(environment, provider, defined):
     message, hint = refused(provider.create_backend, defined())
     assert message.endswith("cluster.yaml names no backend for AWS.")
     assert "providers.aws.backend" in hint
+
+
+def test_whether_it_holds_a_state(aws, client, provider, defined, bucket):
+    definition = defined(backend=S3)
+    assert not provider.has_state(definition)
+    bucket()
+    assert not provider.has_state(definition)
+    client("s3").put_object(Bucket="states-of-wars", Key="wars/terraform.tfstate", Body=b"{}")
+    assert provider.has_state(definition)

@@ -376,7 +376,7 @@ def test_apply_takes_turns_once_somebody_agreed_to_the_whole(pair, capsys, monke
     assert run("apply", "--yes", "--timeout", "20") == 0
     each = [title for name in ("etcd1", "master1") for title in (f"change {name}", f"wait for {name} to be Ready")]
     waits = ["wait for every machine to be Ready", "wait until the cluster works"]
-    last = ["initialise Terraform", "plan", "apply", *waits]
+    last = ["plan", "apply", *waits]
     assert titles[-len(each + last) :] == [*each, *last]
     assert run("plan", "--detailed-exitcode") == 0
 

@@ -87,3 +87,12 @@ def test_a_definition_without_one(session, define):
     with pytest.raises(UserError, match="names no backend for GCE") as caught:
         backend.create(session, define())
     assert "providers.gce.backend" in caught.value.hint
+
+
+def test_whether_it_holds_a_state(session, cloud, define):
+    definition = define(**SECTION)
+    assert not backend.has_state(session, definition)
+    cloud.buckets["states"] = {"name": "states", "projectNumber": NUMBER}
+    assert not backend.has_state(session, definition)
+    cloud.objects["states", "star-wars/default.tfstate"] = {}
+    assert backend.has_state(session, definition)
