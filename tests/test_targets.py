@@ -49,6 +49,14 @@ def test_modules_have_the_same_variables_and_outputs(trees, kind):
     assert local == aws == gce and len(local) >= 3
 
 
+@pytest.mark.parametrize("target", TARGETS)
+def test_what_is_applied_is_recorded_once_etcd_has_disks(target):
+    """Before that there is nothing to lose, so a first apply that failed may be changed in any way."""
+    text = (MODULES / target / "outputs.tf").read_text().partition('output "applied"')[2]
+    disks = providers.load(target).addresses.etcd_disk
+    assert f'alltrue([for disk in {disks} : disk.id != ""]) ? file("${{path.module}}/applied.json") : ""' in text
+
+
 def test_modules_have_the_same_files(trees):
     local, aws, gce = ({n for n in trees["ha"][t] if n.endswith(".tf")} for t in TARGETS)
     assert aws == gce == local | CLOUDS_ONLY

@@ -40,6 +40,8 @@ output "release" {
 output "applied" {
   description = "What was applied of the definition and its lock, which the next plan is compared with."
   sensitive   = true # it is no secret, only too long to show
-  value       = file("${path.module}/applied.json")
-  depends_on  = [google_compute_disk.etcd] # from then on there is something to lose
+
+  # Unknown, so not recorded, until etcd has its disks: from then on there is something to lose. Terraform records a known
+  # value also where an apply fails, whatever it depends on.
+  value = alltrue([for disk in google_compute_disk.etcd : disk.id != ""]) ? file("${path.module}/applied.json") : ""
 }

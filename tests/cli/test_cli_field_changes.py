@@ -191,3 +191,40 @@ def test_in_another_checkout_a_remote_state_says_what_was_applied(nowhere, home,
     (there / "cluster.yaml").write_text(DEFINITION.replace("etcd: {count: 0}", "etcd: {count: 1}"))
     assert run("plan") == 1
     assert "spec.etcd.count: 0 was applied, and cannot become 1." in capsys.readouterr().err
+
+
+FAILING = """
+resource "terraform_data" "%s" {
+  depends_on = [%s]
+
+  provisioner "local-exec" {
+    command = "false"
+  }
+}
+"""
+DISK = """
+resource "terraform_data" "disk" {
+}
+"""
+RECORDED = APPLIED.replace("file(", 'terraform_data.disk.id == "" ? "" : file(')
+
+
+@pytest.mark.parametrize(
+    ("main", "status"),
+    [
+        (FAILING % ("disk", "terraform_data.machine") + RECORDED, 0),  # etcd has no disk yet
+        (DISK + FAILING % ("late", "terraform_data.disk") + RECORDED, 1),
+    ],
+    ids=["before etcd has disks", "after"],
+)
+def test_a_first_apply_that_failed_counts_once_there_is_something_to_lose(
+    nowhere, definition, monkeypatch, main, status
+):
+    def tree(wanted, locked, *rest):
+        recorded = applied.document(applied.fields(wanted, locked, "local"))
+        return {"main.tf": (nowhere.main + main).encode(), "applied.json": recorded}
+
+    monkeypatch.setattr(render, "tree", tree)
+    assert run("apply", "--yes", "--timeout", "20") == 1
+    define(definition, "etcd: {count: 0}", "etcd: {count: 3}")
+    assert run("plan") == status
