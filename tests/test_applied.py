@@ -158,6 +158,7 @@ MOVES = [
     ({}, {"zones": [*FACTS["aws"]["zones"], "eu-west-1d"], "spread": 3}, LIVE),
     ({"spread": 3}, {"spread": 2}, NEVER),
     ({"subnets": SUBNETS}, {"subnets": SUBNETS[::-1]}, NEVER),
+    ({"subnets": SUBNETS[:1]}, {"subnets": [SUBNETS[0] | {"cidr": "10.20.64.0/19"}]}, LIVE),
     ({"subnets": SUBNETS[:1]}, {"subnets": SUBNETS, "spread": 1}, LIVE),
 ]
 

@@ -51,6 +51,7 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
 
 def write(stack: Stack, release: str = "1", **other: Any) -> None:
     (stack.folder / "documents" / "release.json").write_text(release)
+    (stack.folder / "applied.json").write_text("{}")
     digest = hashlib.sha256(release.encode()).hexdigest()
     values = {
         "cluster": "c",

@@ -97,15 +97,22 @@ def _where_machines_move(d: Difference) -> str:
     """Fixed machines take turns in the first zones or subnets, so these keep their places; others may follow."""
     head = d.path.rpartition(".")[0]
 
-    def stands(values: Mapping[str, Any], name: str) -> list[Any]:
-        return values.get(f"{head}.{name}") or []
-
     def turns(values: Mapping[str, Any]) -> list[Any]:
-        return (stands(values, "subnets") or stands(values, "zones"))[: values.get(f"{head}.spread")]
+        places = _places(values, f"{head}.subnets") or _places(values, f"{head}.zones")
+        return places[: values.get(f"{head}.spread")]
 
-    before, after = ((stands(values, "subnets"), stands(values, "zones")) for values in (d.applied, d.wanted))
-    kept = all(new[: len(old)] == old for old, new in zip(before, after, strict=True))
+    names = (f"{head}.subnets", f"{head}.zones")
+    pairs = [(_places(d.applied, name), _places(d.wanted, name)) for name in names]
+    kept = all(after[: len(before)] == before for before, after in pairs)
     return LIVE if kept and turns(d.applied) == turns(d.wanted) else NEVER
+
+
+def _places(values: Mapping[str, Any], path: str) -> list[Any]:
+    """Zones by name, and subnets by where they begin: in one that grew, machines keep their addresses."""
+    return [
+        place if isinstance(place, str) else (place["id"], place.get("zone"), place["cidr"].partition("/")[0])
+        for place in values.get(path) or []
+    ]
 
 
 def _where_any_changes(effect: str) -> Judge:
