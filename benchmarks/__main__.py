@@ -57,7 +57,7 @@ def rendering(definition: Definition) -> Callable[[], render.Tree]:
         secrets: Mapping[str, Mapping[str, object]] = {
             name: {"roles": list(roles), "version": "0" * 12} for name, roles in pki.readers(machines).items()
         }
-        target = render.Target("local", asdict(definition.providers.local), {"amd64": "0" * 64}, ("10.0.2.0/24",))
+        target = render.Target("local", asdict(definition.providers.local), {"amd64": "0" * 64})
         return render.tree(definition, known, machines, target, secrets)
 
     return run

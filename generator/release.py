@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from ipaddress import IPv4Network
 from typing import Any
@@ -22,17 +22,9 @@ RUNTIMES: Mapping[str, tuple[str, ...]] = {  # where an image is needed, if not 
 
 
 def document(
-    definition: Definition,
-    lock: Lock,
-    topology: Topology,
-    node: str,
-    secrets: Mapping[str, Mapping[str, Any]],
-    guarded: Sequence[str],
+    definition: Definition, lock: Lock, topology: Topology, node: str, secrets: Mapping[str, Mapping[str, Any]]
 ) -> bytes:
-    """The release as JSON; `node` is the SHA-256 of the node archive, `secrets` is {component: {roles, version}}.
-
-    `guarded` are the networks that machines reach, but their containers do not.
-    """
+    """The release as JSON; `node` is the SHA-256 of the node archive, `secrets` is {component: {roles, version}}."""
     network = definition.network
     content = {
         "apiVersion": "anywhere/v1",
@@ -43,7 +35,8 @@ def document(
         "registry": definition.registry,
         "secrets": {component: described["version"] for component, described in secrets.items()},
         "images": {arch: images(by_name, lock) for arch, by_name in lock.images.items()},
-        "guarded": list(guarded),
+        # Here for every target, so that all have the same release.
+        "host_loopback": definition.providers.local.host_loopback,
         "packages": {arch: packages.sha256 for arch, packages in lock.packages.items()},
         "network": {
             "driver": lock.driver,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
@@ -21,14 +21,12 @@ Tree = Mapping[str, bytes]
 class Target:
     """What only the target knows: `settings` for its Terraform module, `base_images` by architecture, its `backend`.
 
-    `guarded` are the networks that machines reach, but their containers do not, such as `169.254.169.254/32`;
     `etcd_disk` is the size of an etcd member's data disk, in GiB.
     """
 
     name: str
     settings: Mapping[str, Any]
     base_images: Mapping[str, str]
-    guarded: Sequence[str]
     backend: Mapping[str, Any] | None = None
     etcd_disk: int = ETCD_DISK
 
@@ -47,7 +45,7 @@ def tree(
     archive = node.archive()
     checksum = hashlib.sha256(archive).hexdigest()
     documents = {
-        "release.json": release.document(definition, lock, topology, checksum, secrets, target.guarded),
+        "release.json": release.document(definition, lock, topology, checksum, secrets),
         f"node/{checksum}.tar": archive,
     }
     files = dict(_module(target.name))

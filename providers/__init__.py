@@ -91,9 +91,6 @@ class Provider(Protocol):
     def settings(self, definition: Definition, lock: Lock) -> Mapping[str, Any]:
         """Terraform's `settings` variable, of which each target has its own (JSON values). Pure."""
 
-    def guarded(self, definition: Definition) -> tuple[str, ...]:
-        """The networks that machines reach, but their pods must not, such as the metadata service. Pure."""
-
     def subnets(self, lock: Lock) -> tuple[IPv4Network, ...]:
         """The subnets of a network that was there before the cluster; () where the cluster makes its own. Pure."""
 

@@ -12,8 +12,6 @@ from generator.progress import Progress
 from generator.topology import Topology
 from providers import locked
 
-METADATA_SERVICE = "169.254.169.254/32"
-
 
 class Cloud:
     """A cloud's machines start as Debian's own image there, and a pool is a group of its machines."""
@@ -29,9 +27,6 @@ class Cloud:
 
     def base_images(self, lock: Lock) -> Mapping[str, str]:
         return locked.images(lock, self.name)
-
-    def guarded(self, definition: Definition) -> tuple[str, ...]:
-        return (METADATA_SERVICE,)
 
     def subnets(self, lock: Lock) -> tuple[IPv4Network, ...]:
         return locked.subnets(lock, self.name)

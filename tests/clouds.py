@@ -76,9 +76,7 @@ def write(
     provider = providers.load(target)
     machines = topology.lay_out(definition, lock.blocks, provider.subnets(lock))
     settings = provider.settings(definition, lock)
-    rendered = render.Target(
-        target, settings, provider.base_images(lock), provider.guarded(definition), etcd_disk=provider.etcd_disk
-    )
+    rendered = render.Target(target, settings, provider.base_images(lock), etcd_disk=provider.etcd_disk)
     rendered_folder.write(render.tree(definition, lock, machines, rendered, golden.secrets(machines)), folder)
     return folder
 

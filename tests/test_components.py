@@ -162,9 +162,7 @@ def test_the_kernel_ends_every_pod_before_a_component(case):
 ])  # fmt: skip
 def test_the_kubelet_keeps_from_pods_what_the_components_of_its_machine_need(case, role, cpu, memory):
     definition, lock, machines = golden.load(case)
-    content = json.loads(
-        release.document(definition, lock, machines, "0" * 64, golden.secrets(machines), ("169.254.169.254/32",))
-    )
+    content = json.loads(release.document(definition, lock, machines, "0" * 64, golden.secrets(machines)))
     kubelet = next(c for c in content["roles"][role]["containers"] if c["component"] == "kubelet")
     configuration = json.loads(kubelet["files"]["kubelet.yaml"])
     assert configuration["kubeReserved"] == {"cpu": cpu, "memory": memory}

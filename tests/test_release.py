@@ -19,9 +19,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def document(definition, lock, machines):
-    return json.loads(
-        release.document(definition, lock, machines, "0" * 64, golden.secrets(machines), ("169.254.169.254/32",))
-    )
+    return json.loads(release.document(definition, lock, machines, "0" * 64, golden.secrets(machines)))
 
 
 def loaded(case):
@@ -90,16 +88,6 @@ def test_only_nodes_load_what_pods_run(case):
     for role in found["roles"].values():
         runs_pods = "kubelet" in {container["component"] for container in role["containers"]}
         assert pods & set(role["images"]) == (pods if runs_pods else set())
-
-
-def test_it_says_what_only_the_machine_may_reach():
-    definition, lock, machines = golden.load("quickstart")
-    guarded = golden.target(definition).guarded
-    content = release.document(definition, lock, machines, "0" * 64, golden.secrets(machines), guarded)
-    assert json.loads(content)["guarded"] == ["10.0.2.0/24"]
-    local = replace(definition.providers.local, host_loopback=True)
-    reachable = replace(definition, providers=replace(definition.providers, local=local))
-    assert golden.target(reachable).guarded == ("10.0.2.100/32",)
 
 
 def test_a_role_lists_its_components_in_start_order():

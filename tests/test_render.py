@@ -183,7 +183,7 @@ def test_a_pool_without_machines_yet_boots_like_any_other():
 
 def test_a_backend_is_rendered_where_the_target_has_one():
     backend = {"s3": {"bucket": "states", "key": "star-wars/terraform.tfstate", "use_lockfile": True}}
-    target = render.Target("local", {}, {"amd64": golden.BASE_IMAGE}, (), backend)
+    target = render.Target("local", {}, {"amd64": golden.BASE_IMAGE}, backend)
     tree = rendered(STAR_WARS, target=target)
     assert json.loads(tree["backend.tf.json"]) == {"terraform": {"backend": backend}}
     assert "backend.tf.json" not in rendered(STAR_WARS, target=replace(target, backend=None))
@@ -193,7 +193,7 @@ def test_a_backend_is_rendered_where_the_target_has_one():
 def test_protection_is_lifted_by_a_file_that_is_not_rendered(name):
     files = render.unprotected(name)
     assert files.keys() == {"unprotect_override.tf"}
-    tree = rendered(STAR_WARS, target=render.Target(name, {}, {"amd64": "image"}, ()))
+    tree = rendered(STAR_WARS, target=render.Target(name, {}, {"amd64": "image"}))
     assert not files.keys() & tree.keys()
     assert b"prevent_destroy = true" in b"".join(data for path, data in tree.items() if path.endswith(".tf"))
     assert b"prevent_destroy = false" in files["unprotect_override.tf"]
@@ -209,7 +209,7 @@ def test_hostile_text_stays_data(tmp_path):
     definition = schema.load(write(tmp_path / "cluster.yaml", document(hostile)))
     assert definition.ssh_keys == hostile.ssh_keys
     hostile = {"text": list(HOSTILE), '"${x}': {"in": "%{ for"}}
-    tree = rendered(definition, target=render.Target("local", hostile, {"amd64": golden.BASE_IMAGE}, ()))
+    tree = rendered(definition, target=render.Target("local", hostile, {"amd64": golden.BASE_IMAGE}))
     assert values(tree)["ssh_keys"] == list(definition.ssh_keys)
     assert values(tree)["settings"]["text"] == list(HOSTILE)
     assert terraform_reads(tree, tmp_path) == {

@@ -77,7 +77,6 @@ def target(project: Project, lock: Lock) -> Target:
         provider.name,
         provider.settings(definition, lock),
         provider.base_images(lock),
-        provider.guarded(definition),
         provider.backend(definition),
         provider.etcd_disk,
     )

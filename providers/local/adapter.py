@@ -23,7 +23,6 @@ from providers.local.home import ClusterFolder, cluster_folder
 
 USER = "debian"
 ARCH = "amd64"
-METADATA = "10.0.2.100"
 
 
 def _base(lock: Lock) -> Base:
@@ -104,11 +103,6 @@ class Local:
                 "Choose another range, or another --provider.",
             )
         return asdict(definition.providers.local)
-
-    def guarded(self, definition: Definition) -> tuple[str, ...]:
-        """QEMU's user network leads every address of it to the loopback interface of this computer."""
-        reachable = definition.providers.local.host_loopback
-        return (f"{METADATA}/32",) if reachable else (str(LOCAL_OUTSIDE),)
 
     def subnets(self, lock: Lock) -> tuple[IPv4Network, ...]:
         return ()

@@ -220,3 +220,22 @@ def test_packages_that_do_not_bring_all_are_said(stock):
     with pytest.raises(NodeError, match=r"did not install .*docker"):
         packages.ensure(stock.archive)
     assert Path(packages.FOLDER).exists()
+
+
+NIC = '[{{"ifname": "eth0", "mtu": 1500, "addr_info": [{{"local": "{}", "prefixlen": {}}}]}}]'
+
+
+@pytest.mark.parametrize(
+    ("address", "prefix", "metadata", "host_loopback", "guarded"),
+    [
+        ("10.0.2.15", 24, "10.0.2.100", False, "10.0.2.0/24"),  # QEMU's user network
+        ("10.0.2.15", 24, "10.0.2.100", True, "10.0.2.100/32"),
+        ("10.20.0.42", 27, "169.254.169.254", False, "169.254.169.254/32"),
+        ("10.20.0.42", 32, "169.254.169.254", True, "169.254.169.254/32"),
+    ],
+)
+def test_containers_are_kept_from_what_is_for_the_machine_alone(
+    programs, address, prefix, metadata, host_loopback, guarded
+):
+    programs.put("ip", f"echo '{NIC.format(address, prefix)}'")
+    assert host.guarded(metadata, host_loopback) == [guarded]

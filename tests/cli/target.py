@@ -101,9 +101,6 @@ class Nowhere:
     def base_images(self, lock):
         return {}
 
-    def guarded(self, definition):
-        return ()
-
     def settings(self, definition, lock):
         return {}
 

@@ -17,7 +17,6 @@ from generator import node, pki, render, schema, topology
 from generator.definition import Definition
 from generator.lock import Lock
 from generator.topology import Topology
-from providers.local.adapter import Local
 
 HERE = Path(__file__).parent
 EXAMPLES = HERE.parent.parent / "examples"
@@ -40,9 +39,7 @@ def secrets(machines: Topology) -> dict[str, dict[str, object]]:
 
 
 def target(definition: Definition) -> render.Target:
-    return render.Target(
-        "local", asdict(definition.providers.local), {"amd64": BASE_IMAGE}, Local().guarded(definition)
-    )
+    return render.Target("local", asdict(definition.providers.local), {"amd64": BASE_IMAGE})
 
 
 def tree(case: str) -> render.Tree:

@@ -113,7 +113,8 @@ class Mark:
 
 def _last_ready() -> tuple[str, float, str]:
     """What was last reported since the boot: the release that this machine was ready with, when, and what of DNS."""
-    release, reported, dns, *_ = [*(READY.read_text().split(" ") if READY.exists() else ()), "", "", ""]
+    words = READY.read_text().split(" ") if READY.exists() else []
+    release, reported, dns, *_ = [*words, "", "", ""]
     return release, float(reported or 0), dns
 
 
@@ -126,7 +127,7 @@ def prepare(release: Mapping[str, Any], mark: Mark) -> Host:
     packages.ensure(release["packages"])
     settings.resolve_names()
     me = host.read(release)
-    guard.ensure(release["guarded"])
+    guard.ensure(host.guarded(me.metadata, release["host_loopback"]))
     return me
 
 

@@ -86,6 +86,20 @@ def read(release: Mapping[str, Any]) -> Host:
     )
 
 
+def guarded(metadata: str, host_loopback: bool) -> list[str]:
+    """The networks that this machine reaches, but its containers must not: the metadata service's address.
+
+    Where a network of this machine's has that address, it is QEMU's user network, which leads every address to the
+    loopback services of the computer that runs the machine: all of it, unless `host_loopback`.
+    """
+    for interface in json.loads(run("ip", "-j", "-4", "address", "show")):
+        for address in interface["addr_info"]:
+            network = ipaddress.IPv4Interface(f"{address['local']}/{address['prefixlen']}").network
+            if ipaddress.IPv4Address(metadata) in network and not host_loopback:
+                return [str(network)]
+    return [f"{metadata}/32"]
+
+
 def _address_in(network: str) -> tuple[str, int]:
     """The address that this machine has in a network, and the MTU of its interface."""
     inside = ipaddress.IPv4Network(network)
