@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from generator.cli.phases import show
 from generator.images import missing
+from providers.local import base
 from tests.nested.computer import ROOT, Computer
 
 pytestmark = [pytest.mark.e2e, pytest.mark.extended]
@@ -18,6 +20,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.extended]
 def test_weave_in_containers(tmp_path_factory):
     if absent := missing("weave"):
         pytest.skip(f"no images for {', '.join(absent)} (set ANYWHERE_IMAGES)")
+    base.ensure(show())  # nothing can be downloaded there
     folder = tmp_path_factory.mktemp("nested")
     log = Path(os.environ.get("NESTED_LOG") or folder / "pytest.log")
     with closing(Computer(folder)) as computer:
