@@ -29,6 +29,20 @@ def node(machine):
     return {"metadata": {"name": machine.name}, "status": {"conditions": conditions}}
 
 
+def living(cluster):
+    """An API that answers for `cluster`, and counts what it is asked."""
+
+    class Living(Api):
+        def do_GET(self):  # noqa: N802
+            asked = cluster.asked[self.path] = cluster.asked.get(self.path, 0) + 1
+            answer = cluster.answers.get(self.path)
+            answer = answer(asked) if callable(answer) else answer
+            self.answers = {} if answer is None else {self.path: json.dumps(answer).encode()}
+            super().do_GET()
+
+    return Living
+
+
 @pytest.fixture
 def cluster(tmp_path, secrets, monkeypatch):
     """All that works. `answers` is what the API says, by path, where it is a function: of how often it was asked."""
@@ -46,16 +60,8 @@ def cluster(tmp_path, secrets, monkeypatch):
         **{path: {} for path in DESCRIPTIONS},
     }
 
-    class Living(Api):
-        def do_GET(self):  # noqa: N802
-            asked = made.asked[self.path] = made.asked.get(self.path, 0) + 1
-            answer = made.answers.get(self.path)
-            answer = answer(asked) if callable(answer) else answer
-            self.answers = {} if answer is None else {self.path: json.dumps(answer).encode()}
-            super().do_GET()
-
     server = serve(pki.documents(secrets)["kube-apiserver"], tmp_path)
-    server.RequestHandlerClass = Living
+    server.RequestHandlerClass = living(made)
     made.kubeconfig = tmp_path / "kubeconfig"
     made.kubeconfig.write_text(pki.admin_kubeconfig(secrets, f"https://127.0.0.1:{server.server_port}"))
     for module in (patience, cluster_health):
