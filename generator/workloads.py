@@ -8,6 +8,7 @@ from typing import Any
 
 NAMESPACE = "kube-system"
 CRASHES, NO_IMAGE, UNSCHEDULED, NOT_CREATED = "crashes", "has no image", "is not scheduled", "is not created"
+RESTARTED = "restarted just now"  # it is ready, but whether it stays so is open
 # Reasons of a container that waits, by what they mean; others, such as ContainerCreating, pass.
 _WAITING = {
     "CrashLoopBackOff": CRASHES,

@@ -16,7 +16,7 @@ from tests import golden
 from tests.cli.target import COREDNS, DEPLOYMENTS, PODS, READY
 from tests.test_kubernetes import Api, secrets, serve
 from tests.test_readiness import Clock
-from tests.test_workloads import container, daemon_set, pod
+from tests.test_workloads import SCHEDULED, container, daemon_set, pod
 
 __all__ = ["secrets"]  # a fixture
 DAEMON_SETS = "/apis/apps/v1/namespaces/kube-system/daemonsets?resourceVersion=0"
@@ -144,6 +144,19 @@ def test_who_restarts_for_ever_makes_no_progress(cluster):
     assert f"weave-npc: 0 of {len(cluster.nodes)} pods available. Pod weave-npc-1 crashes: " in caught.value.message
     assert "iptables: ip_set is missing" in caught.value.message
     assert 600 < cluster.clock.now < 640
+
+
+def test_a_pod_that_runs_only_for_a_while_is_not_available(cluster):
+    """Between two crashes it is ready, and its DaemonSet counts it as available."""
+    item = pod(container(1, True), conditions=(SCHEDULED, {"type": "Ready", "status": "True"}))
+
+    def often(asked):
+        item["status"]["containerStatuses"][0]["restartCount"] = min(9, asked)
+        return {"items": [item]}
+
+    cluster.answers[PODS] = often
+    cluster.wait()
+    assert 8 * 30 + cluster_health.CALM_SECONDS < cluster.clock.now < 8 * 30 + 150
 
 
 def test_pods_that_become_available_one_after_another_are_progress(cluster):

@@ -8,7 +8,17 @@ from dataclasses import replace
 from generator import status
 from generator.kubernetes import Node
 from generator.topology import Topology
-from generator.workloads import CRASHES, NAMESPACE, NO_IMAGE, NOT_CREATED, UNSCHEDULED, Pod, Workload, pods_of
+from generator.workloads import (
+    CRASHES,
+    NAMESPACE,
+    NO_IMAGE,
+    NOT_CREATED,
+    RESTARTED,
+    UNSCHEDULED,
+    Pod,
+    Workload,
+    pods_of,
+)
 from providers import Check, Observed
 
 DNS = "cluster DNS"
@@ -16,6 +26,7 @@ OWN_TAINTS = "node.kubernetes.io/"  # what Kubernetes itself keeps pods away by
 CORDON = "node.kubernetes.io/unschedulable"
 _REMEDIES = {
     CRASHES: f"`kubectl --namespace {NAMESPACE} logs POD --previous` says more.",
+    RESTARTED: f"`kubectl --namespace {NAMESPACE} logs POD --previous` says why.",
     NO_IMAGE: "`anywhere ssh NODE -- sudo ctr --namespace k8s.io images ls` shows what the machine has.",
     NOT_CREATED: f"`kubectl --namespace {NAMESPACE} describe pod POD` says more.",
     UNSCHEDULED: "`kubectl describe nodes` says what is free; add a worker, or make room.",
@@ -51,9 +62,9 @@ def addon(kind: str, name: str, workloads: Iterable[Workload], pods: Sequence[Po
         return Check(name, False, said, _CONTROLLER, needed=True)
     own = pods_of(workload, pods)
     available = f"{workload.available} of {workload.wanted} pods available"
-    if workload.rolled_out:
+    if workload.rolled_out and not any(pod.trouble == RESTARTED for pod in own):
         return Check(name, True, available)
-    if late := [pod for pod in own if not pod.ready]:
+    if late := [pod for pod in own if pod.trouble or not pod.ready]:
         worst = max(late, key=lambda pod: bool(pod.trouble))
         said, hint = f"{available}. {_said(worst, last)}", _remedy(worst)
     elif len(own) < workload.wanted:

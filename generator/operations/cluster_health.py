@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Hashable
 from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from generator import addons
@@ -17,10 +19,21 @@ from generator.operations.patience import Patience
 from generator.operations.project import Project
 from generator.progress import Progress
 from generator.topology import Topology
-from generator.workloads import CRASHES, NAMESPACE, Pod, Workload, daemon_set_of, deployment_of, lease_of, pod_of
+from generator.workloads import (
+    CRASHES,
+    NAMESPACE,
+    RESTARTED,
+    Pod,
+    Workload,
+    daemon_set_of,
+    deployment_of,
+    lease_of,
+    pod_of,
+)
 from providers import Check
 
 LOOKS = 2  # in a row, all of which must find that the cluster works
+CALM_SECONDS = 60.0  # how long a pod that restarted must run
 LEASE_SECONDS = 20.0  # how long a single look waits for leaders to renew their leases
 COREDNS = addons.WORKLOADS["dns"]
 APPS = f"/apis/apps/v1/namespaces/{NAMESPACE}"
@@ -37,6 +50,7 @@ class Cluster:
         self._topology, self._client, self._leaders = topology, client, Leaders()
         self._addons = _addons(project)
         self._elects = len(topology.having("kube-scheduler")) > 1
+        self._restarts: dict[str, tuple[int, float]] = {}  # by pod: how often, and when that was seen to grow
         self._last_lines: dict[tuple[str, int], str] = {}  # by pod and how often it was restarted
 
     def checks(self, now: Snapshot) -> tuple[Check, ...]:
@@ -65,7 +79,7 @@ class Cluster:
     def _check_addons(self, now: Snapshot) -> list[Check]:
         if not self._addons:
             return []
-        workloads, pods = self._workloads(now), [pod_of(item) for item in self._client.items(PODS)]
+        workloads, pods = self._workloads(now), [self._watched(pod_of(item)) for item in self._client.items(PODS)]
         self.states = tuple((w.name, w.processed, w.made, w.updated, w.available) for w in workloads)
         last = {pod.name: self._last_line(pod) for pod in pods if pod.trouble == CRASHES}
         return [cluster_checks.addon(kind, name, workloads, pods, last) for kind, name in self._addons]
@@ -78,6 +92,14 @@ class Cluster:
         if "DaemonSet" in kinds:
             found += (daemon_set_of(item, nodes) for item in self._client.items(f"{APPS}/daemonsets"))
         return found
+
+    def _watched(self, pod: Pod) -> Pod:
+        """`pod`, in trouble where it is ready but was restarted shortly before, while it was looked at."""
+        now, (count, grew) = time.monotonic(), self._restarts.get(pod.name, (pod.restarts, -math.inf))
+        self._restarts[pod.name] = (pod.restarts, now if pod.restarts > count else grew)
+        if pod.trouble or now - self._restarts[pod.name][1] > CALM_SECONDS:
+            return pod
+        return replace(pod, trouble=RESTARTED, detail=f"{pod.restarts} times so far")
 
     def _last_line(self, pod: Pod) -> str:
         key = (pod.name, pod.restarts)

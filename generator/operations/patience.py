@@ -121,7 +121,7 @@ def out_of_reach(unheard: str, provider: str) -> UserError:
 def _states(now: Snapshot) -> Iterator[Hashable]:
     yield from ((m.name, m.running, m.started) for m in now.machines)
     yield from ((r.machine, r.presence, r.stage, r.ready, r.converged, r.version) for r in now.rows)
-    yield from ((node.name, node.boot, node.ready, node.taints) for node in now.nodes)
+    yield from ((node.name, node.ready, node.taints) for node in now.nodes)
 
 
 def _reports_ready(row: Row) -> bool:
