@@ -12,7 +12,7 @@ CHAIN = [
     f"-A {guard.CHAIN} -d {NETWORK} -p tcp -m tcp ! --dport 53 -j DROP",
     f"-A {guard.CHAIN} -d {NETWORK} -p udp -m udp ! --dport 53 -j DROP",
 ]
-JUMP = f"-A PREROUTING ! -i lo -j {guard.CHAIN}"
+JUMP = f"-A PREROUTING ! -i lo -m addrtype ! --dst-type LOCAL -j {guard.CHAIN}"
 
 
 def installed():
@@ -87,3 +87,42 @@ def test_the_kernel_takes_the_rules_of_the_unit(machine, monkeypatch):
         pytest.skip(done.stderr)
     assert done.returncode == 0, done.stderr
     assert [rule for rule in done.stdout.splitlines() if rule.startswith("-A")] == [JUMP, *CHAIN]
+
+
+# A machine at 10.0.2.15, QEMU's user network at 10.0.2.2, and a pod behind the machine.
+LAB = """
+set -eu
+mkdir -p /run/netns; mount -t tmpfs none /run/netns
+ip link set lo up
+ip netns add outside; ip netns add pod
+ip link add nic type veth peer name host netns outside
+ip link add bridge type veth peer name pod netns pod
+ip address add 10.0.2.15/24 dev nic; ip link set nic up
+ip address add 10.32.0.1/24 dev bridge; ip link set bridge up
+ip -n outside address add 10.0.2.2/24 dev host; ip -n outside link set host up; ip -n outside link set lo up
+ip -n outside route add 10.32.0.0/24 via 10.0.2.15
+ip -n pod address add 10.32.0.2/24 dev pod; ip -n pod link set pod up; ip -n pod route add default via 10.32.0.1
+sysctl -qw net.ipv4.ip_forward=1
+ip netns exec outside python3 -m http.server --bind 10.0.2.2 80 >/dev/null 2>&1 &
+server=$!
+ask() { "$@" curl --silent --output /dev/null --max-time 3 http://10.0.2.2/ && echo yes || echo no; }
+until [ "$(ask env)" = yes ]; do :; done
+ask ip netns exec pod
+RULES
+ask env
+ask ip netns exec pod
+kill $server
+"""
+
+
+def test_the_machine_reaches_what_its_pods_do_not(machine, monkeypatch):
+    """With the kernel's own packets, as the machine hears its answers at an address of the guarded network."""
+    guard.ensure([NETWORK])
+    monkeypatch.setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
+    script = LAB.replace("RULES", "\n".join(map(shlex.join, starts(installed()))))
+    line = ["unshare", "--net", "--mount", "sh", "-c", script]
+    done = subprocess.run(line, capture_output=True, text=True)
+    if done.returncode and ("unshare" in done.stderr or "not found" in done.stderr):
+        pytest.skip(done.stderr)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["yes", "yes", "no"]

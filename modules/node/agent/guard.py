@@ -16,12 +16,14 @@ from agent.host import NodeError, run
 UNIT = "anywhere-guard.service"
 RULES = Path("/etc/anywhere/guard.rules")
 CHAIN = "ANYWHERE-GUARD"
+# What a container sends: neither the machine itself, nor the answers that it gets, which are for its own address.
+PASSING = ("!", "-i", "lo", "-m", "addrtype", "!", "--dst-type", "LOCAL")
 
 
 def ensure(networks: Sequence[str]) -> None:
     """Make the unit drop packets to `networks` (such as `169.254.169.254/32`), now and after each boot."""
     changed = put(RULES, _table(networks))
-    service.ensure(UNIT, rules=str(RULES), chain=CHAIN)
+    service.ensure(UNIT, rules=str(RULES), jump=f"PREROUTING {' '.join(PASSING)} -j {CHAIN}")
     if changed or not _in_force(networks):
         run("systemctl", "restart", UNIT)
 
@@ -42,7 +44,7 @@ def _table(networks: Sequence[str]) -> str:
 def _in_force(networks: Sequence[str]) -> bool:
     """Whether nobody has removed anything since."""
     try:
-        for rule in (("PREROUTING", "!", "-i", "lo", "-j", CHAIN), *_rules(networks)):
+        for rule in (("PREROUTING", *PASSING, "-j", CHAIN), *_rules(networks)):
             run("iptables", "-w", "-t", "raw", "-C", *rule)
     except NodeError:
         return False
