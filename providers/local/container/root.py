@@ -20,8 +20,9 @@ from providers.local.home import ClusterFolder
 
 HINT = "Run this as root, have sudo, or use machines: vm."
 SYSTEMD = Path("/run/systemd/system")
-# Beside null and its like: what mounts the base image, terminals, and the way out.
-DEVICES = ("/dev/loop-control rw", "block-loop rwm", "char-pts rwm", "/dev/net/tun rwm")
+# Beside null and its like: what mounts the base image, terminals, and the way out. Images may hold any device node, and
+# to create one is permitted (m), as Docker permits it: to open one (rw) is not.
+DEVICES = ("/dev/loop-control rw", "block-loop rwm", "char-pts rwm", "/dev/net/tun rwm", "char-* m", "block-* m")
 REASON = "anywhere makes machines as containers (namespaces, mounts, control groups)"
 
 
