@@ -74,9 +74,10 @@ def _values(definition: Definition, lock: Lock, target: str) -> dict[str, Any]:
             "masters": asdict(definition.masters),
             "workers": pools,
             "network": {**asdict(definition.network), "driver": lock.driver},
-            "registry": definition.registry,
+            "registry": asdict(definition.registry) if definition.registry else {},
+            "proxy": asdict(definition.proxy) if definition.proxy else {},
             "addons": definition.addons,
-            "access": {"ssh_keys": definition.ssh_keys},
+            "access": {"ssh_keys": definition.ssh_keys, "api_names": definition.api_names},
         },
         "providers": {target: asdict(section) if section else {}},
         "lock": {

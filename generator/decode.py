@@ -77,7 +77,7 @@ def _keys(value: Any, loc: Keys) -> Keys:
             value = value.get(str(step))
         elif isinstance(value, list) and isinstance(step, int) and step < len(value):
             value = value[step]
-        elif not last:
+        elif not last or isinstance(value, str):
             break
         keys.append(step)
     return tuple(keys)

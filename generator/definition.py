@@ -98,8 +98,40 @@ class Network:
 
 
 @dataclass(frozen=True, slots=True)
+class Proxy:
+    """How machines reach the outside: the URLs for either scheme, "" for none, and what is reached without."""
+
+    http: str
+    https: str
+    no_proxy: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """Where machines pull every image: `mirror` is `host[:port][/path]`, `ca` PEM of the authorities it is trusted by.
+
+    "" trusts those of the system. `login` says that it asks for one; see `generator.registry_login`.
+    """
+
+    mirror: str
+    ca: str = ""
+    login: bool = False
+
+    @property
+    def host(self) -> str:
+        return self.mirror.partition("/")[0]
+
+    def mirrored(self, ref: str) -> str:
+        """What `ref` is called there."""
+        return f"{self.mirror}/{ref.partition('/')[2]}"
+
+
+@dataclass(frozen=True, slots=True)
 class Definition:
-    """One cluster. `providers` holds only what cannot be portable."""
+    """One cluster. `providers` holds only what cannot be portable.
+
+    `api_names` are names and addresses that the API's certificate is good for, beside those that every cluster has.
+    """
 
     path: Path
     name: str
@@ -108,10 +140,12 @@ class Definition:
     masters: Masters
     workers: tuple[Pool, ...]
     network: Network
-    registry: str | None
+    registry: Registry | None
     addons: tuple[str, ...]
     ssh_keys: tuple[str, ...]
     providers: Sections
+    api_names: tuple[str, ...] = ()
+    proxy: Proxy | None = None
 
     @property
     def architectures(self) -> tuple[str, ...]:

@@ -49,8 +49,11 @@ def _quoted(text: str) -> str:
     return f'"{"".join(plain)}"'
 
 
-def user_data(provider: str, role: str, group: str, ssh_keys: Sequence[str]) -> bytes:
-    """The cloud-init user-data of one group of machines; UserError past the limit, with the bytes of each part."""
+def user_data(provider: str, role: str, group: str, ssh_keys: Sequence[str], proxy: str = "") -> bytes:
+    """The cloud-init user-data of one group of machines; UserError past the limit, with the bytes of each part.
+
+    `proxy` is the file of environment variables by which they find their proxy, "" for none.
+    """
     import jinja2
 
     modules = resources.files("modules")
@@ -61,6 +64,7 @@ def user_data(provider: str, role: str, group: str, ssh_keys: Sequence[str]) -> 
         "converge": boot.joinpath("anywhere-converge").read_text(),
         "service": boot.joinpath("anywhere-converge.service").read_text(),
         "timer": boot.joinpath("anywhere-converge.timer").read_text(),
+        "proxy": proxy,
         "ssh_keys": f"[{', '.join(map(_quoted, ssh_keys))}]" if ssh_keys else "",
     }
     template = modules.joinpath("node", "user-data.yaml.j2").read_text()

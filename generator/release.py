@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from ipaddress import IPv4Network
 from typing import Any
 
-from generator import addons, dns_names
+from generator import addons, dns_names, node_proxy
 from generator.components import Container, containers, reserving
 from generator.definition import Definition
 from generator.lock import Image, Lock
@@ -32,7 +32,9 @@ def document(
         "cluster": definition.name,
         "kubernetes": lock.kubernetes,
         "node": node,
-        "registry": definition.registry,
+        "proxy": node_proxy.variables(definition),
+        "registry": definition.registry.mirror if definition.registry else None,
+        "registry_ca": definition.registry.ca if definition.registry else "",
         "secrets": {component: described["version"] for component, described in secrets.items()},
         "images": {arch: images(by_name, lock) for arch, by_name in lock.images.items()},
         # Here for every target, so that all have the same release.

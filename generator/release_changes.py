@@ -30,6 +30,8 @@ def compare(before: Release, after: Release) -> tuple[ComponentChange, ...]:
 def _cluster(before: Release, after: Release) -> Iterator[ComponentChange]:
     yield ComponentChange(CLUSTER, "kubernetes", _moved(before, after, "kubernetes"))
     yield ComponentChange(CLUSTER, "registry", _moved(before, after, "registry"))
+    authorities = ("authorities",) if before.get("registry_ca", "") != after.get("registry_ca", "") else ()
+    yield ComponentChange(CLUSTER, "registry", authorities)
     manifests = _names_changed(before.get("addons", {}), after.get("addons", {}))
     yield ComponentChange(CLUSTER, "add-ons", _listed("manifests", manifests))
 
@@ -40,6 +42,8 @@ def _every_machine(before: Release, after: Release) -> Iterator[ComponentChange]
     yield ComponentChange(EVERY_MACHINE, "node agent", agent)
     network = _names_changed(before.get("network", {}), after.get("network", {}))
     yield ComponentChange(EVERY_MACHINE, "network", _listed("settings", network))
+    proxy = _names_changed(before.get("proxy", {}), after.get("proxy", {}))
+    yield ComponentChange(EVERY_MACHINE, "proxy", _listed("variables", [name for name in proxy if name.islower()]))
     packages = _names_changed(before.get("packages", {}), after.get("packages", {}))
     yield ComponentChange(EVERY_MACHINE, "packages", _listed("architectures", packages))
     of_roles = {name for role in after["roles"].values() for name in role["images"]}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
-from generator import applied, node, release
+from generator import applied, node, node_proxy, release
 from generator.definition import ETCD_DISK, SIZES, Definition, Size
 from generator.lock import Lock
 from generator.topology import Topology, offset, role_components
@@ -51,8 +51,9 @@ def tree(
     files = dict(_module(target.name))
     files["applied.json"] = applied.document(applied.fields(definition, lock, target.name))
     files |= {f"documents/{key}": data for key, data in documents.items()}
+    proxy = node_proxy.environment_file(node_proxy.variables(definition))
     for group, role in groups(definition, topology).items():
-        files[f"user-data/{group}.yaml"] = node.user_data(target.name, role, group, definition.ssh_keys)
+        files[f"user-data/{group}.yaml"] = node.user_data(target.name, role, group, definition.ssh_keys, proxy)
     values = variables(definition, lock, topology)
     values |= {"settings": target.settings, "base_images": target.base_images, "etcd_disk": target.etcd_disk}
     values["secret_documents"] = secrets

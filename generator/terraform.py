@@ -29,7 +29,7 @@ _PLAN_FILE = (".anywhere-", ".tfplan")  # what the name of a saved plan begins a
 PLAN_FILES = "*".join(_PLAN_FILE)
 SECRETS = "TF_VAR_secrets"
 # What a person's shell may set for their own Terraform, and what would change ours.
-_FOREIGN = ("TF_CLI_ARGS", "TF_WORKSPACE", "TF_DATA_DIR", "TF_CLI_CONFIG_FILE", "TF_INPUT")
+_FOREIGN = ("TF_CLI_ARGS", "TF_WORKSPACE", "TF_DATA_DIR", "TF_CLI_CONFIG_FILE", "TF_INPUT", "ANYWHERE_REGISTRY_")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Any
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from generator.definition import ARCHITECTURES, SIZES, Definition, Etcd, Masters, Network, Pool
+from generator.definition import ARCHITECTURES, SIZES, Definition, Etcd, Masters, Network, Pool, Proxy, Registry
 from generator.sections import Local, Sections
 
 settings.register_profile("anywhere", deadline=None)  # tests are not timed
@@ -91,7 +91,8 @@ def definitions(draw: st.DrawFn, arch: st.SearchStrategy[str] = architectures) -
             services=IPv4Network("10.96.0.0/16"),
             encryption=draw(st.booleans()),
         ),
-        registry=draw(st.none() | st.just("registry.example.com:5000/k8s")),
+        registry=draw(st.none() | st.builds(Registry, st.just("registry.example.com:5000/k8s"), login=st.booleans())),
+        proxy=draw(st.none() | st.just(Proxy("", "http://proxy.example.com:3128", (".example.com", "192.168.0.0/16")))),
         addons=draw(st.sampled_from(((), ("dns",)))),
         ssh_keys=(),
         providers=Sections(
@@ -100,6 +101,13 @@ def definitions(draw: st.DrawFn, arch: st.SearchStrategy[str] = architectures) -
             gce=None,
         ),
     )
+
+
+def _registry(registry: Registry | None) -> Any:
+    """As it is written: by its name alone where it asks for nothing."""
+    if registry is None or not registry.login:
+        return registry and registry.mirror
+    return {"mirror": registry.mirror, "login": True}
 
 
 def document(definition: Definition) -> dict[str, Any]:
@@ -119,7 +127,10 @@ def document(definition: Definition) -> dict[str, Any]:
             "masters": asdict(definition.masters),
             "workers": [{**asdict(pool), "taints": list(pool.taints)} for pool in definition.workers],
             "network": network,
-            "registry": definition.registry,
+            "registry": _registry(definition.registry),
+            "proxy": {name: value for name, value in asdict(definition.proxy).items() if value}
+            if definition.proxy
+            else None,
             "addons": list(definition.addons),
             "access": {"ssh_keys": list(definition.ssh_keys)},
         },

@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 
 from generator import addons
 from generator.components.node import KUBELET_MOUNTS
+from generator.definition import Registry
 
 MODULES = Path(__file__).parent.parent / "modules"
 DNS = "10.96.0.10"
@@ -123,7 +124,9 @@ def test_another_content_is_another_image_to_pods():
     assert all(re.fullmatch(r"anywhere\.local/coredns:[\w.-]{1,128}", name) for name in names)
 
 
-@pytest.mark.parametrize(("registry", "policy"), [(None, "Never"), ("registry.example.com/k8s", "IfNotPresent")])
+@pytest.mark.parametrize(
+    ("registry", "policy"), [(None, "Never"), (Registry("registry.example.com/k8s"), "IfNotPresent")]
+)
 def test_nobody_pulls_what_machines_are_handed(registry, policy):
     definition, lock, _ = golden.load("quickstart")
     texts = addons.manifests(replace(definition, registry=registry), lock, DNS)["cluster"]

@@ -15,13 +15,13 @@ FILE_LINES, FUNCTION_LINES = 400, 40
 # A file may import from its own rank and those below it; a package counts as one.
 RANKS = (
     ("directories", "dns_names", "errors", "interrupts", "progress"),
-    ("command", "debian", "download", "files", "terraform_command", "terraform_process"),
+    ("command", "debian", "download", "files", "outbound", "terraform_command", "terraform_process"),
     ("sections",),
     ("definition", "source"),
     ("decode", "topology"),
-    ("schema",),
+    ("schema", "registry_login"),
     ("lock", "agekey", "store"),
-    ("pki", "addons", "applied", "components", "release", "kubernetes", "workloads", "node"),
+    ("pki", "addons", "applied", "components", "release", "kubernetes", "workloads", "node", "node_proxy"),
     ("render", "terraform", "terraform_binary", "terraform_messages", "status", "images", "packages"),
     ("rendered_folder", "release_changes"),
     ("operations",),

@@ -127,7 +127,10 @@ def test_it_says_what_the_definition_and_the_lock_say(definition):
     found = document(definition, lock, machines)
     assert found["network"]["peers"] == list(machines.peers)
     assert found["network"]["encryption"] is definition.network.encryption
-    assert (found["kubernetes"], found["registry"]) == (lock.kubernetes, definition.registry)
+    assert (found["kubernetes"], found["registry"]) == (
+        lock.kubernetes,
+        definition.registry and definition.registry.mirror,
+    )
     for machine in machines.machines:
         group = found["groups"][machine.group]
         assert group["labels"].items() >= dict(machine.labels).items()

@@ -7,6 +7,7 @@ import golden
 import pytest
 
 from generator import render
+from generator.definition import Proxy, Registry
 from generator.release_changes import CLUSTER, EVERY_MACHINE, ComponentChange, compare
 
 
@@ -85,3 +86,13 @@ def test_what_a_role_gains_and_loses_is_started_and_stopped():
     (gained,), (lost,) = compare(less, release()), compare(release(), less)
     assert (gained.component, gained.effect) == (part["component"], "started")
     assert (lost.component, lost.effect) == (part["component"], "stopped")
+
+
+def test_a_proxy_and_the_authority_of_a_registry_are_said():
+    known = golden.load("star-wars")[0]
+    mirror = replace(known, registry=Registry("registry.example.com"))
+    (change,) = compare(release(), release(replace(known, proxy=Proxy("", "http://proxy.example.com:3128", ()))))
+    assert (change.scope, change.component) == (EVERY_MACHINE, "proxy")
+    assert "https_proxy" in change.details[0] and "no_proxy" in change.details[0]
+    (change,) = compare(release(mirror), release(replace(known, registry=Registry("registry.example.com", "PEM"))))
+    assert change == ComponentChange(CLUSTER, "registry", ("authorities",))

@@ -36,9 +36,10 @@ FULL: dict[str, Any] = {
             }
         ],
         "network": {"driver": "weave", "machines": "10.20.0.0/16", "pods": "10.32.0.0/12", "services": "10.96.0.0/16"},
-        "registry": "registry.example.com",
+        "registry": {"mirror": "registry.example.com", "login": True},
+        "proxy": {"https": "http://proxy.example.com:3128", "no_proxy": [".example.com"]},
         "addons": ["dns"],
-        "access": {"ssh_keys": [f"{KEY} me@example.com"]},
+        "access": {"ssh_keys": [f"{KEY} me@example.com"], "api_names": ["api.example.com", "203.0.113.10"]},
     },
     "providers": {
         "local": {"accel": "auto"},

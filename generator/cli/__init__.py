@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 import generator
-from generator import interrupts
+from generator import interrupts, outbound
 from generator.cli import (
     apply,
     backend,
@@ -93,6 +93,7 @@ def main() -> None:
 def run(arguments: list[str]) -> int:
     """The exit status of `anywhere ARGUMENTS`: 0, 1, or what the verb says."""
     try:
+        outbound.settle(os.environ)
         status = app(arguments or ["--help"], prog_name="anywhere", standalone_mode=False)
         if status == INTERRUPTED:
             raise KeyboardInterrupt

@@ -14,13 +14,14 @@ def run(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER) ->
     """
     import shlex
 
-    from generator import pki, terraform
+    from generator import pki, registry_login, terraform
     from generator.cli.phases import show
     from generator.operations import cluster_secrets, workspace
     from generator.operations.project import open_project
 
     project = open_project(file, provider, None)
-    values = cluster_secrets.values(pki.documents(cluster_secrets.ensure(project, show())))
+    login = registry_login.of(project.definition)
+    values = cluster_secrets.values(pki.documents(cluster_secrets.ensure(project, show()), login))
     variables = {**workspace.environment(project), terraform.SECRETS: terraform.secrets_value(values)}
     for name, value in sorted(variables.items()):
         typer.echo(f"export {name}={shlex.quote(value)}")

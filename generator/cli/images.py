@@ -22,19 +22,17 @@ def list_(file: File = DEFAULT_FILE, as_json: Json = False) -> int:
     definition = schema.load(file)
     locked = lock.read(lock.path_beside(definition.path))
     lock_file.check(locked, definition, next(iter(locked.facts), DEFAULT_PROVIDER))
+    registry = definition.registry
     images = [(arch, i) for arch in definition.architectures for i in locked.images[arch].values()]
     if as_json:
-        listed = [{"arch": arch, **asdict(i), "mirror": mirrored(i.ref, definition.registry)} for arch, i in images]
+        listed = [
+            {"arch": arch, **asdict(i), "mirror": registry.mirrored(i.ref) if registry else None} for arch, i in images
+        ]
         typer.echo(json.dumps({"images": listed}, indent=2))
     else:
         rows = [(i.name, arch, i.ref, i.id, f"{i.size / 2**20:.1f} MiB", i.source) for arch, i in images]
         typer.echo(columns(("NAME", "ARCH", "REF", "ID", "ARCHIVE", "SOURCE"), rows))
     return 0
-
-
-def mirrored(ref: str, registry: str | None) -> str | None:
-    """Where machines pull `ref` from; None where they are given its archive."""
-    return f"{registry}/{ref.partition('/')[2]}" if registry else None
 
 
 @app.command("lock")

@@ -13,9 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from generator import download
+from generator.definition import Registry
 from generator.errors import UserError
 from generator.files import copy_atomic, sha256
-from generator.images import archive, archive_index, build, catalog, registry, upstream
+from generator.images import archive, archive_index, build, catalog, upstream
+from generator.images import registry as registries
 from generator.images.archive import ArchiveFile, canonical
 from generator.images.catalog import Wanted, titled
 from generator.images.recipe import recipe
@@ -29,7 +31,9 @@ def resolve(wanted: Sequence[Wanted], folder: Path, cache: Path, progress: Progr
     return {each.name: _resolve(each, folder, cache, progress) for each in wanted}
 
 
-def present(lock: Lock, folder: Path, cache: Path, progress: Progress) -> dict[tuple[str, str], Path]:
+def present(
+    lock: Lock, folder: Path, cache: Path, progress: Progress, registry: Registry | None = None
+) -> dict[tuple[str, str], Path]:
     """Have exactly the archives of `lock` in the cache; their paths by architecture and name.
 
     UserError where one can no longer be had with the digest that the lock gives.
@@ -37,7 +41,7 @@ def present(lock: Lock, folder: Path, cache: Path, progress: Progress) -> dict[t
     _images(cache).mkdir(parents=True, exist_ok=True)
     paths = {}
     for arch, images in lock.images.items():
-        known = {each.name: each for each in catalog.wanted(lock.kubernetes, lock.driver, arch)}
+        known = {each.name: each for each in catalog.wanted(lock.kubernetes, lock.driver, arch, registry)}
         for name, image in images.items():
             wanted = known.get(name)
             if wanted is None or canonical(wanted.ref) != canonical(image.ref):
@@ -51,7 +55,7 @@ def available(wanted: Wanted, folder: Path, cache: Path) -> bool:
     if _from_user(wanted, folder, cache) or _kept(wanted, cache):
         return True
     if wanted.source == "registry":
-        return registry.has(wanted)
+        return registries.has(wanted)
     try:
         return build.possible(recipe(wanted)) or (wanted.source == "release" and upstream.has(wanted))
     except UserError:  # only the default Kubernetes version has a recipe
@@ -136,7 +140,7 @@ def _make(wanted: Wanted, source: str, cache: Path, progress: Progress) -> Archi
         if source == "release":
             upstream.make(wanted, path, cache, progress)
         elif source == "registry":
-            registry.copy(wanted, path, progress)
+            registries.copy(wanted, path, progress)
         else:
             build.build(wanted, recipe(wanted), path, cache, progress)
         contents = archive.read(path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from generator import release
+from generator.definition import Registry
 from generator.errors import UserError
 
 KUBERNETES = "v1.35.4"
@@ -21,13 +22,14 @@ class Wanted:
     """An image a cluster needs.
 
     `source` says how it is had where no folder holds it: `build` from its recipe, `release` from the
-    official binaries and else from its recipe, `registry` by pulling.
+    official binaries and else from its recipe, `registry` by pulling: from the cluster's own `registry` first.
     """
 
     name: str
     ref: str
     source: str
     arch: str = "amd64"
+    registry: Registry | None = None
 
     @property
     def title(self) -> str:
@@ -45,7 +47,7 @@ def titled(thing: str, arch: str) -> str:
     return thing if arch == "amd64" else f"{thing} ({arch})"
 
 
-def wanted(kubernetes: str, driver: str, arch: str = "amd64") -> tuple[Wanted, ...]:
+def wanted(kubernetes: str, driver: str, arch: str = "amd64", registry: Registry | None = None) -> tuple[Wanted, ...]:
     """Every image of a cluster of that version (`v1.35.4`) on that driver (`weave` or `flannel`)."""
     common = (
         Wanted("hyperkube", f"anywhere.local/hyperkube:{kubernetes}", "release"),
@@ -65,4 +67,4 @@ def wanted(kubernetes: str, driver: str, arch: str = "amd64") -> tuple[Wanted, .
     }
     if driver not in drivers:
         raise UserError(f"There is no network driver {driver!r}.", f"Use one of: {', '.join(sorted(drivers))}.")
-    return tuple(replace(each, arch=arch) for each in common + drivers[driver])
+    return tuple(replace(each, arch=arch, registry=registry) for each in common + drivers[driver])

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from generator import command
+from generator import command, registry_login
+from generator.definition import Registry
 from generator.errors import UserError
+from generator.files import PRIVATE, write_atomic
 from generator.images import layer
 from generator.images.archive import canonical
 from generator.images.catalog import Wanted, titled
@@ -20,14 +25,17 @@ FORMAT = "{{.Digest}} {{.Architecture}}"
 SECONDS = "20s"  # how long a question to a registry may take
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A reference of an image, and the registry that it is pulled from where that is the cluster's own."""
+
+    ref: str
+    registry: Registry | None = None
+
+
 def digest(wanted: Wanted) -> str:
     """The digest (`sha256:...`) that a registry has for an image; UserError where it cannot be had."""
-    asked = [*_skopeo(wanted.arch), "--command-timeout", SECONDS, "inspect", "--format", FORMAT]
-    title = f"Asking the registry for {wanted.title}"
-    answer, arch = command.run([*asked, f"docker://{canonical(wanted.ref)}"], title, HINT).split()
-    if arch != wanted.arch:  # an image of one architecture is given to all
-        raise UserError(f"The registry has {wanted.ref} for {arch} only, not for {wanted.arch}.", HINT)
-    return answer
+    return _find(wanted)[1]
 
 
 def has(wanted: Wanted) -> bool:
@@ -40,17 +48,58 @@ def has(wanted: Wanted) -> bool:
 
 def copy(wanted: Wanted, path: Path, progress: Progress) -> None:
     """Pull an image by the digest that its registry has for it, to a docker-archive at `path`."""
-    source = f"{_repository(wanted.ref)}@{digest(wanted)}"
+    place, found = _find(wanted)
+    source = f"{place.ref.rpartition(':')[0]}@{found}"
     progress.note(titled(f"pulling {source}", wanted.arch))
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".pull-") as work:
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".pull-") as work, _access(place, "--src-cert-dir") as how:
         pulled = Path(work) / "image.tar"
         target = f"docker-archive:{pulled}:{canonical(wanted.ref)}"
-        command.run([*_skopeo(wanted.arch), "copy", f"docker://{source}", target], f"Pulling {wanted.title}", HINT)
+        command.run(
+            [*_skopeo(wanted.arch), "copy", *how, f"docker://{source}", target], f"Pulling {wanted.title}", HINT
+        )
         layer.rewrite(pulled, path, keep=lambda _: True)
 
 
-def _repository(ref: str) -> str:
-    return canonical(ref).rpartition(":")[0]
+def _find(wanted: Wanted) -> tuple[Place, str]:
+    """Where an image is and its digest there: in the cluster's registry, else where it comes from."""
+    own = Place(canonical(wanted.ref))
+    if wanted.registry is None:
+        return own, _ask(wanted, own)
+    mirror = Place(wanted.registry.mirrored(own.ref), wanted.registry)
+    try:
+        return mirror, _ask(wanted, mirror)
+    except UserError as error:
+        try:
+            return own, _ask(wanted, own)
+        except UserError:
+            raise error from None
+
+
+def _ask(wanted: Wanted, place: Place) -> str:
+    with _access(place, "--cert-dir") as how:
+        asked = [*_skopeo(wanted.arch), "--command-timeout", SECONDS, "inspect", *how, "--format", FORMAT]
+        title = f"Asking the registry for {titled(place.ref, wanted.arch)}"
+        answer, arch = command.run([*asked, f"docker://{place.ref}"], title, HINT).split()
+    if arch != wanted.arch:  # an image of one architecture is given to all
+        raise UserError(f"The registry has {place.ref} for {arch} only, not for {wanted.arch}.", HINT)
+    return answer
+
+
+@contextmanager
+def _access(place: Place, certificates: str) -> Iterator[list[str]]:
+    """skopeo's options for a registry with a login or an authority of its own, `certificates` the one for the latter.
+
+    They name files, as every user of this computer sees the words of a command.
+    """
+    with tempfile.TemporaryDirectory(prefix="anywhere-registry-") as folder:
+        options = []
+        if place.registry and place.registry.ca:
+            write_atomic(Path(folder, "ca.crt"), place.registry.ca.encode())
+            options += [certificates, folder]
+        if place.registry and (login := registry_login.to(place.registry)):
+            write_atomic(Path(folder, "auth.json"), login.docker_config().encode(), PRIVATE)
+            options += ["--authfile", str(Path(folder, "auth.json"))]
+        yield options
 
 
 def _skopeo(arch: str) -> list[str]:

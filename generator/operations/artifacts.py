@@ -25,7 +25,7 @@ def prepare(workspace: Workspace, plan: Plan, progress: Progress) -> None:
 
 def fetch(project: Project, lock: Lock, progress: Progress) -> None:
     """Have every image of the lock in the cache, and the packages where machines install them."""
-    image_cache.present(lock, archives(), cache(), progress)
+    image_cache.present(lock, archives(), cache(), progress, project.definition.registry)
     if project.provider.installs_packages:
         from generator import packages
 

@@ -18,10 +18,10 @@ def ensure(project: Project, progress: Progress, token_age: timedelta = pki.TOKE
 
     `token_age` is as in `pki.ensure`.
     """
-    now, services = datetime.now(UTC), project.definition.network.services
+    now, definition = datetime.now(UTC), project.definition
 
     def change(known: Secrets) -> Secrets:
-        return pki.ensure(known, now, services, token_age=token_age)
+        return pki.ensure(known, now, definition.network.services, definition.api_names, token_age)
 
     key = agekey.default_path()
     existed = key.exists()

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from generator import lock as locks
-from generator import topology
+from generator import registry_login, topology
 from generator.definition import Definition
 from generator.directories import archives, cache
 from generator.images import cache as image_cache
@@ -60,14 +60,15 @@ def check(lock: Lock, definition: Definition, provider: str) -> None:
 
 def make(project: Project, progress: Progress) -> Lock:
     """Choose and pin everything the cluster is made of; pools keep the addresses they have."""
+    registry_login.of(project.definition)  # asked for at once, as a registry that refuses would count as lacking images
     path = locks.path_beside(project.definition.path)
     known = locks.read(path) if path.exists() else None
     # First, as it fails at once where there are no credentials, and images may take minutes.
     facts_by_target = {**(known.facts if known else {}), project.provider.name: facts(project, progress)}
     driver = choose_driver(project, known, progress)
-    version = project.definition.kubernetes
+    version, registry = project.definition.kubernetes, project.definition.registry
     images = {
-        arch: image_cache.resolve(catalog.wanted(version, driver, arch), archives(), cache(), progress)
+        arch: image_cache.resolve(catalog.wanted(version, driver, arch, registry), archives(), cache(), progress)
         for arch in project.definition.architectures
     }
     base = project.provider.base(progress) or (known.base if known else None)
@@ -86,7 +87,9 @@ def choose_driver(project: Project, known: Lock | None, progress: Progress) -> s
     if reason := project.provider.unfit_drivers(definition).get("weave"):
         progress.note(f"warning: this cluster's network is flannel instead of weave: {reason}.")
         return "flannel"
-    wanted = (catalog.wanted(definition.kubernetes, "weave", arch) for arch in definition.architectures)
+    wanted = (
+        catalog.wanted(definition.kubernetes, "weave", arch, definition.registry) for arch in definition.architectures
+    )
     weave = [image for images in wanted for image in images if image.source == "registry"]
     missing = [image.ref for image in weave if not image_cache.available(image, archives(), cache())]
     if not missing:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from generator import directories, pki, rendered_folder
+from generator import directories, pki, registry_login, rendered_folder
 from generator import render as rendering
 from generator.lock import Lock
 from generator.operations import cluster_secrets, lock_file
@@ -45,9 +45,10 @@ def render(project: Project, progress: Progress, token_age: timedelta = pki.TOKE
     """
     runner = terraform(project, progress)
     runner.check_state(project.name)  # before any file of another cluster is overwritten
+    login = registry_login.of(project.definition)  # where it is lacking, nothing is written either
     lock = lock_file.ensure(project, progress)
     topology = lay_out(project, lock)
-    documents = pki.documents(cluster_secrets.ensure(project, progress, token_age))
+    documents = pki.documents(cluster_secrets.ensure(project, progress, token_age), login)
     with progress.phase(f"render {project.folder}"):
         readers = pki.readers(topology)
         described = {

@@ -127,6 +127,8 @@ def _configuration(arch: str, folder: Path) -> str:
         "Dir::State::status": folder / "status",
         "Dir::Cache": folder / "cache",
     }
+    if bundle := os.environ.get("SSL_CERT_FILE"):
+        settings["Acquire::https::CaInfo"] = bundle  # apt itself looks for it only from Debian 13 on
     asked = [find("apt-config"), "dump"]
     own = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.splitlines()
     network = [line for line in own if line.startswith("Acquire::http")]

@@ -14,15 +14,17 @@ from generator.dns_names import API_SERVER, API_URL
 from generator.errors import UserError
 from generator.pki import kubeconfig
 from generator.pki.certificate import public_pem
+from generator.registry_login import Login
 from generator.store import Pair, Secrets, Token
 from generator.topology import Topology
 
 BOOTSTRAP_GROUP = "system:bootstrappers:anywhere"
 
 
-def documents(secrets: Secrets) -> dict[str, dict[str, str]]:
-    """Component -> {file name: text}, of secrets that `ensure` completed."""
-    return {
+def documents(secrets: Secrets, login: Login | None = None) -> dict[str, dict[str, str]]:
+    """Component -> {file name: text}, of secrets that `ensure` completed; `login` is that to the registry."""
+    logins = {"registry": _login(secrets, login)} if login else {}
+    return logins | {
         "etcd": _etcd(secrets),
         "kube-apiserver": _apiserver(secrets),
         "kube-controller-manager": _controller_manager(secrets),
@@ -58,6 +60,7 @@ def readers(topology: Topology) -> dict[str, tuple[str, ...]]:
         "kubelet": ("master", "worker"),
         "addons": master,
         "weave": ("etcd", "master", "worker"),
+        "registry": ("etcd", "master", "worker"),
     }
 
 
@@ -114,6 +117,12 @@ def _controller_manager(secrets: Secrets) -> dict[str, str]:
         "service-account.key": secrets.keys["service-account"],
         "front-proxy-ca.crt": _ca(secrets, "front-proxy"),
     }
+
+
+def _login(secrets: Secrets, login: Login) -> dict[str, str]:
+    """Docker's file of logins. A person's password may be guessed by the version of its document, but for the salt."""
+    salt = hashlib.sha256(f"registry {secrets.keys['encryption']}".encode()).hexdigest()
+    return {"config.json": login.docker_config(), "salt": salt}
 
 
 def _ca(secrets: Secrets, name: str) -> str:

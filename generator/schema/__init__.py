@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 from generator import definition as domain
 from generator import source as sources
 from generator.errors import InvalidFile, Problem
+from generator.schema import authorities
+from generator.schema.authorities import NoAuthority
 
 if TYPE_CHECKING:
-    from generator.schema.models import Cluster, Spec
+    from generator.schema.models import Cluster, Registry, Spec
 
 
 def load(path: Path) -> domain.Definition:
@@ -23,9 +25,15 @@ def load(path: Path) -> domain.Definition:
     cluster, located = attempt(source, Cluster)
     problems = [problem for _, problem in located]
     problems += _disagreements(source, [keys for keys, _ in located])
+    registry = None
+    if cluster and cluster.spec.registry:
+        try:
+            registry = _registry(cluster.spec.registry, path.parent)
+        except NoAuthority as error:
+            problems.append(source.problem(("spec", "registry", "ca"), error.message, error.hint))
     if cluster is None or problems:
         raise InvalidFile(source.file, problems)
-    return _definition(path, cluster)
+    return _definition(path, cluster, registry)
 
 
 def json_schema() -> dict[str, Any]:
@@ -98,9 +106,14 @@ def _without(value: Any, bad: list[sources.Keys]) -> Any:
     return value
 
 
-def _definition(path: Path, cluster: Cluster) -> domain.Definition:
+def _registry(said: Registry, folder: Path) -> domain.Registry:
+    """NoAuthority where its certificate cannot be read."""
+    return domain.Registry(said.mirror, authorities.read(said.ca, folder) if said.ca else "", said.login)
+
+
+def _definition(path: Path, cluster: Cluster, registry: domain.Registry | None) -> domain.Definition:
     spec = cluster.spec
-    network = spec.network
+    network, proxy = spec.network, spec.proxy
     return domain.Definition(
         path=path,
         name=cluster.metadata.name,
@@ -109,8 +122,12 @@ def _definition(path: Path, cluster: Cluster) -> domain.Definition:
         masters=domain.Masters(**dict(spec.masters)),
         workers=tuple(domain.Pool(**dict(pool)) for pool in spec.workers),
         network=domain.Network(**dict(network)),
-        registry=spec.registry,
+        registry=registry,
+        proxy=domain.Proxy(proxy.http or "", proxy.https or "", tuple(dict.fromkeys(proxy.no_proxy)))
+        if proxy
+        else None,
         addons=tuple(dict.fromkeys(spec.addons)),
         ssh_keys=tuple(dict.fromkeys(spec.access.ssh_keys)),
+        api_names=tuple(dict.fromkeys(spec.access.api_names)),
         providers=cluster.providers.sections(),
     )

@@ -138,6 +138,7 @@ def _where_addon_goes(d: Difference) -> str:
     return LIVE if set(d.before) <= set(d.after) else NEW
 
 
+_PROXY = "Fetches and containerd take it at once; Docker, which only pulls from a registry, at the machine's next boot."
 _MEMBERS = "Members are neither added to etcd nor removed from it yet."
 _OLD_ARCH = "Machines keep the image and the disks of their old architecture. Add a pool instead."
 _ARCH = Rule(NEVER, _OLD_ARCH, judge=_where_there_are_machines)
@@ -245,13 +246,19 @@ CHANGES: Mapping[str, Rule] = {
         judge=_where_driver_is_flannel,
         warning="connections between machines break until every router has it, for about a minute",
     ),
-    "spec.registry": Rule(LIVE, "Machines pull from it what they lack; containers that run stay."),
+    "spec.registry.mirror": Rule(LIVE, "Machines pull from it what they lack; containers that run stay."),
+    "spec.registry.ca": Rule(LIVE, "It holds from the next pull on.", compared=False),
+    "spec.registry.login": Rule(LIVE, "It holds from the next pull on, as does another password."),
+    "spec.proxy.http": Rule(LIVE, _PROXY),
+    "spec.proxy.https": Rule(LIVE, _PROXY),
+    "spec.proxy.no_proxy": Rule(LIVE, _PROXY),
     "spec.addons": Rule(
         LIVE,
         "One that is removed from the list stays in the cluster.",
         judge=_where_addon_goes,
         keeps="what is no longer in the list stays in the cluster until you delete it",
     ),
+    "spec.access.api_names": Rule(LIVE, "The API server gets a new certificate and is restarted."),
     "spec.access.ssh_keys": Rule(
         NEW,
         "Also where a key is removed. The way in, such as AWS's endpoint for ssh, is live; on GCE the keys are OS"

@@ -35,6 +35,9 @@ def findings(spec: Spec, taken: Mapping[str, str]) -> Iterator[Finding]:
     yield from _pools(spec)
     yield from _ranges(spec.network, {**TAKEN, **taken})
     yield from _room(spec)
+    if spec.proxy and not (spec.proxy.http or spec.proxy.https):
+        at: Keys = ("spec", "proxy")
+        yield Finding((at,), "names no proxy", "such as https: http://proxy.example.com:3128, or remove it")
 
 
 def _masters(spec: Spec) -> Iterator[Finding]:

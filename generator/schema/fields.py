@@ -6,7 +6,8 @@ import base64
 import binascii
 import re
 from collections.abc import Callable, Sequence
-from ipaddress import IPv4Network
+from contextlib import suppress
+from ipaddress import IPv4Network, ip_address, ip_network
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
@@ -34,6 +35,7 @@ _NODE_PREFIXES = ("kubelet.kubernetes.io", "node.kubernetes.io")
 
 _LABEL_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
 _SUBDOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
+_PROXY = re.compile(r"https?://([A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 _VERSION = re.compile(r"v(\d{1,3}\.\d{1,3})\.\d{1,3}")
 _LINE_BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # and other controls, which no line of text has
 _REGISTRY = re.compile(
@@ -158,6 +160,39 @@ def registry(value: str) -> str:
     return value
 
 
+def proxy_url(value: str) -> str:
+    """`http://host:port` of a proxy, as curl, containerd and Docker read it."""
+    example = "such as http://proxy.example.com:3128"
+    if "@" in value:
+        raise wrong(
+            "holds a login, which would be in git and on every machine",
+            "let the proxy admit machines by their addresses, and write http://HOST:PORT alone",
+        )
+    if not _PROXY.fullmatch(value):
+        bare = value.rstrip("/").lower()
+        better = bare if "://" in bare else f"http://{bare}"
+        hint = f"did you mean {better}?" if _PROXY.fullmatch(better) else example
+        raise wrong(f"{shown(value)} is not a proxy", hint)
+    return value
+
+
+def direct(value: str) -> str:
+    """What is reached without a proxy: a name, all names under `.example.com`, an address, or a range."""
+    bare = value.removeprefix(".")
+    if "/" in value:
+        with suppress(ValueError):
+            return str(ip_network(value))
+    elif _SUBDOMAIN.fullmatch(bare) and len(bare) < 254:
+        return value
+    else:
+        with suppress(ValueError):
+            return str(ip_address(value))
+    better = re.sub(r"^[a-z]+://|/+$", "", value.lower()).removeprefix("*")
+    fits = better != value and _SUBDOMAIN.fullmatch(better.removeprefix("."))
+    hint = f"did you mean {better}?" if fits else "such as .example.com, 192.168.0.0/16 or 203.0.113.10"
+    raise wrong(f"{shown(value)} is neither a name nor an address or a range", hint)
+
+
 def ssh_key(value: str) -> str:
     """One OpenSSH public key: type, base64, and perhaps a comment."""
     if "PRIVATE KEY" in value:
@@ -175,6 +210,26 @@ def ssh_key(value: str) -> str:
     if not data.startswith(len(name).to_bytes(4, "big") + name) or len(data) < len(name) + 36:
         raise wrong(f"is not a complete {kind} key", "copy the line of the .pub file again")
     return value.strip(" \n")
+
+
+def api_name(value: str) -> str:
+    """A DNS name or an address (IPv4 or IPv6), as a certificate has it; addresses are returned in their usual form."""
+    try:
+        address = ip_address(value)
+    except ValueError:
+        address = None
+    if address and "%" not in value:
+        return str(address)
+    if _SUBDOMAIN.fullmatch(value) and len(value) < 254 and not value.rpartition(".")[2].isdigit():
+        return value
+    bare = re.sub(r"^[a-z]+://|(:[0-9]+)?/*$", "", value).lower()
+    try:
+        better = bare.encode("idna").decode()
+    except UnicodeError:
+        better = ""
+    fits = better != value and _SUBDOMAIN.fullmatch(better)
+    hint = f"did you mean {better}?" if fits else "such as api.example.com or 203.0.113.10"
+    raise wrong(f"{shown(value)} is neither a DNS name nor an address", hint)
 
 
 def label_key(key: str) -> str:
@@ -246,6 +301,9 @@ Range = Annotated[
     WithJsonSchema({"type": "string", "pattern": r"^[0-9.]{7,15}/[0-9]{1,2}$"}),
 ]
 Registry = Annotated[str, AfterValidator(registry)]
+ApiName = Annotated[str, AfterValidator(api_name)]
+ProxyUrl = Annotated[str, AfterValidator(proxy_url)]
+Direct = Annotated[str, AfterValidator(direct)]
 SshKey = Annotated[str, AfterValidator(ssh_key)]
 LabelKey = Annotated[str, AfterValidator(node_label_key)]
 LabelValue = Annotated[str, AfterValidator(label_value)]

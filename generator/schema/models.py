@@ -17,6 +17,45 @@ from generator.topology import POOL_LIMIT
 _ARCH: Any = Field(default=ARCHITECTURES[0], description="The architecture of the machines; local ones are amd64.")
 
 
+class Proxy(Strict):
+    """How machines, not pods, reach the outside."""
+
+    http: fields.ProxyUrl | None = Field(
+        default=None, description="For http://.", examples=["http://proxy.example.com:3128"]
+    )
+    https: fields.ProxyUrl | None = Field(
+        default=None, description="For https://, which is nearly all.", examples=["http://proxy.example.com:3128"]
+    )
+    no_proxy: fields.Items[fields.Direct] = Field(
+        default=(),
+        description="What else machines reach without it; the cluster's own networks and names are always.",
+        examples=[[".example.com", "192.168.0.0/16"]],
+    )
+
+
+class Registry(Strict):
+    """A mirror that asks for more than its name."""
+
+    mirror: fields.Registry = Field(
+        description="A mirror that every image is pulled from; `registry: HOST` is short for it alone.",
+        examples=["registry.example.com/k8s"],
+    )
+    ca: str | None = Field(
+        default=None,
+        description="Who vouches for it, if not an authority that Debian knows: PEM, or a file beside the definition.",
+        examples=["registry-ca.pem"],
+    )
+    login: bool = Field(
+        default=False,
+        description="Whether it asks for ANYWHERE_REGISTRY_USERNAME and ANYWHERE_REGISTRY_PASSWORD.",
+    )
+
+
+def _mirror(registry: object) -> object:
+    """A registry that asks for nothing is written as its name."""
+    return {"mirror": registry} if isinstance(registry, str) else registry
+
+
 def _default(cidr: str, description: str) -> Any:
     return Field(default=IPv4Network(cidr), description=description, json_schema_extra={"default": cidr})
 
@@ -126,6 +165,11 @@ class Access(Strict):
     ssh_keys: fields.Items[fields.SshKey] = Field(
         default=(), description="OpenSSH public keys that may log in to machines."
     )
+    api_names: fields.Items[fields.ApiName] = Field(
+        default=(),
+        description="Further names and addresses of the API, for its certificate.",
+        examples=[["api.example.com", "203.0.113.10"]],
+    )
 
 
 class Spec(Strict):
@@ -138,7 +182,10 @@ class Spec(Strict):
         fields.Items[NamedPool], BeforeValidator(_pools, json_schema_input_type=Pool | list[NamedPool])
     ] = ()
     network: Network = Network()
-    registry: fields.Registry | None = Field(default=None, description="A mirror that every image is pulled from.")
+    registry: Annotated[
+        Registry | None, BeforeValidator(_mirror, json_schema_input_type=fields.Registry | Registry | None)
+    ] = Field(default=None, examples=["registry.example.com/k8s"])
+    proxy: Proxy | None = None
     addons: fields.Items[fields.Addon] = Field(default=ADDONS, description="What is installed in the cluster.")
     access: Access = Access()
 

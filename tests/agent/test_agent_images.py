@@ -4,7 +4,7 @@ import os
 from urllib.parse import quote
 
 import pytest
-from agent import images, leftovers
+from agent import images, leftovers, registry
 from agent.host import NodeError
 from docker_engine import Refused
 
@@ -15,7 +15,7 @@ REF, POD_REF = "anywhere.local/etcd:v3", "anywhere.local/etcd:v3-111111111111"
 def release(runtimes, registry=None, ident=ID):
     pod_ref = f"{REF}-{ident[7:19]}"
     image = {"ref": REF, "id": ident, "archive": ident[7:8] * 64, "runtimes": runtimes, "pod_ref": pod_ref}
-    return {"registry": registry, "images": {"etcd": image}}
+    return {"registry": registry, "registry_ca": "", "secrets": {}, "images": {"etcd": image}}
 
 
 class Store(dict):
@@ -39,10 +39,10 @@ CONTAINERD = """
 name() { echo "$1" >>PODS; }
 case "$3 $4" in
 "images ls") sort -u PODS ;;
-"images import"|"images pull")
-  ref=REF; [ "$4" = pull ] && ref=$5
+"images import")
+  read ident ref; ref=${ref:-REF}
   # The CRI looks at a name that is new, and not at what a known one is now given to.
-  if [ "$4" = pull ]; then echo ID >NEW; else cat >NEW; echo >>NEW; fi
+  echo "$ident" >NEW
   if grep -qx "$ref" PODS; then :; else cat NEW >>PODS; fi
   name "$ref" ;;
 "images label") [ "$6" = io.cri-containerd.image= ] && grep -qx "$5" PODS && cat NEW >>PODS ;;
@@ -57,6 +57,8 @@ esac
 def machine(tmp_path, engine, programs, monkeypatch):
     """An engine, a containerd with its CRI, and a fetch of archives that are the id of their image."""
     monkeypatch.setattr(images, "RUN", tmp_path / "run")
+    monkeypatch.setattr(registry, "DOCKER", tmp_path / "docker")
+    monkeypatch.setattr(registry, "CONTAINERD", tmp_path / "containerd")
     monkeypatch.setattr(leftovers, "RECORD", tmp_path / "images.json")
     monkeypatch.setattr(leftovers, "ARCHIVE", tmp_path / "opt" / "now")
     leftovers.ARCHIVE.mkdir(parents=True)
@@ -65,7 +67,9 @@ def machine(tmp_path, engine, programs, monkeypatch):
         (tmp_path / name).touch()
     file = tmp_path / "images" / quote(REF, safe="")
     programs.put("anywhere-fetch", 'name=${1#images/}; printf "sha256:%s" "${name%.tar}"')
-    programs.put("docker", f'case $1 in load) cat >{file} ;; tag) printf "{ID}" >{file} ;; esac')
+    programs.put(
+        "docker", f'case $1 in load) cat >{file} ;; tag) printf "{ID}" >{file} ;; save) echo "{ID} $2" ;; esac'
+    )
     script = CONTAINERD.replace("ID", ID).replace("REF", REF)
     for word in ("PODS", "NEW", "USED"):
         script = script.replace(word, str(tmp_path / word.lower()))
@@ -184,7 +188,8 @@ def test_a_registry_stands_in_for_archives(machine):
     images.ensure(release(["docker", "containerd"], "registry.example.com/k8s"), ["etcd"])
     assert "docker pull --quiet registry.example.com/k8s/etcd:v3" in machine.runs()
     assert "docker tag registry.example.com/k8s/etcd:v3 anywhere.local/etcd:v3" in machine.runs()
-    assert "ctr --namespace k8s.io images pull registry.example.com/k8s/etcd:v3" in machine.runs()
+    assert "docker save registry.example.com/k8s/etcd:v3" in machine.runs()
+    assert "docker rmi registry.example.com/k8s/etcd:v3" in machine.runs()
     assert {POD_REF, REF} <= machine.pods()
     assert not any(run.startswith("anywhere-fetch") for run in machine.runs())
 

@@ -20,6 +20,7 @@ from agent import (
     leftovers,
     network,
     packages,
+    proxy,
     resolver,
     resume,
     service,
@@ -30,7 +31,7 @@ from agent.host import Host
 from releases import text
 
 PREPARE = [
-    "host.take_name", "settings.ensure", "kernel.ensure", "packages.ensure",
+    "host.take_name", "settings.ensure", "proxy.ensure", "kernel.ensure", "packages.ensure",
     "settings.resolve_names", "host.read", "guard.ensure", "leave.due",
 ]  # fmt: skip
 NETWORK = ["leave.clear", "images.ensure", "network.up", "resolver.ensure"]
@@ -62,7 +63,7 @@ def steps(tmp_path, monkeypatch):
         (host, ("take_name", "read")), (settings, ("ensure", "resolve_names")), (kernel, ("ensure",)),
         (packages, ("ensure",)), (guard, ("ensure",)), (leave, ("due", "leave", "clear", "prepare")),
         (images, ("ensure",)), (resolver, ("ensure",)), (resume, ("prepare",)), (storage, ("ensure",)),
-        (leftovers, ("remove",)), (cluster_dns, ("check", "watch")),
+        (leftovers, ("remove",)), (cluster_dns, ("check", "watch")), (proxy, ("ensure",)),
         (health, ("api_ready",)), (addons, ("install_keys",)),
     ):  # fmt: skip
         for name in names:

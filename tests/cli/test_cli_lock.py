@@ -8,8 +8,8 @@ from types import SimpleNamespace
 import pytest
 
 from generator import lock
-from generator.cli import images
 from generator.cli.phases import show
+from generator.definition import Registry
 from generator.images import catalog
 from generator.lock import Base, Lock
 from generator.operations import lock_file
@@ -38,7 +38,7 @@ def test_images_of_a_mirror_are_listed_as_machines_pull_them(nowhere, definition
     assert run("images", "list", "--json") == 0
     mirrors = {i["name"]: i["mirror"] for i in json.loads(capsys.readouterr().out)["images"]}
     assert mirrors["etcd"] == "registry.example.com/k8s/etcd:v3.6.6"
-    assert images.mirrored("docker.io/rajchaudhuri/weave:2.9.0", "r.io") == "r.io/rajchaudhuri/weave:2.9.0"
+    assert Registry("r.io").mirrored("docker.io/rajchaudhuri/weave:2.9.0") == "r.io/rajchaudhuri/weave:2.9.0"
 
 
 @pytest.mark.parametrize("verb", ["plan", "render", "apply", ("images", "list"), ("images", "pull")])

@@ -12,7 +12,7 @@ import boto3
 import pytest
 from botocore.credentials import Credentials
 
-from tests.fetch import amazon, authority
+from tests.fetch import amazon, authority, proxy
 from tests.fetch.endpoint import Answer
 from tests.fetch.machine import MODULES, Machine
 from tests.fetch.namespace import Namespace
@@ -257,3 +257,18 @@ def test_throttled_by_secrets_manager(machine):
     machine.services.service = lambda _: Answer(400, b'{"__type":"ThrottlingException","Message":"Rate exceeded"}')
     words = "ThrottlingException: Rate exceeded (HTTP 400)"
     assert machine.refused("secrets/etcd") == f"anywhere-fetch secrets/etcd: {words}\n"
+
+
+def test_behind_a_proxy_documents_come_directly_where_they_can(machine):
+    with proxy.behind(machine) as server:
+        assert machine.have("release.json") == b'{"release": 1}\n'
+        assert machine.have("secrets/etcd") == SECRET.encode()
+        assert server.seen == []
+
+
+def test_behind_a_proxy_documents_come_through_it_where_nothing_else_leads_there(machine):
+    with proxy.behind(machine) as server:
+        machine.services.close()
+        assert machine.have("release.json") == b'{"release": 1}\n'
+        assert machine.have("secrets/etcd") == SECRET.encode()
+        assert server.seen == [f"{host}:443" for host in amazon.HOSTS]

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from tests.fetch import authority, google
+from tests.fetch import authority, google, proxy
 from tests.fetch.endpoint import Answer
 from tests.fetch.machine import Machine
 from tests.fetch.namespace import Namespace
@@ -161,3 +161,19 @@ def test_attributes_that_are_not_in_the_metadata(machine):
 def test_a_metadata_server_that_refuses(machine):
     machine.metadata.service = lambda _: Answer(403)
     assert "the metadata server answers 403 to " in machine.refused("secrets/etcd")
+
+
+def test_behind_a_proxy_documents_come_directly_where_they_can(machine):
+    with proxy.behind(machine) as server:
+        assert machine.have("release.json") == b'{"release": 1}\n'
+        assert machine.have("secrets/etcd") == SECRET
+        assert server.seen == []
+
+
+def test_behind_a_proxy_documents_come_through_it_where_nothing_else_leads_there(machine):
+    with proxy.behind(machine) as server:
+        machine.services.close()
+        assert machine.have("secrets/etcd") == SECRET
+        assert machine.have(IMAGE) == b"image"
+        assert machine.have("machine/leaving") == b"no\n"
+        assert server.seen == ["secretmanager.googleapis.com:443", "storage.googleapis.com:443"]

@@ -135,8 +135,9 @@ def test_each_document_is_for_the_roles_that_run_it():
     together = Topology((machine("master1", "master", "etcd", "kube-apiserver", "kubelet"),))
     assert pki.readers(apart)["etcd"] == ("etcd",)
     assert pki.readers(together)["etcd"] == ("master",)
-    assert set(pki.readers(apart)) == set(FILES)
+    assert set(pki.readers(apart)) == {*FILES, "registry"}
     for component in ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "addons"):
         assert pki.readers(apart)[component] == ("master",)
     assert pki.readers(apart)["kubelet"] == ("master", "worker")
-    assert pki.readers(apart)["weave"] == ("etcd", "master", "worker")
+    for component in ("weave", "registry"):
+        assert pki.readers(apart)[component] == ("etcd", "master", "worker")

@@ -25,6 +25,7 @@ from agent import (
     leftovers,
     network,
     packages,
+    proxy,
     resolver,
     resume,
     service,
@@ -123,6 +124,7 @@ def prepare(release: Mapping[str, Any], mark: Mark) -> Host:
     mark.done("host")
     host.take_name()
     settings.ensure()  # first, so that what is installed starts with its settings
+    proxy.ensure(release)
     kernel.ensure()
     packages.ensure(release["packages"])
     settings.resolve_names()

@@ -9,10 +9,10 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from agent import leftovers
+from agent import leftovers, registry
 from agent.docker import Docker
 from agent.files import write
 from agent.host import RUN, NodeError, run, wait
@@ -25,6 +25,7 @@ LOADERS = {"docker": ("docker", "load", "--quiet"), "containerd": (*CTR, "images
 
 def ensure(release: Mapping[str, Any], names: Iterable[str]) -> None:
     """Load every image of `names` into its runtimes, unless it is already there."""
+    registry.trust(release)
     wanted = [release["images"][name] for name in names]
     for image in wanted:
         if "docker" in image["runtimes"] and Docker().image_id(image["ref"]) != image["id"]:
@@ -83,8 +84,13 @@ def _arrived(release: Mapping[str, Any], image: Mapping[str, Any], runtime: str)
 
 def _bring(release: Mapping[str, Any], image: Mapping[str, Any], runtime: str) -> None:
     if release["registry"]:
-        return _pull(release["registry"], image, runtime)
-    command = ["anywhere-fetch", f"images/{image['archive']}.tar"]
+        _pull(release, image, runtime)
+    else:
+        _load(["anywhere-fetch", f"images/{image['archive']}.tar"], image, runtime)
+
+
+def _load(command: Sequence[str], image: Mapping[str, Any], runtime: str) -> None:
+    """Load the archive that `command` writes."""
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as source:
         # Leaving closes the pipe, so that the fetch ends too if loading fails early.
         loaded = subprocess.run(LOADERS[runtime], stdin=source.stdout, capture_output=True, check=False)
@@ -98,7 +104,6 @@ def _bring(release: Mapping[str, Any], image: Mapping[str, Any], runtime: str) -
         )
         output = loaded.stderr.decode(errors="replace").strip()[-300:]
         raise NodeError(f"image {image['ref']}: {fetched}; output of {runtime}: {output}")
-    return None
 
 
 def _mirrored(registry: str | None, image: Mapping[str, Any]) -> str:
@@ -106,10 +111,12 @@ def _mirrored(registry: str | None, image: Mapping[str, Any]) -> str:
     return f"{registry}/{image['ref'].partition('/')[2]}" if registry else str(image["ref"])
 
 
-def _pull(registry: str, image: Mapping[str, Any], runtime: str) -> None:
-    mirrored = _mirrored(registry, image)
+def _pull(release: Mapping[str, Any], image: Mapping[str, Any], runtime: str) -> None:
+    """Pull an image with Docker; one of pods goes on to containerd. The registry's name for it does not stay."""
+    mirrored = _mirrored(release["registry"], image)
+    registry.pull(release, mirrored)
     if runtime == "docker":
-        run("docker", "pull", "--quiet", mirrored)
         run("docker", "tag", mirrored, image["ref"])
     else:
-        run(*CTR, "images", "pull", mirrored)
+        _load(["docker", "save", mirrored], image, runtime)
+    run("docker", "rmi", mirrored)

@@ -15,16 +15,16 @@ STUB = Path("/run/systemd/resolve/stub-resolv.conf")
 RESOLV = Path("/etc/resolv.conf")
 
 
-def _restart(unit: str) -> None:
+def restart(unit: str) -> None:
     """Restart a unit if it runs; one that is not installed yet will start with its settings."""
     if run("systemctl", "show", "--property=ActiveState", "--value", unit).strip() == "active":
         run("systemctl", "restart", unit)
 
 
 def _try_restart(unit: str) -> None:
-    """Like `_restart`, but a failure is only logged: `agent.kernel` checks what a node requires."""
+    """Like `restart`, but a failure is only logged: `agent.kernel` checks what a node requires."""
     try:
-        _restart(unit)
+        restart(unit)
     except NodeError as error:
         print(error, flush=True)
 
@@ -32,12 +32,13 @@ def _try_restart(unit: str) -> None:
 # In this order: br_netfilter is loaded before its sysctl is set.
 READERS: Mapping[str, Callable[[], object]] = {
     "etc/systemd/system.conf.d": partial(run, "systemctl", "daemon-reload"),
+    "etc/systemd/system": partial(run, "systemctl", "daemon-reload"),
     "etc/modules-load.d": partial(_try_restart, "systemd-modules-load.service"),
     "etc/sysctl.d": partial(_try_restart, "systemd-sysctl.service"),
     "etc/tmpfiles.d": partial(run, "systemd-tmpfiles", "--create", "anywhere.conf"),
-    "etc/systemd/resolved.conf.d": partial(_restart, "systemd-resolved.service"),
-    "etc/containerd": partial(_restart, "containerd.service"),
-    "etc/docker": partial(_restart, "docker.service"),
+    "etc/systemd/resolved.conf.d": partial(restart, "systemd-resolved.service"),
+    "etc/containerd": partial(restart, "containerd.service"),
+    "etc/docker": partial(restart, "docker.service"),
 }
 
 

@@ -1,0 +1,58 @@
+"""The registry that images are pulled from: whose word to take for it, and as whom to log in.
+
+Docker alone pulls from it: `ctr` would be told the password by its command line, which every process here can read.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from agent import bundle
+from agent.files import put, write
+from agent.host import RUN, run
+
+# Docker and containerd read these with each pull. The second is for pods that pull from the same registry.
+DOCKER, CONTAINERD = Path("/etc/docker/certs.d"), Path("/etc/containerd/certs.d")
+AUTHORITY = "anywhere.crt"
+HOSTS = """\
+server = "https://{host}"
+
+[host."https://{host}"]
+  ca = "{ca}"
+"""
+
+
+def trust(release: Mapping[str, Any]) -> None:
+    """Have both runtimes trust the registry's authority, and none that an earlier release had."""
+    ca, host = release["registry_ca"], (release["registry"] or "").partition("/")[0]
+    for file in (*DOCKER.glob(f"*/{AUTHORITY}"), *CONTAINERD.glob(f"*/{AUTHORITY}")):
+        if not ca or file.parent.name != host:
+            file.with_name("hosts.toml").unlink(missing_ok=True)
+            file.unlink()
+    if ca:
+        put(DOCKER / host / AUTHORITY, ca)
+        put(CONTAINERD / host / AUTHORITY, ca)
+        put(CONTAINERD / host / "hosts.toml", HOSTS.format(host=host, ca=CONTAINERD / host / AUTHORITY))
+
+
+def pull(release: Mapping[str, Any], name: str) -> None:
+    """Pull an image into Docker."""
+    with _docker(release) as docker:
+        run(*docker, "pull", "--quiet", name)
+
+
+@contextmanager
+def _docker(release: Mapping[str, Any]) -> Iterator[list[str]]:
+    """Docker's command, logged in where the registry asks for it."""
+    if "registry" not in release["secrets"]:
+        yield ["docker"]
+        return
+    login = bundle.secrets(release, "registry")["config.json"]
+    RUN.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=RUN) as folder:  # in memory, and root's alone
+        write(Path(folder, "config.json"), login, mode=0o600)
+        yield ["docker", "--config", folder]
