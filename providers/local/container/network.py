@@ -27,16 +27,18 @@ METADATA, GATEWAY, DNS, MACHINE = "10.0.2.100", "10.0.2.2", "10.0.2.3", "10.0.2.
 PREFIX = 24  # of these four
 UPLINK = "uplink"
 SLIRP_SECONDS = 10.0
-# For the machine's systemd-networkd, which tells its systemd-resolved whom to ask.
-WAY_OUT = f"""\
+# For the machine's systemd-networkd. The route is there without a way out, too: a packet to a Service must have a route
+# before kube-proxy sends it to a pod.
+OUTSIDE = f"""\
 [Match]
 Name=outside
 
 [Network]
 Address={MACHINE}/{PREFIX}
 Gateway={GATEWAY}
-DNS={DNS}
 """
+# It tells systemd-resolved whom to ask.
+NAME_SERVER = f"DNS={DNS}\n"
 
 
 @dataclass(frozen=True, slots=True)

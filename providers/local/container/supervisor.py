@@ -102,7 +102,7 @@ class _Machine:
             where, slirp = self._connect(record)
             tree.mount()
             disks = [self.cluster.disks / disk for disk in record.disks]
-            binds = tree.binds(disks, network.WAY_OUT if record.egress else "")
+            binds = tree.binds(disks, network.OUTSIDE + (network.NAME_SERVER if record.egress else ""))
             line = command_line(record, name, tree, where, tuple(binds))
             machine = _boot(line, group)
             self._serve(record, ports)
