@@ -12,7 +12,7 @@ CHAIN = [
     f"-A {guard.CHAIN} -d {NETWORK} -p tcp -m tcp ! --dport 53 -j DROP",
     f"-A {guard.CHAIN} -d {NETWORK} -p udp -m udp ! --dport 53 -j DROP",
 ]
-JUMP = f"-A PREROUTING ! -i lo -m addrtype ! --dst-type LOCAL -j {guard.CHAIN}"
+JUMP = f"-A PREROUTING ! -i lo -m addrtype ! --dst-type LOCAL -m conntrack --ctdir ORIGINAL -j {guard.CHAIN}"
 
 
 def installed():
@@ -81,7 +81,7 @@ def test_the_kernel_takes_the_rules_of_the_unit(machine, monkeypatch):
     """In a network namespace of its own, twice, with the real iptables."""
     guard.ensure([NETWORK])
     monkeypatch.setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
-    line = " && ".join([*map(shlex.join, starts(installed()))] * 2 + ["iptables -t raw -S"])
+    line = " && ".join([*map(shlex.join, starts(installed()))] * 2 + ["iptables -t mangle -S"])
     done = subprocess.run(["unshare", "--net", "sh", "-c", line], capture_output=True, text=True)
     if done.returncode and ("unshare" in done.stderr or "not found" in done.stderr):
         pytest.skip(done.stderr)
@@ -104,19 +104,23 @@ ip -n outside route add 10.32.0.0/24 via 10.0.2.15
 ip -n pod address add 10.32.0.2/24 dev pod; ip -n pod link set pod up; ip -n pod route add default via 10.32.0.1
 sysctl -qw net.ipv4.ip_forward=1
 ip netns exec outside python3 -m http.server --bind 10.0.2.2 80 >/dev/null 2>&1 &
-server=$!
-ask() { "$@" curl --silent --output /dev/null --max-time 3 http://10.0.2.2/ && echo yes || echo no; }
-until [ "$(ask env)" = yes ]; do :; done
-ask ip netns exec pod
+servers=$!
+ip netns exec pod python3 -m http.server --bind 10.32.0.2 80 >/dev/null 2>&1 &
+servers="$servers $!"
+iptables -t nat -A PREROUTING -d 10.0.2.15 -p tcp --dport 6443 -j DNAT --to-destination 10.32.0.2:80
+ask() { url=$1; shift; "$@" curl --silent --output /dev/null --max-time 3 "http://$url/" && echo yes || echo no; }
+until [ "$(ask 10.0.2.2 env)" = yes ] && [ "$(ask 10.32.0.2 env)" = yes ]; do :; done
+ask 10.0.2.2 ip netns exec pod
 RULES
-ask env
-ask ip netns exec pod
-kill $server
+ask 10.0.2.2 env
+ask 10.0.2.15:6443 ip netns exec outside
+ask 10.0.2.2 ip netns exec pod
+kill $servers
 """
 
 
-def test_the_machine_reaches_what_its_pods_do_not(machine, monkeypatch):
-    """With the kernel's own packets, as the machine hears its answers at an address of the guarded network."""
+def test_the_machine_reaches_what_its_pods_do_not_and_forwards_to_them(machine, monkeypatch):
+    """With the kernel's own packets: answers go to addresses of the guarded network, in both directions."""
     guard.ensure([NETWORK])
     monkeypatch.setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
     script = LAB.replace("RULES", "\n".join(map(shlex.join, starts(installed()))))
@@ -125,4 +129,4 @@ def test_the_machine_reaches_what_its_pods_do_not(machine, monkeypatch):
     if done.returncode and ("unshare" in done.stderr or "not found" in done.stderr):
         pytest.skip(done.stderr)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == ["yes", "yes", "no"]
+    assert done.stdout.split() == ["yes", "yes", "yes", "no"]

@@ -16,14 +16,14 @@ from agent.host import NodeError, run
 UNIT = "anywhere-guard.service"
 RULES = Path("/etc/anywhere/guard.rules")
 CHAIN = "ANYWHERE-GUARD"
-# What a container sends: neither the machine itself, nor the answers that it gets, which are for its own address.
-PASSING = ("!", "-i", "lo", "-m", "addrtype", "!", "--dst-type", "LOCAL")
+# What a container asks: neither the machine itself, nor the answers that either gives, such as to a forwarded port.
+ASKING = ("!", "-i", "lo", "-m", "addrtype", "!", "--dst-type", "LOCAL", "-m", "conntrack", "--ctdir", "ORIGINAL")
 
 
 def ensure(networks: Sequence[str]) -> None:
     """Make the unit drop packets to `networks` (such as `169.254.169.254/32`), now and after each boot."""
     changed = put(RULES, _table(networks))
-    service.ensure(UNIT, rules=str(RULES), jump=f"PREROUTING {' '.join(PASSING)} -j {CHAIN}")
+    service.ensure(UNIT, rules=str(RULES), jump=f"PREROUTING {' '.join(ASKING)} -j {CHAIN}")
     if changed or not _in_force(networks):
         run("systemctl", "restart", UNIT)
 
@@ -38,14 +38,14 @@ def _rules(networks: Sequence[str]) -> Iterator[tuple[str, ...]]:
 def _table(networks: Sequence[str]) -> str:
     """The chain as iptables-restore takes it, which replaces all of it at once."""
     rules = (f"-A {' '.join(rule)}" for rule in _rules(networks))
-    return "\n".join(("*raw", f":{CHAIN} - [0:0]", *rules, "COMMIT", ""))
+    return "\n".join(("*mangle", f":{CHAIN} - [0:0]", *rules, "COMMIT", ""))
 
 
 def _in_force(networks: Sequence[str]) -> bool:
     """Whether nobody has removed anything since."""
     try:
-        for rule in (("PREROUTING", *PASSING, "-j", CHAIN), *_rules(networks)):
-            run("iptables", "-w", "-t", "raw", "-C", *rule)
+        for rule in (("PREROUTING", *ASKING, "-j", CHAIN), *_rules(networks)):
+            run("iptables", "-w", "-t", "mangle", "-C", *rule)
     except NodeError:
         return False
     return True
