@@ -1,18 +1,24 @@
 """The two kinds of local machines: what they have in common, and how one is chosen."""
 
 import json
+import os
+import shutil
+import tempfile
+import traceback
 from pathlib import Path
 
 import pytest
 
 from generator import lock as locks
 from generator import render, schema, topology
-from providers.local import accelerator, kind
+from providers.local import accelerator, kind, machine
 from providers.local import record as records
 from providers.local.adapter import Local
-from providers.local.container import fit
-from providers.local.home import cluster_folder
+from providers.local.container import fit, root
+from providers.local.home import ClusterFolder, cluster_folder
 from tests import golden
+
+NOBODY = 65534
 
 
 def rendered(folder, section):
@@ -30,7 +36,7 @@ def rendered(folder, section):
 def test_both_kinds_get_the_same_release_and_user_data(tmp_path):
     vm, container = (rendered(tmp_path / kind, f"{{machines: {kind}}}") for kind in ("vm", "container"))
     assert vm.keys() == container.keys()
-    assert [name for name in vm if vm[name] != container[name]] == ["terraform.tfvars.json"]
+    assert [name for name in vm if vm[name] != container[name]] == ["applied.json", "terraform.tfvars.json"]
     values = [json.loads(tree["terraform.tfvars.json"]) for tree in (vm, container)]
     assert [each.pop("settings")["machines"] for each in values] == ["vm", "container"]
     assert values[0] == values[1]
@@ -96,3 +102,45 @@ def test_a_machine_of_an_earlier_version_is_virtual():
     state = kind.read({"kind": None, "machines": None})
     assert state == {"kind": "vm", "machines": "vm"}
     assert kind.plan(state, {"kind": None, "machines": "auto"}, cluster_folder("c"))["kind"] == "vm"
+
+
+@pytest.fixture
+def outermost():
+    """A folder that every user can enter, unlike those of pytest."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="it takes root to be another user")
+def test_who_is_not_root_removes_a_machine_in_which_root_has_files(outermost, monkeypatch):
+    """In a process of the user nobody, whose calls of root are served by this one, as sudo serves them."""
+    folder = outermost / "clusters" / "c" / "machines" / "m"
+    (folder / "stores" / "var").mkdir(parents=True)  # what an interrupted removal left: no record, no upper layer
+    (folder / "stores" / "var" / "file").touch()
+    for path in (folder, *folder.parents[:4]):
+        os.chown(path, NOBODY, NOBODY)
+    ask, asked = os.pipe()
+    answered, answer = os.pipe()
+
+    def served(verb, *words):
+        os.write(asked, str(words[-1]).encode())
+        os.read(answered, 1)
+
+    monkeypatch.setattr(root, "call", served)
+    if not (child := os.fork()):
+        try:
+            os.setgroups([])
+            os.setgid(NOBODY)
+            os.setuid(NOBODY)
+            machine.Machine(ClusterFolder("c", folder.parents[1]), None)._remove(folder)
+            os._exit(0)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+    os.close(asked)
+    removed = os.read(ask, 1000).decode()
+    shutil.rmtree(removed, ignore_errors=True)
+    os.write(answer, b".")
+    assert os.waitpid(child, 0)[1] == 0
+    assert removed == str(folder)
+    assert not folder.exists()

@@ -223,5 +223,6 @@ class Machine(Resource[ClusterFolder]):
 
     def _remove(self, folder: Path) -> None:
         """Leave no process and no file of the machine in `folder`, of whichever kind it is."""
-        for name in kind.KINDS:
+        # The container first: root has files in its folder, which nobody else can remove.
+        for name in ("container", "vm"):
             kind.load(name).remove(folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import time
@@ -89,10 +90,15 @@ def remove(folder: Path) -> None:
     if not folder.exists():
         return
     _kill(folder)
-    if (folder / filesystem.UPPER).exists():
+    if (folder / filesystem.UPPER).exists() or _has_files_of_others(folder):
         root.call("remove", folder)
     else:  # it never ran
         shutil.rmtree(folder)
+
+
+def _has_files_of_others(folder: Path) -> bool:
+    """Whether root has files in a folder of this user's, such as where its removal was interrupted."""
+    return any(entry.lstat().st_uid != os.geteuid() for entry in folder.iterdir())
 
 
 def network_config(cluster: ClusterFolder, machine: str, address: str | None) -> str:
