@@ -19,6 +19,10 @@ VARIABLE = "ANYWHERE_AGE_KEY"
 PREFIX = "AGE-SECRET-KEY-"
 
 
+class NoKey(UserError):
+    """The key at hand does not open the store, or there is none: who only looks may do without."""
+
+
 def default_path() -> Path:
     """`$XDG_CONFIG_HOME/anywhere/age.key`, or the same under `~/.config`."""
     home = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
@@ -31,13 +35,13 @@ def described() -> str:
 
 
 def load(store: Path) -> list[Identity]:
-    """The identities that may open `store`; UserError where there is no key, as a new one could not open it."""
+    """The identities that may open `store`; NoKey where there is none, as a new one could not open it."""
     given = os.environ.get(VARIABLE, "").strip()
     if given:
         return _parse(given, VARIABLE) if _is_text(given) else _read_given(Path(given).expanduser())
     path = default_path()
     if not path.exists():
-        raise UserError(
+        raise NoKey(
             f"{store} is encrypted, and there is no key to open it: {path} does not exist.",
             f"Copy the key that made it to {path} (mode 0600), or set {VARIABLE} to it.",
         )
@@ -50,6 +54,16 @@ def load_or_make() -> list[Identity]:
     if not os.environ.get(VARIABLE, "").strip() and not path.exists():
         _make(path)
     return load(path)
+
+
+def public(identities: list[Identity]) -> list[str]:
+    """The recipients that these identities open files of."""
+    return [str(identity.to_public()) for identity in identities]
+
+
+def is_at_hand() -> bool:
+    """Whether there is a key on this computer, right or wrong."""
+    return bool(os.environ.get(VARIABLE, "").strip()) or default_path().exists()
 
 
 def _is_text(given: str) -> bool:

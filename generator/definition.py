@@ -146,6 +146,7 @@ class Definition:
     providers: Sections
     api_names: tuple[str, ...] = ()
     proxy: Proxy | None = None
+    age_recipients: tuple[str, ...] = ()
 
     @property
     def architectures(self) -> tuple[str, ...]:

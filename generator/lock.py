@@ -6,15 +6,19 @@ import shlex
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from generator.definition import Definition
 from generator.errors import InvalidFile, UserError
 from generator.files import write_atomic
+from generator.kubernetes_version import is_older
+
+if TYPE_CHECKING:
+    from generator.schema.lockfile import SecretsEntry
 
 _HEADER = """\
 # What {name} is made of: images by digest, the base image by checksum, address blocks of worker pools.
-# Made by `anywhere images lock {name}`; commit it, and do not edit it.
+# Made by `anywhere images lock {name}`; commit it, and do not edit it. No secret is in it.
 """
 
 
@@ -56,10 +60,30 @@ class Packages:
 
 
 @dataclass(frozen=True, slots=True)
+class PublicSecrets:
+    """What everybody may know of a target's secrets.
+
+    `authorities` has the SHA-256 of each CA's public key, `documents` the version of each secret document.
+    """
+
+    authorities: Mapping[str, str]
+    documents: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class StoreRecord:
+    """The store that belongs to the cluster, by its id, and what each target has in it."""
+
+    store: str
+    targets: Mapping[str, PublicSecrets]
+
+
+@dataclass(frozen=True, slots=True)
 class Lock:
     """What a cluster is made of. `images` and `packages` go by architecture, and images then by name.
 
     `blocks` gives each worker pool its block of addresses, permanently; `facts` is what each target told about itself.
+    `secrets` is None until secrets are made.
     """
 
     kubernetes: str
@@ -69,6 +93,11 @@ class Lock:
     blocks: Mapping[str, int]
     facts: Mapping[str, Mapping[str, Any]]
     packages: Mapping[str, Packages] = field(default_factory=dict)
+    secrets: StoreRecord | None = None
+
+    def public_secrets(self, target: str) -> PublicSecrets | None:
+        """What it records of the target's secrets; None where they are not made yet."""
+        return self.secrets.targets.get(target) if self.secrets else None
 
 
 def path_beside(definition: Path) -> Path:
@@ -100,7 +129,13 @@ def read(path: Path) -> Lock:
         blocks=dict(sorted(file.blocks.items())),
         facts=file.facts,
         packages={arch: Packages(**dict(packages)) for arch, packages in sorted(file.packages.items())},
+        secrets=_secrets(file.secrets) if file.secrets else None,
     )
+
+
+def _secrets(entry: SecretsEntry) -> StoreRecord:
+    targets = {name: PublicSecrets(**dict(public)) for name, public in sorted(entry.targets.items())}
+    return StoreRecord(entry.store, targets)
 
 
 def write(path: Path, lock: Lock) -> None:
@@ -118,16 +153,38 @@ def relock(definition: Path, provider: str) -> str:
     return f"anywhere images lock {shlex.quote(str(definition))} --provider {provider}"
 
 
+def downgrade(definition: Path, provider: str) -> str:
+    """What to do where the version of `definition` is older than the lock's."""
+    return (
+        "Set spec.kubernetes.version back: components do not read what a newer version wrote. To take back an upgrade"
+        f" that was not applied everywhere, run: {relock(definition, provider)} --allow-downgrade"
+    )
+
+
+def remedy(lock: Lock, definition: Path, provider: str, kept: str) -> str:
+    """What to do where a lock does not match `definition`.
+
+    `kept` is what differs and stays as the lock has it once there are secrets, as "driver: weave"; "" for nothing.
+    """
+    if kept and lock.secrets:
+        return (
+            f"Put back {kept}: a cluster keeps what it was made with. Another value takes a new cluster: a copy of the"
+            " definition with another metadata.name."
+        )
+    return f"Refresh the lock: {relock(definition, provider)}"
+
+
 def check(lock: Lock, definition: Definition, images: Collection[str], provider: str) -> None:
     """UserError where `lock` was made for something else than `definition`, saying all that differs.
 
     `images` are the names of those that a cluster of the lock's version and driver is made of; `provider` is the
     target that the lock is to be refreshed for.
     """
-    wrong = []
+    wrong, kept = [], ""
     if lock.kubernetes != definition.kubernetes:
         wrong.append(f"Kubernetes is {lock.kubernetes} in the lock and {definition.kubernetes} in the definition")
     if definition.network.driver not in (None, lock.driver):
+        kept = f"driver: {lock.driver}"
         wrong.append(
             f"the network driver is {lock.driver} in the lock and {definition.network.driver} in the definition"
         )
@@ -137,9 +194,10 @@ def check(lock: Lock, definition: Definition, images: Collection[str], provider:
         elif absent := sorted(set(images) - lock.images[arch].keys()):
             wrong.append(f"the lock has no image called {', '.join(absent)} for {arch}")
     if wrong:
+        path, older = definition.path, is_older(definition.kubernetes, lock.kubernetes)
         raise UserError(
-            f"{path_beside(definition.path)} does not match {definition.path}: {', and '.join(wrong)}.",
-            f"Refresh the lock: {relock(definition.path, provider)}",
+            f"{path_beside(path)} does not match {path}: {', and '.join(wrong)}.",
+            downgrade(path, provider) if older else remedy(lock, path, provider, kept),
         )
 
 

@@ -13,6 +13,10 @@ from generator.errors import UserError
 USERNAME, PASSWORD = "ANYWHERE_REGISTRY_USERNAME", "ANYWHERE_REGISTRY_PASSWORD"
 
 
+class NoLogin(UserError):
+    """The environment lacks it: who only looks may do without."""
+
+
 @dataclass(frozen=True, slots=True)
 class Login:
     """Who pulls from the registry at `host` (`host[:port]`)."""
@@ -28,18 +32,18 @@ class Login:
 
 
 def of(definition: Definition) -> Login | None:
-    """The login that a definition asks for; None where it asks for none."""
+    """The login that a definition asks for; None where it asks for none; as `to`."""
     return to(definition.registry) if definition.registry else None
 
 
 def to(registry: Registry) -> Login | None:
-    """The login to `registry`, None where it needs none; UserError where the environment lacks it."""
+    """The login to `registry`, None where it needs none; NoLogin where the environment lacks it."""
     if not registry.login:
         return None
     username, password = os.environ.get(USERNAME, ""), os.environ.get(PASSWORD, "")
     lacking = [name for name, value in ((USERNAME, username), (PASSWORD, password)) if not value]
     if lacking:
-        raise UserError(
+        raise NoLogin(
             f"{registry.host} asks for a login (spec.registry.login), which the environment lacks.",
             f"export {' '.join(f'{name}=...' for name in lacking)}. Nothing of it is written to git, plan or state.",
         )

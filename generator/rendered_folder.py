@@ -52,6 +52,17 @@ def write(files: Tree, folder: Path) -> None:
         raise UserError(f"{folder} cannot be written: {error}.", "Free space or choose another --out.") from error
 
 
+def stale(files: Tree, folder: Path) -> tuple[str, ...]:
+    """The paths in `folder`, sorted, that `write` would write or remove. UserError where it would refuse to."""
+    known = _manifest(folder)
+    _refuse_links(folder, known | set(files))
+    _refuse_foreign(folder, known | set(files))
+    gone = {str(folder / name) for name in known - set(files)}
+    other = {str(folder / name) for name, data in files.items() if not _holds(folder / name, data)}
+    unlisted = {str(folder / MANIFEST)} if known != set(files) else set()
+    return tuple(sorted(gone | other | unlisted))
+
+
 def digest(folder: Path) -> str:
     """The SHA-256 of the tree that `folder` holds: of all its paths and their content."""
     total = hashlib.sha256()
@@ -60,12 +71,16 @@ def digest(folder: Path) -> str:
     return total.hexdigest()
 
 
+def _holds(path: Path, data: bytes) -> bool:
+    return path.is_file() and path.read_bytes() == data
+
+
 def _write(files: Tree, folder: Path, known: set[str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     _write_manifest(folder, known | set(files))  # first: what an interrupted run wrote is known to the next one
     for name, data in sorted(files.items()):
         path = folder / name
-        if not path.exists() or path.read_bytes() != data:
+        if not _holds(path, data):
             path.parent.mkdir(parents=True, exist_ok=True)
             write_atomic(path, data)
     for name in sorted(known - set(files)):

@@ -1,7 +1,8 @@
 """`cluster.secrets.age`: a cluster's secrets at rest, beside its definition, encrypted and safe to commit.
 
 The file is ASCII-armoured age (`age -d -i ~/.config/anywhere/age.key cluster.secrets.age` shows it as JSON).
-`read` never writes; `update` is the only way to change it, and two that run at once take turns.
+Each target has keys of its own in it. `read` never writes; `update` is the only way to change it, and two that run at
+once take turns.
 """
 
 from __future__ import annotations
@@ -10,21 +11,22 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from generator import agekey
+from generator import agekey, recipients
 from generator.errors import UserError
 from generator.files import PRIVATE, write_atomic
 
 if TYPE_CHECKING:
     from pyrage.x25519 import Identity  # type: ignore[import-untyped]
 
-API_VERSION = "anywhere/v1"
+API_VERSION = "anywhere/v2"
+SHARED = "anywhere/v1"  # the form before, in which all targets had the same keys
 LOCK_SECONDS = 10.0
 
 
@@ -47,7 +49,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """All secrets of one cluster. `keys` holds text by name: service-account, encryption, weave."""
+    """All secrets of one cluster on one target. `keys` holds text by name: service-account, encryption, weave."""
 
     cluster: str
     authorities: Mapping[str, Pair] = field(default_factory=dict)
@@ -56,45 +58,90 @@ class Secrets:
     token: Token | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Store:
+    """What the file holds. `id` is random and public; it is "" where there is no store yet, and in one of the old form.
+
+    `recipients` are those it is encrypted to. `shared` are the keys of the old form, which `inherited` hands out.
+    """
+
+    cluster: str
+    id: str = ""
+    targets: Mapping[str, Secrets] = field(default_factory=dict)
+    recipients: tuple[str, ...] = ()
+    shared: Secrets | None = None
+
+
+def inherited(store: Store, targets: Collection[str]) -> Store:
+    """A store of the old form in the new one: each of `targets` keeps the keys that all had."""
+    if store.shared is None:
+        return store
+    return replace(store, targets=dict.fromkeys(targets, store.shared), shared=None)
+
+
 def path_beside(definition: Path) -> Path:
     """`cluster.yaml` -> `cluster.secrets.age`, in the same folder."""
     return definition.with_suffix(".secrets.age")
 
 
-def read(definition: Path, cluster: str) -> Secrets:
+def read(definition: Path, cluster: str) -> Store:
     """The secrets of `cluster`, empty where there is no store yet.
 
-    UserError where the key is absent, unsafe or the wrong one, the store is damaged, or it is another cluster's.
+    UserError where the store is damaged or another cluster's, agekey.NoKey where the key at hand does not open it.
     """
     path = path_beside(definition)
     try:
         armoured = path.read_bytes()
     except FileNotFoundError:
-        return Secrets(cluster)
+        return Store(cluster)
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}.", "Check who owns it and its folder.") from None
-    secrets = _decode(path, _decrypt(path, armoured, agekey.load(path)))
-    if secrets.cluster != cluster:
+    store = _decode(path, _decrypt(path, armoured, agekey.load(path)))
+    if store.cluster != cluster:
         raise UserError(
-            f"{path} holds the secrets of cluster {secrets.cluster!r}, not of {cluster!r}.",
-            f"Set metadata.name back to {secrets.cluster!r}, or move the file away to begin a new cluster.",
+            f"{path} holds the secrets of cluster {store.cluster!r}, not of {cluster!r}.",
+            f"Set metadata.name back to {store.cluster!r}. A new cluster takes a definition file of its own.",
         )
-    return secrets
+    return store
 
 
-def update(definition: Path, cluster: str, change: Callable[[Secrets], Secrets]) -> Secrets:
+def update(definition: Path, cluster: str, change: Callable[[Store], Store], listed: Sequence[str] = ()) -> Store:
     """Read, apply `change`, write what came of it and return it; makes the age key on first use.
 
-    What did not change is not written, as age's output differs every time and git should stay clean.
-    Errors as in `read`; where writing fails the old store is still there.
+    It is encrypted to all whom it was encrypted to before, and those of `recipients.wanted`. What did not change is
+    not written, as age's output differs every time and git should stay clean. Errors as in `read`, and where the key
+    at hand could not open what is written; the old store is still there then.
     """
-    path = path_beside(definition)
+    return _update(definition, cluster, change, lambda before: recipients.wanted(listed, _own(definition)) + before)
+
+
+def recrypt(definition: Path, cluster: str, change: Callable[[Store], Store], listed: Sequence[str] = ()) -> Store:
+    """As `update`, but encrypted to those of `recipients.wanted` and nobody else."""
+    return _update(definition, cluster, change, lambda before: recipients.wanted(listed, _own(definition)))
+
+
+def _update(
+    definition: Path,
+    cluster: str,
+    change: Callable[[Store], Store],
+    choose: Callable[[tuple[str, ...]], tuple[str, ...]],
+) -> Store:
     with _lock(definition.parent):
         before = read(definition, cluster)
         after = change(before)
+        after = replace(after, recipients=tuple(sorted(set(choose(before.recipients)))))
+        if after.shared is not None:
+            raise ValueError("a store of the old form is not written: inherited() comes first")
         if after != before:
-            _write(path, _encrypt(_encode(after), agekey.load(path) if path.exists() else agekey.load_or_make()))
+            _write(path_beside(definition), _encrypt(_encode(after), after.recipients))
     return after
+
+
+def _own(definition: Path) -> list[str]:
+    """The recipients of the key at hand, which is made on first use."""
+    path = path_beside(definition)
+    identities = agekey.load(path) if path.exists() else agekey.load_or_make()
+    return agekey.public(identities)
 
 
 @contextmanager
@@ -128,10 +175,11 @@ def _acquire(folder: Path, descriptor: int) -> None:
             ) from None
 
 
-def _encrypt(plain: bytes, identities: list[Identity]) -> bytes:
+def _encrypt(plain: bytes, recipients: Sequence[str]) -> bytes:
     import pyrage  # type: ignore[import-untyped]
 
-    armoured: bytes = pyrage.encrypt(plain, [identity.to_public() for identity in identities], armored=True)
+    keys = [pyrage.x25519.Recipient.from_str(recipient) for recipient in recipients]
+    armoured: bytes = pyrage.encrypt(plain, keys, armored=True)
     return armoured
 
 
@@ -142,9 +190,10 @@ def _decrypt(path: Path, armoured: bytes, identities: list[Identity]) -> bytes:
         plain: bytes = pyrage.decrypt(armoured, identities)
     except pyrage.DecryptError as error:
         if "no matching keys" in str(error).lower():
-            raise UserError(
+            raise agekey.NoKey(
                 f"{path} was encrypted for another age key than {agekey.described()}.",
-                f"Set {agekey.VARIABLE} to the key that made it, or to a file that holds that key.",
+                f"Set {agekey.VARIABLE} to the key that made it, or to a file that holds that key; or have somebody who"
+                " can open it add yours to spec.access.age_recipients and run `anywhere secrets recrypt`.",
             ) from None
         raise _damaged(path, str(error).splitlines()[0].rstrip(".")) from None
     return plain
@@ -156,31 +205,55 @@ def _damaged(path: Path, reason: str) -> UserError:
     )
 
 
-def _encode(secrets: Secrets) -> bytes:
-    content: dict[str, Any] = {"apiVersion": API_VERSION, **asdict(secrets)}
-    token = content.pop("token")
-    content["bootstrap_token"] = token and {**token, "made": token["made"].isoformat()}
+def _encode(store: Store) -> bytes:
+    content = {
+        "apiVersion": API_VERSION,
+        "cluster": store.cluster,
+        "id": store.id,
+        "recipients": list(store.recipients),
+        "targets": {target: _encode_secrets(secrets) for target, secrets in store.targets.items()},
+    }
     return json.dumps(content, indent=1, sort_keys=True).encode() + b"\n"
 
 
-def _decode(path: Path, plain: bytes) -> Secrets:
+def _encode_secrets(secrets: Secrets) -> dict[str, Any]:
+    content = asdict(secrets)
+    del content["cluster"]  # it is the store's
+    token = content.pop("token")
+    content["bootstrap_token"] = token and {**token, "made": token["made"].isoformat()}
+    return content
+
+
+def _decode(path: Path, plain: bytes) -> Store:
     try:
         content = json.loads(plain)
-        if content["apiVersion"] != API_VERSION:
+        if content["apiVersion"] not in (API_VERSION, SHARED):
             raise UserError(
                 f"{path} has apiVersion {content['apiVersion']!r}; this version knows {API_VERSION!r}.",
                 "Use the version of anywhere that wrote it.",
             )
-        return Secrets(
-            cluster=content["cluster"],
-            authorities={name: Pair(**pair) for name, pair in content["authorities"].items()},
-            leaves={name: Pair(**pair) for name, pair in content["leaves"].items()},
-            keys=dict(content["keys"]),
-            token=_decode_token(content["bootstrap_token"]),
+        cluster = content["cluster"]
+        if content["apiVersion"] == SHARED:
+            return Store(cluster, shared=_decode_secrets(cluster, content))
+        return Store(
+            cluster,
+            str(content["id"]),
+            {target: _decode_secrets(cluster, secrets) for target, secrets in content["targets"].items()},
+            tuple(content["recipients"]),
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         # The reason would quote what it failed on, which is secret.
         raise _damaged(path, "it decrypts, but its content is not what anywhere writes") from None
+
+
+def _decode_secrets(cluster: str, content: Mapping[str, Any]) -> Secrets:
+    return Secrets(
+        cluster=cluster,
+        authorities={name: Pair(**pair) for name, pair in content["authorities"].items()},
+        leaves={name: Pair(**pair) for name, pair in content["leaves"].items()},
+        keys=dict(content["keys"]),
+        token=_decode_token(content["bootstrap_token"]),
+    )
 
 
 def _decode_token(content: Mapping[str, str] | None) -> Token | None:

@@ -17,6 +17,7 @@ class Cloud:
     """A cloud's machines start as Debian's own image there, and a pool is a group of its machines."""
 
     name: str
+    identity: tuple[str, ...]
     installs_packages = True
     manages_workers = True
     etcd_disk = ETCD_DISK

@@ -63,17 +63,24 @@ def balanced(definition: Definition, section: Cloud) -> bool:
 
 
 def agree(
-    definition: Definition, target: str, section: Cloud, locked: Mapping[str, Any], others: Sequence[str]
+    definition: Definition,
+    target: str,
+    section: Cloud,
+    lock: Lock,
+    named: Mapping[str, str | None],
+    others: Sequence[str],
 ) -> None:
-    """UserError where the facts `locked` are of something else than the definition asks for.
+    """UserError where the facts of `lock` are of something else than the definition asks for.
 
-    `others` are the disagreements that only the target knows.
+    `named` has the facts that a cluster keeps, as the definition gives them, such as the region; `others` are further
+    disagreements that only the target knows.
     """
-    if wrong := [*others, *_differing(definition, target, section, locked)]:
-        raise UserError(
-            f"The lock {', and '.join(wrong)}.",
-            f"Refresh it: {locks.relock(definition.path, target)}",
-        )
+    locked = lock.facts[target]
+    moved = {key: value for key, value in named.items() if value and locked.get(key) != value}
+    kept = ", ".join(f"{key}: {locked[key]}" for key in moved if key in locked)
+    wrong = [f"is of {key} {locked.get(key, 'unknown')}, the definition of {value}" for key, value in moved.items()]
+    if wrong := [*wrong, *others, *_differing(definition, target, section, locked)]:
+        raise UserError(f"The lock {', and '.join(wrong)}.", locks.remedy(lock, definition.path, target, kept))
 
 
 def _differing(definition: Definition, target: str, section: Cloud, locked: Mapping[str, Any]) -> Iterator[str]:

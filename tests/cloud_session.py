@@ -31,7 +31,7 @@ class Session:
         return status
 
     def secrets(self) -> Secrets:
-        return store.read(self.definition, "star-wars")
+        return store.read(self.definition, "star-wars").targets[self.target]
 
     def define(self, **section: Any) -> None:
         """Write star-wars with a lock that needs nobody."""

@@ -5,6 +5,7 @@ import zipfile
 
 import pytest
 
+from generator import cli
 from tests import cloud_session
 from tests.clouds import Cluster
 from tests.secrets_scan import KUBECONFIG, opened, places, planted, shown, values
@@ -55,7 +56,8 @@ def test_a_failure_shows_no_secret(session, stand_in, offline_env):
 
 def test_a_secret_that_is_there_is_found(session, stand_in, inventing_env):
     stand_in(inventing_env)
-    assert session.run("render") == 0
+    words = ["secrets", "update", str(session.definition), "--provider", session.target]
+    assert cli.run(words) == 0
     secrets = session.secrets()
     for name, secret in values(secrets).items():
         assert shown(secrets, planted(secret)) >= {(name, "plan/tfplan"), (name, "state"), (name, "kubeconfig")}

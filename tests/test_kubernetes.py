@@ -65,7 +65,7 @@ def server(secrets, tmp_path):
 
 def client(secrets, port, tmp_path):
     path = tmp_path / "kubeconfig"
-    path.write_text(pki.admin_kubeconfig(secrets, f"https://127.0.0.1:{port}"))
+    path.write_text(pki.admin_kubeconfig(secrets, f"https://127.0.0.1:{port}", "quickstart-local"))
     return cluster_api.client(path)
 
 
@@ -154,7 +154,7 @@ def test_load_balancer_services_are_deleted_and_waited_for(secrets, server, tmp_
     Fleet.deleted = []
     server.RequestHandlerClass = Fleet
     file = tmp_path / "kubeconfig"
-    file.write_text(pki.admin_kubeconfig(secrets, f"https://127.0.0.1:{server.server_port}"))
+    file.write_text(pki.admin_kubeconfig(secrets, f"https://127.0.0.1:{server.server_port}", "quickstart-local"))
     said = io.StringIO()
     load_balancers.delete(SimpleNamespace(kubeconfig=file), Phases(said))
     assert Fleet.deleted == ["/api/v1/namespaces/web/services/front", "/api/v1/namespaces/web/services/gone"]
@@ -163,7 +163,7 @@ def test_load_balancer_services_are_deleted_and_waited_for(secrets, server, tmp_
 
 def test_an_api_that_is_gone_asks_for_no_load_balancers(secrets, server, tmp_path):
     file = tmp_path / "kubeconfig"
-    file.write_text(pki.admin_kubeconfig(secrets, "https://127.0.0.1:9"))
+    file.write_text(pki.admin_kubeconfig(secrets, "https://127.0.0.1:9", "quickstart-local"))
     said = io.StringIO()
     load_balancers.delete(SimpleNamespace(kubeconfig=file), Phases(said))
     assert "does not answer" in said.getvalue()
@@ -205,7 +205,7 @@ def test_the_masters_are_told_of_workers_whose_machine_is_gone(secrets, server, 
     Nodes.changed = {}
     server.RequestHandlerClass = Nodes
     file = tmp_path / "kubeconfig"
-    file.write_text(pki.admin_kubeconfig(secrets, f"https://127.0.0.1:{server.server_port}"))
+    file.write_text(pki.admin_kubeconfig(secrets, f"https://127.0.0.1:{server.server_port}", "quickstart-local"))
     nodes = cluster_api.client(file).nodes()
     said = io.StringIO()
     departed_nodes.remove(file, departed_nodes.departed(nodes, [SimpleNamespace(name="worker-a-late")]), Phases(said))

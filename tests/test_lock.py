@@ -10,7 +10,7 @@ from test_topology import STAR_WARS
 
 from generator import lock
 from generator.errors import InvalidFile, UserError
-from generator.lock import Base, Image, Lock, Packages
+from generator.lock import Base, Image, Lock, Packages, PublicSecrets, StoreRecord
 
 ETCD = Image("etcd", "anywhere.local/etcd:v3.6.6", f"sha256:{'a' * 64}", "b" * 64, 123, "build")
 PAUSE = Image("pause", "anywhere.local/pause:3.10", f"sha256:{'c' * 64}", "d" * 64, 45, "folder")
@@ -22,6 +22,7 @@ LOCK = Lock(
     blocks={"general": 0, "batch": 1},
     facts={"aws": {"zones": ["a", "b"], "number": 1.5, "none": None, "text": list(HOSTILE)}, "local": {"x": "1.35"}},
     packages={"arm64": Packages("f" * 64, 7)},
+    secrets=StoreRecord("0" * 32, {"aws": PublicSecrets({"etcd": "1" * 64}, {"weave": "0123456789ab"})}),
 )
 
 facts = st.dictionaries(
@@ -129,13 +130,20 @@ def test_a_lock_that_matches():
 
 
 def test_a_lock_that_does_not_match_says_all_that_differs():
-    other = replace(STAR_WARS, kubernetes="v1.34.0", network=replace(STAR_WARS.network, driver="flannel"))
+    other = replace(STAR_WARS, kubernetes="v1.35.9", network=replace(STAR_WARS.network, driver="flannel"))
     with pytest.raises(UserError) as caught:
         lock.check(LOCK, other, [*LOCK.images["amd64"], "ghost"], "aws")
-    assert "v1.34.0" in caught.value.message
+    assert "v1.35.9" in caught.value.message
     assert "flannel" in caught.value.message
     assert "no image called ghost for amd64" in caught.value.message
     assert caught.value.hint == "Refresh the lock: anywhere images lock cluster.yaml --provider aws"
+
+
+def test_a_definition_of_an_older_version_is_told_of_the_way_back():
+    with pytest.raises(UserError, match=r"v1\.35\.4 in the lock and v1\.34\.0") as caught:
+        lock.check(LOCK, replace(STAR_WARS, kubernetes="v1.34.0"), LOCK.images["amd64"], "aws")
+    assert caught.value.hint.startswith("Set spec.kubernetes.version back")
+    assert caught.value.hint.endswith("anywhere images lock cluster.yaml --provider aws --allow-downgrade")
 
 
 def test_a_lock_without_an_architecture_says_so():

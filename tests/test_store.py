@@ -17,15 +17,26 @@ import pytest
 
 from generator import agekey, pki, store
 from generator.errors import UserError
-from generator.store import Pair, Secrets, Token
+from generator.store import Pair, Secrets, Store, Token
 
-CONTENT = Secrets(
+SECRETS = Secrets(
     "star-wars",
     authorities={"etcd": Pair("crt of a CA", "key of a CA")},
     leaves={"admin": Pair("crt ü", "key")},
     keys={"weave": "password"},
     token=Token("abc123", "0123456789abcdef", datetime(2026, 3, 2, 12, tzinfo=UTC)),
 )
+CONTENT = Store("star-wars", "0" * 32, {"local": SECRETS})
+
+
+def having(**changes):
+    """CONTENT with other secrets of its target."""
+    return replace(CONTENT, targets={"local": replace(SECRETS, **changes)})
+
+
+def content(definition):
+    """What the store holds, whoever may open it."""
+    return replace(store.read(definition, "star-wars"), recipients=())
 
 
 @pytest.fixture(autouse=True)
@@ -65,21 +76,23 @@ def test_it_stands_beside_its_definition():
 def test_what_was_saved_is_read_back_by_another_process(definition, saved):
     program = (
         "import sys, pathlib; from generator import store;"
-        "s = store.read(pathlib.Path(sys.argv[1]), 'star-wars'); print(s.leaves['admin'].key, s.token.secret)"
+        "s = store.read(pathlib.Path(sys.argv[1]), 'star-wars').targets['local'];"
+        "print(s.leaves['admin'].key, s.token.secret)"
     )
     done = subprocess.run([sys.executable, "-c", program, definition], capture_output=True, text=True, check=True)
     assert done.stdout == "key 0123456789abcdef\n"
-    assert store.read(definition, "star-wars") == CONTENT
+    assert content(definition) == CONTENT
 
 
 def test_a_whole_pki_survives_the_round_trip(definition):
     now = datetime(2026, 3, 1, 12, 0, 0, 7, tzinfo=UTC)
-    made = store.update(definition, "star-wars", lambda s: pki.ensure(s, now, ip_network("10.96.0.0/16")))
+    secrets = pki.ensure(Secrets("star-wars"), now, ip_network("10.96.0.0/16"))
+    made = store.update(definition, "star-wars", lambda s: replace(s, targets={"gce": secrets}))
     assert store.read(definition, "star-wars") == made
 
 
 def test_no_store_is_no_secrets_and_makes_no_key(definition, key):
-    assert store.read(definition, "star-wars") == Secrets("star-wars")
+    assert store.read(definition, "star-wars") == Store("star-wars")
     assert not key.exists() and not store.path_beside(definition).exists()
 
 
@@ -93,23 +106,29 @@ def test_it_is_armoured_and_private(saved):
 def test_its_content_is_documented_json(saved, key):
     identity = pyrage.x25519.Identity.from_str(key.read_text().splitlines()[-1])
     assert json.loads(pyrage.decrypt(saved.read_bytes(), [identity])) == {
-        "apiVersion": "anywhere/v1",
+        "apiVersion": "anywhere/v2",
         "cluster": "star-wars",
-        "authorities": {"etcd": {"crt": "crt of a CA", "key": "key of a CA"}},
-        "leaves": {"admin": {"crt": "crt ü", "key": "key"}},
-        "keys": {"weave": "password"},
-        "bootstrap_token": {"id": "abc123", "secret": "0123456789abcdef", "made": "2026-03-02T12:00:00+00:00"},
+        "id": "0" * 32,
+        "recipients": [str(identity.to_public())],
+        "targets": {
+            "local": {
+                "authorities": {"etcd": {"crt": "crt of a CA", "key": "key of a CA"}},
+                "leaves": {"admin": {"crt": "crt ü", "key": "key"}},
+                "keys": {"weave": "password"},
+                "bootstrap_token": {"id": "abc123", "secret": "0123456789abcdef", "made": "2026-03-02T12:00:00+00:00"},
+            }
+        },
     }
 
 
 def test_a_token_of_an_earlier_version_is_read(definition, saved, key):
     identity = pyrage.x25519.Identity.from_str(key.read_text().splitlines()[-1])
     content = json.loads(pyrage.decrypt(saved.read_bytes(), [identity]))
-    content["bootstrap_token"]["expires"] = content["bootstrap_token"].pop("made")
+    token = content["targets"]["local"]["bootstrap_token"]
+    token["expires"] = token.pop("made")
     saved.write_bytes(pyrage.encrypt(json.dumps(content).encode(), [identity.to_public()], armored=True))
-    assert store.read(definition, "star-wars").token == replace(
-        CONTENT.token, made=datetime(2026, 3, 1, 12, tzinfo=UTC)
-    )
+    read = store.read(definition, "star-wars").targets["local"].token
+    assert read == replace(SECRETS.token, made=datetime(2026, 3, 1, 12, tzinfo=UTC))
 
 
 @pytest.mark.skipif(not shutil.which("age"), reason="age is not installed")
@@ -135,7 +154,7 @@ def test_the_key_is_made_private_in_age_keygens_format(saved, key):
 
 def test_a_second_cluster_uses_the_same_key(saved, key, tmp_path):
     before = key.read_bytes()
-    store.update(tmp_path / "other.yaml", "other", lambda _: Secrets("other", keys={"weave": "x"}))
+    store.update(tmp_path / "other.yaml", "other", lambda s: replace(s, id="1" * 32))
     assert key.read_bytes() == before
 
 
@@ -148,15 +167,16 @@ def test_a_key_made_meanwhile_is_kept(config, key):
 
 def test_what_is_unchanged_is_not_written(definition, saved):
     before = (saved.read_bytes(), saved.stat().st_mtime_ns, saved.stat().st_ino)
-    assert store.update(definition, "star-wars", lambda secrets: secrets) == CONTENT
-    assert store.update(definition, "star-wars", lambda _: replace(CONTENT, keys={"weave": "password"})) == CONTENT
+    store.update(definition, "star-wars", lambda secrets: secrets)
+    store.update(definition, "star-wars", lambda _: having(keys={"weave": "password"}))
+    assert content(definition) == CONTENT
     assert (saved.read_bytes(), saved.stat().st_mtime_ns, saved.stat().st_ino) == before
 
 
 def test_a_change_is_written(definition, saved):
-    changed = replace(CONTENT, keys={"weave": "another"})
+    changed = having(keys={"weave": "another"})
     store.update(definition, "star-wars", lambda _: changed)
-    assert store.read(definition, "star-wars") == changed
+    assert content(definition) == changed
 
 
 @pytest.mark.parametrize("form", ["text", "file", "keygen text"])
@@ -168,7 +188,7 @@ def test_the_key_may_come_from_the_environment(definition, key, tmp_path, monkey
     value = {"text": str(identity), "file": str(file), "keygen text": file.read_text()}[form]
     monkeypatch.setenv("ANYWHERE_AGE_KEY", value)
     store.update(definition, "star-wars", lambda _: CONTENT)
-    assert store.read(definition, "star-wars") == CONTENT
+    assert content(definition) == CONTENT
     assert pyrage.decrypt(store.path_beside(definition).read_bytes(), [identity])
     assert not key.exists()
 
@@ -180,7 +200,7 @@ def refused(definition, *words):
     with pytest.raises(UserError) as reading:
         store.read(definition, "star-wars")
     with pytest.raises(UserError) as updating:
-        store.update(definition, "star-wars", lambda _: Secrets("star-wars", keys={"weave": "lost"}))
+        store.update(definition, "star-wars", lambda _: having(keys={"weave": "lost"}))
     assert path.read_bytes() == before
     assert reading.value.message == updating.value.message and reading.value.hint
     for word in words:
@@ -235,20 +255,20 @@ def test_a_damaged_store_is_refused(definition, saved, damage):
     ],
 )
 def test_a_store_of_something_else_is_refused_without_showing_it(definition, saved, key, plain):
-    saved.write_bytes(store._encrypt(plain, agekey.load(saved)))
+    saved.write_bytes(store._encrypt(plain, agekey.public(agekey.load(saved))))
     error = refused(definition, str(saved), "damaged")
     assert "secret" not in error.message.replace(str(saved), "")
 
 
 def test_a_store_of_a_later_version_is_refused(definition, saved):
-    saved.write_bytes(store._encrypt(b'{"apiVersion": "anywhere/v9"}', agekey.load(saved)))
-    refused(definition, "anywhere/v9", "anywhere/v1")
+    saved.write_bytes(store._encrypt(b'{"apiVersion": "anywhere/v9"}', agekey.public(agekey.load(saved))))
+    refused(definition, "anywhere/v9", "anywhere/v2")
 
 
 def test_the_store_of_another_cluster_is_refused(definition, saved):
     with pytest.raises(UserError, match="'star-wars', not of 'death-star'"):
-        store.update(definition, "death-star", lambda s: replace(s, keys={}))
-    assert store.read(definition, "star-wars") == CONTENT
+        store.update(definition, "death-star", lambda s: replace(s, targets={}))
+    assert content(definition) == CONTENT
 
 
 @pytest.mark.parametrize("bits", [0o640, 0o604, 0o666])
@@ -282,16 +302,16 @@ def test_a_crash_before_the_rename_leaves_the_old_store(definition, saved):
     program = (
         "import os, sys, pathlib; from generator import store;"
         "pathlib.Path.replace = lambda *_: os._exit(9);"
-        "store.update(pathlib.Path(sys.argv[1]), 'star-wars', lambda s: store.Secrets('star-wars'))"
+        "store.update(pathlib.Path(sys.argv[1]), 'star-wars', lambda s: store.Store('star-wars'))"
     )
     before = saved.read_bytes()
     assert subprocess.run([sys.executable, "-c", program, definition]).returncode == 9
     assert saved.read_bytes() == before
-    assert store.read(definition, "star-wars") == CONTENT
+    assert content(definition) == CONTENT
 
-    changed = replace(CONTENT, keys={})
+    changed = having(keys={})
     store.update(definition, "star-wars", lambda _: changed)
-    assert store.read(definition, "star-wars") == changed
+    assert content(definition) == changed
     assert sorted(p.name for p in saved.parent.iterdir()) == ["cluster.secrets.age", "cluster.yaml"]
 
 
@@ -302,7 +322,7 @@ def test_a_full_disk_leaves_the_old_store_and_says_so(definition, saved, monkeyp
     before = saved.read_bytes()
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(UserError, match="No space left on device") as caught:
-        store.update(definition, "star-wars", lambda _: Secrets("star-wars"))
+        store.update(definition, "star-wars", lambda _: Store("star-wars"))
     assert "untouched" in caught.value.hint
     assert saved.read_bytes() == before
     assert sorted(p.name for p in saved.parent.iterdir()) == ["cluster.secrets.age", "cluster.yaml"]
@@ -319,14 +339,14 @@ def test_a_store_behind_a_link_stays_behind_it(definition, saved, tmp_path):
     elsewhere = tmp_path / "elsewhere.age"
     saved.rename(elsewhere)
     saved.symlink_to(elsewhere)
-    changed = replace(CONTENT, keys={})
+    changed = having(keys={})
     store.update(definition, "star-wars", lambda _: changed)
-    assert saved.is_symlink() and store.read(definition, "star-wars") == changed
+    assert saved.is_symlink() and content(definition) == changed
 
 
 def test_writers_take_turns(definition, saved):
     def add(name):
-        store.update(definition, "star-wars", lambda s: replace(s, keys={**s.keys, name: name}))
+        store.update(definition, "star-wars", lambda s: having(keys={**s.targets["local"].keys, name: name}))
 
     names = [f"key{n}" for n in range(8)]
     threads = [threading.Thread(target=add, args=(name,)) for name in names]
@@ -334,7 +354,7 @@ def test_writers_take_turns(definition, saved):
         thread.start()
     for thread in threads:
         thread.join()
-    assert set(store.read(definition, "star-wars").keys) == {"weave", *names}
+    assert set(content(definition).targets["local"].keys) == {"weave", *names}
 
 
 def test_a_writer_that_never_ends_is_named(definition, saved, monkeypatch):

@@ -26,6 +26,7 @@ from generator.cli import (
     plan,
     render,
     schema,
+    secrets,
     ssh,
     status,
     validate,
@@ -81,6 +82,7 @@ def _options(version: Version = False) -> None:
 for verb in (init, validate, plan, apply, status, doctor, kubeconfig, ssh, logs, destroy, render, schema, env):
     app.command(verb.__name__.rpartition(".")[2])(verb.run)
 app.add_typer(images.app, name="images")
+app.add_typer(secrets.app, name="secrets")
 app.add_typer(backend.app, name="backend")
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from generator.cli.options import DEFAULT_FILE, DEFAULT_PROVIDER, File, MayDestroy, Out, ProviderName, Yes
+from generator.cli.options import DEFAULT_FILE, DEFAULT_PROVIDER, File, Frozen, MayDestroy, Out, ProviderName, Yes
 
 if TYPE_CHECKING:
     from generator.status import Row
@@ -27,6 +27,7 @@ def run(
     may_destroy: MayDestroy = [],  # noqa: B006 (typer copies it)
     timeout: Timeout = 1800,
     plan: SavedPlan = None,
+    frozen: Frozen = False,
 ) -> int:
     """Make the cluster as defined; wait until it works."""
     from generator.cli import plan_view
@@ -45,6 +46,7 @@ def run(
         show=plan_view.show,
         approve=lambda question: confirm(question, yes),
         saved=saved_plan.read(plan) if plan else None,
+        frozen=frozen,
     )
     with folder_lock.hold(project, "apply"):
         steps.run(STEPS, apply)

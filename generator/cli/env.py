@@ -14,14 +14,15 @@ def run(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER) ->
     """
     import shlex
 
-    from generator import pki, registry_login, terraform
-    from generator.cli.phases import show
-    from generator.operations import cluster_secrets, workspace
+    from generator import terraform
+    from generator.operations import cluster_secrets, lock_file, secrets_update, workspace
     from generator.operations.project import open_project
 
     project = open_project(file, provider, None)
-    login = registry_login.of(project.definition)
-    values = cluster_secrets.values(pki.documents(cluster_secrets.ensure(project, show()), login))
+    secrets = cluster_secrets.read(project, lock_file.known(project))
+    if secrets.unmade:
+        raise secrets_update.missing(project, "plain Terraform")
+    values = cluster_secrets.values(secrets.documents)
     variables = {**workspace.environment(project), terraform.SECRETS: terraform.secrets_value(values)}
     for name, value in sorted(variables.items()):
         typer.echo(f"export {name}={shlex.quote(value)}")

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from generator.cli.options import DEFAULT_FILE, DEFAULT_PROVIDER, File, Json, ProviderName
 
 app = typer.Typer(help="List, lock or get what a cluster is made of.", rich_markup_mode=None)
+
+AllowDowngrade = Annotated[
+    bool, typer.Option("--allow-downgrade", help="Accept an older Kubernetes version than the lock's.")
+]
 
 
 @app.command("list")
@@ -36,16 +42,28 @@ def list_(file: File = DEFAULT_FILE, as_json: Json = False) -> int:
 
 
 @app.command("lock")
-def lock(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER) -> int:
-    """Make or refresh the lock beside a definition."""
+def lock(
+    file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER, allow_downgrade: AllowDowngrade = False
+) -> int:
+    """Make or refresh the lock beside a definition; print what moved."""
     from generator import lock as locks
+    from generator import lock_changes
     from generator.cli.phases import show
     from generator.operations import lock_file
     from generator.operations.project import open_project
+    from generator.operations.resolution import Making
 
-    project = open_project(file, provider, None)
-    lock_file.make(project, show())
-    typer.echo(f"Wrote {locks.path_beside(project.definition.path)}.")
+    project, phases = open_project(file, provider, None), show()
+    before = lock_file.known(project)
+    after = lock_file.refresh(project, Making(project, phases), phases, allow_downgrade=allow_downgrade)
+    for line in lock_changes.describe(before, after):
+        typer.echo(line)
+    if after == before:
+        typer.echo("Nothing moved.")
+        return 0
+    path = locks.path_beside(project.definition.path)
+    locks.write(path, after)
+    typer.echo(f"Wrote {path}.")
     return 0
 
 
@@ -56,7 +74,6 @@ def pull(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER) -
     from generator.operations import artifacts, lock_file
     from generator.operations.project import open_project
 
-    phases = show()
     project = open_project(file, provider, None)
-    artifacts.fetch(project, lock_file.ensure(project, phases), phases)
+    artifacts.fetch(project, lock_file.resolve_nothing(project, "only what is in it can be fetched"), show())
     return 0

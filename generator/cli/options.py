@@ -21,6 +21,8 @@ Out = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for a machine to read.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", envvar="ANYWHERE_YES", help="Skip the question for approval.")]
 
+Frozen = Annotated[bool, typer.Option("--frozen", help="Refuse to resolve anything that the lock lacks.")]
+
 MayDestroy = Annotated[
     list[str],
     typer.Option(

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from generator.cli.options import DEFAULT_FILE, DEFAULT_PROVIDER, File, Json, MayDestroy, Out, ProviderName
+from generator.cli.options import DEFAULT_FILE, DEFAULT_PROVIDER, File, Frozen, Json, MayDestroy, Out, ProviderName
 from generator.errors import UserError
 
 CHANGES = 2
@@ -32,23 +32,25 @@ def run(
     save: Save = None,
     detailed_exitcode: DetailedExitcode = False,
     may_destroy: MayDestroy = [],  # noqa: B006 (typer copies it)
+    frozen: Frozen = False,
 ) -> int:
     """Show what apply would change, dead machines too."""
     from generator.cli import plan_view
     from generator.cli.phases import show
     from generator.operations import folder_lock, steps
-    from generator.operations.plan import STEPS, Plan
+    from generator.operations.plan import STEPS, Plan, remarks
     from generator.operations.project import open_project
 
     if as_json and markdown:
         raise UserError("--json and --markdown cannot be given together.", "Choose one of them.")
     project = open_project(file, provider, out)
     with folder_lock.hold(project, "plan"):
-        done = steps.run(STEPS, Plan(project, show(), may_destroy, save))
+        done = steps.run(STEPS, Plan(project, show(), may_destroy, save, frozen))
     if as_json:
-        typer.echo(plan_view.document(done.review))
+        typer.echo(plan_view.document(done.review, remarks(done)))
     elif markdown:
-        typer.echo(plan_view.markdown(done.review, f"Plan for cluster {project.name} on {project.provider.name}"))
+        title = f"Plan for cluster {project.name} on {project.provider.name}"
+        typer.echo(plan_view.markdown(done.review, title, remarks(done)))
     else:
-        plan_view.show(done.review, done.remark)
+        plan_view.show(done.review, "\n".join(remarks(done)))
     return CHANGES if detailed_exitcode and not done.plan.empty else 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 
 import typer
@@ -61,7 +61,7 @@ def verdict(plan: Plan) -> str:
     return "Plan: " + (", ".join(parts) if parts else "only outputs change") + "."
 
 
-def document(review: Review) -> str:
+def document(review: Review, remarks: Sequence[str] = ()) -> str:
     """A plan for a program, as JSON."""
     plan = review.plan
 
@@ -71,16 +71,17 @@ def document(review: Review) -> str:
     content = {"changes": listed(plan.changes), "drift": listed(plan.drift), "counts": plan.counts()}
     sections = [asdict(section) for section in review.sections]
     notices = [asdict(notice) for notice in review.notices]
-    return json.dumps({**content, "empty": plan.empty, "sections": sections, "notices": notices}, indent=2)
+    said = {"sections": sections, "notices": notices, "remarks": list(remarks)}
+    return json.dumps({**content, "empty": plan.empty, **said}, indent=2)
 
 
-def markdown(review: Review, title: str) -> str:
+def markdown(review: Review, title: str, remarks: Sequence[str] = ()) -> str:
     """A plan for a pull request: GitHub's Markdown, with a table where anything changes."""
     drift = [f"- `{change.address}` is not as it was left ({change.action})" for change in review.plan.drift]
     rows = list(_rows(review))
     table = ["| where | what | change | effect |", "|---|---|---|---|", *rows] if rows else []
     notices = [f"- `{notice.field}`: {notice.text}." for notice in review.notices]
-    parts = [f"### {title}", verdict(review.plan), "\n".join([*drift, *notices]), "\n".join(table)]
+    parts = [f"### {title}", verdict(review.plan), "\n".join([*drift, *notices]), "\n".join(table), *remarks]
     return "\n\n".join(part for part in parts if part)
 
 

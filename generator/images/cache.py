@@ -50,6 +50,22 @@ def present(
     return paths
 
 
+def held(wanted: Wanted, folder: Path, cache: Path) -> Image | None:
+    """The image where its archive is on this computer, in the user's folder or in the cache. Writes nothing."""
+    if file := _from_user(wanted, folder, cache):
+        return _image(wanted, file, "folder")
+    if file := _kept(wanted, cache):
+        return _image(wanted, file, file.labels.get(build.SOURCE, "registry"))
+    return None
+
+
+def is_built(wanted: Wanted) -> bool:
+    """Whether an image that is not held would be built from source: neither a registry nor a release site has it."""
+    if wanted.source == "release":
+        return not upstream.has(wanted)
+    return wanted.source == "build"
+
+
 def available(wanted: Wanted, folder: Path, cache: Path) -> bool:
     """Whether `wanted` can be had: quick, it gets and builds nothing. A build that is possible is taken to succeed."""
     if _from_user(wanted, folder, cache) or _kept(wanted, cache):

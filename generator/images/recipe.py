@@ -26,7 +26,8 @@ class Recipe:
     """`programs` maps a path in the image to the Go package that is built for it.
 
     `module` is the folder of the Go module, `stamps` the variables that linking sets, `entries` what else
-    is in the image; `debian` puts it all on the Debian root file system.
+    is in the image; `debian` puts it all on the Debian root file system. `minutes` is about how long a single CPU
+    builds it.
     """
 
     module: str
@@ -35,6 +36,7 @@ class Recipe:
     stamps: Mapping[str, str] = field(default_factory=dict)
     entries: layer.Entries = field(default_factory=dict)
     debian: bool = False
+    minutes: int = field(default=1, repr=False)  # an estimate is no part of what the image is made from
 
     @property
     def folder(self) -> Path:
@@ -75,6 +77,7 @@ def _hyperkube(version: str) -> Recipe:
         stamps={f"k8s.io/component-base/version.{name}": value for name, value in stamps.items()},
         entries={f"{BIN}/{role}": layer.Link("hyperkube") for role in ROLES},
         debian=True,
+        minutes=7,
     )
 
 

@@ -6,14 +6,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from generator import pki
+from generator import registry_login
+from generator.lock import Lock
 from generator.operations import (
     artifacts,
     cluster_health,
+    cluster_secrets,
     departed_nodes,
     destroy_guard,
     field_changes,
+    keeping,
     kubeconfig,
+    lock_file,
     planning,
     preflight,
     readiness,
@@ -22,14 +26,17 @@ from generator.operations import (
     state_guard,
     workspace,
 )
+from generator.operations.cluster_secrets import Prepared
 from generator.operations.field_changes import Notice
 from generator.operations.machines import Snapshot
 from generator.operations.project import Project
+from generator.operations.resolution import Making
 from generator.operations.review import Review, review
 from generator.operations.rollout import Batch
 from generator.operations.saved_plan import SavedPlan
 from generator.operations.steps import Step
 from generator.operations.workspace import Workspace
+from generator.pki import Renewal
 from generator.progress import Progress
 from generator.terraform import Plan
 
@@ -39,7 +46,8 @@ class Apply:
     """What the steps share. `may_destroy` names machines that the plan may destroy; `timeout` is in seconds since the
     last progress of what is waited for.
 
-    `show` gets the plan for review and a remark about it, `approve` a question: UserError where the answer is no.
+    What the lock lacks is resolved unless it is `frozen`. `show` gets the plan for review and a remark about it,
+    `approve` a question: UserError where the answer is no.
     """
 
     project: Project
@@ -49,6 +57,11 @@ class Apply:
     show: Callable[[Review, str], None]
     approve: Callable[[str], None]
     saved: SavedPlan | None = None  # what is applied instead of a new plan
+    frozen: bool = False
+    known: Lock | None = field(init=False)  # the lock on disk
+    lock: Lock = field(init=False)  # the lock as it will be kept
+    secrets: Prepared = field(init=False)
+    unkept: tuple[Path, ...] = field(init=False)  # the files that must be written
     workspace: Workspace = field(init=False)
     notices: tuple[Notice, ...] = field(init=False)  # what is said of changed fields
     plan: Plan = field(init=False)
@@ -60,6 +73,14 @@ class Apply:
 
 def _changes(run: Apply) -> bool:
     return not run.plan.empty
+
+
+def _unkept(run: Apply) -> bool:
+    return bool(run.unkept)
+
+
+def _changes_or_unkept(run: Apply) -> bool:
+    return _changes(run) or _unkept(run)
 
 
 def _is_saved(run: Apply) -> bool:
@@ -75,9 +96,32 @@ def _check_saved(run: Apply) -> None:
     saved_plan.check_inputs(run.saved, run.project)
 
 
-def _render(run: Apply) -> None:
+def _refuse_foreign(run: Apply) -> None:
+    workspace.open_own(run.project, run.progress)
+
+
+def _check_login(run: Apply) -> None:
+    registry_login.of(run.project.definition)
+
+
+def _resolve(run: Apply) -> None:
+    run.known = lock_file.known(run.project)
+    if run.frozen or run.saved:
+        run.lock = lock_file.resolve_nothing(run.project)
+    else:
+        run.lock = lock_file.resolve(run.project, Making(run.project, run.progress), run.progress)
+
+
+def _prepare_secrets(run: Apply) -> None:
     # A saved plan has the secrets' versions in it, so nothing is renewed for it.
-    run.workspace = workspace.render(run.project, run.progress, pki.ANY_AGE if run.saved else pki.TOKEN_AGE)
+    renewal = Renewal.NOTHING if run.saved else Renewal.ALL
+    run.secrets = cluster_secrets.prepare(run.project, run.known, renewal)
+    run.lock = cluster_secrets.recorded(run.lock, run.secrets, run.project.provider.name)
+    run.unkept = keeping.unkept(run.project, run.known, run.lock, run.secrets)
+
+
+def _render(run: Apply) -> None:
+    run.workspace = workspace.render(run.project, run.lock, run.secrets.known, run.progress)
 
 
 def _preflight(run: Apply) -> None:
@@ -112,7 +156,8 @@ def _order(run: Apply) -> None:
 
 
 def _show(run: Apply) -> None:
-    run.show(review(run.workspace, run.plan, run.notices), rollout.describe(run.batches))
+    remarks = (rollout.describe(run.batches), keeping.describe(run.unkept))
+    run.show(review(run.workspace, run.plan, run.notices), "\n".join(filter(None, remarks)))
 
 
 def _guard(run: Apply) -> None:
@@ -121,6 +166,10 @@ def _guard(run: Apply) -> None:
 
 def _approve(run: Apply) -> None:
     run.approve(f"Apply this to cluster {run.project.name} on {run.project.provider.name}?")
+
+
+def _keep(run: Apply) -> None:
+    keeping.keep(run.project, run.known, run.lock, run.secrets, run.progress)
 
 
 def _prepare(run: Apply) -> None:
@@ -157,6 +206,10 @@ def _check(run: Apply) -> None:
 
 STEPS: tuple[Step[Apply], ...] = (
     Step("Check what the saved plan was made from", _check_saved, when=_is_saved),
+    Step("Refuse the state of another cluster", _refuse_foreign),
+    Step("Refuse to go on without the login to the registry", _check_login),
+    Step("Resolve what the lock lacks", _resolve),
+    Step("Make or renew the secrets, in memory", _prepare_secrets),
     Step("Render the folder", _render),
     Step("Check that the target can hold the cluster", _preflight),
     Step("Open the state", _open_state),
@@ -167,7 +220,8 @@ STEPS: tuple[Step[Apply], ...] = (
     Step("Order the control plane's machines for a rollout", _order),
     Step("Show the plan", _show),
     Step("Refuse to destroy etcd data or the control plane unless named", _guard),
-    Step("Ask for approval", _approve, when=_changes),
+    Step("Ask for approval", _approve, when=_changes_or_unkept),
+    Step("Write the lock and the secrets", _keep, when=_unkept),
     Step("Fetch images and packages", _prepare, when=_changes),
     Step("Roll out to the control plane, machine by machine", _roll_out, when=_changes),
     Step("Apply the rest of the plan", _apply, when=_changes),

@@ -1,35 +1,189 @@
-"""The cluster's secrets: created on first use, renewed before they expire, handed to Terraform."""
+"""The secrets of a cluster on a target: looked up, made or renewed in memory, kept, and handed to Terraform."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from secrets import token_hex
 
-from generator import agekey, pki, status, store
+import providers
+from generator import agekey, pki, recipients, registry_login, status, store
+from generator.lock import Lock, PublicSecrets, StoreRecord
+from generator.operations import lock_file, store_guard
 from generator.operations.project import Project
+from generator.pki import Renewal
 from generator.progress import Progress
+from generator.registry_login import Login
 from generator.status import Expiry
-from generator.store import Secrets
+from generator.store import Secrets, Store
+
+# The version of a document that is to be made: nobody knows it before. A provider may take 0 for "not given".
+UNMADE = "f" * 12
 
 
-def ensure(project: Project, progress: Progress, token_age: timedelta = pki.TOKEN_AGE) -> Secrets:
-    """The cluster's secrets, created or renewed where needed; warns where that created an age key.
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What rendering needs of the secrets: component -> version, which is UNMADE where apply makes that document.
 
-    `token_age` is as in `pki.ensure`.
+    `documents` is component -> files, {} where the key is not at hand. `new` says that the target has no secrets yet.
     """
-    now, definition = datetime.now(UTC), project.definition
 
-    def change(known: Secrets) -> Secrets:
-        return pki.ensure(known, now, definition.network.services, definition.api_names, token_age)
+    versions: Mapping[str, str]
+    documents: Mapping[str, Mapping[str, str]]
+    new: bool
+
+    @property
+    def unmade(self) -> tuple[str, ...]:
+        """The components whose documents are to be made."""
+        return tuple(name for name, version in self.versions.items() if version == UNMADE)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """Secrets that are complete and fresh, and not kept yet; `before` are those that the store has, None for none."""
+
+    before: Secrets | None
+    secrets: Secrets
+    store: str  # its id
+    known: Known
+
+    @property
+    def public(self) -> PublicSecrets:
+        return PublicSecrets(pki.fingerprints(self.secrets), self.known.versions)
+
+
+def opened(project: Project, lock: Lock | None) -> Store:
+    """The store beside the definition; without any secrets where the cluster is new.
+
+    `lock` is the one on disk. UserError where the store is missing, or is not the one that belongs to the lock.
+    """
+    store_guard.check_present(project, lock)
+    found = store.read(project.definition.path, project.name)
+    found = store.inherited(found, _heirs(lock))
+    store_guard.check_matches(project, lock, found)
+    return found
+
+
+def look(project: Project, lock: Lock | None, progress: Progress, renewal: Renewal = Renewal.NOTHING) -> Known:
+    """As `read`, or, where a key or a login is not at hand, with the versions that `lock`, the one on disk, has."""
+    recorded = lock.public_secrets(project.provider.name) if lock else None
+    try:
+        login = registry_login.of(project.definition)
+    except registry_login.NoLogin as error:
+        login = None
+        progress.note(f"The login to the registry is the one of the last apply, if any: {error.message}")
+    try:
+        known = _read(project, lock, renewal, login)
+    except agekey.NoKey as error:
+        if recorded is None:
+            raise
+        progress.note(f"The versions of secrets are the lock's: {error.message}")
+        known = Known(recorded.documents, {}, new=False)
+    return _with_login(project, known, recorded.documents if recorded else {})
+
+
+def read(project: Project, lock: Lock | None) -> Known:
+    """The secrets as they are; what apply would make is UNMADE. NoKey or NoLogin where they cannot be read."""
+    login = registry_login.of(project.definition)
+    return _read(project, lock, Renewal.NOTHING, login)
+
+
+def unknown(project: Project, components: Iterable[str]) -> Known:
+    """The secrets of `components` as far as they are known without a key: not at all."""
+    return _with_login(project, Known(dict.fromkeys(components, UNMADE), {}, new=False), {})
+
+
+def _read(project: Project, lock: Lock | None, renewal: Renewal, login: Login | None) -> Known:
+    """What apply would make or renew, of what `renewal` says, is UNMADE."""
+    secrets = opened(project, lock).targets.get(project.provider.name)
+    # What is made by chance is another one each time.
+    first, second = (
+        pki.documents(_ensured(project, secrets or Secrets(project.name), renewal), login) for _ in range(2)
+    )
+    versions = {name: pki.version(d) if d == second[name] else UNMADE for name, d in first.items()}
+    made = {name: document for name, document in first.items() if versions[name] != UNMADE}
+    return Known(versions, made, new=secrets is None)
+
+
+def _with_login(project: Project, known: Known, recorded: Mapping[str, str]) -> Known:
+    """`known` with a version of the login where the definition asks for one, as `recorded` where it is not known."""
+    versions = {name: version for name, version in known.versions.items() if name != pki.LOGIN}
+    registry = project.definition.registry
+    if registry and registry.login:
+        found = known.versions.get(pki.LOGIN, UNMADE)
+        versions = {pki.LOGIN: recorded.get(pki.LOGIN, UNMADE) if found == UNMADE else found, **versions}
+    return replace(known, versions=versions)
+
+
+def prepare(project: Project, lock: Lock | None, renewal: Renewal = Renewal.ALL) -> Prepared:
+    """The secrets with what is missing made and what is old renewed; nothing is written.
+
+    UserError where the key at hand may not write them, or the registry's login is lacking.
+    """
+    login = registry_login.of(project.definition)
+    found = opened(project, lock)
+    if agekey.is_at_hand():
+        _recipients(project)
+    else:
+        store_guard.check_key_may_be_made(project)
+    before = found.targets.get(project.provider.name)
+    secrets = _ensured(project, before or Secrets(project.name), renewal)
+    documents = pki.documents(secrets, login)
+    versions = {name: pki.version(document) for name, document in documents.items()}
+    recorded = lock.secrets.store if lock and lock.secrets else ""
+    return Prepared(
+        before, secrets, found.id or recorded or token_hex(16), Known(versions, documents, new=before is None)
+    )
+
+
+def is_kept(project: Project, prepared: Prepared) -> bool:
+    """Whether the store on disk has exactly these secrets, in today's form and for all of today's recipients."""
+    path = store.path_beside(project.definition.path)
+    if prepared.before != prepared.secrets or not path.exists():
+        return False
+    found = store.read(project.definition.path, project.name)
+    return found.id == prepared.store and set(_recipients(project)) <= set(found.recipients)
+
+
+def keep(project: Project, prepared: Prepared, progress: Progress) -> None:
+    """Write the secrets to the store; those of other targets stay as they are by now.
+
+    Says so where that made an age key. UserError, with nothing written, where this target's changed meanwhile.
+    """
+    target, lock = project.provider.name, lock_file.known(project)
+
+    def change(now: Store) -> Store:
+        now = store.inherited(now, _heirs(lock))
+        store_guard.check_unchanged(project, prepared.before, now.targets.get(target))
+        return replace(now, id=now.id or prepared.store, targets={**now.targets, target: prepared.secrets})
 
     key = agekey.default_path()
     existed = key.exists()
-    secrets = store.update(project.definition.path, project.name, change)
+    store.update(project.definition.path, project.name, change, project.definition.age_recipients)
     if key.exists() and not existed:
         progress.note(f"warning: {key} was made; it alone opens {store.path_beside(project.definition.path)}.")
         progress.note("warning: Keep a copy of that key in a safe place: without it the cluster's secrets are lost.")
-    return secrets
+
+
+def recrypt(project: Project) -> Store:
+    """Encrypt the store to the recipients of today, and nobody else. UserError where there is none."""
+    lock = lock_file.known(project)
+    store_guard.check_exists(project)
+    opened(project, lock)
+    recorded = lock.secrets.store if lock and lock.secrets else ""
+
+    def change(now: Store) -> Store:
+        return replace(store.inherited(now, _heirs(lock)), id=now.id or recorded or token_hex(16))
+
+    return store.recrypt(project.definition.path, project.name, change, project.definition.age_recipients)
+
+
+def recorded(lock: Lock, prepared: Prepared, target: str) -> Lock:
+    """`lock` with the public facts of the prepared secrets."""
+    others = lock.secrets.targets if lock.secrets else {}
+    return replace(lock, secrets=StoreRecord(prepared.store, {**others, target: prepared.public}))
 
 
 def values(documents: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
@@ -38,6 +192,27 @@ def values(documents: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
 
 
 def expiries(project: Project) -> tuple[Expiry, ...]:
-    """When the cluster's certificates expire, the first one first; () before the first apply."""
-    secrets = store.read(project.definition.path, project.name)
+    """When the target's certificates expire, the first one first; () before the first apply, and without the key."""
+    try:
+        found = store.read(project.definition.path, project.name)
+    except agekey.NoKey:
+        return ()
+    found = store.inherited(found, _heirs(lock_file.known(project)))
+    secrets = found.targets.get(project.provider.name, Secrets(project.name))
     return status.expiries(pki.expiries(secrets), datetime.now(UTC))
+
+
+def _recipients(project: Project) -> tuple[str, ...]:
+    """Whom to encrypt to; UserError where the key at hand may not write."""
+    own = agekey.public(agekey.load(store.path_beside(project.definition.path)))
+    return recipients.wanted(project.definition.age_recipients, own)
+
+
+def _ensured(project: Project, secrets: Secrets, renewal: Renewal) -> Secrets:
+    definition = project.definition
+    return pki.ensure(secrets, datetime.now(UTC), definition.network.services, definition.api_names, renewal)
+
+
+def _heirs(lock: Lock | None) -> tuple[str, ...]:
+    """The targets that keep the keys of a store of the old form: those that may have a running cluster."""
+    return tuple(lock.facts) if lock else providers.NAMES

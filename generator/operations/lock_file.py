@@ -1,82 +1,74 @@
-"""The lock beside a definition: read, made, and completed with what a target needs in it."""
+"""The lock beside a definition: read, completed in memory with what a target needs in it, refreshed, and kept."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from generator import lock as locks
-from generator import registry_login, topology
+from generator import registry_login, store, topology
 from generator.definition import Definition
 from generator.directories import archives, cache
+from generator.errors import UserError
 from generator.images import cache as image_cache
 from generator.images import catalog
+from generator.kubernetes_version import is_older, skipped_minors
 from generator.lock import Lock
 from generator.operations.project import Project
+from generator.operations.resolution import Resolver
 from generator.progress import Progress
 
 
-def ensure(project: Project, progress: Progress) -> Lock:
-    """The lock, made where there is none, with a block of addresses for every pool; written where that changed it."""
+def known(project: Project) -> Lock | None:
+    """The lock as it is on disk; None where there is none yet."""
     path = locks.path_beside(project.definition.path)
-    if not path.exists():
-        make(project, progress)
-    lock = locks.read(path)
+    return locks.read(path) if path.exists() else None
+
+
+def resolve(project: Project, resolver: Resolver, progress: Progress) -> Lock:
+    """The lock, with what it lacks for this target: it may have been made for another one, or not at all.
+
+    Writes nothing beside the definition. UserError where the lock is for something else than the definition.
+    """
+    lock = known(project)
+    if lock is None:
+        return _choose(project, None, resolver, progress)
     check(lock, project.definition, project.provider.name)
-    blocks = topology.blocks(project.definition, lock.blocks)
-    completed = complete(project, replace(lock, blocks=blocks), progress)
-    if completed != lock:
-        locks.write(path, completed)
-    return completed
+    return _complete(project, lock, resolver)
 
 
-def complete(project: Project, lock: Lock, progress: Progress) -> Lock:
-    """`lock` with what it lacks for this target: it may have been made for another one."""
-    provider = project.provider
-    if provider.name not in lock.facts:
-        lock = replace(lock, facts={**lock.facts, provider.name: facts(project, progress)})
-    if provider.installs_packages:
-        from generator import packages
-
-        missing = [arch for arch in project.definition.architectures if arch not in lock.packages]
-        made = {arch: packages.ensure(arch, cache(), progress) for arch in missing}
-        lock = replace(lock, packages={**lock.packages, **made})
-    if lock.base is None and (base := provider.base(progress)):
-        lock = replace(lock, base=base)
+def resolve_nothing(project: Project, why: str = "--frozen resolves nothing") -> Lock:
+    """The lock as it is; UserError that names what it lacks for this target, and `why` that is not resolved now."""
+    path, relock = locks.path_beside(project.definition.path), locks.relock(project.definition.path, _target(project))
+    lock = known(project)
+    if lock is None:
+        raise UserError(f"There is no lock {path}, and {why}.", f"Make it: {relock}")
+    check(lock, project.definition, _target(project))
+    if lacking := _lacking(project, lock):
+        raise UserError(f"{path} lacks {', '.join(lacking)}, and {why}.", f"Complete the lock: {relock}")
     return lock
 
 
-def facts(project: Project, progress: Progress) -> dict[str, Any]:
-    """The target's facts, asked now: see `Provider.facts`."""
-    with progress.phase(f"look at {project.provider.name}"):
-        return dict(project.provider.facts(project.definition))
+def refresh(project: Project, resolver: Resolver, progress: Progress, *, allow_downgrade: bool = False) -> Lock:
+    """Choose and pin everything anew, but for what machines are keyed on: driver, addresses, zones, region.
+
+    Writes nothing. UserError where the definition asks for another of these than a cluster that was applied has, or
+    for a Kubernetes version that the cluster's cannot be followed by; and where the registry's login is lacking.
+    """
+    registry_login.of(project.definition)  # asked for at once, before images that take minutes
+    lock = known(project)
+    if lock:
+        _check_version(project, lock, allow_downgrade=allow_downgrade)
+        if _was_applied(project, lock):
+            _check_driver(project, lock)
+    return _choose(project, lock, resolver, progress)
 
 
 def check(lock: Lock, definition: Definition, provider: str) -> None:
     """UserError where the lock does not match the definition, or lacks an image; `provider` is for the remedy."""
     wanted = [image.name for image in catalog.wanted(lock.kubernetes, lock.driver)]
     locks.check(lock, definition, wanted, provider)
-
-
-def make(project: Project, progress: Progress) -> Lock:
-    """Choose and pin everything the cluster is made of; pools keep the addresses they have."""
-    registry_login.of(project.definition)  # asked for at once, as a registry that refuses would count as lacking images
-    path = locks.path_beside(project.definition.path)
-    known = locks.read(path) if path.exists() else None
-    # First, as it fails at once where there are no credentials, and images may take minutes.
-    facts_by_target = {**(known.facts if known else {}), project.provider.name: facts(project, progress)}
-    driver = choose_driver(project, known, progress)
-    version, registry = project.definition.kubernetes, project.definition.registry
-    images = {
-        arch: image_cache.resolve(catalog.wanted(version, driver, arch, registry), archives(), cache(), progress)
-        for arch in project.definition.architectures
-    }
-    base = project.provider.base(progress) or (known.base if known else None)
-    blocks = topology.blocks(project.definition, known.blocks if known else {})
-    kept = known.packages if known and not project.provider.installs_packages else {}
-    lock = complete(project, Lock(version, driver, images, base, blocks, facts_by_target, kept), progress)
-    locks.write(path, lock)
-    return lock
 
 
 def choose_driver(project: Project, known: Lock | None, progress: Progress) -> str:
@@ -87,6 +79,7 @@ def choose_driver(project: Project, known: Lock | None, progress: Progress) -> s
     if reason := project.provider.unfit_drivers(definition).get("weave"):
         progress.note(f"warning: this cluster's network is flannel instead of weave: {reason}.")
         return "flannel"
+    registry_login.of(definition)  # a registry that refuses would count as lacking images
     wanted = (
         catalog.wanted(definition.kubernetes, "weave", arch, definition.registry) for arch in definition.architectures
     )
@@ -99,3 +92,92 @@ def choose_driver(project: Project, known: Lock | None, progress: Progress) -> s
         "  to have weave, put its archives in ANYWHERE_IMAGES, name it in spec.network.driver and lock again."
     )
     return "flannel"
+
+
+def _target(project: Project) -> str:
+    return project.provider.name
+
+
+def _choose(project: Project, lock: Lock | None, resolver: Resolver, progress: Progress) -> Lock:
+    """A lock with everything chosen now; pools keep the addresses that they have in `lock`, if there is one."""
+    definition, provider = project.definition, project.provider
+    # First, as it fails at once where there are no credentials, and images may take minutes.
+    facts = resolver.facts()
+    if lock and _was_applied(project, lock):
+        _check_identity(project, lock.facts.get(provider.name, {}), facts)
+    driver = choose_driver(project, lock, progress)
+    images = {
+        arch: resolver.images(catalog.wanted(definition.kubernetes, driver, arch, definition.registry))
+        for arch in definition.architectures
+    }
+    base = lock.base if lock and provider.installs_packages else None
+    kept = lock.packages if lock and not provider.installs_packages else {}
+    secrets = lock.secrets if lock else None
+    blocks, others = (lock.blocks, lock.facts) if lock else ({}, {})
+    chosen = Lock(definition.kubernetes, driver, images, base, blocks, {**others, provider.name: facts}, kept, secrets)
+    return _complete(project, chosen, resolver)
+
+
+def _complete(project: Project, lock: Lock, resolver: Resolver) -> Lock:
+    definition, provider = project.definition, project.provider
+    if provider.name not in lock.facts:
+        lock = replace(lock, facts={**lock.facts, provider.name: resolver.facts()})
+    missing = [arch for arch in definition.architectures if arch not in lock.packages]
+    if provider.installs_packages and missing:
+        lock = replace(lock, packages={**lock.packages, **{arch: resolver.packages(arch) for arch in missing}})
+    if not provider.installs_packages and lock.base is None:
+        lock = replace(lock, base=resolver.base())
+    return replace(lock, blocks=topology.blocks(definition, lock.blocks))
+
+
+def _lacking(project: Project, lock: Lock) -> list[str]:
+    """What `_complete` would add."""
+    definition, provider = project.definition, project.provider
+    lacking = [] if provider.name in lock.facts else [f"the facts of {provider.name}"]
+    if provider.installs_packages:
+        lacking += [f"the packages for {arch}" for arch in definition.architectures if arch not in lock.packages]
+    elif lock.base is None:
+        lacking.append("the machine image")
+    pools = (pool.name for pool in definition.workers if pool.name not in lock.blocks)
+    return lacking + [f"the addresses of pool {name}" for name in pools]
+
+
+def _was_applied(project: Project, lock: Lock) -> bool:
+    """Whether machines may be keyed on what the lock holds: a cluster has secrets from its first apply on."""
+    return lock.secrets is not None or store.path_beside(project.definition.path).exists()
+
+
+def _check_version(project: Project, lock: Lock, *, allow_downgrade: bool) -> None:
+    definition, version = project.definition, project.definition.kubernetes
+    if is_older(version, lock.kubernetes) and not allow_downgrade:
+        raise UserError(
+            f"Kubernetes {version} in {definition.path} is older than {lock.kubernetes} in the lock.",
+            locks.downgrade(definition.path, _target(project)),
+        )
+    if skipped := skipped_minors(lock.kubernetes, version):
+        raise UserError(
+            f"An upgrade from {lock.kubernetes} to {version} leaves out {' and '.join(skipped)}.",
+            f"Write a version of {skipped[0]} in spec.kubernetes.version, lock and apply that first.",
+        )
+
+
+def _check_driver(project: Project, lock: Lock) -> None:
+    driver = project.definition.network.driver
+    if driver not in (None, lock.driver):
+        raise UserError(
+            f"The network driver is {lock.driver} in the lock and {driver} in {project.definition.path}: a cluster"
+            " keeps the one it has.",
+            f"Write driver: {lock.driver}, or leave it out. For {driver}, make another cluster, with a definition of"
+            " its own.",
+        )
+
+
+def _check_identity(project: Project, before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    """UserError where a fact that all machines are keyed on would change."""
+    for name in project.provider.identity:
+        if name in before and name in after and before[name] != after[name]:
+            raise UserError(
+                f"The {name} of {_target(project)} is {before[name]} in the lock, and would be {after[name]}: no"
+                " machine can follow.",
+                f"Put {before[name]} back, or make another cluster, with a definition of its own.",
+            )

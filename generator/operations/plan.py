@@ -6,34 +6,101 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from generator import pki
-from generator.operations import field_changes, planning, preflight, rollout, saved_plan, state_guard, workspace
+from generator import registry_login
+from generator.lock import Lock
+from generator.operations import (
+    cluster_secrets,
+    field_changes,
+    lock_file,
+    planning,
+    preflight,
+    rollout,
+    saved_plan,
+    state_guard,
+    workspace,
+)
+from generator.operations.cluster_secrets import Known
 from generator.operations.field_changes import Notice
 from generator.operations.project import Project
+from generator.operations.resolution import Foreseeing
 from generator.operations.review import Review, review
+from generator.operations.secrets_update import command, missing
 from generator.operations.steps import Step
 from generator.operations.workspace import Workspace
+from generator.pki import Renewal
 from generator.progress import Progress
 from generator.terraform import Plan as TerraformPlan
 
 
 @dataclass
 class Plan:
-    """What the steps share. `may_destroy` names machines that the plan may destroy; it is saved at `save`."""
+    """What the steps share. `may_destroy` names machines that the plan may destroy; it is saved at `save`.
+
+    Nothing is resolved where the lock is `frozen`.
+    """
 
     project: Project
     progress: Progress
     may_destroy: Sequence[str]
     save: Path | None = None
+    frozen: bool = False
+    lock: Lock = field(init=False)
+    said: list[str] = field(default_factory=list)
+    secrets: Known = field(init=False)
     workspace: Workspace = field(init=False)
     notices: tuple[Notice, ...] = field(init=False)  # what is said of changed fields
     plan: TerraformPlan = field(init=False)
     review: Review = field(init=False)
-    remark: str = field(init=False)  # how it is rolled out
+
+
+def _is_saved(run: Plan) -> bool:
+    return run.save is not None
+
+
+def _refuse_foreign(run: Plan) -> None:
+    workspace.open_own(run.project, run.progress)
+
+
+def _resolve(run: Plan) -> None:
+    if run.frozen:
+        run.lock = lock_file.resolve_nothing(run.project)
+    elif run.save:
+        run.lock = lock_file.resolve_nothing(run.project, "a saved plan takes all of it")
+    else:
+        resolver = Foreseeing(run.project, run.progress)
+        run.lock = lock_file.resolve(run.project, resolver, run.progress)
+        run.said.append(resolver.remark())
+
+
+def _look_at_secrets(run: Plan) -> None:
+    # A token that aged is no change: masters keep the one they know of alive.
+    lock = lock_file.known(run.project)
+    run.secrets = cluster_secrets.look(run.project, lock, run.progress, Renewal.CERTIFICATES)
+    names = ", ".join(run.secrets.unmade)
+    if run.secrets.new:
+        run.said.append("The cluster is new on this target: apply makes its keys and certificates.")
+    elif names and run.save:
+        run.secrets = cluster_secrets.look(run.project, lock, run.progress)
+        run.said.append(
+            f"Certificates of {names} expire soon, and a saved plan renews none: run {command(run.project)}"
+        )
+    elif names:
+        run.said.append(f"Apply makes or renews certificates and keys of: {names}.")
+
+
+def _require_secrets(run: Plan) -> None:
+    if run.secrets.unmade:
+        registry_login.of(run.project.definition)  # first, as making them takes it too
+        raise missing(run.project, "a saved plan")
 
 
 def _render(run: Plan) -> None:
-    run.workspace = workspace.render(run.project, run.progress, pki.ANY_AGE)  # a token that aged is no change
+    run.workspace = workspace.render(run.project, run.lock, run.secrets, run.progress)
+
+
+def remarks(run: Plan) -> tuple[str, ...]:
+    """What there is to say beside the plan, a line each."""
+    return tuple(filter(None, run.said))
 
 
 def _preflight(run: Plan) -> None:
@@ -58,11 +125,7 @@ def _plan(run: Plan) -> None:
 
 def _review(run: Plan) -> None:
     run.review = review(run.workspace, run.plan, run.notices)
-    run.remark = rollout.describe(rollout.batches(run.workspace, run.plan))
-
-
-def _is_saved(run: Plan) -> bool:
-    return run.save is not None
+    run.said.append(rollout.describe(rollout.batches(run.workspace, run.plan)))
 
 
 def _save(run: Plan) -> None:
@@ -71,6 +134,10 @@ def _save(run: Plan) -> None:
 
 
 STEPS: tuple[Step[Plan], ...] = (
+    Step("Refuse the state of another cluster", _refuse_foreign),
+    Step("Resolve what the lock lacks, without making anything", _resolve),
+    Step("Look up the versions of the secrets", _look_at_secrets),
+    Step("Refuse to save a plan for secrets that are not made yet", _require_secrets, when=_is_saved),
     Step("Render the folder", _render),
     Step("Warn where the target cannot hold the cluster", _preflight),
     Step("Open the state", _open_state),

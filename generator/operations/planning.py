@@ -7,6 +7,7 @@ from contextlib import contextmanager, nullcontext
 
 from generator import render
 from generator.files import write_atomic
+from generator.operations import cluster_secrets, store_guard
 from generator.operations.project import Project
 from generator.operations.workspace import Workspace
 from generator.progress import Progress
@@ -23,23 +24,29 @@ def plan(workspace: Workspace, progress: Progress, may_destroy: Sequence[str] = 
 
 
 def initialise(workspace: Workspace, progress: Progress) -> None:
-    """Fetch providers and open the backend; UserError where that holds the state of another cluster."""
+    """Fetch providers and open the backend.
+
+    UserError where that holds the state of another cluster, or of this one while there are no secrets of it.
+    """
     with progress.phase("initialise Terraform"):
         workspace.terraform.init()
         workspace.terraform.check_remote_state(workspace.project.name)
+        if workspace.secrets.new and workspace.terraform.outputs():
+            raise store_guard.without_keys(workspace.project)
 
 
 def plan_targets(workspace: Workspace, may_destroy: Sequence[str] = (), targets: Sequence[str] = ()) -> Plan:
     """As `plan`, in an initialised folder; only these addresses and what they depend on, where any are given."""
     with unprotected(workspace.project) if may_destroy else nullcontext():
-        return workspace.terraform.plan(dict.fromkeys(workspace.secrets, WITHHELD), targets)
+        return workspace.terraform.plan(dict.fromkeys(workspace.secrets.versions, WITHHELD), targets)
 
 
 def apply(workspace: Workspace, plan: Plan) -> None:
     """Apply a saved plan. Terraform gets the secret documents that it writes, and no others."""
     secret = workspace.project.provider.addresses.secret
     written = {change.key for change in plan.changes if change.resource == secret}
-    given = {name: text if name in written else WITHHELD for name, text in workspace.secrets.items()}
+    documents = cluster_secrets.values(workspace.secrets.documents)
+    given = {name: text if name in written else WITHHELD for name, text in documents.items()}
     workspace.terraform.apply(plan, given)
 
 

@@ -33,6 +33,11 @@ class Project:
         return hashlib.sha256(document.read_bytes()).hexdigest()[:12] if document.exists() else ""
 
     @property
+    def context(self) -> str:
+        """What kubectl calls the cluster: a definition may be on several targets."""
+        return f"{self.name}-{self.provider.name}"
+
+    @property
     def kubeconfig(self) -> Path:
         return self.folder / "kubeconfig"
 

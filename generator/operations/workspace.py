@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 
-from generator import directories, pki, registry_login, rendered_folder
+from generator import directories, pki, rendered_folder
+from generator import lock as locks
 from generator import render as rendering
+from generator.errors import UserError
 from generator.lock import Lock
 from generator.operations import cluster_secrets, lock_file
+from generator.operations.cluster_secrets import Known
 from generator.operations.project import Project, lay_out
+from generator.operations.resolution import Foreseeing
 from generator.progress import Progress
-from generator.render import Target
+from generator.render import Target, Tree
 from generator.terraform import Terraform
 from generator.topology import Topology
 
@@ -29,43 +31,79 @@ GITIGNORE = b"""\
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """A project whose folder is rendered. `secrets` goes to Terraform: component -> its secret document."""
+    """A project whose folder is rendered. `secrets` are what Terraform may be given the documents of."""
 
     project: Project
     lock: Lock
     topology: Topology
-    secrets: Mapping[str, str]
+    secrets: Known
     terraform: Terraform
 
 
-def render(project: Project, progress: Progress, token_age: timedelta = pki.TOKEN_AGE) -> Workspace:
-    """Render the folder from definition, lock and secrets. `token_age` is as in `pki.ensure`.
+def render(project: Project, lock: Lock, secrets: Known, progress: Progress) -> Workspace:
+    """Render the folder from values in memory: nothing beside the definition is read or written.
 
     UserError where the folder holds the state of another cluster: nothing is written then.
     """
-    runner = terraform(project, progress)
-    runner.check_state(project.name)  # before any file of another cluster is overwritten
-    login = registry_login.of(project.definition)  # where it is lacking, nothing is written either
-    lock = lock_file.ensure(project, progress)
-    topology = lay_out(project, lock)
-    documents = pki.documents(cluster_secrets.ensure(project, progress, token_age), login)
+    runner = open_own(project, progress)  # before any file of another cluster is overwritten
     with progress.phase(f"render {project.folder}"):
-        readers = pki.readers(topology)
-        described = {
-            name: {"roles": list(readers[name]), "version": pki.version(document)}
-            for name, document in documents.items()
-            if readers[name]
-        }
-        tree = rendering.tree(project.definition, lock, topology, target(project, lock), described)
-        rendered_folder.write({**tree, ".gitignore": GITIGNORE}, project.folder)
-    return Workspace(project, lock, topology, cluster_secrets.values(documents), runner)
+        rendered_folder.write(tree(project, lock, secrets), project.folder)
+    return Workspace(project, lock, lay_out(project, lock), secrets, runner)
+
+
+def tree(project: Project, lock: Lock, secrets: Known) -> Tree:
+    """What the folder holds once it is rendered."""
+    topology = lay_out(project, lock)
+    readers = pki.readers(topology)
+    described = {
+        name: {"roles": list(readers[name]), "version": version}
+        for name, version in secrets.versions.items()
+        if readers[name]
+    }
+    files = rendering.tree(project.definition, lock, topology, target(project, lock), described)
+    return {**files, ".gitignore": GITIGNORE}
+
+
+def stale(project: Project, lock: Lock, secrets: Known) -> tuple[str, ...]:
+    """The paths of all files of the folder that are not as `render` would write them. Writes nothing."""
+    return rendered_folder.stale(tree(project, lock, secrets), project.folder)
+
+
+def look(project: Project, progress: Progress, *, frozen: bool = False) -> tuple[Lock, Known]:
+    """What is rendered where nothing is made, kept or renewed: the lock and the secrets as they are.
+
+    UserError where the lock lacks something that must be made first.
+    """
+    known = lock_file.known(project)
+    if frozen:
+        return lock_file.resolve_nothing(project), cluster_secrets.look(project, known, progress)
+    resolver = Foreseeing(project, progress)
+    lock = lock_file.resolve(project, resolver, progress)
+    if not resolver.complete:
+        raise UserError(
+            f"{locks.path_beside(project.definition.path)} is not complete: what it lacks must be made first.",
+            f"Make it: {locks.relock(project.definition.path, project.provider.name)}",
+        )
+    return lock, cluster_secrets.look(project, known, progress)
+
+
+def open_own(project: Project, progress: Progress) -> Terraform:
+    """Terraform in the project's folder; UserError where that holds the state of another cluster."""
+    runner = terraform(project, progress)
+    runner.check_state(project.name)
+    return runner
 
 
 def open_terraform(project: Project, progress: Progress) -> Terraform:
-    """Terraform in the folder; rendered first where the state is remote, as another computer may have applied."""
+    """Terraform in the folder; rendered first where the state is remote, as another computer may have applied.
+
+    It needs no secrets, so that a cluster whose store is lost can still be destroyed.
+    """
     remote = project.provider.backend(project.definition) is not None
     if remote and not any(project.folder.glob("*.tf")):
-        workspace = render(project, progress, pki.ANY_AGE)
+        lock = lock_file.resolve(project, Foreseeing(project, progress), progress)
+        secrets = cluster_secrets.unknown(project, pki.readers(lay_out(project, lock)))
+        workspace = render(project, lock, secrets, progress)
         workspace.terraform.init()
         return workspace.terraform
     return terraform(project, progress)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import ip_address
@@ -104,6 +105,13 @@ def is_old(crt: str, now: datetime) -> bool:
 def expiry(crt: str) -> datetime:
     """When it ends (aware, UTC)."""
     return parse(crt).not_valid_after_utc
+
+
+def fingerprint(crt: str) -> str:
+    """The SHA-256 of its public key, in hex, as `kubeadm join --discovery-token-ca-cert-hash` takes it."""
+    public = parse(crt).public_key()
+    der = public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(der).hexdigest()
 
 
 def parse(crt: str) -> x509.Certificate:

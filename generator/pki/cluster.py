@@ -7,6 +7,7 @@ from base64 import b64encode
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from enum import Enum
 from ipaddress import IPv4Network
 from secrets import choice, token_bytes, token_hex
 
@@ -19,7 +20,15 @@ from generator.store import Pair, Secrets, Token
 AUTHORITIES = ("kubernetes", "etcd", "front-proxy", "kubelet-client", "kubelet-serving")
 # A bootstrap token older than this is replaced. Masters keep the one they are told of alive, so any works.
 TOKEN_AGE = timedelta(days=7)
-ANY_AGE = timedelta.max
+
+
+class Renewal(Enum):
+    """What `ensure` replaces because of its age. What is missing is made in any case."""
+
+    NOTHING = "nothing"
+    CERTIFICATES = "certificates"
+    ALL = "certificates and the bootstrap token"
+
 
 # etcd asks the DNS for these one by one until a peer's address is among them: those that exist come first.
 _ETCD_NAMES = (*(dns_names.etcd(f"etcd{n}") for n in range(1, 10)), "localhost", "127.0.0.1")
@@ -60,18 +69,19 @@ def ensure(
     now: datetime,
     services: IPv4Network,
     names: Collection[str] = (),
-    token_age: timedelta = TOKEN_AGE,
+    renewal: Renewal = Renewal.ALL,
 ) -> Secrets:
-    """The same secrets, with what is missing made and what is near its end renewed.
+    """The same secrets, with what is missing made and, as `renewal` says, what is near its end renewed.
 
     `names` are further names and addresses by which clients reach the API. Authorities are renewed with the
     key they have, so nothing that trusts them breaks; a certificate that no longer says what it should
-    (as when the services range changed) is issued again. Fresh secrets come back equal. A bootstrap token older
-    than `token_age` is replaced.
+    (as when the services range changed) is issued again. Fresh secrets come back equal. A bootstrap token is old
+    after TOKEN_AGE.
     """
-    authorities = {name: _authority(secrets, name, now) for name in AUTHORITIES}
+    certificates, tokens = renewal is not Renewal.NOTHING, renewal is Renewal.ALL
+    authorities = {name: _authority(secrets, name, now, renew=certificates) for name in AUTHORITIES}
     issued = {
-        name: _leaf(secrets.leaves.get(name), leaf, authorities[leaf.authority], now)
+        name: _leaf(secrets.leaves.get(name), leaf, authorities[leaf.authority], now, renew=certificates)
         for name, leaf in leaves(services, names).items()
     }
     return replace(
@@ -79,7 +89,7 @@ def ensure(
         authorities=authorities,
         leaves=issued,
         keys=_keys(secrets.keys),
-        token=_token(secrets.token, now, token_age),
+        token=_token(secrets.token, now, TOKEN_AGE if tokens else timedelta.max),
     )
 
 
@@ -101,15 +111,20 @@ def expiries(secrets: Secrets) -> tuple[tuple[str, datetime], ...]:
     return tuple(sorted(ends, key=lambda item: (item[1], item[0])))
 
 
-def _authority(secrets: Secrets, name: str, now: datetime) -> Pair:
+def fingerprints(secrets: Secrets) -> dict[str, str]:
+    """The SHA-256 of each authority's public key, which stays the same when the authority is renewed."""
+    return {name: certificate.fingerprint(pair.crt) for name, pair in sorted(secrets.authorities.items())}
+
+
+def _authority(secrets: Secrets, name: str, now: datetime, *, renew: bool) -> Pair:
     pair = secrets.authorities.get(name)
-    if pair and not certificate.is_old(pair.crt, now):
+    if pair and not (renew and certificate.is_old(pair.crt, now)):
         return pair
     return certificate.authority(name, secrets.cluster, now, pair.key if pair else None)
 
 
-def _leaf(pair: Pair | None, leaf: Leaf, issuer: Pair, now: datetime) -> Pair:
-    if pair and certificate.fits(pair.crt, leaf, issuer) and not certificate.is_old(pair.crt, now):
+def _leaf(pair: Pair | None, leaf: Leaf, issuer: Pair, now: datetime, *, renew: bool) -> Pair:
+    if pair and certificate.fits(pair.crt, leaf, issuer) and not (renew and certificate.is_old(pair.crt, now)):
         return pair
     return certificate.issue(leaf, issuer, now)
 

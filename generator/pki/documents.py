@@ -18,12 +18,13 @@ from generator.registry_login import Login
 from generator.store import Pair, Secrets, Token
 from generator.topology import Topology
 
+LOGIN = "registry"  # the component that is the login to the registry
 BOOTSTRAP_GROUP = "system:bootstrappers:anywhere"
 
 
 def documents(secrets: Secrets, login: Login | None = None) -> dict[str, dict[str, str]]:
     """Component -> {file name: text}, of secrets that `ensure` completed; `login` is that to the registry."""
-    logins = {"registry": _login(secrets, login)} if login else {}
+    logins = {LOGIN: _login(secrets, login)} if login else {}
     return logins | {
         "etcd": _etcd(secrets),
         "kube-apiserver": _apiserver(secrets),
@@ -60,7 +61,7 @@ def readers(topology: Topology) -> dict[str, tuple[str, ...]]:
         "kubelet": ("master", "worker"),
         "addons": master,
         "weave": ("etcd", "master", "worker"),
-        "registry": ("etcd", "master", "worker"),
+        LOGIN: ("etcd", "master", "worker"),
     }
 
 
@@ -72,13 +73,15 @@ def version(document: Mapping[str, str]) -> str:
     return hashlib.sha256(json.dumps(dict(document), sort_keys=True).encode()).hexdigest()[:12]
 
 
-def admin_kubeconfig(secrets: Secrets, server: str) -> str:
-    """For the user's own machine, which reaches the API at `server` (a URL). UserError before the first apply."""
+def admin_kubeconfig(secrets: Secrets, server: str, name: str) -> str:
+    """For the user's own machine, which reaches the API at `server` (a URL). UserError before the first apply.
+
+    `name` is that of the context, its cluster and its user; a user's file may have those of many clusters.
+    """
     if "admin" not in secrets.leaves:
         raise UserError(f"Cluster {secrets.cluster!r} has no secrets yet.", "Run `anywhere apply` first.")
-    user = f"{secrets.cluster}-admin"
     ca, admin = _ca(secrets, "kubernetes"), secrets.leaves["admin"]
-    return kubeconfig.for_certificate(secrets.cluster, user, server, ca, admin, tls_server_name=API_SERVER)
+    return kubeconfig.for_certificate(name, name, server, ca, admin, tls_server_name=API_SERVER)
 
 
 def _etcd(secrets: Secrets) -> dict[str, str]:

@@ -130,4 +130,5 @@ def _definition(path: Path, cluster: Cluster, registry: domain.Registry | None) 
         ssh_keys=tuple(dict.fromkeys(spec.access.ssh_keys)),
         api_names=tuple(dict.fromkeys(spec.access.api_names)),
         providers=cluster.providers.sections(),
+        age_recipients=tuple(dict.fromkeys(spec.access.age_recipients)),
     )

@@ -185,6 +185,9 @@ _LOCKED: Mapping[str, Rule] = {
         on={"aws": LIVE, "gce": LIVE},
         judge=_where_any_changes(NEVER),
     ),
+    "lock.secrets": Rule(
+        LIVE, "It records what secrets there are; `apply` and `secrets update` keep it true.", compared=False
+    ),
     "lock.facts.aws.region": _AS_DEFINED,
     "lock.facts.aws.account": Rule(NEVER, "Nothing moves between accounts.", judge=_where_both_are_given),
     "lock.facts.aws.zones": _PLACES,
@@ -207,7 +210,10 @@ CHANGES: Mapping[str, Rule] = {
     "metadata.name": Rule(
         NEVER, "Another name is another cluster, with secrets and a state of its own.", compared=False
     ),
-    "spec.kubernetes.version": Rule(LIVE, "After `images lock`: containers are replaced, machines stay."),
+    "spec.kubernetes.version": Rule(
+        LIVE,
+        "After `images lock`: containers are replaced, machines stay. No step back, and no minor version is skipped.",
+    ),
     "spec.etcd.count": Rule(NEVER, _MEMBERS),
     "spec.etcd.size": _SIZE,
     "spec.etcd.arch": _ARCH,
@@ -264,6 +270,9 @@ CHANGES: Mapping[str, Rule] = {
         "Also where a key is removed. The way in, such as AWS's endpoint for ssh, is live; on GCE the keys are OS"
         " Login's.",
         on={"gce": LIVE},
+    ),
+    "spec.access.age_recipients": Rule(
+        LIVE, "`anywhere secrets recrypt` encrypts to the new list; keys stay the same.", compared=False
     ),
     "providers.local.machines": Rule(
         NEVER, "Machines of two kinds share no network. `auto` keeps what there is.", judge=_where_kind_changes

@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
+from generator import recipients
 from generator.decode import nearest, wrong
 from generator.definition import ADDONS, ARCHITECTURES, DRIVERS, MINORS, SIZES, VERSION
 from generator.source import shown
@@ -232,6 +233,15 @@ def api_name(value: str) -> str:
     raise wrong(f"{shown(value)} is neither a DNS name nor an address", hint)
 
 
+def age_recipient(value: str) -> str:
+    """The public half of an age key."""
+    if value.upper().startswith("AGE-SECRET-KEY-"):
+        raise wrong("is a private age key, and should be a public one", "age-keygen -y prints it; make a new key")
+    if not recipients.is_valid(value):
+        raise wrong(f"{shown(value)} is not an age recipient", "age1..., as `anywhere secrets key` prints yours")
+    return value
+
+
 def label_key(key: str) -> str:
     """A label's key: `name` or `prefix/name`."""
     prefix, slash, name = key.rpartition("/")
@@ -305,6 +315,7 @@ ApiName = Annotated[str, AfterValidator(api_name)]
 ProxyUrl = Annotated[str, AfterValidator(proxy_url)]
 Direct = Annotated[str, AfterValidator(direct)]
 SshKey = Annotated[str, AfterValidator(ssh_key)]
+AgeRecipient = Annotated[str, AfterValidator(age_recipient)]
 LabelKey = Annotated[str, AfterValidator(node_label_key)]
 LabelValue = Annotated[str, AfterValidator(label_value)]
 Taint = Annotated[str, AfterValidator(taint)]

@@ -39,6 +39,16 @@ class PackagesEntry(Strict):
     size: int = Field(ge=0)
 
 
+class PublicSecretsEntry(Strict):
+    authorities: dict[Text, Hex]
+    documents: dict[Text, Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]]
+
+
+class SecretsEntry(Strict):
+    store: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+    targets: dict[Text, PublicSecretsEntry]
+
+
 class LockFile(Strict):
     apiVersion: Literal["anywhere/v1"]  # noqa: N815 (the key in the file)
     kind: Literal["Lock"]
@@ -49,3 +59,4 @@ class LockFile(Strict):
     base: BaseEntry | None = None
     blocks: Annotated[dict[fields.PoolName, Annotated[int, Field(ge=0)]], AfterValidator(_apart)]
     facts: dict[str, dict[str, Any]] = {}
+    secrets: SecretsEntry | None = None

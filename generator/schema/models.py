@@ -170,6 +170,11 @@ class Access(Strict):
         description="Further names and addresses of the API, for its certificate.",
         examples=[["api.example.com", "203.0.113.10"]],
     )
+    age_recipients: fields.Items[fields.AgeRecipient] = Field(
+        default=(),
+        description="The age keys, each by its public half, that open the secrets beside the definition.",
+        examples=[["age1..."]],
+    )
 
 
 class Spec(Strict):

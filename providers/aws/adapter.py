@@ -20,6 +20,7 @@ class Aws(Cloud):
     """The adapter of the target `aws`. It keeps its clients and what consoles said between calls."""
 
     name = "aws"
+    identity = ("region", "account")
     addresses = Addresses(
         machine="aws_instance.machine",
         etcd_disk="aws_ebs_volume.etcd",

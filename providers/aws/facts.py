@@ -48,7 +48,7 @@ def account(session: Session) -> str:
 def settings(definition: Definition, lock: Lock) -> dict[str, Any]:
     """Terraform's `settings` of AWS. Pure."""
     aws, facts = section.of(definition), locked.facts(lock, "aws", definition.path)
-    _agree(definition, facts)
+    _agree(definition, lock)
     _fit(definition)
     return {
         "region": aws.region,
@@ -83,17 +83,13 @@ def _vpc(vpc: Vpc | None, facts: Mapping[str, Any]) -> dict[str, Any] | None:
     }
 
 
-def _agree(definition: Definition, facts: Mapping[str, Any]) -> None:
+def _agree(definition: Definition, lock: Lock) -> None:
     """UserError where the lock was made for something else than the definition asks for."""
-    aws = section.of(definition)
+    aws, facts = section.of(definition), lock.facts["aws"]
     asked = aws.vpc.subnets if aws.vpc else ()
     wrong = []
-    if facts["region"] != aws.region:
-        wrong.append(f"is of region {facts['region']}, the definition of {aws.region}")
-    if aws.account and facts.get("account") != aws.account:
-        wrong.append(f"is of account {facts.get('account', 'unknown')}, the definition of {aws.account}")
     if {subnet["id"] for subnet in facts.get("subnets", ())} != set(asked):
         wrong.append("has other subnets than providers.aws.vpc")
     if aws.vpc is None and aws.zones and set(aws.zones) != set(facts["zones"]):
         wrong.append("has other zones than providers.aws.zones")
-    locked.agree(definition, "aws", aws, facts, wrong)
+    locked.agree(definition, "aws", aws, lock, {"region": aws.region, "account": aws.account}, wrong)

@@ -91,7 +91,8 @@ def _credentials(plan: Plan) -> str:
         file = "definition" if given else "lock"
         raise UserError(
             f"The credentials are of account {who['Account']} ({who['Arn']}), and the {file} is of account {wanted}.",
-            f"Name a profile of {wanted} in AWS_PROFILE, or refresh the lock: {plan.relock}",
+            f"Name a profile of {wanted} in AWS_PROFILE. If the cluster was never applied, you can refresh the lock:"
+            f" {plan.relock}",
         )
     return f"account {who['Account']}, {who['Arn']}"
 

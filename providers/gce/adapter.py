@@ -20,6 +20,7 @@ class Gce(Cloud):
     """The adapter of the target `gce`. It keeps its clients and what consoles said between calls."""
 
     name = "gce"
+    identity = ("project", "project_number", "region")
     addresses = Addresses(
         machine="google_compute_instance.machine",
         etcd_disk="google_compute_disk.etcd",

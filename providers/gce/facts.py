@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -39,7 +38,7 @@ def settings(definition: Definition, lock: Lock) -> dict[str, Any]:
     """Terraform's `settings` of GCE. Pure."""
     gce, facts = section.of(definition), locked.facts(lock, "gce", definition.path)
     _fit(definition)
-    _agree(definition, facts)
+    _agree(definition, lock)
     return {
         "project": gce.project,
         "project_number": facts["project_number"],
@@ -66,18 +65,14 @@ def _fit(definition: Definition) -> None:
         )
 
 
-def _agree(definition: Definition, facts: Mapping[str, Any]) -> None:
+def _agree(definition: Definition, lock: Lock) -> None:
     """UserError where the lock was made for something else than the definition asks for."""
-    gce = section.of(definition)
+    gce, facts = section.of(definition), lock.facts["gce"]
     asked = [gce.network.subnetwork] if gce.network else []
     named = {"project": gce.project, "region": gce.region, "project_number": gce.project_number}
-    wrong = [
-        f"is of {key} {facts[key]}, the definition of {value}"
-        for key, value in named.items()
-        if value and facts[key] != value
-    ]
+    wrong = []
     if [subnet["id"] for subnet in facts.get("subnets", ())] != asked:
         wrong.append("has another subnetwork than providers.gce.network")
     if gce.zones and set(gce.zones) != set(facts["zones"]):
         wrong.append("has other zones than providers.gce.zones")
-    locked.agree(definition, "gce", gce, facts, wrong)
+    locked.agree(definition, "gce", gce, lock, named, wrong)

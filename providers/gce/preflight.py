@@ -109,7 +109,7 @@ def _project(plan: Plan) -> str:
         file = "definition" if given else "lock"
         raise UserError(
             f"Project {plan.session.project} has the number {found}, and the {file} has {wanted}.",
-            f"Fix providers.gce, or refresh the lock: {plan.relock}",
+            f"Fix providers.gce. If the cluster was never applied, you can refresh the lock: {plan.relock}",
         )
     return f"{plan.session.project}, number {found}"
 

@@ -51,6 +51,7 @@ class Local:
     """The adapter of the target `local`."""
 
     name = "local"
+    identity: tuple[str, ...] = ()
     installs_packages = False
     manages_workers = False
     etcd_disk = ETCD_DISK

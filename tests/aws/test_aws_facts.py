@@ -126,7 +126,7 @@ def test_a_lock_of_something_else(environment, provider, defined, locked):
     assert message == (
         "The lock is of region us-east-1, the definition of eu-west-1, and has no machine image for amd64."
     )
-    assert hint.startswith("Refresh it: anywhere images lock ") and hint.endswith("cluster.yaml --provider aws")
+    assert hint.startswith("Refresh the lock: anywhere images lock ") and hint.endswith("cluster.yaml --provider aws")
 
 
 def test_no_section(provider, defined):

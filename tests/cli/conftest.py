@@ -5,12 +5,12 @@ import json
 
 import pytest
 
-from generator import lock, pki, render
+from generator import lock, pki, render, store
 from generator.cli.phases import show
 from generator.definition import Definition
 from generator.images import catalog
-from generator.lock import Lock
-from generator.operations import artifacts, cluster_secrets, project
+from generator.lock import Base, Lock
+from generator.operations import artifacts, project, secrets_update
 from generator.schema import load
 from tests.cli.target import DEFINITION, MAIN, WORKS, Nowhere, pinned
 from tests.test_kubernetes import Api, serve
@@ -19,7 +19,14 @@ from tests.test_kubernetes import Api, serve
 @pytest.fixture
 def home(tmp_path, monkeypatch):
     """A user who has nothing yet."""
-    for name in ("ANYWHERE_AGE_KEY", "ANYWHERE_PROVIDER", "ANYWHERE_YES", "ANYWHERE_IMAGES", "ANYWHERE_DEBUG"):
+    for name in (
+        "ANYWHERE_AGE_KEY",
+        "ANYWHERE_AGE_RECIPIENTS",
+        "ANYWHERE_PROVIDER",
+        "ANYWHERE_YES",
+        "ANYWHERE_IMAGES",
+        "ANYWHERE_DEBUG",
+    ):
         monkeypatch.delenv(name, raising=False)
     for name in ("CONFIG", "CACHE", "DATA"):
         monkeypatch.setenv(f"XDG_{name}_HOME", str(tmp_path / name.lower()))
@@ -44,9 +51,17 @@ def nowhere(definition, monkeypatch):
     loaded: Definition = load(definition)
     images = pinned(catalog.wanted(loaded.kubernetes, "flannel"))
     lock.write(
-        lock.path_beside(definition), Lock(loaded.kubernetes, "flannel", {"amd64": images}, None, {}, {"local": {}})
+        lock.path_beside(definition),
+        Lock(
+            *(loaded.kubernetes, "flannel", {"amd64": images}),
+            base=Base("debian-archive", "c" * 64),
+            blocks={"general": 0},
+            facts={"local": {}},
+        ),
     )
-    secrets = cluster_secrets.ensure(project.open_project(definition, "local", None), show(io.StringIO()))
+    opened = project.open_project(definition, "local", None)
+    secrets_update.run(opened, show(io.StringIO()))
+    secrets = store.read(definition, "quickstart").targets["local"]
     server = serve(pki.documents(secrets)["kube-apiserver"], definition.parent)
     answers = {path: json.dumps(answer).encode() for path, answer in WORKS.items()}
     monkeypatch.setattr(Api, "answers", Api.answers | answers)

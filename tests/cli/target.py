@@ -67,6 +67,7 @@ class Nowhere:
     """A target whose machines are words."""
 
     name = "local"
+    identity = ("region",)
     poll = 0.01
     installs_packages = False
     manages_workers = False

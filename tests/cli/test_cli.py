@@ -21,7 +21,7 @@ from tests.cli.target import DEFINITION, run
 
 VERBS = {
     *("init", "validate", "schema", "render", "plan", "apply", "destroy"),
-    *("status", "kubeconfig", "ssh", "logs", "images", "doctor", "env", "backend"),
+    *("status", "kubeconfig", "ssh", "logs", "images", "doctor", "env", "backend", "secrets"),
 }
 HEAVY = {"rich", "pydantic", "ruamel.yaml", "cryptography", "jinja2", "grpc", "boto3", "google.protobuf"}
 

@@ -5,7 +5,6 @@ import subprocess
 
 import pytest
 
-from generator import pki
 from generator.cli.phases import show
 from generator.operations import cluster_secrets, project
 
@@ -14,7 +13,9 @@ NAMES = "  access: {api_names: [api.example.com, 203.0.113.10, '2001:DB8::10']}\
 
 def documents(definition):
     opened = project.open_project(definition, "local", None)
-    return pki.documents(cluster_secrets.ensure(opened, show(io.StringIO())))
+    prepared = cluster_secrets.prepare(opened, None)
+    cluster_secrets.keep(opened, prepared, show(io.StringIO()))
+    return prepared.known.documents
 
 
 def verified(documents, folder, option, name):

@@ -8,11 +8,10 @@ import stat
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from generator import cli, store
+from generator import cli
 from generator.cli.phases import Phases, show
 from generator.operations import cluster_secrets, project
 from providers import Check
@@ -85,41 +84,12 @@ def test_an_apply_interrupted_in_any_phase_goes_on(nowhere, home, title, moment,
 
 def test_the_age_key_that_is_made_is_told_once(definition, home):
     opened, stream = project.open_project(definition, "local", None), io.StringIO()
-    cluster_secrets.ensure(opened, show(stream))
+    cluster_secrets.keep(opened, cluster_secrets.prepare(opened, None), show(stream))
     key = home / "config" / "anywhere" / "age.key"
     assert f"{key} was made" in stream.getvalue() and "Keep a copy of that key" in stream.getvalue()
     again = io.StringIO()
-    cluster_secrets.ensure(opened, show(again))
+    cluster_secrets.keep(opened, cluster_secrets.prepare(opened, None), show(again))
     assert again.getvalue() == ""
-
-
-def aged(definition, days):
-    """Have the bootstrap token of a cluster be that old; the token."""
-
-    def change(secrets):
-        made = (datetime.now(UTC) - timedelta(days=days)).replace(microsecond=0)
-        return replace(secrets, token=replace(secrets.token, made=made))
-
-    return store.update(definition, "quickstart", change).token
-
-
-@pytest.mark.parametrize(
-    ("verb", "days", "kept"),
-    [
-        (("plan",), 6, True),
-        (("plan",), 800, True),
-        (("render",), 6, True),
-        (("render",), 8, False),
-        (("env",), 6, True),
-        (("env",), 8, False),
-        (("apply", "--yes", "--timeout", "20"), 6, True),
-        (("apply", "--yes", "--timeout", "20"), 8, False),
-    ],
-)
-def test_only_what_gives_machines_a_token_makes_one_anew(nowhere, definition, verb, days, kept):
-    token = aged(definition, days)
-    assert run(*verb) == 0
-    assert (store.read(definition, "quickstart").token == token) is kept
 
 
 def test_plan_says_what_changes_by_exit_status_and_json(nowhere, capsys):
@@ -182,7 +152,6 @@ def test_nothing_is_destroyed_where_nobody_agrees(nowhere, home, capsys, monkeyp
 def test_the_folder_of_another_cluster_is_refused(nowhere, home, definition, capsys):
     run("apply", "--yes", "--timeout", "20")
     definition.write_text(DEFINITION.replace("quickstart", "other"))
-    (home / "cluster.secrets.age").unlink()
     assert run("plan", "--out", home / ".anywhere" / "quickstart-local") == 1
     assert "holds the Terraform state of cluster 'quickstart'" in capsys.readouterr().err
 

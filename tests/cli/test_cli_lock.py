@@ -98,7 +98,7 @@ def test_images_lock_pins_images_base_and_addresses(nowhere, definition, monkeyp
     monkeypatch.setattr(lock_file.image_cache, "resolve", lambda wanted, *rest: pinned(wanted))
     path = lock.path_beside(definition)
     path.unlink()
-    assert run("plan") == 0  # makes it the first time
+    assert run("images", "lock") == 0
     made = lock.read(path)
     assert {"hyperkube", "etcd", "pause"} <= made.images["amd64"].keys()
     assert made.base == Base("debian-archive", "c" * 64) and made.blocks == {"general": 0}

@@ -81,7 +81,7 @@ def test_json_and_markdown_have_the_same_content_and_no_secret(cluster, definiti
     ]
     assert found and all(row in request for row in found) and said in request
     assert request.startswith("### Plan for cluster quickstart on local\n")
-    for secret in values(store.read(definition, "quickstart")).values():
+    for secret in values(store.read(definition, "quickstart").targets["local"]).values():
         assert secret not in program + request
 
 

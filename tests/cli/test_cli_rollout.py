@@ -15,6 +15,7 @@ from generator.definition import SIZES
 from generator.errors import UserError
 from generator.kubernetes import Node
 from generator.operations import cluster_api, kubeconfig, patience, readiness, rollout
+from generator.operations.cluster_secrets import Known
 from generator.operations.review import Review
 from generator.operations.workspace import Workspace
 from generator.terraform import Change, Plan
@@ -125,7 +126,7 @@ def roll(monkeypatch):
         for module in (patience, readiness, rollout):
             monkeypatch.setattr(module, "time", world.clock)
         project = SimpleNamespace(definition=None, provider=world, release=RELEASE, name="c")
-        work = Workspace(project, None, world.topology, {}, world)
+        work = Workspace(project, None, world.topology, Known({}, {}, new=False), world)
         whole = work.terraform.plan({})
         taken = rollout.batches(work, whole)
         rest = rollout.run(work, whole, taken, show(io.StringIO()), [], timeout)

@@ -94,7 +94,7 @@ def test_a_saved_plan_is_private_and_has_no_secret(saved, definition):
     assert stat.S_IMODE(saved.stat().st_mode) == 0o600
     with zipfile.ZipFile(saved) as archive:
         assert json.loads(archive.read("origin.json"))["cluster"] == "quickstart"
-    secrets = store.read(definition, "quickstart")
+    secrets = store.read(definition, "quickstart").targets["local"]
     outer = secrets_scan.opened("saved.plan", saved.read_bytes())
     members = {name: data for member in outer.items() for name, data in secrets_scan.opened(*member).items()}
     assert "saved.plan/terraform.tfplan/tfplan" in members  # Terraform's plan is an archive as well

@@ -1,10 +1,12 @@
 """The steps of each verb, in order, and each guard as the verb calls it: without the call, a test here fails."""
 
 import json
+import shutil
+from dataclasses import replace
 
 import pytest
 
-from generator import render
+from generator import lock, render
 from generator.operations import apply, artifacts, destroy, plan
 from generator.operations.steps import Step, run
 from providers import Check
@@ -18,6 +20,9 @@ COMPARE = (
     "Refuse changes of fields that never change",
 )
 APPLY = (
+    "Refuse the state of another cluster",
+    "Resolve what the lock lacks",
+    "Make or renew the secrets, in memory",
     "Render the folder",
     "Check that the target can hold the cluster",
     *COMPARE,
@@ -36,6 +41,9 @@ APPLY = (
 )
 WHERE_NOTHING_CHANGES = (*APPLY[:9], *APPLY[13:])
 PLAN = (
+    "Refuse the state of another cluster",
+    "Resolve what the lock lacks, without making anything",
+    "Look up the versions of the secrets",
     "Render the folder",
     "Warn where the target cannot hold the cluster",
     *COMPARE,
@@ -174,9 +182,11 @@ def test_destroy_first_deletes_what_the_cluster_created(cluster, home, monkeypat
 
 
 def rename(home, definition):
-    """Make the definition one of another cluster, with secrets of its own."""
+    """Make the definition one of another cluster, which is new."""
     definition.write_text(DEFINITION.replace("quickstart", "other"))
     (home / "cluster.secrets.age").unlink()
+    path = lock.path_beside(definition)
+    lock.write(path, replace(lock.read(path), secrets=None))
 
 
 @pytest.mark.parametrize("verb", [("plan",), ("render",), ("apply", "--yes"), ("kubeconfig",), ("destroy", "--yes")])
@@ -209,3 +219,28 @@ def test_no_verb_works_on_the_remote_state_of_another_cluster(nowhere, backend, 
     assert target.run(*verb) == 1
     assert "The backend holds the Terraform state of cluster 'quickstart', not of 'other'." in capsys.readouterr().err
     assert backend.read_bytes() == before
+
+
+def forget(home, definition):
+    """A fresh checkout of a cluster whose store was lost, by a lock that knows no store."""
+    shutil.rmtree(home / ".anywhere")
+    (home / "cluster.secrets.age").unlink()
+    path = lock.path_beside(definition)
+    lock.write(path, replace(lock.read(path), secrets=None))
+
+
+@pytest.mark.parametrize("verb", [("plan",), ("apply", "--yes")])
+def test_no_keys_are_made_for_a_cluster_that_a_remote_state_has(nowhere, backend, home, definition, verb, capsys):
+    assert target.run("apply", "--yes", "--timeout", "20") == 0
+    before = backend.read_bytes()
+    forget(home, definition)
+    assert target.run(*verb) == 1
+    assert "but cluster.secrets.age has no keys of local." in capsys.readouterr().err
+    assert backend.read_bytes() == before and not (home / "cluster.secrets.age").exists()
+
+
+def test_a_cluster_whose_secrets_are_lost_can_be_destroyed(nowhere, backend, home, definition):
+    assert target.run("apply", "--yes", "--timeout", "20") == 0
+    shutil.rmtree(home / ".anywhere")
+    (home / "cluster.secrets.age").unlink()
+    assert target.run("destroy", "--yes") == 0 and "terraform_data" not in backend.read_text()

@@ -59,6 +59,8 @@ class CloudCluster(Kubernetes):
 
     def _apply(self) -> None:
         """Render, and have Terraform say what it would make."""
+        self._anywhere("images", "lock")
+        self._anywhere("secrets", "update")
         self._anywhere("render", "--out", str(self._tree))
         for line in self._anywhere("env").splitlines():
             name, _, value = shlex.split(line)[1].partition("=")
@@ -68,7 +70,7 @@ class CloudCluster(Kubernetes):
         self.take_program(self._file.with_name("cluster.lock.yaml"))
 
     def _anywhere(self, verb: str, *arguments: str) -> str:
-        words = [verb, str(self._file), "--provider", self._target, *arguments]
+        words = [verb, *arguments, str(self._file), "--provider", self._target]
         command = [sys.executable, "-m", "generator.cli", *words]
         done = subprocess.run(command, env=self._environment, cwd=ROOT, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"anywhere {verb}: {done.returncode}\n{done.stdout}\n{done.stderr}"

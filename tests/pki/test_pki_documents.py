@@ -9,6 +9,7 @@ from ruamel.yaml import YAML
 
 from generator import pki
 from generator.definition import Size
+from generator.registry_login import Login
 from generator.topology import Machine, Topology
 
 ROOTS_NEVER_GIVEN = ("kubernetes", "etcd", "front-proxy")
@@ -64,7 +65,7 @@ def test_root_keys_are_in_no_document_and_kubelet_keys_in_the_controller_manager
         document: publics(key for text in files.values() for key in private_keys(text))
         for document, files in documents.items()
     }
-    held["admin"] = publics(private_keys(pki.admin_kubeconfig(secrets, "https://127.0.0.1:6443")))
+    held["admin"] = publics(private_keys(pki.admin_kubeconfig(secrets, "https://127.0.0.1:6443", "star-wars-aws")))
     assert all(held[name] for name in ("etcd", "kube-apiserver", "kube-scheduler", "addons", "admin"))
     for name in ROOTS_NEVER_GIVEN:
         assert [document for document, keys in held.items() if keys & authority[name]] == []
@@ -141,3 +142,14 @@ def test_each_document_is_for_the_roles_that_run_it():
     assert pki.readers(apart)["kubelet"] == ("master", "worker")
     for component in ("weave", "registry"):
         assert pki.readers(apart)[component] == ("etcd", "master", "worker")
+
+
+def test_every_document_has_a_secret_that_nobody_finds_by_trying(secrets):
+    """Its version, a digest of it, is public."""
+    documents = pki.documents(secrets, Login("registry.example.com", "puller", "guessed"))
+    long = {secrets.keys["weave"], secrets.token.secret, documents["registry"]["salt"]}
+    assert len(secrets.keys["weave"]) == 64 and len(secrets.token.secret) == 16  # 256 and 82 bits of chance
+    assert len(documents["registry"]["salt"]) == 64
+    for name, document in documents.items():
+        text = "".join(document.values())
+        assert any(secret in text for secret in long) or any(map(private_keys, document.values())), name

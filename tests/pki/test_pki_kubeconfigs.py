@@ -35,15 +35,16 @@ def test_kubeconfigs_authenticate_to_the_api(documents, document, common_name, o
 
 
 def test_kubeconfig_context_names_its_cluster_and_user(secrets):
-    config = yaml(pki.admin_kubeconfig(secrets, "https://127.0.0.1:16443"))
+    config = yaml(pki.admin_kubeconfig(secrets, "https://127.0.0.1:16443", "star-wars-aws"))
     context = config["contexts"][0]
-    assert config["current-context"] == context["name"] == "star-wars"
+    assert config["current-context"] == context["name"] == "star-wars-aws"
     assert context["context"] == {"cluster": config["clusters"][0]["name"], "user": config["users"][0]["name"]}
+    assert context["context"] == {"cluster": "star-wars-aws", "user": "star-wars-aws"}
 
 
 def test_admin_kubeconfig_is_for_an_address_of_the_callers(secrets):
     server = 'https://[::1]:6443/"odd\n'
-    config = yaml(pki.admin_kubeconfig(secrets, server))
+    config = yaml(pki.admin_kubeconfig(secrets, server, "star-wars-aws"))
     cluster = config["clusters"][0]["cluster"]
     assert cluster["server"] == server
     assert cluster["tls-server-name"] == "kube-apiserver.weave.local"
@@ -53,4 +54,4 @@ def test_admin_kubeconfig_is_for_an_address_of_the_callers(secrets):
 
 def test_admin_kubeconfig_before_the_first_apply_says_so():
     with pytest.raises(UserError, match="no secrets yet"):
-        pki.admin_kubeconfig(Secrets("star-wars"), "https://127.0.0.1:6443")
+        pki.admin_kubeconfig(Secrets("star-wars"), "https://127.0.0.1:6443", "star-wars-aws")

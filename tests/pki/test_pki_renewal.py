@@ -19,7 +19,7 @@ def test_fresh_secrets_come_back_equal(secrets):
 
 def test_the_token_is_made_anew_after_seven_days_and_nothing_else(secrets):
     names = ("api.example.com", "203.0.113.7")
-    assert pki.ensure(secrets, NOW + timedelta(days=8), SERVICES, names, pki.ANY_AGE) == secrets
+    assert pki.ensure(secrets, NOW + timedelta(days=8), SERVICES, names, pki.Renewal.CERTIFICATES) == secrets
     later = pki.ensure(secrets, NOW + timedelta(days=8), SERVICES, names)
     assert later.token.id != secrets.token.id
     assert replace(later, token=secrets.token) == secrets

@@ -1,0 +1,106 @@
+"""The store is never replaced by accident: missing, swapped, or changed meanwhile, it stops whatever would go on."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from generator import lock as locks
+from generator import pki, store
+from generator.agekey import default_path
+from generator.errors import UserError
+from generator.lock import Lock, PublicSecrets
+from generator.operations.project import Project
+from generator.store import Secrets, Store
+from generator.terraform import read_state
+
+
+def check_present(project: Project, lock: Lock | None) -> None:
+    """UserError where there is no store and the cluster is not new: its lock knows one, or a state has its machines."""
+    path = store.path_beside(project.definition.path)
+    if path.exists():
+        return
+    if lock and lock.secrets:
+        beside = locks.path_beside(project.definition.path)
+        gone = f" If the cluster is gone for good, and only then, delete {beside} as well."
+        raise _missing(path, f"{beside} belongs to them (store {lock.secrets.store})", gone)
+    if _is_applied(project):
+        raise _missing(path, f"{project.folder} has the Terraform state of cluster {project.name}")
+
+
+def check_exists(project: Project) -> None:
+    """UserError where there is no store."""
+    path = store.path_beside(project.definition.path)
+    if not path.exists():
+        raise _missing(path, "there is nothing to encrypt")
+
+
+def check_matches(project: Project, lock: Lock | None, found: Store) -> None:
+    """UserError where `found` is not the store that `lock` knows, or lacks the keys of a target that runs."""
+    path, beside = store.path_beside(project.definition.path), locks.path_beside(project.definition.path)
+    if lock and lock.secrets:
+        if found.id not in ("", lock.secrets.store):
+            raise _other(path, f"{beside} belongs to store {lock.secrets.store}, and this is store {found.id}")
+        for target, public in lock.secrets.targets.items():
+            if differing := _differing(public, found.targets.get(target)):
+                raise _other(path, f"its {differing} of {target} is not the one that {beside} records")
+    if project.provider.name not in found.targets and _is_applied(project):
+        raise without_keys(project)
+
+
+def without_keys(project: Project) -> UserError:
+    """The error where a state has the machines of a target that the store has no keys of."""
+    path, target = store.path_beside(project.definition.path), project.provider.name
+    return UserError(
+        f"The Terraform state says that cluster {project.name} is on {target}, but {path} has no keys of {target}.",
+        f"{_restore(path)} Bring {locks.path_beside(project.definition.path).name} of the same time as well. New keys"
+        " would cut off every machine, so none are made.",
+    )
+
+
+def check_unchanged(project: Project, before: Secrets | None, now: Secrets | None) -> None:
+    """UserError where the secrets of the target are others by now than those that the plan was made from."""
+    if before != now:
+        raise UserError(
+            f"The secrets in {store.path_beside(project.definition.path)} were changed by somebody else meanwhile.",
+            "Nothing was applied. Run the same command again.",
+        )
+
+
+def check_key_may_be_made(project: Project) -> None:
+    """UserError where the definition lists who may open the store, and this computer has no age key yet."""
+    if project.definition.age_recipients:
+        raise UserError(
+            f"There is no age key: {default_path()} does not exist. A new one would not be among"
+            " spec.access.age_recipients.",
+            "Run `anywhere secrets key`, which makes one, and add what it prints to the list.",
+        )
+
+
+def _is_applied(project: Project) -> bool:
+    """Whether the folder has a state with resources. A remote one is looked at once Terraform has opened it."""
+    return bool(read_state(project.folder / "terraform.tfstate").get("resources"))
+
+
+def _differing(public: PublicSecrets, secrets: Secrets | None) -> str:
+    """What of the authorities is missing or another one, "" where all are as recorded."""
+    there = pki.fingerprints(secrets) if secrets else {}
+    return next((f"{name} CA" for name, digest in public.authorities.items() if there.get(name) != digest), "")
+
+
+def _missing(path: Path, why: str, hint: str = "") -> UserError:
+    others = sorted(other.name for other in path.parent.glob("*.secrets.age"))
+    beside = f" There is {', '.join(others)}: was the definition renamed? Rename it too." if others else ""
+    return UserError(
+        f"The secrets {path} are missing, and {why}. No new ones are made: they would cut off every machine.",
+        f"{_restore(path)}{beside}{hint}",
+    )
+
+
+def _other(path: Path, why: str) -> UserError:
+    return UserError(f"{path} is not the store of this cluster: {why}.", _restore(path))
+
+
+def _restore(path: Path) -> str:
+    quoted = shlex.quote(str(path))
+    return f"Bring it back: git checkout HEAD -- {quoted}, or from a backup. `git log -- {quoted}` shows where it was."
