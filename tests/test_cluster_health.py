@@ -63,7 +63,7 @@ def cluster(tmp_path, secrets, monkeypatch):
     server = serve(pki.documents(secrets)["kube-apiserver"], tmp_path)
     server.RequestHandlerClass = living(made)
     made.kubeconfig = tmp_path / "kubeconfig"
-    made.kubeconfig.write_text(pki.admin_kubeconfig(secrets, f"https://127.0.0.1:{server.server_port}"))
+    made.kubeconfig.write_text(pki.admin_kubeconfig(secrets, f"https://127.0.0.1:{server.server_port}", "c-local"))
     for module in (patience, cluster_health):
         monkeypatch.setattr(module, "time", made.clock)
     observed = tuple(Observed(m.name, True, m.address, READY) for m in topology.machines)

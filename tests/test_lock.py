@@ -132,11 +132,19 @@ def test_a_lock_that_matches():
 def test_a_lock_that_does_not_match_says_all_that_differs():
     other = replace(STAR_WARS, kubernetes="v1.35.9", network=replace(STAR_WARS.network, driver="flannel"))
     with pytest.raises(UserError) as caught:
-        lock.check(LOCK, other, [*LOCK.images["amd64"], "ghost"], "aws")
+        lock.check(replace(LOCK, secrets=None), other, [*LOCK.images["amd64"], "ghost"], "aws")
     assert "v1.35.9" in caught.value.message
     assert "flannel" in caught.value.message
     assert "no image called ghost for amd64" in caught.value.message
     assert caught.value.hint == "Refresh the lock: anywhere images lock cluster.yaml --provider aws"
+
+
+def test_another_driver_than_a_cluster_has_is_to_be_put_back():
+    """`images lock` would refuse it."""
+    other = replace(STAR_WARS, network=replace(STAR_WARS.network, driver="flannel"))
+    with pytest.raises(UserError, match="the network driver is weave in the lock and flannel in") as caught:
+        lock.check(LOCK, other, LOCK.images["amd64"], "aws")
+    assert caught.value.hint.startswith("Put back driver: weave: ") and "images lock" not in caught.value.hint
 
 
 def test_a_definition_of_an_older_version_is_told_of_the_way_back():

@@ -6,6 +6,7 @@ from ipaddress import IPv4Network
 import pytest
 
 from generator.errors import UserError
+from generator.lock import StoreRecord
 from providers import load
 
 ZONES = ["eu-west-1a", "eu-west-1b", "eu-west-1c"]
@@ -127,6 +128,9 @@ def test_a_lock_of_something_else(environment, provider, defined, locked):
         "The lock is of region us-east-1, the definition of eu-west-1, and has no machine image for amd64."
     )
     assert hint.startswith("Refresh the lock: anywhere images lock ") and hint.endswith("cluster.yaml --provider aws")
+    applied = replace(locked(facts), secrets=StoreRecord("0" * 32, {}))
+    message, hint = refused(provider.settings, defined(), applied)
+    assert hint.startswith("Put back region: us-east-1: ") and "images lock" not in hint
 
 
 def test_no_section(provider, defined):

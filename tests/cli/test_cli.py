@@ -113,7 +113,7 @@ def test_init_writes_a_valid_definition_once(home, capsys):
     assert run("validate", folder / "cluster.yaml") == 0
     assert load(folder / "cluster.yaml").name == "my-cluster"
     assert run("init", folder / "cluster.yaml") == 1
-    assert "is there already" in capsys.readouterr().err
+    assert "cluster.yaml already exists." in capsys.readouterr().err
 
 
 def test_validate_gives_its_problems_to_machines(definition, capsys):
@@ -129,7 +129,7 @@ def test_init_refuses_what_no_definition_may_have(home, capsys):
     assert run("init", "--name", "My Cluster") == 1
     assert "--name: " in capsys.readouterr().err and not (home / "cluster.yaml").exists()
     assert run("init", "nowhere/cluster.yaml") == 1
-    assert "There is not a folder nowhere." in capsys.readouterr().err
+    assert "The folder nowhere does not exist." in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,9 @@ def cluster(nowhere, monkeypatch, definition):
     url = re.search(r"https://127\.0\.0\.1:\d+", nowhere.main)[0]
     kubeconfig = project.open_project(definition, "local", None).kubeconfig
     kubeconfig.parent.mkdir(parents=True)
-    kubeconfig.write_text(pki.admin_kubeconfig(store.read(definition, "quickstart"), url))
+    kubeconfig.write_text(
+        pki.admin_kubeconfig(store.read(definition, "quickstart").targets["local"], url, "quickstart-local")
+    )
     nowhere.answer = lambda path, answer: monkeypatch.setitem(Api.answers, path, json.dumps(answer).encode())
     nowhere.answer_text = lambda path, text: monkeypatch.setitem(Api.answers, path, text.encode())
     return nowhere

@@ -310,8 +310,8 @@ def test_one_that_is_updated_without_a_start_is_not_waited_for(roll):
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        ({address("master1"): "replace"}, "more to change by now"),
-        ({address("etcd1"): "update"}, "more to change by now"),
+        ({address("master1"): "replace"}, "More has to change now than you approved"),
+        ({address("etcd1"): "update"}, "More has to change now than you approved"),
         ({'aws_ebs_volume.etcd["etcd3"]': "delete"}, "destroys what etcd holds on etcd3"),
     ],
 )
@@ -340,7 +340,7 @@ def test_a_batch_that_grew_since_it_was_agreed_to_is_not_applied(roll, more, act
         return replace(plan, changes=(*plan.changes, Change(more, action))) if targets else plan
 
     world.plan = grow
-    with pytest.raises(UserError, match="more to change by now"):
+    with pytest.raises(UserError, match="More has to change now than you approved"):
         roll(world)
     assert world.applied == []
 

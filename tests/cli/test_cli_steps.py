@@ -21,6 +21,7 @@ COMPARE = (
 )
 APPLY = (
     "Refuse the state of another cluster",
+    "Refuse to go on without the login to the registry",
     "Resolve what the lock lacks",
     "Make or renew the secrets, in memory",
     "Render the folder",
@@ -39,7 +40,7 @@ APPLY = (
     "Remove the nodes of departed machines",
     "Wait until the cluster works",
 )
-WHERE_NOTHING_CHANGES = (*APPLY[:9], *APPLY[13:])
+WHERE_NOTHING_CHANGES = (*APPLY[:13], *APPLY[17:])
 PLAN = (
     "Refuse the state of another cluster",
     "Resolve what the lock lacks, without making anything",
