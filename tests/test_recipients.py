@@ -15,7 +15,11 @@ def nothing_given(monkeypatch):
     monkeypatch.delenv(recipients.VARIABLE, raising=False)
 
 
-@pytest.mark.parametrize("text", [f"{A},{B}", f"{A}\n{B}\n", f" {A} , {B},", f"# the team\n{A}\n\n{B}", f"{A},{B},{A}"])
+@pytest.mark.parametrize(
+    "text",
+    [f"{A},{B}", f"{A}\n{B}\n", f" {A} , {B},", f"# the team\n{A}\n\n{B}", f"{A},{B},{A}"],
+    ids=["commas", "lines", "blanks", "comment", "twice"],
+)
 @pytest.mark.parametrize("form", ["text", "file"])
 def test_a_list_is_separated_by_commas_or_lines_or_is_a_file(text, form, tmp_path, monkeypatch):
     (tmp_path / "team").write_text(text)
@@ -23,7 +27,11 @@ def test_a_list_is_separated_by_commas_or_lines_or_is_a_file(text, form, tmp_pat
     assert recipients.from_environment() == (A, B)
 
 
-@pytest.mark.parametrize("text", [f"{A},age1nonsense", "/nowhere/team", f"{A}\n{pyrage.x25519.Identity.generate()}"])
+@pytest.mark.parametrize(
+    "text",
+    [f"{A},age1nonsense", "/nowhere/team", f"{A}\n{pyrage.x25519.Identity.generate()}"],
+    ids=["nonsense", "path", "private"],  # the keys are new each time, and pytest-xdist wants the same names everywhere
+)
 def test_what_is_not_a_recipient_is_refused_and_not_shown(text, monkeypatch):
     monkeypatch.setenv(recipients.VARIABLE, text)
     with pytest.raises(UserError) as caught:
