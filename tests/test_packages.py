@@ -190,7 +190,7 @@ def test_without_apt_it_is_said_what_to_do(debian, monkeypatch):
     monkeypatch.setenv("PATH", "")
     with pytest.raises(UserError, match="apt is not installed") as caught:
         ensure(debian)
-    assert "bring the archive" in caught.value.hint
+    assert "copy the archive" in caught.value.hint
 
 
 def test_what_is_locked_is_taken_from_the_cache(debian):

@@ -207,7 +207,7 @@ def test_a_machine_of_another_state_is_left_alone(stack: Stack) -> None:
     pid = stack.pid("m")
     (stack.folder / "terraform.tfstate").unlink()
     stack.write(machine(role="master"))
-    assert "not in this state exists already" in stack.apply(code=1)
+    assert "already exists, but not in this Terraform state" in stack.apply(code=1)
     assert stack.pid("m") == pid
 
 

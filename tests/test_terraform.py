@@ -202,7 +202,7 @@ def test_tofu_is_taken_where_terraform_is_too_old(tmp_path):
 def test_the_chosen_program_comes_first_and_must_be_there(tmp_path):
     chosen = fake(tmp_path, "mine", "1.11.0")
     assert terraform_binary.find({"PATH": "", "ANYWHERE_TERRAFORM": str(chosen)}).path == chosen
-    with pytest.raises(UserError, match="not a program"):
+    with pytest.raises(UserError, match="not an executable"):
         terraform_binary.find({"ANYWHERE_TERRAFORM": str(tmp_path / "absent")})
 
 
