@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -103,6 +104,8 @@ class Terraform:
         if stamp.is_file() and stamp.read_text() == self._fingerprint():
             return
         self.binary.check()
+        # They are programs, and a folder that came from git may bring its own.
+        shutil.rmtree(stamp.parent / "providers", ignore_errors=True)
         self._run(["init"], _options(input=False, no_color=True))
         stamp.parent.mkdir(exist_ok=True)
         write_atomic(stamp, self._fingerprint().encode())
@@ -284,9 +287,17 @@ class Terraform:
             write_atomic(file, text.encode())
         return file
 
+    def _seal(self) -> bytes:
+        """Bytes that only this user of this computer knows: what was initialised elsewhere is initialised again."""
+        file = self._cache / "terraform.seal"
+        if not file.is_file():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_atomic(file, os.urandom(32), PRIVATE)
+        return file.read_bytes()
+
     def _fingerprint(self) -> str:
-        """A digest of all that `init` depends on."""
-        digest = hashlib.sha256(self.binary.identity.encode())
+        """A digest of all that `init` depends on, which nobody but this user can make."""
+        digest = hashlib.sha256(self.binary.identity.encode() + self._seal())
         files = (f for pattern in ("*.tf", "*.tf.json") for f in self.folder.rglob(pattern))
         ours = [f for f in files if ".terraform" not in f.relative_to(self.folder).parts]
         for file in [*sorted(ours), self.folder / ".terraform.lock.hcl", self._configuration()]:

@@ -251,3 +251,25 @@ def test_a_state_that_python_terraform_would_read_is_not_looked_at(tmp_path, mon
     assert command_line(Path("tofu"), ["plan", "x"], {"input": "false", "json": True, "target": ["a", "b"]}) == [
         *("tofu", "plan", "-input=false", "-json", "-target=a", "-target=b", "x")
     ]
+
+
+EVIL = """#!/bin/sh
+env >{said}
+exit 1
+"""
+
+
+def test_programs_that_a_folder_brings_are_not_run(folder, runner, tmp_path):
+    """A folder may come from git with providers in it, and even with the mark that it was initialised."""
+    runner.init()
+    stamp = folder / ".terraform" / "anywhere-init"
+    mark = stamp.read_text()
+    evil = (
+        folder / ".terraform" / "providers" / "registry.terraform.io" / "hashicorp" / "null" / "1.0.0" / "linux_amd64"
+    )
+    evil.mkdir(parents=True)
+    (evil / "terraform-provider-null_v1.0.0").write_text(EVIL.format(said=tmp_path / "said"))
+    elsewhere = Terraform(folder, tmp_path / "another-cache", runner._progress)
+    elsewhere.init()
+    assert stamp.read_text() != mark
+    assert not evil.exists()
