@@ -11,6 +11,7 @@ from generator.errors import UserError
 from generator.kubernetes import DESCRIPTIONS
 from generator.operations import cluster_checks, cluster_health, patience
 from generator.operations.leaders import COMPONENTS
+from generator.workloads import Workload
 from providers import Observed
 from tests import golden
 from tests.cli.target import COREDNS, DEPLOYMENTS, PODS, READY
@@ -191,3 +192,9 @@ def test_the_log_of_a_crash_is_read_once(cluster):
     with pytest.raises(UserError):
         cluster.wait(600)
     assert cluster.asked[LOG] == 1 and cluster.asked[PODS] > 10
+
+
+def test_an_add_on_that_is_scaled_away_does_not_work():
+    away = Workload("Deployment", "coredns", {}, processed=True, wanted=0, made=0, updated=0, available=0)
+    check = cluster_checks.addon("Deployment", "coredns", [away], [], {})
+    assert not check.ok and check.needed and "scaled to 0" in check.detail

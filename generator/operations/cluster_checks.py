@@ -60,6 +60,9 @@ def addon(kind: str, name: str, workloads: Iterable[Workload], pods: Sequence[Po
     if not workload.processed:
         said = "The controller manager has not processed it yet."
         return Check(name, False, said, _CONTROLLER, needed=True)
+    if kind == "Deployment" and workload.wanted == 0:
+        hint = f"`kubectl --namespace {NAMESPACE} scale deployment {name} --replicas=2` brings it back."
+        return Check(name, False, "It is scaled to 0 pods.", hint, needed=True)
     own = pods_of(workload, pods)
     available = f"{workload.available} of {workload.wanted} pods available"
     if workload.rolled_out and not any(pod.trouble == RESTARTED for pod in own):

@@ -74,6 +74,11 @@ def _forget_kubeconfig(run: Destroy) -> None:
     run.project.kubeconfig.unlink(missing_ok=True)
 
 
+def _is_gone(run: Destroy) -> bool:
+    """Whether nothing is left: a cluster whose state is elsewhere still runs, and needs its kubeconfig."""
+    return _rendered(run) and not run.leftovers
+
+
 def _look_for_leftovers(run: Destroy) -> None:
     run.leftovers = run.project.provider.leftovers(run.project.definition)
 
@@ -86,6 +91,6 @@ STEPS: tuple[Step[Destroy], ...] = (
     Step("Ask for approval", _approve, when=_changes),
     Step("Delete load balancers and volumes that the cluster created", _delete_created_by_cluster, when=_changes),
     Step("Destroy", _destroy, when=_changes),
-    Step("Delete the kubeconfig", _forget_kubeconfig, when=_rendered),
     Step("Look for what is left", _look_for_leftovers),
+    Step("Delete the kubeconfig", _forget_kubeconfig, when=_is_gone),
 )

@@ -40,6 +40,8 @@ def merge(kubeconfig: Path) -> Merged:
     """
     ours = _read(kubeconfig)
     path = _chosen(_candidates())
+    if path.exists() and not path.is_file():  # a device or a pipe would be replaced by a file
+        raise UserError(f"{path} is not a regular file.", "Set KUBECONFIG to the path of a file.")
     with _locked(path):
         theirs = _read(path) if path.exists() else _yaml().load("apiVersion: v1\nkind: Config\n")
         context = str(ours["current-context"])

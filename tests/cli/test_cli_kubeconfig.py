@@ -1,6 +1,7 @@
 """`anywhere kubeconfig --merge`: into the file of a user who has other clusters."""
 
 import json
+import os
 import stat
 
 import pytest
@@ -120,6 +121,13 @@ def test_a_link_stays_a_link(config, home):
     real.write_text(THEIRS)
     config.symlink_to(real)
     assert merge() == 0 and config.is_symlink() and named(real)["users"] == ["me", OURS]
+
+
+def test_what_is_no_file_is_refused(config, capsys):
+    """As root, a device would be replaced by a file."""
+    os.mkfifo(config)
+    assert merge() == 1 and config.is_fifo()
+    assert f"{config} is not a regular file." in capsys.readouterr().err
 
 
 def test_a_file_that_kubectl_is_changing_is_left_alone(config, capsys):

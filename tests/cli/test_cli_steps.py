@@ -59,8 +59,8 @@ DESTROY = (
     "Ask for approval",
     "Delete load balancers and volumes that the cluster created",
     "Destroy",
-    "Delete the kubeconfig",
     "Look for what is left",
+    "Delete the kubeconfig",
 )
 UNFIT = Check("credentials", False, "There are none", "Sign in.", needed=True)
 DISKS = """
