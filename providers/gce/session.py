@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from threading import Lock as Mutex
 from typing import Any
 
@@ -59,7 +59,7 @@ class Session:
         return self._asking(purpose, lambda: self._invoke(client, method, fields, _never))
 
     def items(self, client: str, method: str, purpose: str, **fields: Any) -> list[Any]:
-        """All of what a request lists, over all pages; of an aggregated list, all of every scope."""
+        """All of what a request lists, over all pages; of an aggregated list, all of every scope, scope by scope."""
         found: list[Any] = self._asking(purpose, lambda: list(_flat(self._invoke(client, method, fields))))
         return found
 
@@ -198,13 +198,14 @@ def last(url: str) -> str:
     return url.rpartition("/")[2]
 
 
-def _flat(pages: Iterable[Any]) -> Iterable[Any]:
+def _flat(found: Iterable[Any]) -> Iterator[Any]:
     """The things of a list; of an aggregated one, which pairs each scope with its things, those of every scope."""
-    for item in pages:
-        if not isinstance(item, tuple):
-            yield item
-            continue
-        scope = item[1]
+    items = list(found)
+    if not items or not isinstance(items[0], tuple):
+        yield from items
+        return
+    # Scopes are keys of a map, which has another order in every process.
+    for _, scope in sorted(items, key=lambda pair: pair[0]):
         for name in type(scope).meta.fields:
             if name != "warning":
                 yield from getattr(scope, name)

@@ -20,6 +20,13 @@ def test_machines_and_disks_of_etcd(session, cloud):
     )
 
 
+def test_machines_are_in_the_order_of_their_zones(session, cloud):
+    for number in range(6):  # over several pages, each of which has its zones in another order in every process
+        cloud.add("instances", f"machine-{number}", ZONES[2 - number % 3], labels=OURS, status="RUNNING")
+    found = leftovers.foundation(session, "star-wars")
+    assert [line[-1] for line in found] == ["2", "5", "1", "4", "0", "3"]
+
+
 def test_nothing_that_is_another_clusters_or_of_a_claim(session, cloud):
     other = {"anywhere-cluster": "others", "anywhere-name": "etcd1"}
     cloud.add("instances", "others-etcd1", ZONES[0], labels=other, status="RUNNING")
