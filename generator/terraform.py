@@ -29,6 +29,7 @@ from generator.terraform_process import started
 _PLAN_FILE = (".anywhere-", ".tfplan")  # what the name of a saved plan begins and ends with
 PLAN_FILES = "*".join(_PLAN_FILE)
 SECRETS = "TF_VAR_secrets"
+STATE = "terraform.tfstate"  # of a cluster without a backend, in its folder
 # What a person's shell may set for their own Terraform, and what would change ours.
 _FOREIGN = ("TF_CLI_ARGS", "TF_WORKSPACE", "TF_DATA_DIR", "TF_CLI_CONFIG_FILE", "TF_INPUT", "ANYWHERE_REGISTRY_")
 
@@ -90,6 +91,7 @@ class Terraform:
         self._progress = progress
         self._environment = dict(environment or {})
         self._binary: Binary | None = None
+        self._outputs: dict[str, Any] | None = None
 
     @property
     def binary(self) -> Binary:
@@ -106,6 +108,7 @@ class Terraform:
         self.binary.check()
         # They are programs, and a folder that came from git may bring its own.
         shutil.rmtree(stamp.parent / "providers", ignore_errors=True)
+        self._outputs = None
         self._run(["init"], _options(input=False, no_color=True))
         stamp.parent.mkdir(exist_ok=True)
         write_atomic(stamp, self._fingerprint().encode())
@@ -154,18 +157,21 @@ class Terraform:
             # A relative path: Terraform reads an absolute one the same, but shows it in its messages.
             self._run(["apply", plan.file.name], _options(json=True, input=False), secrets)
         finally:
+            self._outputs = None
             plan.file.unlink(missing_ok=True)
 
     def outputs(self) -> dict[str, Any]:
-        """The root outputs, by name; empty before the first apply."""
-        completed = self._capture(["output"], _options(json=True, no_color=True))
-        if completed.returncode:
-            raise UserError(f"Terraform could not read its outputs:\n{plain(completed.stderr)}")
-        return {name: output["value"] for name, output in _json(completed.stdout, "output").items()}
+        """The root outputs, by name; empty before the first apply. Read once until something is applied."""
+        if self._outputs is None:
+            completed = self._capture(["output"], _options(json=True, no_color=True))
+            if completed.returncode:
+                raise UserError(f"Terraform could not read its outputs:\n{plain(completed.stderr)}")
+            self._outputs = {name: output["value"] for name, output in _json(completed.stdout, "output").items()}
+        return self._outputs
 
     def check_state(self, cluster: str) -> None:
         """UserError where the folder holds the state of another cluster, or a damaged state."""
-        state = read_state(self.folder / "terraform.tfstate")
+        state = read_state(self.folder / STATE)
         owner = state.get("outputs", {}).get("cluster", {}).get("value") or self._rendered_for() or cluster
         if owner != cluster and state.get("resources"):
             raise UserError(
