@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from generator import dns_names
+from generator import dns_names, outbound
 from generator.definition import Definition
 
-# A machine itself, and the clouds' metadata services, which know a machine by who asks.
-_DIRECT = ("localhost", "127.0.0.1", "::1", "169.254.169.254", "metadata.google.internal")
 _NAMES = (".svc", ".cluster.local", f".{dns_names.DOMAIN}")
 
 
@@ -18,7 +16,7 @@ def variables(definition: Definition) -> dict[str, str]:
     if proxy is None:
         return {}
     ranges = (str(network.machines), str(network.pods), str(network.services))
-    direct = dict.fromkeys((*_DIRECT, *ranges, *_NAMES, *proxy.no_proxy))
+    direct = dict.fromkeys((*outbound.DIRECT, *ranges, *_NAMES, *proxy.no_proxy))
     said = {"http_proxy": proxy.http, "https_proxy": proxy.https, "no_proxy": ",".join(direct)}
     return {cased: value for name, value in said.items() if value for cased in (name, name.upper())}
 

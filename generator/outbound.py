@@ -11,7 +11,7 @@ from pathlib import Path
 
 from generator.errors import UserError
 
-# Never behind a proxy: this computer, and the metadata service of one that is a cloud's own machine.
+# Never behind a proxy: a computer itself, and the clouds' metadata services, which know a machine by who asks.
 DIRECT = ("localhost", "127.0.0.1", "::1", "169.254.169.254", "metadata.google.internal")
 PROXIES = ("http_proxy", "https_proxy")
 BUNDLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")

@@ -71,6 +71,10 @@ class Store:
     recipients: tuple[str, ...] = ()
     shared: Secrets | None = None
 
+    def of(self, target: str) -> Secrets:
+        """The secrets of a target, empty where it has none yet."""
+        return self.targets.get(target, Secrets(self.cluster))
+
 
 def inherited(store: Store, targets: Collection[str]) -> Store:
     """A store of the old form in the new one: each of `targets` keeps the keys that all had."""

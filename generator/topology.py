@@ -28,6 +28,11 @@ CONTROL_PLANE_TAINT = "node-role.kubernetes.io/control-plane=:NoSchedule"
 _CONTROL_PLANE_NAME = re.compile(r"(etcd|master)\d+")
 
 
+def taint_key(taint: str) -> tuple[str, str]:
+    """`key=value:Effect` -> (key, Effect), by which Kubernetes tells taints apart."""
+    return taint.partition("=")[0], taint.rpartition(":")[2]
+
+
 def is_control_plane(name: str) -> bool:
     """Whether a machine of this name is an etcd machine or a master, also one that left the definition."""
     return bool(_CONTROL_PLANE_NAME.fullmatch(name))

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from generator.errors import UserError
-from providers.local import ethernet, network, process, qemu
-from providers.local.home import cluster_folder, write_json
+from providers.local import ethernet, process, qemu
+from providers.local.home import alone, cluster_folder, write_json
 from providers.local.record import Record
 
 needs_namespaces = pytest.mark.skipif(bool(ethernet.obstacle()), reason=ethernet.obstacle())
@@ -95,7 +95,7 @@ def test_two_that_start_at_once_take_turns(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setenv("ANYWHERE_HOME", str(tmp_path))
     cluster = cluster_folder("c")
     cluster.networks.mkdir(parents=True)
-    with network.alone(cluster):
+    with alone(cluster.networks):
         line = ["flock", "--nonblock", str(cluster.networks), "true"]
         assert subprocess.run(line, check=False).returncode == 1
     assert subprocess.run(line, check=False).returncode == 0

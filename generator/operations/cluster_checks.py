@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from generator import status
 from generator.kubernetes import Node
-from generator.topology import Topology
+from generator.topology import Topology, taint_key
 from generator.workloads import (
     CRASHES,
     NAMESPACE,
@@ -42,9 +42,9 @@ def failing(checks: Iterable[Check]) -> tuple[Check, ...]:
 
 def schedulable(nodes: Iterable[Node], topology: Topology) -> Iterator[Check]:
     """A failed check for each node that takes no pods, where neither the definition nor a person wants that."""
-    wanted = {_key(taint) for machine in topology.machines for taint in machine.taints}
+    wanted = {taint_key(taint) for machine in topology.machines for taint in machine.taints}
     for node in nodes:
-        own = {_key(t) for t in node.taints if t.startswith(OWN_TAINTS) and not t.startswith(CORDON)}
+        own = {taint_key(t) for t in node.taints if t.startswith(OWN_TAINTS) and not t.startswith(CORDON)}
         if node.ready and (unwanted := sorted(own - wanted)):
             said = f"Its node takes none: {', '.join(f'{key} ({effect})' for key, effect in unwanted)}."
             hint = f"`kubectl describe node {node.name}` says why."
@@ -107,9 +107,3 @@ def _said(pod: Pod, last: Mapping[str, str]) -> str:
 
 def _remedy(pod: Pod) -> str:
     return _REMEDIES[pod.trouble].replace("POD", pod.name).replace("NODE", pod.node or "MACHINE")
-
-
-def _key(taint: str) -> tuple[str, str]:
-    """A taint's key and effect."""
-    head, _, effect = taint.rpartition(":")
-    return head.partition("=")[0], effect

@@ -10,9 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from generator import addons
-from generator import lock as locks
 from generator.kubernetes import Client, UnreachableError
-from generator.operations import cluster_api, cluster_checks, machines, readiness
+from generator.operations import cluster_api, cluster_checks, lock_file, machines, readiness
 from generator.operations.leaders import Leaders
 from generator.operations.machines import Snapshot
 from generator.operations.patience import Patience
@@ -171,5 +170,5 @@ def _unheard(error: UnreachableError) -> Check:
 
 def _addons(project: Project) -> tuple[tuple[str, str], ...]:
     """Kind and name of each workload that the cluster is to have, none where nothing is locked yet."""
-    path = locks.path_beside(project.definition.path)
-    return addons.workloads(project.definition, locks.read(path)) if path.exists() else ()
+    lock = lock_file.known(project)
+    return addons.workloads(project.definition, lock) if lock else ()

@@ -132,10 +132,7 @@ def prepare(project: Project, lock: Lock | None, renewal: Renewal = Renewal.ALL)
     secrets = _ensured(project, before or Secrets(project.name), renewal)
     documents = pki.documents(secrets, login)
     versions = {name: pki.version(document) for name, document in documents.items()}
-    recorded = lock.secrets.store if lock and lock.secrets else ""
-    return Prepared(
-        before, secrets, found.id or recorded or token_hex(16), Known(versions, documents, new=before is None)
-    )
+    return Prepared(before, secrets, _id(found, lock), Known(versions, documents, new=before is None))
 
 
 def is_kept(project: Project, prepared: Prepared) -> bool:
@@ -172,10 +169,9 @@ def recrypt(project: Project) -> Store:
     lock = lock_file.known(project)
     store_guard.check_exists(project)
     opened(project, lock)
-    recorded = lock.secrets.store if lock and lock.secrets else ""
 
     def change(now: Store) -> Store:
-        return replace(store.inherited(now, _heirs(lock)), id=now.id or recorded or token_hex(16))
+        return replace(store.inherited(now, _heirs(lock)), id=_id(now, lock))
 
     return store.recrypt(project.definition.path, project.name, change, project.definition.age_recipients)
 
@@ -197,8 +193,7 @@ def expiries(project: Project) -> tuple[Expiry, ...]:
         found = store.read(project.definition.path, project.name)
     except agekey.NoKey:
         return ()
-    found = store.inherited(found, _heirs(lock_file.known(project)))
-    secrets = found.targets.get(project.provider.name, Secrets(project.name))
+    secrets = store.inherited(found, _heirs(lock_file.known(project))).of(project.provider.name)
     return status.expiries(pki.expiries(secrets), datetime.now(UTC))
 
 
@@ -211,6 +206,11 @@ def _recipients(project: Project) -> tuple[str, ...]:
 def _ensured(project: Project, secrets: Secrets, renewal: Renewal) -> Secrets:
     definition = project.definition
     return pki.ensure(secrets, datetime.now(UTC), definition.network.services, definition.api_names, renewal)
+
+
+def _id(found: Store, lock: Lock | None) -> str:
+    """The store's id: its own, else the one that the lock knows, else a new one."""
+    return found.id or (lock.secrets.store if lock and lock.secrets else "") or token_hex(16)
 
 
 def _heirs(lock: Lock | None) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from generator.operations.project import Project
 from generator.operations.workspace import Workspace
 from generator.schema.changes import NEVER, NEW
 from generator.source import Keys, Source, shown
+from generator.topology import CONTROL_PLANE_TAINT, taint_key
 
 POOL_LABEL = "node.kubernetes.io/pool"
 
@@ -117,8 +118,6 @@ def _taint(workspace: Workspace, change: FieldChange) -> str:
 
 
 def _schedule(workspace: Workspace, change: FieldChange) -> str:
-    from generator.topology import CONTROL_PLANE_TAINT
-
     names = " ".join(machine.name for machine in workspace.topology.fixed if machine.role == "master")
     word = f"{_kind(CONTROL_PLANE_TAINT)}-" if change.after else CONTROL_PLANE_TAINT
     return _kubectl("taint --overwrite", names, [word])
@@ -126,8 +125,7 @@ def _schedule(workspace: Workspace, change: FieldChange) -> str:
 
 def _kind(taint: str) -> str:
     """`key=value:Effect` -> `key:Effect`, by which kubectl removes it."""
-    key, _, rest = taint.partition("=")
-    return f"{key}:{rest.rpartition(':')[2]}"
+    return ":".join(taint_key(taint))
 
 
 def _kubectl(verb: str, which: str, words: list[str]) -> str:

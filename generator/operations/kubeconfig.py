@@ -9,7 +9,6 @@ from generator.errors import UserError
 from generator.files import PRIVATE, write_atomic
 from generator.operations import cluster_secrets, lock_file
 from generator.operations.project import Project
-from generator.store import Secrets
 from generator.terraform import Terraform
 
 
@@ -22,8 +21,7 @@ def write(project: Project, terraform: Terraform) -> Path:
     api = project.folder.is_dir() and terraform.outputs().get("api")
     if not api:
         raise UserError(f"Cluster {project.name} has no API address yet.", "Run `anywhere apply` first.")
-    found = cluster_secrets.opened(project, lock_file.known(project))
-    secrets = found.targets.get(project.provider.name, Secrets(project.name))
+    secrets = cluster_secrets.opened(project, lock_file.known(project)).of(project.provider.name)
     text = pki.admin_kubeconfig(secrets, api, project.context)
     write_atomic(project.kubeconfig, text.encode(), PRIVATE)
     return project.kubeconfig

@@ -7,10 +7,9 @@ import shlex
 from generator.errors import UserError
 from generator.operations.project import Project
 from generator.operations.workspace import Workspace
-from generator.terraform import read_state
+from generator.terraform import STATE, read_state
 from providers import Check
 
-STATE = "terraform.tfstate"
 SHOWN = 5  # names of what was found
 
 

@@ -12,7 +12,7 @@ from generator.errors import UserError
 from generator.lock import Lock, PublicSecrets
 from generator.operations.project import Project
 from generator.store import Secrets, Store
-from generator.terraform import read_state
+from generator.terraform import STATE, read_state
 
 
 def check_present(project: Project, lock: Lock | None) -> None:
@@ -79,7 +79,7 @@ def check_key_may_be_made(project: Project) -> None:
 
 def _is_applied(project: Project) -> bool:
     """Whether the folder has a state with resources. A remote one is looked at once Terraform has opened it."""
-    return bool(read_state(project.folder / "terraform.tfstate").get("resources"))
+    return bool(read_state(project.folder / STATE).get("resources"))
 
 
 def _differing(public: PublicSecrets, secrets: Secrets | None) -> str:

@@ -43,7 +43,7 @@ def merge(kubeconfig: Path) -> Merged:
     if path.exists() and not path.is_file():  # a device or a pipe would be replaced by a file
         raise UserError(f"{path} is not a regular file.", "Set KUBECONFIG to the path of a file.")
     with _locked(path):
-        theirs = _read(path) if path.exists() else _yaml().load("apiVersion: v1\nkind: Config\n")
+        theirs = _read(path) if path.exists() else _empty()
         context = str(ours["current-context"])
         current = next(filter(None, map(_current, [theirs, *_others(path)])), "")
         for name in LISTS:
@@ -108,6 +108,10 @@ def _yaml() -> YAML:
     return yaml
 
 
+def _empty() -> MutableMapping[str, Any]:
+    return _yaml().load("apiVersion: v1\nkind: Config\n")  # type: ignore[no-any-return]
+
+
 def _read(path: Path) -> MutableMapping[str, Any]:
     """A kubeconfig; UserError where it is not one."""
     from ruamel.yaml.error import YAMLError
@@ -119,7 +123,7 @@ def _read(path: Path) -> MutableMapping[str, Any]:
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}.", "Check who owns it, or set KUBECONFIG.") from None
     if config is None:
-        return _yaml().load("apiVersion: v1\nkind: Config\n")  # type: ignore[no-any-return]
+        return _empty()
     if not isinstance(config, MutableMapping) or config.get("kind", "Config") != "Config":
         raise _damaged(path, "it is not of kind Config")
     for name in LISTS:

@@ -9,7 +9,7 @@ from itertools import combinations
 
 from generator.schema.models import Network, Spec
 from generator.source import Keys
-from generator.topology import BLOCK
+from generator.topology import BLOCK, taint_key
 
 TAKEN = {
     "127.0.0.0/8": "every machine itself",
@@ -68,7 +68,7 @@ def _pools(spec: Spec) -> Iterator[Finding]:
         if pool.max is not None and pool.max < pool.count:
             paths = ((*at, "max"), (*at, "count"))
             yield Finding(paths, f"max {pool.max} is less than count {pool.count}", "min <= count <= max")
-        effects = [taint.partition("=")[0] + taint.rpartition(":")[2] for taint in pool.taints]
+        effects = ["".join(taint_key(taint)) for taint in pool.taints]
         begin = _firsts(effects)
         for number, effect in enumerate(effects):
             if begin[effect] < number:

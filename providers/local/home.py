@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,6 +55,17 @@ class ClusterFolder:
 
 def cluster_folder(name: str) -> ClusterFolder:
     return ClusterFolder(name, home() / "clusters" / name)
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """One process at a time with this folder. The lock is on the folder itself, so that no lock file is left behind."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def write_private(path: Path, data: bytes) -> None:

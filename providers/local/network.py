@@ -7,12 +7,9 @@ nothing that can die, needs root, or is left behind. Frames never leave the host
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import ipaddress
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from providers.local import kind, names
@@ -32,17 +29,6 @@ def _choose_socket(cluster: ClusterFolder, name: str) -> str:
     digest = hashlib.sha256(f"{os.getuid()} {cluster.path} {name}".encode()).digest()
     port = 20000 + int.from_bytes(digest[3:5], "big") % 12000  # below the range of ephemeral ports
     return f"239.{192 + digest[0] % 64}.{digest[1]}.{digest[2]}:{port}"
-
-
-@contextmanager
-def alone(cluster: ClusterFolder) -> Iterator[None]:
-    """One at a time for this cluster's networks."""
-    descriptor = os.open(cluster.networks, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 class Network(Resource[ClusterFolder]):

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import os
 import socket
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from generator.errors import UserError
-from providers.local.home import home, read_json
+from providers.local.home import alone, home, read_json
 
 _FIRST, _LAST = 20000, 32767  # below the range from which the kernel takes ephemeral ports
 _GRACE = 3.0  # s: a QEMU that has just ended counts as gone a moment before the kernel closes its sockets
@@ -21,12 +19,8 @@ _GRACE = 3.0  # s: a QEMU that has just ended counts as gone a moment before the
 def reserving() -> Iterator[None]:
     """Hold this while choosing ports and writing them down: one chooser at a time on this host."""
     home().mkdir(parents=True, exist_ok=True, mode=0o700)
-    descriptor = os.open(home(), os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)  # on the folder itself: no lock file is left behind
+    with alone(home()):
         yield
-    finally:
-        os.close(descriptor)
 
 
 def _reserved() -> set[int]:

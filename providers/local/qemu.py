@@ -16,7 +16,7 @@ from generator.command import missing
 from generator.directories import cache
 from generator.errors import UserError
 from providers.local import accelerator, disk, ethernet, metadata, network, ports, process, qmp
-from providers.local.home import ClusterFolder
+from providers.local.home import ClusterFolder, alone
 from providers.local.record import CONSOLE, Record, mac
 from providers.local.terraform.resource import STOP
 
@@ -91,7 +91,7 @@ def plugged(cluster: ClusterFolder, record: Record) -> Iterator[Link | None]:
     group = network.socket_of(cluster, record.network)
     if group is None:
         raise UserError(f"Machine {record.name}: there is no network {record.network}.", "Apply again to make it.")
-    with network.alone(cluster):  # or two machines that start at once would make a network each
+    with alone(cluster.networks):  # or two machines that start at once would make a network each
         running = process.running(cluster.machines)
         if _is_multicast(running):
             yield Link(_option("socket", id="cluster", mcast=group, localaddr="127.0.0.1"))

@@ -142,14 +142,13 @@ def converge(release: Mapping[str, Any], me: Host, mark: Mark) -> None:
     net.up()
     resolver.ensure(without=net.name_servers())
     specs = role["containers"]
-    users = [spec for spec in specs if spec["component"] not in BEFORE_API]
-    for spec in specs[: len(specs) - len(users)]:
+    for spec in (spec for spec in specs if spec["component"] in BEFORE_API):
         mark.done(spec["component"])
         start(release, me, net, spec)
-    if users:
-        reach_api(release, users)
-        for spec in users:  # beside each other, as each waits more than it works
-            begin(release, me, net, spec)
+    users = [spec for spec in specs if spec["component"] not in BEFORE_API]
+    reach_api(release, users)
+    for spec in users:  # beside each other, as each waits more than it works
+        begin(release, me, net, spec)
     for spec in users:
         mark.done(spec["component"])
         start(release, me, net, spec)

@@ -58,7 +58,8 @@ def settings(spec: Mapping[str, Any], image: Mapping[str, Any], data: str | None
 
 def begin(release: Mapping[str, Any], spec: Mapping[str, Any], network: Network) -> None:
     """Start the container where there is none, without waiting until it is healthy."""
-    replacement.begin(_wanted(release, spec, network, _data(release, spec)))
+    if not replacement.is_there(spec["name"]):
+        replacement.start(_wanted(release, spec, network, _data(release, spec)))
 
 
 def ensure(release: Mapping[str, Any], spec: Mapping[str, Any], network: Network) -> bool:

@@ -39,8 +39,7 @@ class Wanted:
 
     @property
     def previous(self) -> str:
-        """What a container is called until the one in its place is healthy."""
-        return f"{self.name}-previous"
+        return previous(self.name)
 
     @property
     def refused(self) -> Path:
@@ -69,13 +68,22 @@ def ensure(wanted: Wanted) -> bool:
     return True
 
 
-def begin(wanted: Wanted) -> None:
-    """Create and start the container where there is none, and do not wait for it: `ensure` does."""
+def is_there(name: str) -> bool:
+    """Whether there is a container `name`, or one that it takes the place of."""
     engine = Docker()
-    if not (engine.inspect(wanted.name) or engine.inspect(wanted.previous)):
-        wanted.prepare()
-        wanted.creator.create(wanted.name, wanted.settings)
-        wanted.creator.start(wanted.name)
+    return bool(engine.inspect(name) or engine.inspect(previous(name)))
+
+
+def previous(name: str) -> str:
+    """What a container is called until the one in its place is healthy."""
+    return f"{name}-previous"
+
+
+def start(wanted: Wanted) -> None:
+    """Create and start the container, of which there is none, and do not wait for it: `ensure` does."""
+    wanted.prepare()
+    wanted.creator.create(wanted.name, wanted.settings)
+    wanted.creator.start(wanted.name)
 
 
 def _wait(engine: Docker, wanted: Wanted) -> None:
@@ -108,9 +116,7 @@ def _replace(engine: Docker, wanted: Wanted) -> None:
         engine.stop(name, wanted.stop_seconds)
         engine.rename(name, old)
     try:
-        wanted.prepare()
-        wanted.creator.create(name, wanted.settings)
-        wanted.creator.start(name)
+        start(wanted)
         wanted.wait()
     except NodeError as error:
         log = engine.log_tail(name)

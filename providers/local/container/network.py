@@ -7,20 +7,18 @@ machine may reach the outside, slirp4netns, which is the user network of QEMU as
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import hashlib
 import os
 import subprocess
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from generator.command import find, run
 from generator.errors import UserError
 from providers.local.container import linux
-from providers.local.home import ClusterFolder
+from providers.local.home import ClusterFolder, alone
 
+RUN = Path("/run")  # whoever holds it makes or removes a network, one at a time on this computer
 NAMESPACES = Path("/run/netns")  # where iproute2 keeps those with a name
 BRIDGE = "machines"
 METADATA, GATEWAY, DNS, MACHINE = "10.0.2.100", "10.0.2.2", "10.0.2.3", "10.0.2.15"
@@ -58,7 +56,7 @@ def namespace(cluster: ClusterFolder) -> str:
 def ensure_bridge(cluster: ClusterFolder) -> None:
     """Have the namespace with the bridge that carries frames between the machines of a cluster. Idempotent."""
     name = namespace(cluster)
-    with _alone():
+    with alone(RUN):
         if not (NAMESPACES / name).exists():
             _ip("Making the network of the machines", f"netns add {name}")
         shown = subprocess.run([find("ip"), "-n", name, "link", "show", BRIDGE], capture_output=True, check=False)
@@ -74,20 +72,9 @@ def ensure_bridge(cluster: ClusterFolder) -> None:
 def remove_bridge(cluster: ClusterFolder) -> None:
     """Remove the namespace; one that is gone is no error."""
     name = namespace(cluster)
-    with _alone():
+    with alone(RUN):
         if (NAMESPACES / name).exists():
             _ip("Removing the network of the machines", f"netns delete {name}")
-
-
-@contextlib.contextmanager
-def _alone() -> Iterator[None]:
-    """One at a time on this computer."""
-    descriptor = os.open("/run", os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def connect(cluster: ClusterFolder, machine: str, interfaces: Interfaces) -> Path:
