@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from generator.lock import Lock
 from generator.schema.changes import CHANGES, NEVER, Difference
 
 Fields = Mapping[str, Any]  # JSON values by path, such as spec.workers[general].count
+_KEY = re.compile(r"\[[^]]*\]")  # which of several, in a path
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,11 @@ class FieldChange:
     after: Any
     effect: str
     note: str
+
+    @property
+    def of_lock(self) -> bool:
+        """Whether the field is one of the lock's."""
+        return self.path.startswith("lock.")
 
 
 def fields(definition: Definition, lock: Lock, target: str) -> Fields:
@@ -55,8 +62,7 @@ def compare(applied: Fields, wanted: Fields, target: str) -> tuple[FieldChange, 
 
 
 def _change(found: Difference, target: str) -> FieldChange:
-    head, _, rest = found.path.partition("[")
-    field = f"{head}[]{rest.partition(']')[2]}" if rest else head
+    field = _KEY.sub("[]", found.path)
     rule = CHANGES[field]
     effect = rule.decide(target, found)
     note = rule.note if effect == NEVER else rule.notice(effect)
@@ -67,6 +73,7 @@ def _values(definition: Definition, lock: Lock, target: str) -> dict[str, Any]:
     """All there is, nested as in the files; the driver is the one that was decided on."""
     pools = {pool.name: asdict(pool) for pool in definition.workers}
     section = getattr(definition.providers, target)
+    secrets = lock.public_secrets(target)
     return {
         "spec": {
             "kubernetes": {"version": definition.kubernetes},
@@ -85,6 +92,10 @@ def _values(definition: Definition, lock: Lock, target: str) -> dict[str, Any]:
             "base": lock.base and lock.base.sha256,
             "blocks": lock.blocks,
             "facts": {target: lock.facts.get(target, {})},
+            "secrets": {
+                "store": lock.secrets.store if lock.secrets else "",
+                "targets": {target: {"authorities": secrets.authorities if secrets else {}}},
+            },
         },
     }
 

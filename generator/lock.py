@@ -153,11 +153,11 @@ def relock(definition: Path, provider: str) -> str:
     return f"anywhere images lock {shlex.quote(str(definition))} --provider {provider}"
 
 
-def downgrade(definition: Path, provider: str) -> str:
-    """What to do where the version of `definition` is older than the lock's."""
+def downgrade(command: str) -> str:
+    """What to do where the version of a definition is older than it was; `command` takes it back if told so."""
     return (
         "Set spec.kubernetes.version back: components do not read what a newer version wrote. To take back an upgrade"
-        f" that was not applied everywhere, run: {relock(definition, provider)} --allow-downgrade"
+        f" that was not applied everywhere, run: {command} --allow-downgrade"
     )
 
 
@@ -197,7 +197,7 @@ def check(lock: Lock, definition: Definition, images: Collection[str], provider:
         path, older = definition.path, is_older(definition.kubernetes, lock.kubernetes)
         raise UserError(
             f"{path_beside(path)} does not match {path}: {', and '.join(wrong)}.",
-            downgrade(path, provider) if older else remedy(lock, path, provider, kept),
+            downgrade(relock(path, provider)) if older else remedy(lock, path, provider, kept),
         )
 
 

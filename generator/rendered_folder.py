@@ -52,6 +52,20 @@ def write(files: Tree, folder: Path) -> None:
         raise UserError(f"{folder} cannot be written: {error}.", "Free space or choose another --out.") from error
 
 
+def contents(folder: Path) -> Tree:
+    """What `folder` holds of the tree that was written last, for `restore`."""
+    paths = {name: folder / name for name in _manifest(folder)}
+    return {name: path.read_bytes() for name, path in paths.items() if path.is_file()}
+
+
+def restore(files: Tree, folder: Path) -> None:
+    """Make `folder` hold again what `contents` found there. One that was not there goes, if nothing else is in it."""
+    _write(files, folder, _manifest(folder))
+    if not files:
+        (folder / MANIFEST).unlink()
+        _remove_empty(folder)
+
+
 def stale(files: Tree, folder: Path) -> tuple[str, ...]:
     """The paths in `folder`, sorted, that `write` would write or remove. UserError where it would refuse to."""
     known = _manifest(folder)
@@ -85,7 +99,14 @@ def _write(files: Tree, folder: Path, known: set[str]) -> None:
             write_atomic(path, data)
     for name in sorted(known - set(files)):
         (folder / name).unlink(missing_ok=True)
+        for parent in (folder / name).relative_to(folder).parents[:-1]:
+            _remove_empty(folder / parent)
     _write_manifest(folder, set(files))
+
+
+def _remove_empty(folder: Path) -> None:
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
 
 
 def _write_manifest(folder: Path, names: set[str]) -> None:

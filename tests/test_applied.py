@@ -1,6 +1,7 @@
 """What is recorded of a cluster, and what each change of it does: the table, on each target."""
 
 import json
+import re
 from dataclasses import replace
 from ipaddress import IPv4Network
 
@@ -8,7 +9,7 @@ import pytest
 
 from generator import applied, topology
 from generator.definition import Etcd, Pool
-from generator.lock import Packages
+from generator.lock import Packages, PublicSecrets, StoreRecord
 from generator.schema.changes import CHANGES, LIVE, NEVER, NEW, REPLACES
 from generator.schema.targets import S3, Aws, AwsBackend, Gce, GceNetwork, Vpc
 from generator.sections import Sections
@@ -20,6 +21,8 @@ KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEXdwlv7TC0DgiSmxj8Jj5SJmIRTmIWVCFXwP
 BASE, LOCK, _ = golden.load("star-wars")
 POOL = Pool("general", 3, "medium")
 CLOUDS, ALL = ("aws", "gce"), ("local", "aws", "gce")
+PUBLIC = PublicSecrets({"kubernetes": "a" * 64}, {"etcd": "b" * 12})
+SECRETS = StoreRecord("1" * 32, dict.fromkeys(ALL, PUBLIC))
 
 
 def cluster(**fields):
@@ -35,7 +38,7 @@ def cluster(**fields):
 def lock(definition, **facts):
     """A lock for all targets; `facts` change those of each by key."""
     known = {target: FACTS[target] | facts.get(target, {}) for target in FACTS}
-    return replace(LOCK, driver="weave", blocks=topology.blocks(definition, {}), facts=known)
+    return replace(LOCK, driver="weave", blocks=topology.blocks(definition, {}), facts=known, secrets=SECRETS)
 
 
 def recorded(target, locked=None, **changed):
@@ -58,7 +61,7 @@ def test_every_field_that_is_compared_is_recorded(target):
     found = recorded(target, aws=given, gce={"network": network, "kms_key": None}, ssh_keys=(KEY,))
     others = [f".{other}." for other in ALL if other != target]
     wanted = {path for path, rule in CHANGES.items() if rule.compared and not any(o in path for o in others)}
-    assert {path.replace("[general]", "[]") for path in found} == wanted
+    assert {re.sub(r"\[\w+\]", "[]", path) for path in found} == wanted
     assert found["spec.network.pods"] == "10.32.0.0/12" and found["spec.access.ssh_keys"] == [KEY]
 
 
@@ -149,6 +152,20 @@ def test_flannel_keeps_its_encryption():
 def test_the_driver_that_counts_is_the_locks():
     flannel = replace(lock(cluster()), driver="flannel")
     assert effects(recorded("aws"), recorded("aws", flannel), "aws") == {"spec.network.driver": NEVER}
+
+
+def test_a_store_or_an_authority_of_another_cluster_is_none_of_this_one():
+    other = replace(SECRETS, store="2" * 32)
+    public = PublicSecrets({"kubernetes": "c" * 64, "front-proxy": "d" * 64}, {"etcd": "e" * 12})
+    swapped = replace(SECRETS, targets={**SECRETS.targets, "local": public})
+    known = recorded("local")
+    assert effects(known, recorded("local", replace(lock(cluster()), secrets=other)), "local") == {
+        "lock.secrets.store": NEVER
+    }
+    assert effects(known, recorded("local", replace(lock(cluster()), secrets=swapped)), "local") == {
+        "lock.secrets.targets[local].authorities[kubernetes]": NEVER  # of another version: the one that is new
+    }
+    assert effects(known, recorded("aws", replace(lock(cluster()), secrets=swapped)), "local") == {}
 
 
 MOVES = [

@@ -117,7 +117,7 @@ def test_the_second_is_untouched_while_the_first_is_waited_for(
     monkeypatch.setattr(cluster_api, "client", lambda path: SimpleNamespace(nodes=tuple, close=lambda: None))
     machines = tuple(Machine(name, "etcd", 1, "", SIZES["tiny"], "amd64", "", {}, (), ("etcd",)) for name in NAMES)
     project = SimpleNamespace(definition=None, provider=target, release="", name="c")
-    work = Workspace(project, None, Topology(machines), Known({}, {}, new=False), runner)  # type: ignore[arg-type]
+    work = Workspace(project, None, Topology(machines), Known({}, {}, new=False), runner, {})  # type: ignore[arg-type]
     whole = runner.plan({})
     taken = rollout.batches(work, whole)
     rest = rollout.run(work, whole, taken, phases, [], 60)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from generator.cli.schema import page
 from generator.schema.changes import CHANGES
-from generator.schema.lockfile import LockFile
+from generator.schema.lockfile import LockFile, PublicSecretsEntry, SecretsEntry
 from generator.schema.reference import fields
 from tests.clouds import FACTS
 
@@ -28,7 +28,11 @@ def test_every_field_is_described_and_says_what_a_change_of_it_does():
 
 def test_every_field_of_the_lock_says_what_a_change_of_it_does():
     facts = {f"facts.{target}.{name}" for target, known in FACTS.items() for name in (*known, *PLACES)}
-    wanted = {name for name in LockFile.model_fields if name not in ("apiVersion", "kind", "facts")} | facts
+    secrets = {"secrets.store", "secrets.targets[].authorities[]", "secrets.targets[].documents"}
+    assert [*SecretsEntry.model_fields] == ["store", "targets"]
+    assert [*PublicSecretsEntry.model_fields] == ["authorities", "documents"]
+    wanted = {name for name in LockFile.model_fields if name not in ("apiVersion", "kind", "facts", "secrets")}
+    wanted |= facts | secrets
     assert {path.removeprefix("lock.") for path in CHANGES if path.startswith("lock.")} == wanted
 
 

@@ -165,3 +165,28 @@ def test_what_an_interrupted_run_wrote_is_written_again(tmp_path, monkeypatch):
         "main.tf": b"new",
         MANIFEST: b"main.tf\n",
     }
+
+
+def test_a_folder_becomes_again_what_it_was(tmp_path):
+    rendered_folder.write(TREE, tmp_path)
+    (tmp_path / "terraform.tfstate").write_bytes(b"{}")
+    before, known = rendered_folder.contents(tmp_path), snapshot(tmp_path)
+    rendered_folder.write({"main.tf": b"new", "other.tf": b"more", "user-data/master.yaml": b"more"}, tmp_path)
+    rendered_folder.restore(before, tmp_path)
+    assert snapshot(tmp_path) == known
+
+
+def test_a_folder_that_was_not_there_goes_again_unless_it_holds_more(tmp_path):
+    folder = tmp_path / "new"
+    before = rendered_folder.contents(folder)
+    rendered_folder.write(TREE, folder)
+    rendered_folder.restore(before, folder)
+    assert not folder.exists()
+    rendered_folder.write(TREE, folder)
+    (folder / ".terraform").mkdir()
+    rendered_folder.restore(before, folder)
+    assert snapshot(folder) == {}
+
+
+def snapshot(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from generator.cli.options import DEFAULT_FILE, DEFAULT_PROVIDER, File, Frozen, MayDestroy, Out, ProviderName, Yes
+from generator.cli.options import (
+    DEFAULT_FILE,
+    DEFAULT_PROVIDER,
+    AllowDowngrade,
+    File,
+    Frozen,
+    MayDestroy,
+    Out,
+    ProviderName,
+    Yes,
+)
 
 if TYPE_CHECKING:
     from generator.status import Row
@@ -28,6 +38,7 @@ def run(
     timeout: Timeout = 1800,
     plan: SavedPlan = None,
     frozen: Frozen = False,
+    allow_downgrade: AllowDowngrade = False,
 ) -> int:
     """Make the cluster as defined; wait until it works."""
     from generator.cli import plan_view
@@ -47,6 +58,7 @@ def run(
         approve=lambda question: confirm(question, yes),
         saved=saved_plan.read(plan) if plan else None,
         frozen=frozen,
+        allow_downgrade=allow_downgrade,
     )
     with folder_lock.hold(project, "apply"):
         steps.run(STEPS, apply)

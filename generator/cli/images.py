@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
-from generator.cli.options import DEFAULT_FILE, DEFAULT_PROVIDER, File, Json, ProviderName
+from generator.cli.options import DEFAULT_FILE, DEFAULT_PROVIDER, AllowDowngrade, File, Json, ProviderName
 
 app = typer.Typer(help="List, lock or get what a cluster is made of.", rich_markup_mode=None)
-
-AllowDowngrade = Annotated[
-    bool, typer.Option("--allow-downgrade", help="Accept an older Kubernetes version than the lock's.")
-]
 
 
 @app.command("list")

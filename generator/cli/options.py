@@ -32,5 +32,9 @@ MayDestroy = Annotated[
     ),
 ]
 
+AllowDowngrade = Annotated[
+    bool, typer.Option("--allow-downgrade", help="Accept an older Kubernetes version than the cluster's.")
+]
+
 DEFAULT_FILE = Path("cluster.yaml")
 DEFAULT_PROVIDER = "local"

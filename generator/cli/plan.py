@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from generator.cli.options import DEFAULT_FILE, DEFAULT_PROVIDER, File, Frozen, Json, MayDestroy, Out, ProviderName
+from generator.cli.options import (
+    DEFAULT_FILE,
+    DEFAULT_PROVIDER,
+    AllowDowngrade,
+    File,
+    Frozen,
+    Json,
+    MayDestroy,
+    Out,
+    ProviderName,
+)
 from generator.errors import UserError
 
 CHANGES = 2
@@ -33,6 +43,7 @@ def run(
     detailed_exitcode: DetailedExitcode = False,
     may_destroy: MayDestroy = [],  # noqa: B006 (typer copies it)
     frozen: Frozen = False,
+    allow_downgrade: AllowDowngrade = False,
 ) -> int:
     """Show what apply would change, dead machines too."""
     from generator.cli import plan_view
@@ -45,7 +56,7 @@ def run(
         raise UserError("--json and --markdown cannot be given together.", "Choose one of them.")
     project = open_project(file, provider, out)
     with folder_lock.hold(project, "plan"):
-        done = steps.run(STEPS, Plan(project, show(), may_destroy, save, frozen))
+        done = steps.run(STEPS, Plan(project, show(), may_destroy, save, frozen, allow_downgrade))
     if as_json:
         typer.echo(plan_view.document(done.review, remarks(done)))
     elif markdown:

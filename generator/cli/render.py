@@ -20,7 +20,7 @@ def run(
 ) -> int:
     """Write the Terraform folder."""
     from generator.cli.phases import show
-    from generator.operations import folder_lock, secrets_update, workspace
+    from generator.operations import folder_lock, workspace
     from generator.operations.project import open_project
 
     phases = show()
@@ -34,7 +34,7 @@ def run(
             phases.note(
                 "warning: keys and certificates are not made yet. `anywhere apply` makes them; before Terraform is"
             )
-            phases.note(f"  run by hand, run: {secrets_update.command(project)}")
+            phases.note(f"  run by hand, run: {project.command('secrets update')}")
         workspace.render(project, lock, secrets, phases)
     typer.echo(project.folder)
     return 0

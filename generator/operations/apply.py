@@ -58,6 +58,7 @@ class Apply:
     approve: Callable[[str], None]
     saved: SavedPlan | None = None  # what is applied instead of a new plan
     frozen: bool = False
+    allow_downgrade: bool = False
     known: Lock | None = field(init=False)  # the lock on disk
     lock: Lock = field(init=False)  # the lock as it will be kept
     secrets: Prepared = field(init=False)
@@ -116,12 +117,16 @@ def _prepare_secrets(run: Apply) -> None:
     # A saved plan has the secrets' versions in it, so nothing is renewed for it.
     renewal = Renewal.NOTHING if run.saved else Renewal.ALL
     run.secrets = cluster_secrets.prepare(run.project, run.known, renewal)
-    run.lock = cluster_secrets.recorded(run.lock, run.secrets, run.project.provider.name)
+    run.lock = cluster_secrets.recorded(run.lock, run.secrets.known, run.project.provider.name)
     run.unkept = keeping.unkept(run.project, run.known, run.lock, run.secrets)
 
 
 def _render(run: Apply) -> None:
     run.workspace = workspace.render(run.project, run.lock, run.secrets.known, run.progress)
+
+
+def _put_back(run: Apply) -> None:
+    workspace.put_back(run.workspace)
 
 
 def _preflight(run: Apply) -> None:
@@ -139,7 +144,7 @@ def _check_state(run: Apply) -> None:
 
 
 def _compare(run: Apply) -> None:
-    run.notices = field_changes.check(run.workspace)
+    run.notices = field_changes.check(run.workspace, allow_downgrade=run.allow_downgrade)
 
 
 def _plan(run: Apply) -> None:
@@ -210,7 +215,7 @@ STEPS: tuple[Step[Apply], ...] = (
     Step("Refuse to go on without the login to the registry", _check_login),
     Step("Resolve what the lock lacks", _resolve),
     Step("Make or renew the secrets, in memory", _prepare_secrets),
-    Step("Render the folder", _render),
+    Step("Render the folder", _render, undo=_put_back),
     Step("Check that the target can hold the cluster", _preflight),
     Step("Open the state", _open_state),
     Step("Refuse to go on without the state of a cluster that is there", _check_state),
@@ -220,7 +225,7 @@ STEPS: tuple[Step[Apply], ...] = (
     Step("Order the control plane's machines for a rollout", _order),
     Step("Show the plan", _show),
     Step("Refuse to destroy etcd data or the control plane unless named", _guard),
-    Step("Ask for approval", _approve, when=_changes_or_unkept),
+    Step("Ask for approval", _approve, when=_changes_or_unkept, final=True),
     Step("Write the lock and the secrets", _keep, when=_unkept),
     Step("Fetch images and packages", _prepare, when=_changes),
     Step("Roll out to the control plane, machine by machine", _roll_out, when=_changes),

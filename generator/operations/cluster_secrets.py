@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from secrets import token_hex
 
@@ -28,11 +28,14 @@ class Known:
     """What rendering needs of the secrets: component -> version, which is UNMADE where apply makes that document.
 
     `documents` is component -> files, {} where the key is not at hand. `new` says that the target has no secrets yet.
+    `store` is the id of the store, and `authorities` has the fingerprint of each CA; "" and {} before these are made.
     """
 
     versions: Mapping[str, str]
     documents: Mapping[str, Mapping[str, str]]
     new: bool
+    store: str = ""
+    authorities: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def unmade(self) -> tuple[str, ...]:
@@ -46,12 +49,7 @@ class Prepared:
 
     before: Secrets | None
     secrets: Secrets
-    store: str  # its id
     known: Known
-
-    @property
-    def public(self) -> PublicSecrets:
-        return PublicSecrets(pki.fingerprints(self.secrets), self.known.versions)
 
 
 def opened(project: Project, lock: Lock | None) -> Store:
@@ -68,7 +66,7 @@ def opened(project: Project, lock: Lock | None) -> Store:
 
 def look(project: Project, lock: Lock | None, progress: Progress, renewal: Renewal = Renewal.NOTHING) -> Known:
     """As `read`, or, where a key or a login is not at hand, with the versions that `lock`, the one on disk, has."""
-    recorded = lock.public_secrets(project.provider.name) if lock else None
+    known = recorded = _recorded_in(lock, project.provider.name)
     try:
         login = registry_login.of(project.definition)
     except registry_login.NoLogin as error:
@@ -77,11 +75,10 @@ def look(project: Project, lock: Lock | None, progress: Progress, renewal: Renew
     try:
         known = _read(project, lock, renewal, login)
     except agekey.NoKey as error:
-        if recorded is None:
+        if known is None:
             raise
         progress.note(f"The versions of secrets are the lock's: {error.message}")
-        known = Known(recorded.documents, {}, new=False)
-    return _with_login(project, known, recorded.documents if recorded else {})
+    return _with_login(project, known, recorded.versions if recorded else {})
 
 
 def read(project: Project, lock: Lock | None) -> Known:
@@ -90,21 +87,32 @@ def read(project: Project, lock: Lock | None) -> Known:
     return _read(project, lock, Renewal.NOTHING, login)
 
 
-def unknown(project: Project, components: Iterable[str]) -> Known:
-    """The secrets of `components` as far as they are known without a key: not at all."""
-    return _with_login(project, Known(dict.fromkeys(components, UNMADE), {}, new=False), {})
+def as_recorded(project: Project, lock: Lock, components: Iterable[str]) -> Known:
+    """The secrets of `components` as far as `lock` knows them: no key is needed."""
+    known = _recorded_in(lock, project.provider.name) or Known(dict.fromkeys(components, UNMADE), {}, new=False)
+    return _with_login(project, known, known.versions)
+
+
+def _recorded_in(lock: Lock | None, target: str) -> Known | None:
+    """The secrets as far as `lock` knows them; None where it knows none of `target`."""
+    if lock is None or lock.secrets is None or target not in lock.secrets.targets:
+        return None
+    public = lock.secrets.targets[target]
+    return Known(public.documents, {}, False, lock.secrets.store, public.authorities)
 
 
 def _read(project: Project, lock: Lock | None, renewal: Renewal, login: Login | None) -> Known:
     """What apply would make or renew, of what `renewal` says, is UNMADE."""
-    secrets = opened(project, lock).targets.get(project.provider.name)
+    found = opened(project, lock)
+    secrets = found.targets.get(project.provider.name)
     # What is made by chance is another one each time.
     first, second = (
         pki.documents(_ensured(project, secrets or Secrets(project.name), renewal), login) for _ in range(2)
     )
     versions = {name: pki.version(d) if d == second[name] else UNMADE for name, d in first.items()}
     made = {name: document for name, document in first.items() if versions[name] != UNMADE}
-    return Known(versions, made, new=secrets is None)
+    authorities = pki.fingerprints(secrets) if secrets else {}
+    return Known(versions, made, secrets is None, _id(found, lock), authorities)
 
 
 def _with_login(project: Project, known: Known, recorded: Mapping[str, str]) -> Known:
@@ -132,7 +140,8 @@ def prepare(project: Project, lock: Lock | None, renewal: Renewal = Renewal.ALL)
     secrets = _ensured(project, before or Secrets(project.name), renewal)
     documents = pki.documents(secrets, login)
     versions = {name: pki.version(document) for name, document in documents.items()}
-    return Prepared(before, secrets, _id(found, lock), Known(versions, documents, new=before is None))
+    store_id = _id(found, lock) or token_hex(16)
+    return Prepared(before, secrets, Known(versions, documents, before is None, store_id, pki.fingerprints(secrets)))
 
 
 def is_kept(project: Project, prepared: Prepared) -> bool:
@@ -141,7 +150,7 @@ def is_kept(project: Project, prepared: Prepared) -> bool:
     if prepared.before != prepared.secrets or not path.exists():
         return False
     found = store.read(project.definition.path, project.name)
-    return found.id == prepared.store and set(_recipients(project)) <= set(found.recipients)
+    return found.id == prepared.known.store and set(_recipients(project)) <= set(found.recipients)
 
 
 def keep(project: Project, prepared: Prepared, progress: Progress) -> None:
@@ -154,7 +163,7 @@ def keep(project: Project, prepared: Prepared, progress: Progress) -> None:
     def change(now: Store) -> Store:
         now = store.inherited(now, _heirs(lock))
         store_guard.check_unchanged(project, prepared.before, now.targets.get(target))
-        return replace(now, id=now.id or prepared.store, targets={**now.targets, target: prepared.secrets})
+        return replace(now, id=now.id or prepared.known.store, targets={**now.targets, target: prepared.secrets})
 
     key = agekey.default_path()
     existed = key.exists()
@@ -171,15 +180,16 @@ def recrypt(project: Project) -> Store:
     opened(project, lock)
 
     def change(now: Store) -> Store:
-        return replace(store.inherited(now, _heirs(lock)), id=_id(now, lock))
+        return replace(store.inherited(now, _heirs(lock)), id=_id(now, lock) or token_hex(16))
 
     return store.recrypt(project.definition.path, project.name, change, project.definition.age_recipients)
 
 
-def recorded(lock: Lock, prepared: Prepared, target: str) -> Lock:
-    """`lock` with the public facts of the prepared secrets."""
+def recorded(lock: Lock, secrets: Known, target: str) -> Lock:
+    """`lock` with the public facts of the secrets of `target`."""
     others = lock.secrets.targets if lock.secrets else {}
-    return replace(lock, secrets=StoreRecord(prepared.store, {**others, target: prepared.public}))
+    public = PublicSecrets(secrets.authorities, secrets.versions)
+    return replace(lock, secrets=StoreRecord(secrets.store, {**others, target: public}))
 
 
 def values(documents: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
@@ -209,8 +219,8 @@ def _ensured(project: Project, secrets: Secrets, renewal: Renewal) -> Secrets:
 
 
 def _id(found: Store, lock: Lock | None) -> str:
-    """The store's id: its own, else the one that the lock knows, else a new one."""
-    return found.id or (lock.secrets.store if lock and lock.secrets else "") or token_hex(16)
+    """The store's id: its own, else the one that the lock knows, "" where neither has one."""
+    return found.id or (lock.secrets.store if lock and lock.secrets else "")
 
 
 def _heirs(lock: Lock | None) -> tuple[str, ...]:

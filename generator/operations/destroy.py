@@ -10,8 +10,9 @@ from generator.operations.planning import unprotected
 from generator.operations.project import Project
 from generator.operations.review import Review, of_destroy
 from generator.operations.steps import Step
+from generator.operations.workspace import Workspace
 from generator.progress import Progress
-from generator.terraform import Plan, Terraform
+from generator.terraform import Plan
 
 
 @dataclass
@@ -22,32 +23,41 @@ class Destroy:
     progress: Progress
     show: Callable[[Review], None]
     approve: Callable[[str], None]
-    terraform: Terraform = field(init=False)
+    workspace: Workspace = field(init=False)
     plan: Plan = field(init=False)
     leftovers: tuple[str, ...] = ()
 
 
-def _rendered(run: Destroy) -> bool:
-    return any(run.project.folder.glob("*.tf"))
+def _refuse_foreign(run: Destroy) -> None:
+    workspace.open_own(run.project, run.progress)
+
+
+def _may_be_applied(run: Destroy) -> bool:
+    """Whether there may be a state: of a folder that was rendered, or somewhere else."""
+    return bool(run.project.provider.backend(run.project.definition)) or any(
+        path.suffix in (".tf", ".tfstate") for path in run.project.folder.glob("*")
+    )
 
 
 def _changes(run: Destroy) -> bool:
-    return _rendered(run) and not run.plan.empty
+    return _may_be_applied(run) and not run.plan.empty
 
 
-def _open(run: Destroy) -> None:
-    run.terraform = workspace.open_terraform(run.project, run.progress)
+def _render(run: Destroy) -> None:
+    # What is in the folder may have been written by others, and Terraform would run it.
+    run.workspace = workspace.render_as_recorded(run.project, run.progress)
 
 
-def _check_state(run: Destroy) -> None:
-    run.terraform.check_state(run.project.name)
+def _put_back(run: Destroy) -> None:
+    workspace.put_back(run.workspace)
 
 
 def _plan(run: Destroy) -> None:
     with run.progress.phase("plan what to destroy"), unprotected(run.project):
-        run.terraform.init()
-        run.terraform.check_remote_state(run.project.name)
-        run.plan = run.terraform.plan_destroy({})
+        terraform = run.workspace.terraform
+        terraform.init()
+        terraform.check_remote_state(run.project.name)
+        run.plan = terraform.plan_destroy({})
 
 
 def _show(run: Destroy) -> None:
@@ -67,7 +77,7 @@ def _delete_created_by_cluster(run: Destroy) -> None:
 
 def _destroy(run: Destroy) -> None:
     with run.progress.phase("destroy"):
-        run.terraform.apply(run.plan, {})
+        run.workspace.terraform.apply(run.plan, {})
 
 
 def _forget_kubeconfig(run: Destroy) -> None:
@@ -76,7 +86,7 @@ def _forget_kubeconfig(run: Destroy) -> None:
 
 def _is_gone(run: Destroy) -> bool:
     """Whether nothing is left: a cluster whose state is elsewhere still runs, and needs its kubeconfig."""
-    return _rendered(run) and not run.leftovers
+    return _may_be_applied(run) and not run.leftovers
 
 
 def _look_for_leftovers(run: Destroy) -> None:
@@ -84,11 +94,11 @@ def _look_for_leftovers(run: Destroy) -> None:
 
 
 STEPS: tuple[Step[Destroy], ...] = (
-    Step("Open the rendered folder", _open),
-    Step("Refuse the state of another cluster", _check_state, when=_rendered),
-    Step("Plan what to destroy", _plan, when=_rendered),
+    Step("Refuse the state of another cluster", _refuse_foreign),
+    Step("Render the folder", _render, when=_may_be_applied, undo=_put_back),
+    Step("Plan what to destroy", _plan, when=_may_be_applied),
     Step("Show the plan", _show, when=_changes),
-    Step("Ask for approval", _approve, when=_changes),
+    Step("Ask for approval", _approve, when=_changes, final=True),
     Step("Delete load balancers and volumes that the cluster created", _delete_created_by_cluster, when=_changes),
     Step("Destroy", _destroy, when=_changes),
     Step("Look for what is left", _look_for_leftovers),

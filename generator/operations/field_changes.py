@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 from generator import applied
@@ -13,6 +15,7 @@ from generator import lock as locks
 from generator import source as sources
 from generator.applied import FieldChange, Fields
 from generator.errors import UserError
+from generator.operations import version_guard
 from generator.operations.project import Project
 from generator.operations.workspace import Workspace
 from generator.schema.changes import NEVER, NEW
@@ -30,14 +33,17 @@ class Notice:
     text: str
 
 
-def check(workspace: Workspace) -> tuple[Notice, ...]:
+def check(workspace: Workspace, *, allow_downgrade: bool = False) -> tuple[Notice, ...]:
     """What there is to say of the fields that change. UserError where one of them never can.
 
     Nothing is compared before the first apply, and where an older version of anywhere applied.
     """
-    project = workspace.project
+    project, before = workspace.project, _recorded(workspace)
+    if version := before.get("spec.kubernetes.version"):
+        back = project.command("apply")
+        version_guard.check(project, version, "that was applied", back, allow_downgrade=allow_downgrade)
     wanted = applied.fields(project.definition, workspace.lock, project.provider.name)
-    changes = applied.compare(_recorded(workspace), wanted, project.provider.name)
+    changes = applied.compare(before, wanted, project.provider.name)
     if never := [change for change in changes if change.effect == NEVER]:
         raise _refusal(project, never)
     return tuple(Notice(c.path, _said(workspace, c)) for c in changes if c.note)
@@ -50,36 +56,45 @@ def _recorded(workspace: Workspace) -> Fields:
 
 def _refusal(project: Project, changes: list[FieldChange]) -> UserError:
     lock = locks.path_beside(project.definition.path)
-    read = {False: sources.read(project.definition.path), True: sources.read(lock)}
-    lines = (_line(read[change.path.startswith("lock.")], change) for change in changes)
-    name = shlex.quote(lock.name)
     where = "Put back what was applied"
-    if any(change.path.startswith("lock.") for change in changes):
-        where += f"; the lock from git: git checkout COMMIT -- {name}"
+    if any(change.of_lock for change in changes):
+        where += f"; the lock from git: git checkout COMMIT -- {shlex.quote(lock.name)}"
+    lines = [
+        line
+        for note, alike in groupby(changes, key=lambda change: change.note)
+        for line in (*(_line(lock if c.of_lock else project.definition.path, c) for c in alike), note)
+    ]
     return UserError(
-        "\n".join(lines),
+        "\n".join(filter(None, lines)),
         f"Nothing was changed. {where}. Another value takes a new cluster: a copy of the definition with another"
         " metadata.name.",
     )
 
 
-def _line(source: Source, change: FieldChange) -> str:
-    line = source.line(_keys(source, change.path))
+def _line(path: Path, change: FieldChange) -> str:
     values = f"{shown(change.before)} was applied, and cannot become {shown(change.after)}"
-    return f"{source.file}:{line}: {change.path}: {values}. {change.note}"
+    return f"{_where(path, change)}: {change.path}: {values}."
+
+
+def _where(path: Path, change: FieldChange) -> str:
+    """The file and line of a field; the file alone where there is no lock."""
+    if not path.exists():
+        return str(path)
+    source = sources.read(path)
+    return f"{path}:{source.line(_keys(source, change.path))}"
 
 
 def _keys(source: Source, path: str) -> Keys:
     """Where a field stands in its file: `spec.workers[general].size` may be `spec.workers.size` there."""
-    head, _, rest = path.removeprefix("lock.").partition("[")
-    keys: Keys = tuple(head.split("."))
-    if not rest:
-        return keys
-    name, _, tail = rest.partition("].")
-    pools = source.value["spec"]["workers"]
-    if isinstance(pools, list):
-        keys = (*keys, next(index for index, pool in enumerate(pools) if pool["name"] == name))
-    return (*keys, tail)
+    match re.findall(r"[^.\[\]]+", path.removeprefix("lock.")):
+        case "spec", "workers", name, *rest:
+            pools = source.value["spec"]["workers"]
+            index = (
+                [index for index, pool in enumerate(pools) if pool["name"] == name] if isinstance(pools, list) else []
+            )
+            return ("spec", "workers", *index, *rest)
+        case keys:
+            return tuple(keys)
 
 
 def _said(workspace: Workspace, change: FieldChange) -> str:

@@ -13,10 +13,10 @@ from generator.directories import archives, cache
 from generator.errors import UserError
 from generator.images import cache as image_cache
 from generator.images import catalog
-from generator.kubernetes_version import is_older, skipped_minors
 from generator.lock import Lock
+from generator.operations import version_guard
 from generator.operations.project import Project
-from generator.operations.resolution import Resolver
+from generator.operations.resolution import Nominal, Resolver
 from generator.progress import Progress
 
 
@@ -50,6 +50,23 @@ def resolve_nothing(project: Project, why: str = "--frozen resolves nothing") ->
     return lock
 
 
+def as_recorded(project: Project) -> Lock:
+    """The lock as it is, else one that renders and that no machine is made of: for a destroy, which takes no more."""
+    facts: Mapping[str, Mapping[str, Any]] = {}
+    try:
+        lock = known(project)
+        facts = lock.facts if lock else {}
+        return resolve_nothing(project)
+    except UserError:
+        definition, resolver = project.definition, Nominal(project)
+        driver = definition.network.driver or "weave"
+        images = {
+            arch: resolver.images(catalog.wanted(definition.kubernetes, driver, arch))
+            for arch in definition.architectures
+        }
+        return _complete(project, Lock(definition.kubernetes, driver, images, None, {}, facts), resolver)
+
+
 def refresh(project: Project, resolver: Resolver, progress: Progress, *, allow_downgrade: bool = False) -> Lock:
     """Choose and pin everything anew, but for what machines are keyed on: driver, addresses, zones, region.
 
@@ -59,7 +76,8 @@ def refresh(project: Project, resolver: Resolver, progress: Progress, *, allow_d
     registry_login.of(project.definition)  # asked for at once, before images that take minutes
     lock = known(project)
     if lock:
-        _check_version(project, lock, allow_downgrade=allow_downgrade)
+        back = locks.relock(project.definition.path, _target(project))
+        version_guard.check(project, lock.kubernetes, "in the lock", back, allow_downgrade=allow_downgrade)
         if _was_applied(project, lock):
             _check_driver(project, lock)
     return _choose(project, lock, resolver, progress)
@@ -145,20 +163,6 @@ def _lacking(project: Project, lock: Lock) -> list[str]:
 def _was_applied(project: Project, lock: Lock) -> bool:
     """Whether machines may be keyed on what the lock holds: a cluster has secrets from its first apply on."""
     return lock.secrets is not None or store.path_beside(project.definition.path).exists()
-
-
-def _check_version(project: Project, lock: Lock, *, allow_downgrade: bool) -> None:
-    definition, version = project.definition, project.definition.kubernetes
-    if is_older(version, lock.kubernetes) and not allow_downgrade:
-        raise UserError(
-            f"Kubernetes {version} in {definition.path} is older than {lock.kubernetes} in the lock.",
-            locks.downgrade(definition.path, _target(project)),
-        )
-    if skipped := skipped_minors(lock.kubernetes, version):
-        raise UserError(
-            f"An upgrade from {lock.kubernetes} to {version} leaves out {' and '.join(skipped)}.",
-            f"Write a version of {skipped[0]} in spec.kubernetes.version, lock and apply that first.",
-        )
 
 
 def _check_driver(project: Project, lock: Lock) -> None:

@@ -24,7 +24,7 @@ from generator.operations.field_changes import Notice
 from generator.operations.project import Project
 from generator.operations.resolution import Foreseeing
 from generator.operations.review import Review, review
-from generator.operations.secrets_update import command, missing
+from generator.operations.secrets_update import missing
 from generator.operations.steps import Step
 from generator.operations.workspace import Workspace
 from generator.pki import Renewal
@@ -44,6 +44,7 @@ class Plan:
     may_destroy: Sequence[str]
     save: Path | None = None
     frozen: bool = False
+    allow_downgrade: bool = False
     lock: Lock = field(init=False)
     said: list[str] = field(default_factory=list)
     secrets: Known = field(init=False)
@@ -82,7 +83,8 @@ def _look_at_secrets(run: Plan) -> None:
     elif names and run.save:
         run.secrets = cluster_secrets.look(run.project, lock, run.progress)
         run.said.append(
-            f"Certificates of {names} expire soon, and a saved plan renews none: run {command(run.project)}"
+            f"Certificates of {names} expire soon, and a saved plan renews none:"
+            f" run {run.project.command('secrets update')}"
         )
     elif names:
         run.said.append(f"Apply makes or renews certificates and keys of: {names}.")
@@ -103,6 +105,10 @@ def remarks(run: Plan) -> tuple[str, ...]:
     return tuple(filter(None, run.said))
 
 
+def _put_back(run: Plan) -> None:
+    workspace.put_back(run.workspace)
+
+
 def _preflight(run: Plan) -> None:
     preflight.failures(run.workspace, run.progress)  # warns; only apply is refused
 
@@ -116,7 +122,7 @@ def _check_state(run: Plan) -> None:
 
 
 def _compare(run: Plan) -> None:
-    run.notices = field_changes.check(run.workspace)
+    run.notices = field_changes.check(run.workspace, allow_downgrade=run.allow_downgrade)
 
 
 def _plan(run: Plan) -> None:
@@ -138,7 +144,7 @@ STEPS: tuple[Step[Plan], ...] = (
     Step("Resolve what the lock lacks, without making anything", _resolve),
     Step("Look up the versions of the secrets", _look_at_secrets),
     Step("Refuse to save a plan for secrets that are not made yet", _require_secrets, when=_is_saved),
-    Step("Render the folder", _render),
+    Step("Render the folder", _render, undo=_put_back),
     Step("Warn where the target cannot hold the cluster", _preflight),
     Step("Open the state", _open_state),
     Step("Refuse to go on without the state of a cluster that is there", _check_state),

@@ -32,7 +32,7 @@ def initialise(workspace: Workspace, progress: Progress) -> None:
         workspace.terraform.init()
         workspace.terraform.check_remote_state(workspace.project.name)
         if workspace.secrets.new and workspace.terraform.outputs():
-            raise store_guard.without_keys(workspace.project)
+            raise store_guard.without_keys(workspace.project, "as its Terraform state says")
 
 
 def plan_targets(workspace: Workspace, may_destroy: Sequence[str] = (), targets: Sequence[str] = ()) -> Plan:

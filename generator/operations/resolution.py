@@ -18,6 +18,14 @@ from generator.progress import Progress
 UNKNOWN = "not made yet"  # the source of what a digest stands for that is not known before it is made
 
 
+def _placeholder(text: str) -> str:
+    """A digest that nothing has, always the same for `text`."""
+    return hashlib.sha256(f"{UNKNOWN}: {text}".encode()).hexdigest()
+
+
+_UNKNOWN_BASE = Base(UNKNOWN.replace(" ", "-"), _placeholder("base"))
+
+
 class Resolver(Protocol):
     """What a lock is completed with."""
 
@@ -55,6 +63,25 @@ class Making:
         return self._project.provider.base(self._progress)
 
 
+class Nominal:
+    """Asks the target for facts, and has a placeholder for all else."""
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+
+    def facts(self) -> dict[str, Any]:
+        return dict(self._project.provider.facts(self._project.definition))
+
+    def images(self, wanted: Sequence[Wanted]) -> dict[str, Image]:
+        return {each.name: _unknown_image(each) for each in wanted}
+
+    def packages(self, arch: str) -> Packages:
+        return Packages(_placeholder(f"packages {arch}"), 0)
+
+    def base(self) -> Base | None:
+        return _UNKNOWN_BASE
+
+
 class Foreseeing(Making):
     """Asks the target for facts, and takes what is on this computer. What is not gets a placeholder, and is counted."""
 
@@ -72,7 +99,7 @@ class Foreseeing(Making):
 
     def base(self) -> Base | None:
         self._others.append("the machine image, where the cache has none")
-        return Base(UNKNOWN.replace(" ", "-"), _placeholder("base"))
+        return _UNKNOWN_BASE
 
     @property
     def complete(self) -> bool:
@@ -94,13 +121,12 @@ class Foreseeing(Making):
         if image := image_cache.held(wanted, archives(), cache()):
             return image
         self._images.append(wanted)
-        digest = _placeholder(f"image {wanted.ref} {wanted.arch}")
-        return Image(wanted.name, wanted.ref, f"sha256:{digest}", digest, 0, UNKNOWN.replace(" ", "-"))
+        return _unknown_image(wanted)
 
 
-def _placeholder(text: str) -> str:
-    """A digest that nothing has, always the same for `text`."""
-    return hashlib.sha256(f"{UNKNOWN}: {text}".encode()).hexdigest()
+def _unknown_image(wanted: Wanted) -> Image:
+    digest = _placeholder(f"image {wanted.ref} {wanted.arch}")
+    return Image(wanted.name, wanted.ref, f"sha256:{digest}", digest, 0, UNKNOWN.replace(" ", "-"))
 
 
 def _durations(built: Sequence[Wanted]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 
 from generator.errors import UserError
+from generator.operations import store_guard
 from generator.operations.project import Project
 from generator.operations.workspace import Workspace
 from generator.terraform import STATE, read_state
@@ -22,6 +23,15 @@ def check(workspace: Workspace) -> None:
         return
     if found := workspace.project.provider.present(workspace.project.definition):
         raise UserError(f"{_message(workspace.project, found)}.", _remedy(workspace.project))
+
+
+def check_is_new(project: Project) -> None:
+    """UserError where the target has things of this cluster, or a backend its state: new keys would cut it off."""
+    provider, definition = project.provider, project.definition
+    if found := provider.present(definition):
+        raise store_guard.without_keys(project, f"which has {_named(found)}")
+    if provider.backend(definition) and provider.has_state(definition):
+        raise store_guard.without_keys(project, "as the state in its backend says")
 
 
 def diagnose(project: Project) -> tuple[Check, ...]:
@@ -45,12 +55,15 @@ def _is_there(project: Project) -> bool:
 
 
 def _message(project: Project, found: tuple[str, ...]) -> str:
-    names = ", ".join(found[:SHOWN]) + (f" and {len(found) - SHOWN} more" if len(found) > SHOWN else "")
     where = "the backend" if project.provider.backend(project.definition) else str(project.folder)
     return (
-        f"Cluster {project.name} is on {project.provider.name} already ({len(found)} found: {names}), but {where} has"
-        " no Terraform state of it"
+        f"Cluster {project.name} is on {project.provider.name} already ({len(found)} found: {_named(found)}), but"
+        f" {where} has no Terraform state of it"
     )
+
+
+def _named(found: tuple[str, ...]) -> str:
+    return ", ".join(found[:SHOWN]) + (f" and {len(found) - SHOWN} more" if len(found) > SHOWN else "")
 
 
 def _remedy(project: Project) -> str:

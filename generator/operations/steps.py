@@ -14,21 +14,35 @@ def always(context: object) -> bool:
     return True
 
 
+def nothing(context: object) -> None:
+    """What there is to undo of a step that changes nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Step(Generic[C]):
     """One step: `run` does it, where `when` is true of what earlier steps brought about.
 
-    A step that raises ends the verb, so a guard is a step before those that it guards.
+    A step that raises ends the verb, so a guard is a step before those that it guards. Then `undo` takes back what
+    the steps before it did, up to the last one that is `final`.
     """
 
     title: str
     run: Callable[[C], None]
     when: Callable[[C], bool] = always
+    undo: Callable[[C], None] = nothing
+    final: bool = False
 
 
 def run(steps: Sequence[Step[C]], context: C) -> C:
     """Run `steps` in order; the context as the last one left it."""
-    for step in steps:
-        if step.when(context):
-            step.run(context)
+    done: list[Step[C]] = []
+    try:
+        for step in steps:
+            if step.when(context):
+                step.run(context)
+                done = [] if step.final else [*done, step]
+    except BaseException:  # an interruption too
+        for step in reversed(done):
+            step.undo(context)
+        raise
     return context

@@ -45,14 +45,14 @@ def check_matches(project: Project, lock: Lock | None, found: Store) -> None:
             if differing := _differing(public, found.targets.get(target)):
                 raise _other(path, f"its {differing} of {target} is not the one that {beside} records")
     if project.provider.name not in found.targets and _is_applied(project):
-        raise without_keys(project)
+        raise without_keys(project, "as its Terraform state says")
 
 
-def without_keys(project: Project) -> UserError:
-    """The error where a state has the machines of a target that the store has no keys of."""
+def without_keys(project: Project, source: str) -> UserError:
+    """The error where the store has no keys of a target that the cluster is on; `source` tells how that is known."""
     path, target = store.path_beside(project.definition.path), project.provider.name
     return UserError(
-        f"The Terraform state says that cluster {project.name} is on {target}, but {path} has no keys of {target}.",
+        f"Cluster {project.name} is on {target}, {source}, but {path} has no keys of {target}.",
         f"{_restore(path)} Bring {locks.path_beside(project.definition.path).name} of the same time as well. New keys"
         " would cut off every machine, so none are made.",
     )

@@ -31,13 +31,17 @@ GITIGNORE = b"""\
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """A project whose folder is rendered. `secrets` are what Terraform may be given the documents of."""
+    """A project whose folder is rendered. `secrets` are what Terraform may be given the documents of.
+
+    `before` is what the folder held until then.
+    """
 
     project: Project
     lock: Lock
     topology: Topology
     secrets: Known
     terraform: Terraform
+    before: Tree
 
 
 def render(project: Project, lock: Lock, secrets: Known, progress: Progress) -> Workspace:
@@ -46,13 +50,20 @@ def render(project: Project, lock: Lock, secrets: Known, progress: Progress) -> 
     UserError where the folder holds the state of another cluster: nothing is written then.
     """
     runner = open_own(project, progress)  # before any file of another cluster is overwritten
+    lock = cluster_secrets.recorded(lock, secrets, project.provider.name)
+    before = rendered_folder.contents(project.folder)
     with progress.phase(f"render {project.folder}"):
         rendered_folder.write(tree(project, lock, secrets), project.folder)
-    return Workspace(project, lock, lay_out(project, lock), secrets, runner)
+    return Workspace(project, lock, lay_out(project, lock), secrets, runner, before)
+
+
+def put_back(workspace: Workspace) -> None:
+    """Make the folder what it was before it was rendered."""
+    rendered_folder.restore(workspace.before, workspace.project.folder)
 
 
 def tree(project: Project, lock: Lock, secrets: Known) -> Tree:
-    """What the folder holds once it is rendered."""
+    """What the folder holds once it is rendered; `lock` records these secrets."""
     topology = lay_out(project, lock)
     readers = pki.readers(topology)
     described = {
@@ -66,6 +77,7 @@ def tree(project: Project, lock: Lock, secrets: Known) -> Tree:
 
 def stale(project: Project, lock: Lock, secrets: Known) -> tuple[str, ...]:
     """The paths of all files of the folder that are not as `render` would write them. Writes nothing."""
+    lock = cluster_secrets.recorded(lock, secrets, project.provider.name)
     return rendered_folder.stale(tree(project, lock, secrets), project.folder)
 
 
@@ -95,18 +107,19 @@ def open_own(project: Project, progress: Progress) -> Terraform:
 
 
 def open_terraform(project: Project, progress: Progress) -> Terraform:
-    """Terraform in the folder; rendered first where the state is remote, as another computer may have applied.
-
-    It needs no secrets, so that a cluster whose store is lost can still be destroyed.
-    """
-    remote = project.provider.backend(project.definition) is not None
-    if remote and not any(project.folder.glob("*.tf")):
-        lock = lock_file.resolve(project, Foreseeing(project, progress), progress)
-        secrets = cluster_secrets.unknown(project, pki.readers(lay_out(project, lock)))
-        workspace = render(project, lock, secrets, progress)
-        workspace.terraform.init()
-        return workspace.terraform
+    """Terraform in the folder; rendered first where the state is remote, as another computer may have applied."""
+    if project.provider.backend(project.definition) and not any(project.folder.glob("*.tf")):
+        runner = render_as_recorded(project, progress).terraform
+        runner.init()
+        return runner
     return terraform(project, progress)
+
+
+def render_as_recorded(project: Project, progress: Progress) -> Workspace:
+    """Render the folder for who changes no machine: it takes neither secrets nor a lock that fits the definition."""
+    lock = lock_file.as_recorded(project)
+    secrets = cluster_secrets.as_recorded(project, lock, pki.readers(lay_out(project, lock)))
+    return render(project, lock, secrets, progress)
 
 
 def target(project: Project, lock: Lock) -> Target:

@@ -165,6 +165,8 @@ _RESTART = Rule(LIVE, "Machines are stopped and started again.")
 _TAGS = Rule(LIVE, "Running workers keep theirs.", warning="workers that are there keep the old ones")
 _RANGE = "Certificates, routers and Services that are there have addresses of the old range."
 
+_KEYS = "Machines trust the keys that they were given: bring back the lock and the secrets of one and the same commit."
+
 _PLACES = Rule(NEVER, "More may follow. Machines and volumes keep those that are there.", judge=_where_machines_move)
 _LOCKED_IMAGES = Rule(NEW, "No machine is made anew for an image.", judge=_where_any_changes(NEW))
 _AS_DEFINED = Rule(NEVER, "It is the definition's.", compared=False)
@@ -185,7 +187,9 @@ _LOCKED: Mapping[str, Rule] = {
         on={"aws": LIVE, "gce": LIVE},
         judge=_where_any_changes(NEVER),
     ),
-    "lock.secrets": Rule(
+    "lock.secrets.store": Rule(NEVER, _KEYS),
+    "lock.secrets.targets[].authorities[]": Rule(NEVER, _KEYS),
+    "lock.secrets.targets[].documents": Rule(
         LIVE, "It records what secrets there are; `apply` and `secrets update` keep it true.", compared=False
     ),
     "lock.facts.aws.region": _AS_DEFINED,

@@ -198,7 +198,7 @@ def test_what_programs_get_is_documented(nowhere, definition, monkeypatch, capsy
     rows = [line.split("|") for line in text.splitlines() if line.startswith("| `")]
     documented = {verb.strip(" `"): set(re.findall(r"`(\w+)`", said)) for _, verb, said, _ in rows}
     run("apply", "--yes", "--timeout", "20")
-    monkeypatch.setattr(field_changes, "check", lambda workspace: (Notice("spec.registry", "is another"),))
+    monkeypatch.setattr(field_changes, "check", lambda workspace, **_: (Notice("spec.registry", "is another"),))
     for verb in ("plan", "status", "doctor", "images list"):
         capsys.readouterr()
         nowhere.main = nowhere.main.replace("VALUE", "OTHER")

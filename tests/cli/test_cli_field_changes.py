@@ -1,13 +1,18 @@
 """Changes of the definition against what was applied, with Terraform's own states: refused, announced, or plain."""
 
+import io
 import json
+import re
 import shutil
 import subprocess
+from dataclasses import replace
 
 import pytest
 
 from generator import applied, lock, render
+from generator import definition as definitions
 from generator.lock import path_beside
+from generator.schema import fields
 from tests.cli.target import DEFINITION, run
 
 APPLIED = """
@@ -17,6 +22,7 @@ output "applied" {
 """
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEXdwlv7TC0DgiSmxj8Jj5SJmIRTmIWVCFXwPoBZWRmO me"
 POOL = "  workers: {count: 1, size: small}\n"
+AUTHORITIES = ("etcd", "front-proxy", "kubelet-client", "kubelet-serving", "kubernetes")
 FOLDER = ".anywhere/quickstart-local"
 
 
@@ -37,6 +43,11 @@ def define(definition, before, after):
     text = definition.read_text()
     assert before in text
     definition.write_text(text.replace(before, after))
+
+
+def content(folder):
+    """All that is rendered, and the state."""
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and ".terraform" not in path.parts}
 
 
 def state(home):
@@ -130,14 +141,14 @@ NEVER = {
 @pytest.mark.parametrize("verb", [("plan",), ("apply", "--yes", "--timeout", "20")])
 @pytest.mark.parametrize(("before", "after", "line", "said", "value"), NEVER.values(), ids=NEVER)
 def test_what_no_cluster_can_take_is_refused(cluster, home, definition, capsys, verb, before, after, line, said, value):
+    known = content(home / FOLDER)
     define(definition, before, after)
-    known = state(home)
     capsys.readouterr()
     assert run(*verb) == 1
     printed = capsys.readouterr()
-    assert f"error: cluster.yaml:{line}: {said}, and cannot become {value}. " in printed.err
+    assert f"error: cluster.yaml:{line}: {said}, and cannot become {value}.\n" in printed.err
     assert "hint: Nothing was changed. Put back what was applied." in printed.err and "metadata.name" in printed.err
-    assert "Plan:" not in printed.out and state(home) == known
+    assert "Plan:" not in printed.out and content(home / FOLDER) == known
 
 
 def test_a_lock_that_was_made_anew_is_refused(cluster, home, definition, capsys):
@@ -150,6 +161,72 @@ def test_a_lock_that_was_made_anew_is_refused(cluster, home, definition, capsys)
     err = capsys.readouterr().err
     assert "cluster.lock.yaml:" in err and 'lock.blocks: {"general": 0} was applied' in err
     assert "git checkout COMMIT -- cluster.lock.yaml" in err
+
+
+def test_a_lock_and_a_store_of_another_cluster_are_refused(cluster, home, definition, monkeypatch, capsys):
+    """Of one with the same name, as on another branch: they belong to each other."""
+    other, beside = home / "other", path_beside(definition)
+    other.mkdir()
+    (other / "cluster.yaml").write_text(DEFINITION)
+    lock.write(other / beside.name, replace(lock.read(beside), secrets=None))
+    assert run("secrets", "update", other / "cluster.yaml") == 0
+    for name in (beside.name, "cluster.secrets.age"):
+        shutil.copy(other / name, home)
+    known = content(home / FOLDER)
+    for verb in (("plan",), ("apply", "--yes", "--timeout", "20")):
+        capsys.readouterr()
+        assert run(*verb) == 1
+        err = capsys.readouterr().err
+        lines = re.findall(r"cluster\.lock\.yaml:(\d+): (lock\.secrets\S+): \"\S+ was applied, and cannot", err)
+        text = beside.read_text().splitlines()
+        assert [path for _, path in lines] == [
+            "lock.secrets.store",
+            *(f"lock.secrets.targets[local].authorities[{name}]" for name in AUTHORITIES),
+        ]
+        assert all(re.findall(r"\w[\w-]*", path)[-1] in text[int(line) - 1] for line, path in lines)
+        assert err.count("bring back the lock and the secrets of one and the same commit") == 1
+        assert content(home / FOLDER) == known
+
+
+def version(definition, known, wanted):
+    """Have the definition and its lock ask for another version, as an older commit of both does."""
+    path = path_beside(definition)
+    lock.write(path, replace(lock.read(path), kubernetes=wanted))
+    definition.write_text(DEFINITION + f"  kubernetes: {{version: {wanted}}}\n")
+
+
+def test_a_step_back_from_what_was_applied_takes_an_option(cluster, home, definition, capsys):
+    known = content(home / FOLDER)
+    version(definition, "v1.35.4", "v1.34.0")
+    for verb in (("plan",), ("apply", "--yes", "--timeout", "20")):
+        assert run(*verb) == 1
+        err = capsys.readouterr().err
+        assert "Kubernetes v1.34.0 in cluster.yaml is older than v1.35.4 that was applied." in err
+        assert "run: anywhere apply cluster.yaml --provider local --allow-downgrade\n" in err
+        assert content(home / FOLDER) == known
+        assert run(*verb, "--allow-downgrade") == 0
+        known = content(home / FOLDER)
+
+
+def test_no_minor_version_after_what_was_applied_is_left_out(cluster, home, definition, monkeypatch, capsys):
+    monkeypatch.setattr(fields, "MINORS", ("1.35", "1.36", "1.37"))
+    monkeypatch.setattr(definitions, "MINORS", ("1.35", "1.36", "1.37"))
+    version(definition, "v1.35.4", "v1.37.0")
+    assert run("plan") == 1
+    assert "An upgrade from v1.35.4 to v1.37.0 leaves out v1.36." in capsys.readouterr().err
+
+
+def test_an_answer_of_no_leaves_the_folder_as_it_was(cluster, home, definition, monkeypatch):
+    known = content(home / FOLDER)
+    define(definition, POOL, "  workers: {count: 2, size: medium}\n")
+    cluster.main = cluster.main.replace("VALUE", "OTHER")
+    monkeypatch.setattr("sys.stdin", io.StringIO("no\n"))
+    assert run("apply") == 1 and content(home / FOLDER) == known
+
+
+def test_an_answer_of_no_to_a_new_cluster_leaves_nothing_rendered(nowhere, home, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.StringIO("no\n"))
+    assert run("apply") == 1 and content(home / FOLDER) == {}
 
 
 def test_changes_that_are_live_are_not_announced(cluster, definition, capsys):

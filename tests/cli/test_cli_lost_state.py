@@ -2,9 +2,12 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 
+from generator import lock
+from generator.lock import path_beside
 from tests.cli.target import run
 
 FOUND = tuple(f"machine quickstart-{number}" for number in range(1, 8))
@@ -35,6 +38,21 @@ def test_it_is_refused_until_the_state_is_brought(lost, home, verb, capsys):
     shutil.copy(home / "kept", home / FOLDER / "terraform.tfstate")
     status = run(*verb)
     assert status == 0 or "ok    state: 7 things of quickstart are there" in capsys.readouterr().out
+
+
+def test_no_keys_are_made_for_it_by_the_hint_of_a_saved_plan(lost, home, definition, monkeypatch, capsys):
+    (home / "cluster.secrets.age").unlink()
+    path = path_beside(definition)
+    lock.write(path, replace(lock.read(path), secrets=None))
+    assert run("secrets", "update") == 1
+    said = "which has machine quickstart-1, machine quickstart-2, machine quickstart-3, machine quickstart-4, machine"
+    assert f"Cluster quickstart is on local, {said} quickstart-5 and 2 more, but" in capsys.readouterr().err
+    lost.there = ()
+    monkeypatch.setattr(lost, "backend", lambda definition: {"s3": {"bucket": "b"}}, raising=False)
+    monkeypatch.setattr(lost, "has_state", lambda definition: True, raising=False)
+    assert run("secrets", "update") == 1
+    assert "as the state in its backend says, but cluster.secrets.age has no keys of local." in capsys.readouterr().err
+    assert not (home / "cluster.secrets.age").exists()
 
 
 def test_doctor_calls_it_a_failure(lost, capsys):

@@ -126,7 +126,7 @@ def roll(monkeypatch):
         for module in (patience, readiness, rollout):
             monkeypatch.setattr(module, "time", world.clock)
         project = SimpleNamespace(definition=None, provider=world, release=RELEASE, name="c")
-        work = Workspace(project, None, world.topology, Known({}, {}, new=False), world)
+        work = Workspace(project, None, world.topology, Known({}, {}, new=False), world, {})
         whole = work.terraform.plan({})
         taken = rollout.batches(work, whole)
         rest = rollout.run(work, whole, taken, show(io.StringIO()), [], timeout)

@@ -1,5 +1,6 @@
 """The steps of each verb, in order, and each guard as the verb calls it: without the call, a test here fails."""
 
+import io
 import json
 import shutil
 from dataclasses import replace
@@ -52,8 +53,8 @@ PLAN = (
     "Look at what changes inside",
 )
 DESTROY = (
-    "Open the rendered folder",
     "Refuse the state of another cluster",
+    "Render the folder",
     "Plan what to destroy",
     "Show the plan",
     "Ask for approval",
@@ -83,7 +84,7 @@ def ran(monkeypatch):
     titles = []
 
     def recorded(step):
-        return Step(step.title, lambda context: (titles.append(step.title), step.run(context)), step.when)
+        return replace(step, run=lambda context: (titles.append(step.title), step.run(context)))
 
     for verb in (apply, plan, destroy):
         monkeypatch.setattr(verb, "STEPS", tuple(map(recorded, verb.STEPS)))
@@ -98,6 +99,20 @@ def test_a_step_is_skipped_where_its_condition_is_not_met():
     done = []
     run([Step("a", done.append), Step("b", done.append, when=lambda context: context != "x")], "x")
     assert done == ["x"]
+
+
+def test_a_step_that_fails_takes_back_what_is_not_final():
+    done = []
+
+    def step(name, **options):
+        return Step(name, lambda context: done.append(name), undo=lambda context: done.append(f"-{name}"), **options)
+
+    def fail(context):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run([step("a"), step("b", final=True), step("c"), step("skipped", when=bool), step("d"), Step("e", fail)], "")
+    assert done == ["a", "b", "c", "d", "-d", "-c"]
 
 
 def test_each_verb_has_its_steps_and_runs_them_in_order(nowhere, ran):
@@ -180,6 +195,54 @@ def test_destroy_first_deletes_what_the_cluster_created(cluster, home, monkeypat
     assert target.run("destroy", "--yes") == 0
     assert called == [("/api/v1/namespaces/web/services/front", True), ("quickstart", True)]
     assert "terraform_data" not in state(home)
+
+
+def test_destroy_runs_no_configuration_that_anywhere_did_not_render(cluster, home, capsys):
+    """Not even to plan: a data source would be read before anybody is asked."""
+    folder = home / ".anywhere" / "quickstart-local"
+    harm = """
+resource "terraform_data" "harm" {
+  provisioner "local-exec" {
+    when    = destroy
+    command = "touch stolen"
+  }
+}
+"""
+    for name in ("main.tf", "other.tf"):
+        (folder / name).write_text((folder / "main.tf").read_text() + harm if name == "main.tf" else "locals {\n}\n")
+    with (folder / ".anywhere-files").open("a") as manifest:
+        manifest.write("other.tf\n")
+    applied = json.loads(state(home))
+    machine = applied["resources"][0]
+    applied["resources"].append({**machine, "name": "harm"})
+    (folder / "terraform.tfstate").write_text(json.dumps(applied))
+    assert target.run("destroy", "--yes") == 0
+    assert not (folder / "stolen").exists() and not (folder / "other.tf").exists()
+    assert json.loads(state(home))["resources"] == []
+
+
+def test_a_destroy_that_is_not_approved_leaves_the_folder_as_it_was(cluster, home, monkeypatch, capsys):
+    folder = home / ".anywhere" / "quickstart-local"
+    (folder / "main.tf").write_text(cluster.main + "# a comment\n")
+    monkeypatch.setattr("sys.stdin", io.StringIO("no\n"))
+    assert target.run("destroy") == 1
+    assert (folder / "main.tf").read_text() == cluster.main + "# a comment\n"
+
+
+@pytest.mark.parametrize("lost", ["a lock that is damaged", "no lock", "a lock of another version", "no state"])
+def test_destroy_takes_no_lock_that_fits(cluster, home, definition, lost):
+    path = lock.path_beside(definition)
+    match lost:
+        case "a lock that is damaged":
+            path.write_text("kind: [")
+        case "no lock":
+            path.unlink()
+        case "a lock of another version":
+            definition.write_text(DEFINITION + "  kubernetes: {version: v1.34.0}\n")
+        case "no state":
+            for file in (home / ".anywhere" / "quickstart-local").glob("*.tf"):
+                file.unlink()
+    assert target.run("destroy", "--yes") == 0 and json.loads(state(home))["resources"] == []
 
 
 def rename(home, definition):
