@@ -23,6 +23,7 @@ from generator.cli import (
     init,
     kubeconfig,
     logs,
+    pasteable,
     plan,
     render,
     schema,
@@ -80,7 +81,7 @@ def _options(version: Version = False) -> None:
 
 
 for verb in (init, validate, plan, apply, status, doctor, kubeconfig, ssh, logs, destroy, render, schema, env):
-    app.command(verb.__name__.rpartition(".")[2])(verb.run)
+    app.command(verb.__name__.rpartition(".")[2])(pasteable.hints(verb.run))
 app.add_typer(images.app, name="images")
 app.add_typer(secrets.app, name="secrets")
 app.add_typer(backend.app, name="backend")

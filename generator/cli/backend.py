@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from generator.cli import pasteable
 from generator.cli.options import DEFAULT_FILE, File, ProviderName
 from generator.errors import UserError
 
@@ -16,6 +17,7 @@ def backend() -> None:
 
 
 @app.command("create")
+@pasteable.hints
 def create(provider: ProviderName, file: File = DEFAULT_FILE) -> int:
     """Make the backend's bucket: versioned, encrypted, private. Nothing happens where it is there."""
     from generator.operations.project import open_project

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from generator.cli import pasteable
 from generator.cli.options import DEFAULT_FILE, DEFAULT_PROVIDER, File, Json, Out, ProviderName
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def run(
     wanted = projects.wanted(project)
     target = project.provider.preflight(project.definition, wanted)
     checks = (_terraform(), *target, *(() if any(map(_failed, target)) else _cluster(project, wanted)))
-    typer.echo(_document(checks) if as_json else text(checks))
+    typer.echo(pasteable.complete(_document(checks) if as_json else text(checks), file, provider))
     return 1 if any(map(_failed, checks)) else 0
 
 

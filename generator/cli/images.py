@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import typer
 
+from generator.cli import pasteable
 from generator.cli.options import DEFAULT_FILE, DEFAULT_PROVIDER, AllowDowngrade, File, Json, ProviderName
 
 app = typer.Typer(help="List, lock or get what a cluster is made of.", rich_markup_mode=None)
 
 
 @app.command("list")
+@pasteable.hints
 def list_(file: File = DEFAULT_FILE, as_json: Json = False) -> int:
     """List exactly the images that a cluster needs, as its lock says."""
     import json
@@ -36,6 +38,7 @@ def list_(file: File = DEFAULT_FILE, as_json: Json = False) -> int:
 
 
 @app.command("lock")
+@pasteable.hints
 def lock(
     file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER, allow_downgrade: AllowDowngrade = False
 ) -> int:
@@ -62,6 +65,7 @@ def lock(
 
 
 @app.command("pull")
+@pasteable.hints
 def pull(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER) -> int:
     """Get every image of the lock into the cache: from the folder, a registry, a release, or built."""
     from generator.cli.phases import show

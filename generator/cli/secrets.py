@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import typer
 
+from generator.cli import pasteable
 from generator.cli.options import DEFAULT_FILE, DEFAULT_PROVIDER, File, ProviderName
 
 app = typer.Typer(help="Make, renew or re-encrypt a cluster's secrets.", rich_markup_mode=None)
 
 
 @app.command("recrypt")
+@pasteable.hints
 def recrypt(file: File = DEFAULT_FILE) -> int:
     """Re-encrypt the secrets to today's recipients, and nobody else.
 
@@ -30,6 +32,7 @@ def recrypt(file: File = DEFAULT_FILE) -> int:
 
 
 @app.command("update")
+@pasteable.hints
 def update(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER) -> int:
     """Make the secrets that are missing, renew those that expire soon.
 
@@ -45,6 +48,7 @@ def update(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER)
 
 
 @app.command("key")
+@pasteable.hints
 def key() -> int:
     """Print the public half of your age key, which is made on first use."""
     from generator import agekey

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from generator.cli import pasteable
 from generator.cli.options import DEFAULT_FILE, DEFAULT_PROVIDER, File, Json, Out, ProviderName
 
 
@@ -22,5 +23,6 @@ def run(
     project = open_project(file, provider, out)
     now, checks = cluster_health.once(project, wanted(project), warn=lambda message: typer.echo(message, err=True))
     certificates = cluster_secrets.expiries(project)
-    typer.echo((document if as_json else text)(now.rows, checks, certificates))
+    shown = (document if as_json else text)(now.rows, checks, certificates)
+    typer.echo(pasteable.complete(shown, file, provider))
     return 1 if status.unready(now.rows) or cluster_checks.failing(checks) else 0

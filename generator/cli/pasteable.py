@@ -1,0 +1,61 @@
+"""Commands in messages, completed with the FILE and the --provider of this run, so that they can be pasted."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+from generator.cli.options import DEFAULT_FILE, DEFAULT_PROVIDER
+from generator.errors import UserError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+# The verbs that take a definition, and of these the ones that take no target.
+_WITHOUT_TARGET = ("validate", "images list", "secrets recrypt")
+_VERBS = (
+    *("plan", "apply", "status", "doctor", "kubeconfig", "ssh", "logs", "destroy", "render", "env"),
+    *("images lock", "images pull", "secrets update", "backend create"),
+    *_WITHOUT_TARGET,
+)
+_COMMAND = re.compile(rf"`anywhere ({'|'.join(_VERBS)})((?: [^`]*)?)`")
+
+
+def complete(text: str, file: Path, provider: str) -> str:
+    """`text`, where each command in backquotes names the definition and the target if they are not the defaults."""
+
+    def completed(found: re.Match[str]) -> str:
+        verb, rest = found.groups()
+        if ".yaml" in rest or ".yml" in rest:
+            return found[0]
+        named = "" if verb in _WITHOUT_TARGET else target
+        return f"`anywhere {verb} {shlex.quote(str(file))}{named}{rest}`"
+
+    target = "" if provider == os.environ.get("ANYWHERE_PROVIDER", DEFAULT_PROVIDER) else f" --provider {provider}"
+    return _COMMAND.sub(completed, text) if target or file != DEFAULT_FILE else text
+
+
+def hints(verb: Callable[P, R]) -> Callable[P, R]:
+    """`verb`, whose errors name commands that can be pasted."""
+
+    @wraps(verb)
+    def run(*args: P.args, **given: P.kwargs) -> R:
+        try:
+            return verb(*args, **given)
+        except UserError as error:
+            file, provider = _file(given), str(given.get("provider", DEFAULT_PROVIDER))
+            error.message, error.hint = (complete(text, file, provider) for text in (error.message, error.hint))
+            raise
+
+    return run
+
+
+def _file(given: dict[str, Any]) -> Path:
+    """The definition: `ssh` and `logs` have it among their words."""
+    words = [word for word in given.get("words", ())[:1] if word.endswith((".yaml", ".yml"))]
+    return Path(words[0]) if words else given.get("file", DEFAULT_FILE)

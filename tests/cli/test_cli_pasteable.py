@@ -1,0 +1,51 @@
+"""Commands that messages name can be pasted, whatever the definition and the target of the run."""
+
+from pathlib import Path
+
+import pytest
+
+from generator.cli.pasteable import complete
+from tests.cli.target import DEFINITION, run
+
+SAID = "Run `anywhere apply`, then `anywhere ssh m1 -- df -h`; `anywhere secrets recrypt`, `anywhere schema`."
+
+
+@pytest.mark.parametrize(
+    ("file", "provider", "expected"),
+    [
+        ("cluster.yaml", "local", SAID),
+        (
+            "cluster.yaml",
+            "gce",
+            "Run `anywhere apply cluster.yaml --provider gce`, then"
+            " `anywhere ssh cluster.yaml --provider gce m1 -- df -h`; `anywhere secrets recrypt cluster.yaml`,"
+            " `anywhere schema`.",
+        ),
+        (
+            "a b/x.yml",
+            "local",
+            "Run `anywhere apply 'a b/x.yml'`, then `anywhere ssh 'a b/x.yml' m1 -- df -h`;"
+            " `anywhere secrets recrypt 'a b/x.yml'`, `anywhere schema`.",
+        ),
+    ],
+)
+def test_commands_name_the_definition_and_the_target_unless_they_are_the_defaults(
+    monkeypatch, file, provider, expected
+):
+    monkeypatch.delenv("ANYWHERE_PROVIDER", raising=False)
+    assert complete(SAID, Path(file), provider) == expected
+    assert complete(expected, Path(file), provider) == expected
+
+
+def test_a_target_that_the_environment_chooses_is_not_named(monkeypatch):
+    monkeypatch.setenv("ANYWHERE_PROVIDER", "gce")
+    assert complete("`anywhere plan`", Path("cluster.yaml"), "gce") == "`anywhere plan`"
+    assert complete("`anywhere plan`", Path("cluster.yaml"), "local") == "`anywhere plan cluster.yaml --provider local`"
+
+
+def test_every_verb_says_so(home, capsys):
+    (home / "other.yaml").write_text(DEFINITION)
+    for verb in (("kubeconfig", "other.yaml"), ("status", "other.yaml"), ("logs", "other.yaml")):
+        assert run(*verb) == 1
+        printed = capsys.readouterr()
+        assert "other.yaml`" in printed.out + printed.err, verb
