@@ -145,11 +145,12 @@ class Terraform:
 
     def state_version(self) -> str:
         """What changes with every write of the state, wherever it is; "" before the first apply."""
-        completed = self._capture(["state", "pull"], {})
-        if completed.returncode:
-            raise UserError(f"Terraform could not read its state:\n{plain(completed.stderr)}")
-        state = _json(completed.stdout or "{}", "state pull")
+        state = self._state()
         return f"{state['lineage']} {state['serial']}" if state.get("lineage") else ""
+
+    def has_resources(self) -> bool:
+        """Whether the state, wherever it is, has anything in it: a destroy leaves one that has not."""
+        return bool(self._state().get("resources"))
 
     def apply(self, plan: Plan, secrets: Mapping[str, str]) -> None:
         """Apply exactly the plan that was saved, once."""
@@ -159,6 +160,12 @@ class Terraform:
         finally:
             self._outputs = None
             plan.file.unlink(missing_ok=True)
+
+    def _state(self) -> dict[str, Any]:
+        completed = self._capture(["state", "pull"], {})
+        if completed.returncode:
+            raise UserError(f"Terraform could not read its state:\n{plain(completed.stderr)}")
+        return _json(completed.stdout or "{}", "state pull")
 
     def outputs(self) -> dict[str, Any]:
         """The root outputs, by name; empty before the first apply. Read once until something is applied."""

@@ -15,11 +15,8 @@ SHOWN = 5  # names of what was found
 
 
 def check(workspace: Workspace) -> None:
-    """UserError where Terraform has no state and the target has things of this cluster.
-
-    A state without resources is one: a destroy leaves it, and what is there then was left on purpose.
-    """
-    if workspace.terraform.outputs() or workspace.terraform.state_version():
+    """UserError where Terraform's state has no resources and the target has things of this cluster."""
+    if workspace.terraform.outputs() or workspace.terraform.has_resources():
         return
     if found := workspace.project.provider.present(workspace.project.definition):
         raise UserError(f"{_message(workspace.project, found)}.", _remedy(workspace.project))
@@ -51,7 +48,7 @@ def diagnose(project: Project) -> tuple[Check, ...]:
 def _is_there(project: Project) -> bool:
     if project.provider.backend(project.definition):
         return project.provider.has_state(project.definition)
-    return bool(read_state(project.folder / STATE).get("lineage"))
+    return bool(read_state(project.folder / STATE).get("resources"))
 
 
 def _message(project: Project, found: tuple[str, ...]) -> str:

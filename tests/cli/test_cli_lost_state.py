@@ -67,12 +67,17 @@ def test_an_empty_file_is_no_state(lost, home, capsys):
     assert run("plan") == 1 and run("doctor") == 1
 
 
-def test_what_a_destroy_left_is_no_reason(lost, home, monkeypatch, capsys):
-    """Its state has no resources, and it is there."""
+@pytest.mark.parametrize("verb", [("plan",), ("apply", "--yes", "--timeout", "20"), ("doctor",)])
+def test_the_state_of_an_earlier_life_is_none_of_what_is_there(lost, home, verb, capsys):
+    """A destroy leaves a state without resources; the cluster was then applied from elsewhere."""
     (home / FOLDER).mkdir(parents=True)
     shutil.copy(home / "kept", home / FOLDER / "terraform.tfstate")
-    assert run("destroy", "--yes") == 0
-    assert run("plan") == 0 and run("apply", "--yes", "--timeout", "20") == 0
+    assert run("destroy", "--yes") == 0 and (home / FOLDER / "terraform.tfstate").exists()
+    assert run(*verb) == 1
+    printed = capsys.readouterr()
+    assert "has no Terraform state of it" in printed.out + printed.err
+    lost.there = ()
+    assert run(*verb) == 0 or "state:" not in capsys.readouterr().out
 
 
 def test_an_apply_that_was_interrupted_continues(nowhere, home, capsys):
