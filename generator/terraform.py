@@ -177,12 +177,13 @@ class Terraform:
         return self._outputs
 
     def check_state(self, cluster: str) -> None:
-        """UserError where the folder holds the state of another cluster, or a damaged state."""
+        """UserError where the folder holds the state of another cluster, of something else, or a damaged state."""
         state = read_state(self.folder / STATE)
-        owner = state.get("outputs", {}).get("cluster", {}).get("value") or self._rendered_for() or cluster
+        owner = state.get("outputs", {}).get("cluster", {}).get("value") or self._rendered_for()
         if owner != cluster and state.get("resources"):
+            other = f"the Terraform state of cluster {owner!r}" if owner else "a Terraform state of something else"
             raise UserError(
-                f"{self.folder} holds the Terraform state of cluster {owner!r}, not of {cluster!r}.",
+                f"{self.folder} holds {other}, not of {cluster!r}.",
                 "Give this cluster a folder of its own with --out, or put back the definition of the other one.",
             )
 

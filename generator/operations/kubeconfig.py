@@ -12,6 +12,16 @@ from generator.operations.project import Project
 from generator.terraform import Terraform
 
 
+def check_own(project: Project) -> None:
+    """UserError where the folder has a kubeconfig of something else: it may be a person's only one."""
+    path = project.kubeconfig
+    if path.exists() and f'current-context: "{project.name}' not in path.read_text(errors="replace"):
+        raise UserError(
+            f"{path} is not the kubeconfig of cluster {project.name}, and would be replaced.",
+            "Move it elsewhere, or give another folder as --out. Nothing was changed.",
+        )
+
+
 def write(project: Project, terraform: Terraform) -> Path:
     """Write the kubeconfig for the API address in Terraform's outputs; its path.
 

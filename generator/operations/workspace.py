@@ -9,7 +9,7 @@ from generator import lock as locks
 from generator import render as rendering
 from generator.errors import UserError
 from generator.lock import Lock
-from generator.operations import cluster_secrets, lock_file
+from generator.operations import cluster_secrets, kubeconfig, lock_file
 from generator.operations.cluster_secrets import Known
 from generator.operations.project import Project, lay_out
 from generator.operations.resolution import Foreseeing
@@ -100,9 +100,10 @@ def look(project: Project, progress: Progress, *, frozen: bool = False) -> tuple
 
 
 def open_own(project: Project, progress: Progress) -> Terraform:
-    """Terraform in the project's folder; UserError where that holds the state of another cluster."""
+    """Terraform in the project's folder; UserError where that holds the state or the kubeconfig of something else."""
     runner = terraform(project, progress)
     runner.check_state(project.name)
+    kubeconfig.check_own(project)
     return runner
 
 

@@ -32,6 +32,30 @@ def test_no_verb_runs_terraform_on_a_foreign_file(nowhere, home, verb, capsys):
     assert content(folder) == before
 
 
+@pytest.mark.parametrize("verb", [("render",), ("plan",), ("apply", "--yes"), ("destroy", "--yes")])
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        (
+            "kubeconfig",
+            "kind: Config\ncurrent-context: work\n",
+            "kubeconfig is not the kubeconfig of cluster quickstart,",
+        ),
+        (
+            "terraform.tfstate",
+            '{"version": 4, "lineage": "a", "serial": 1, "resources": [{"type": "aws_vpc", "instances": []}]}',
+            "rendered holds a Terraform state of something else, not of 'quickstart'.",
+        ),
+    ],
+)
+def test_what_a_person_has_in_a_folder_is_not_taken(nowhere, home, verb, name, text, said, capsys):
+    folder = home / "rendered"
+    folder.mkdir()
+    (folder / name).write_text(text)
+    assert run(*verb, "--out", folder) == 1
+    assert said in capsys.readouterr().err and content(folder) == {name: text.encode()}
+
+
 def holding(home):
     """The folder of the cluster, and what a run leaves in it for a while."""
     folder = home / ".anywhere" / "quickstart-local"
