@@ -227,7 +227,8 @@ def _cordoned(node: Node | None) -> str:
 def _ready(machine: Machine, observed: Observation | None, console: Console, node: Node | None) -> bool | None:
     """A machine with a kubelet is as ready as its node; one without is as far as its stages."""
     if "kubelet" in machine.components:
-        return bool(node and node.ready)
+        # The API takes a while to notice that a machine has gone.
+        return bool(observed and observed.running and node and node.ready)
     return console.stage == "ready" if observed and observed.console else None
 
 

@@ -92,6 +92,12 @@ def test_missing_stopped_and_extra_machines_are_told_apart():
     assert not any(row.healthy for row in found.values())
 
 
+def test_a_machine_that_does_not_run_is_not_ready_whatever_its_node_says():
+    assert not rows([Seen("master1", running=False)], [node("master1")])["master1"].ready
+    assert not rows([], [node("master1")])["master1"].ready
+    assert rows([Seen("master1")], [node("master1")])["master1"].ready
+
+
 def test_a_machine_of_etcd_alone_is_ready_by_its_stage():
     assert rows([Seen("etcd1", console=READY)], [])["etcd1"].ready is True
     behind = rows([Seen("etcd1", console=BOOTED)], [])["etcd1"]

@@ -147,6 +147,7 @@ _SIZE = Rule(
     "One machine at a time is stopped and started. Disks never shrink: a cloud's keep their size, and a smaller local"
     " one is refused.",
     on={"local": _where_disk_shrinks},
+    warning="machines are stopped and started again, one at a time",
 )
 _TYPES = Rule(
     LIVE,
@@ -160,8 +161,9 @@ _ZONES = Rule(
 _NAT = Rule(LIVE, "Connections to the outside may break once.")
 _BALANCER = Rule(LIVE, "The API's address changes; `anywhere kubeconfig` writes the new one.")
 _STATE = Rule(NEVER, "Move the state first: terraform init -migrate-state.", compared=False)
+_REGISTERED = "reaches new nodes only, also where kubelet restarts: a node keeps what it was registered with"
 _NETWORK = Rule(NEVER, "Every machine and its disks would be made anew elsewhere.")
-_RESTART = Rule(LIVE, "Machines are stopped and started again.")
+_RESTART = Rule(LIVE, "Machines are stopped and started again.", warning="machines are stopped and started again")
 _TAGS = Rule(LIVE, "Running workers keep theirs.", warning="workers that are there keep the old ones")
 _RANGE = "Certificates, routers and Services that are there have addresses of the old range."
 
@@ -225,7 +227,7 @@ CHANGES: Mapping[str, Rule] = {
         LIVE, f"Never where etcd is on the masters: {_MEMBERS.lower()}", judge=_where_etcd_is_on_masters
     ),
     "spec.masters.size": _SIZE,
-    "spec.masters.schedulable": Rule(NEW, "A running node keeps its taint; change it with kubectl."),
+    "spec.masters.schedulable": Rule(NEW, "A running node keeps its taint; change it with kubectl.", keeps=_REGISTERED),
     "spec.masters.arch": _ARCH,
     "spec.workers[].name": Rule(
         REPLACES, "Another name is another pool: the old one is drained and removed.", compared=False
@@ -237,10 +239,13 @@ CHANGES: Mapping[str, Rule] = {
         keeps="the pool keeps its size: between min and max an autoscaler decides",
     ),
     "spec.workers[].size": Rule(
-        NEW, "A local worker is stopped and started in place.", on={"local": _where_disk_shrinks}
+        NEW,
+        "A local worker is stopped and started in place.",
+        on={"local": _where_disk_shrinks},
+        warning="the workers of the pool are stopped and started again",
     ),
-    "spec.workers[].labels": Rule(NEW, "Label running nodes with kubectl."),
-    "spec.workers[].taints": Rule(NEW, "Taint running nodes with kubectl."),
+    "spec.workers[].labels": Rule(NEW, "Label running nodes with kubectl.", keeps=_REGISTERED),
+    "spec.workers[].taints": Rule(NEW, "Taint running nodes with kubectl.", keeps=_REGISTERED),
     "spec.workers[].arch": Rule(NEW, "After `images lock`, which adds images of the architecture."),
     "spec.workers[].spot": Rule(NEW, "Local machines are never spot machines.", on={"local": LIVE}),
     "spec.workers[].min": Rule(LIVE, "Local pools do not scale."),

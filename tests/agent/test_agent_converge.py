@@ -285,7 +285,7 @@ def test_a_masters_services_run_from_this_archive(machine):
     ] + ["systemctl daemon-reload", "systemctl enable anywhere-network.service"]
 
 
-def test_the_bootstrap_token_is_kept_alive_and_the_rest_left_alone(machine):
+def test_the_bootstrap_token_is_kept_alive_in_time(machine):
     converge.main()
     applied = machine.root.parent / "applied"
     said = re.search(r"expires (\S+)", applied.read_text())[1]
@@ -293,11 +293,20 @@ def test_the_bootstrap_token_is_kept_alive_and_the_rest_left_alone(machine):
     assert timedelta(hours=23) < left <= timedelta(hours=24)
     for hours, again in ((11, 0), (13, 1), (-1, 1)):  # -1: the clock was set back
         applied.write_text("")
-        for group in ("bootstrap", "cluster"):
-            os.utime(addons.STATE / f"addons-{group}", (time.time() - 3600 * hours,) * 2)
+        os.utime(addons.STATE / "addons-bootstrap", (time.time() - 3600 * hours,) * 2)
         assert converge.main() == 0
         assert applied.read_text().count("expires") == again, hours
         assert "kind: Deployment" not in applied.read_text()
+
+
+def test_what_somebody_deleted_or_edited_is_applied_again_in_minutes(machine):
+    converge.main()
+    applied = machine.root.parent / "applied"
+    for minutes, again in ((9, False), (11, True), (9, False)):
+        applied.write_text("")
+        os.utime(addons.STATE / "addons-cluster", (time.time() - 60 * minutes,) * 2)
+        assert converge.main() == 0
+        assert ("kind: Deployment" in applied.read_text()) is again
 
 
 def test_a_token_that_another_replaced_is_not_applied_again(machine, monkeypatch):

@@ -1,6 +1,8 @@
 """Images: fetched only where a runtime lacks them, and checked by content afterwards."""
 
 import os
+import time
+from types import SimpleNamespace
 from urllib.parse import quote
 
 import pytest
@@ -146,6 +148,7 @@ def test_another_image_of_the_same_name_is_replaced(machine, engine):
 @pytest.mark.parametrize("before", [False, True])
 def test_an_archive_of_something_else_is_refused_and_not_loaded_again_and_again(machine, runtime, before, monkeypatch):
     monkeypatch.setattr(images, "CRI_SECONDS", -1)
+    monkeypatch.setattr(images, "time", SimpleNamespace(monotonic=time.monotonic))  # the clock may be set meanwhile
     if before:
         images.ensure(release([runtime], ident=OTHER), ["etcd"])
     machine.put("anywhere-fetch", f"printf 'sha256:{'9' * 64}'")

@@ -93,7 +93,7 @@ def test_labels_and_taints_say_what_to_do_with_nodes_that_are_there(cluster, def
     assert run("plan") == 0
     out = capsys.readouterr().out
     nodes = "nodes --selector=node.kubernetes.io/pool=general"
-    assert "! spec.workers[general].labels: reaches new machines only" in out
+    assert "! spec.workers[general].labels: reaches new nodes only, also where kubelet restarts" in out
     assert f"kubectl label --overwrite {nodes} team=red)." in out
     assert f"kubectl taint --overwrite {nodes} dedicated=x:NoSchedule)." in out
     assert run("apply", "--yes", "--timeout", "20") == 0
@@ -229,11 +229,18 @@ def test_an_answer_of_no_to_a_new_cluster_leaves_nothing_rendered(nowhere, home,
     assert run("apply") == 1 and content(home / FOLDER) == {}
 
 
-def test_changes_that_are_live_are_not_announced(cluster, definition, capsys):
-    define(definition, POOL, "  workers: {count: 2, size: medium}\n")
+@pytest.mark.parametrize(
+    ("workers", "said"),
+    [
+        ("{count: 2, size: small}", []),
+        ("{count: 2, size: medium}", ["the workers of the pool are stopped and started again"]),
+    ],
+)
+def test_changes_that_are_live_are_announced_only_where_they_stop_something(cluster, definition, workers, said, capsys):
+    define(definition, POOL, f"  workers: {workers}\n")
     capsys.readouterr()
     assert run("plan", "--json") == 0
-    assert json.loads(capsys.readouterr().out)["notices"] == []
+    assert [notice["text"] for notice in json.loads(capsys.readouterr().out)["notices"]] == said
 
 
 def test_a_pool_that_comes_or_goes_is_compared_with_nothing(cluster, definition, capsys):

@@ -1,4 +1,4 @@
-"""Add-ons: the manifests of the release, applied from a master whenever their content changes."""
+"""Add-ons: the manifests of the release, applied from a master when they change, and again every few minutes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from agent.host import STATE
 
 TOKEN = "bootstrap-token.yaml"
 TOKEN_SECONDS = 24 * 3600  # how long the bootstrap token is valid once it is applied
-# After how long a group is applied again although it is unchanged: the token must not expire.
+# After how long a group is applied again although it is unchanged: somebody may have deleted or edited what it made.
+AGAIN_SECONDS = 600
+# Not so often, as it writes a new date of expiry each time.
 LASTS = {"bootstrap": TOKEN_SECONDS / 2}
 
 
@@ -26,13 +28,13 @@ def install_keys(release: Mapping[str, Any]) -> None:
 
 
 def apply(release: Mapping[str, Any], group: str) -> bool:
-    """Apply one group of manifests if they changed; whether they were applied."""
+    """Apply one group of manifests if they changed or were not applied for a while; whether they were applied."""
     manifests = dict(release["addons"][group])
     if group == "bootstrap":
         manifests[TOKEN] = (kubectl.KEYS / TOKEN).read_text()
     content = hashlib.sha256(repr(sorted(manifests.items())).encode()).hexdigest()
     done = STATE / f"addons-{group}"
-    if not manifests or _stands(done, content, LASTS.get(group)):
+    if not manifests or _stands(done, content, LASTS.get(group, AGAIN_SECONDS)):
         return False
     text = "\n---\n".join(text for _, text in sorted(manifests.items()))
     text = text.replace("@EXPIRATION@", time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + TOKEN_SECONDS)))
@@ -42,8 +44,8 @@ def apply(release: Mapping[str, Any], group: str) -> bool:
     return True
 
 
-def _stands(done: Path, content: str, seconds: float | None) -> bool:
+def _stands(done: Path, content: str, seconds: float) -> bool:
     """Whether `content` was applied less than `seconds` ago; unknown, so False, if the clock was set back."""
     if not done.exists() or done.read_text() != content:
         return False
-    return seconds is None or 0 <= time.time() - done.stat().st_mtime < seconds
+    return 0 <= time.time() - done.stat().st_mtime < seconds
