@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import pwd
 import shutil
 import subprocess
 import tempfile
@@ -12,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from generator import command
+from generator.errors import UserError
 
 SUITE = "trixie"
 HINT = "Is the Debian archive reachable? ANYWHERE_DEBIAN_MIRROR names another one."
@@ -31,7 +33,9 @@ done
 end
 exit $status
 """
-_UNSHARE = ("newuidmap", "newgidmap")  # what mmdebstrap needs besides where the user is not root
+# What mmdebstrap needs besides where the user is not root: programs, and user ids beside one's own.
+_UNSHARE = ("newuidmap", "newgidmap")
+_SUBORDINATE = (Path("/etc/subuid"), Path("/etc/subgid"))
 
 
 def sources(options: str = "") -> list[str]:
@@ -47,9 +51,23 @@ def mmdebstrap() -> list[str]:
 
 
 def check() -> None:
-    """UserError naming the package that this user lacks for making a root file system."""
-    for program in ("mmdebstrap", *(_UNSHARE if os.geteuid() != 0 else ())):
-        command.find(program)
+    """UserError naming the package, or the range of user ids, that this user lacks for making a root file system."""
+    command.find("mmdebstrap")
+    if os.geteuid() != 0:
+        for program in _UNSHARE:
+            command.find(program)
+        for path in _SUBORDINATE:
+            _check_range(path)
+
+
+def _check_range(path: Path) -> None:
+    user = pwd.getpwuid(os.geteuid()).pw_name
+    ranges = path.read_text().splitlines() if path.exists() else []
+    if not any(line.startswith((f"{user}:", f"{os.geteuid()}:")) for line in ranges):
+        raise UserError(
+            f"{user} has no range in {path}, which making a root file system without root takes.",
+            f"Run as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {user}",
+        )
 
 
 def bootstrap(

@@ -144,3 +144,18 @@ def test_what_a_user_without_root_lacks_is_named_before_anything_is_made(monkeyp
     assert caught.value.hint == "Install it: apt-get install uidmap."
     monkeypatch.setattr(debian.os, "geteuid", lambda: 0)
     debian.check()
+
+
+@pytest.mark.parametrize("known", ["nobody:100000:65536\n", "65534:100000:65536\n"])
+def test_a_user_without_a_range_of_user_ids_is_told_how_to_get_one(monkeypatch, tmp_path, known):
+    monkeypatch.setattr(command.shutil, "which", lambda name, path=None: f"/usr/bin/{name}")
+    monkeypatch.setattr(debian.os, "geteuid", lambda: 65534)
+    ranges = (tmp_path / "subuid", tmp_path / "subgid")
+    monkeypatch.setattr(debian, "_SUBORDINATE", ranges)
+    ranges[0].write_text(f"another:1:1\n{known}")
+    with pytest.raises(UserError) as caught:
+        debian.check()
+    assert caught.value.message.startswith(f"nobody has no range in {ranges[1]}, ")
+    assert caught.value.hint.endswith("usermod --add-subuids 100000-165535 --add-subgids 100000-165535 nobody")
+    ranges[1].write_text(known)
+    debian.check()

@@ -40,7 +40,7 @@ def have(wanted: Base, progress: Progress) -> None:
     made = ensure(progress)
     if made.sha256 != wanted.sha256:
         message = f"The base image made here is {made.sha256[:12]}; the lock names {wanted.sha256[:12]}."
-        raise UserError(message, "Bring that image into the cache, or lock this one: anywhere images lock")
+        raise UserError(message, "Bring that image into the cache, or lock this one: `anywhere images lock`.")
 
 
 def _source() -> str:
