@@ -56,10 +56,16 @@ def create_private(folder: Path, prefix: str, suffix: str) -> Path:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A path beside `path` to write to, which takes its place at the end; removed where the body raises."""
+    """A path beside `path` to write to, which takes its place at the end; removed where the body raises.
+
+    What root replaces keeps its owner: `sudo anywhere apply` must not take a person's files away.
+    """
     temporary = _beside(path)
     try:
         yield temporary
+        if os.geteuid() == 0 and os.path.lexists(path):
+            owner = path.lstat()
+            os.chown(temporary, owner.st_uid, owner.st_gid)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -111,3 +111,14 @@ def test_a_copy_replaces_what_was_there(tmp_path):
     (tmp_path / "a").write_bytes(b"old")
     copy_atomic(tmp_path / "source", tmp_path / "a")
     assert (tmp_path / "a").read_bytes() == b"new" and names(tmp_path) == ["a", "source"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="it takes root to write as another user")
+def test_what_root_replaces_keeps_its_owner(tmp_path):
+    path = tmp_path / "cluster.lock.yaml"
+    path.write_bytes(b"old")
+    os.chown(path, 65534, 65534)
+    write_atomic(path, b"new", PRIVATE, durable=True)
+    assert path.read_bytes() == b"new" and (path.stat().st_uid, path.stat().st_gid) == (65534, 65534)
+    write_atomic(tmp_path / "first", b"new")
+    assert (tmp_path / "first").stat().st_uid == 0
