@@ -161,7 +161,11 @@ def _order(run: Apply) -> None:
 
 
 def _show(run: Apply) -> None:
-    remarks = (rollout.describe(run.batches), keeping.describe(run.unkept))
+    remarks = (
+        rollout.describe(run.batches),
+        keeping.describe(run.unkept),
+        cluster_secrets.remark_on_recipients(run.project),
+    )
     run.show(review(run.workspace, run.plan, run.notices), "\n".join(filter(None, remarks)))
 
 

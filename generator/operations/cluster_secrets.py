@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from secrets import token_hex
 
 import providers
 from generator import agekey, pki, recipients, registry_login, status, store
+from generator.errors import UserError
 from generator.lock import Lock, PublicSecrets, StoreRecord
 from generator.operations import lock_file, store_guard
 from generator.operations.project import Project
@@ -205,6 +207,24 @@ def expiries(project: Project) -> tuple[Expiry, ...]:
         return ()
     secrets = store.inherited(found, _heirs(lock_file.known(project))).of(project.provider.name)
     return status.expiries(pki.expiries(secrets), datetime.now(UTC))
+
+
+def remark_on_recipients(project: Project) -> str:
+    """That somebody may open the store whom the definition no longer lists; "" where nobody may, or that is unknown."""
+    if not project.definition.age_recipients:
+        return ""
+    try:
+        found = store.read(project.definition.path, project.name)
+        unlisted = sorted(set(found.recipients) - set(_recipients(project)))
+    except UserError:  # without a key, or with one that is not listed, nothing is written either
+        return ""
+    if not unlisted:
+        return ""
+    path, others = store.path_beside(project.definition.path), ", ".join(unlisted)
+    return (
+        f"{path} can still be opened by {others}, which spec.access.age_recipients no longer lists. To end that, run:"
+        f" anywhere secrets recrypt {shlex.quote(str(project.definition.path))}"
+    )
 
 
 def _recipients(project: Project) -> tuple[str, ...]:

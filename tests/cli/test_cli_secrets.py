@@ -226,6 +226,14 @@ def test_who_is_not_on_the_list_may_not_write(cluster, home, definition, team, c
     own = capsys.readouterr().out.strip()
     listing(definition, team[0].to_public(), own)
     assert run("apply", "--yes", "--timeout", "20") == 0 and opens(home, team[0])
+    assert "can still be opened" not in capsys.readouterr().out
+    listing(definition, own)
+    for verb in (("plan",), ("apply", "--yes", "--timeout", "20")):
+        assert run(*verb) == 0
+        said = f"can still be opened by {team[0].to_public()}, which spec.access.age_recipients no longer lists."
+        assert f"{said} To end that, run: anywhere secrets recrypt cluster.yaml" in capsys.readouterr().out
+    assert run("secrets", "recrypt") == 0 and run("plan") == 0
+    assert "can still be opened" not in capsys.readouterr().out
 
 
 def test_a_computer_without_a_key_is_told_how_to_get_on_the_list(nowhere, home, definition, team, monkeypatch, capsys):
