@@ -26,10 +26,15 @@ class Problem:
 
 
 class InvalidFile(UserError):
-    """A file with problems, all of them, in the order of their lines."""
+    """A file with problems, all of them, in the order of their lines; the message has the first ones."""
+
+    SHOWN = 50
 
     def __init__(self, file: str, problems: Sequence[Problem]) -> None:
         self.file = file
         self.problems = tuple(sorted(problems, key=lambda p: (p.line, p.path)))
-        lines = [f"{file}:{p.line}: {p.path}: {p.message}" + (f" ({p.hint})" if p.hint else "") for p in self.problems]
+        first = self.problems[: self.SHOWN]
+        lines = [f"{file}:{p.line}: {p.path}: {p.message}" + (f" ({p.hint})" if p.hint else "") for p in first]
+        if more := len(self.problems) - len(first):
+            lines.append(f"{file}: and {more} more")
         super().__init__("\n".join(lines), f"Fix {file} and run the same command again.")
