@@ -2,15 +2,17 @@
 
 import re
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import golden
 import pytest
 from ruamel.yaml import YAML
 
-from generator import addons
+from generator import addons, pki
 from generator.components.node import KUBELET_MOUNTS
 from generator.definition import Registry
+from generator.store import Secrets
 
 MODULES = Path(__file__).parent.parent / "modules"
 DNS = "10.96.0.10"
@@ -43,6 +45,25 @@ def test_every_object_says_what_it_is(case):
             assert item["apiVersion"] and item["kind"] and item["metadata"]["name"]
         identities = [(item["kind"], item["metadata"]["name"], item["metadata"].get("namespace")) for item in found]
         assert len(identities) == len(set(identities))
+
+
+def in_api(item):
+    """The path of an object, as kubectl makes it out by asking the API."""
+    root = "/api/v1" if item["apiVersion"] == "v1" else f"/apis/{item['apiVersion']}"
+    namespace = item["metadata"].get("namespace")
+    middle = f"namespaces/{namespace}/" if namespace else ""
+    return f"{root}/{middle}{item['kind'].lower()}s/{item['metadata']['name']}"
+
+
+@pytest.mark.parametrize("case", golden.CASES)
+def test_every_object_begins_with_its_path(case):
+    """The agent applies it there."""
+    definition, lock, _ = golden.load(case)
+    secrets = pki.ensure(Secrets("star-wars"), datetime.now(UTC), definition.network.services, (), pki.Renewal.ALL)
+    token = pki.documents(secrets)["addons"]["bootstrap-token.yaml"]
+    files = [text for group in addons.manifests(definition, lock, DNS).values() for text in group.values()]
+    for text in (part for file in (*files, token) for part in file.split("\n---\n")):
+        assert text.partition("\n")[0] == f"# {in_api(YAML(typ='safe', pure=True).load(text))}"
 
 
 @pytest.mark.parametrize("case", golden.CASES)

@@ -16,10 +16,10 @@ class Container:
     """What a machine needs to run one component.
 
     `secrets` names the bundle; `files` join it under /etc/kubernetes/<component>; `handed` are secret files written to
-    the machine instead, as they change without a restart. `advertise` is the flag that takes the container's own
-    address. `health` is a URL in the container's network namespace, asked for at most `health_seconds`. `oom_score` is
-    added to the kernel's score of its processes. `cpu` (thousandths of one) and `memory` (MiB) are kept from pods for
-    it.
+    the machine instead, as they change without a restart. `after` is a file of the machine that must be there before
+    the component starts. `advertise` is the flag that takes the container's own address. `health` is a URL in the
+    container's network namespace, asked for at most `health_seconds`. `oom_score` is added to the kernel's score of
+    its processes. `cpu` (thousandths of one) and `memory` (MiB) are kept from pods for it.
     """
 
     component: str
@@ -38,6 +38,7 @@ class Container:
     privileged: bool = False
     pid: str = ""
     needs_api: bool = False
+    after: str = ""
     stop_seconds: int = 30
     oom_score: int = CRITICAL
     cpu: int = 0

@@ -85,6 +85,7 @@ def proxy(network: Network) -> Container:
         oom_score=NODE_AGENT,
         cpu=50,
         memory=50,
+        after="/var/lib/kubelet/pki/kubelet-client-current.pem",
         health="http://127.0.0.1:10256/healthz",
     )
 

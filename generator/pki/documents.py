@@ -166,6 +166,7 @@ resources:
 def _bootstrap_token(token: Token) -> str:
     # Quoted: an id of digits alone would be a number. The master that applies it says until when, again and again.
     return f"""\
+# /api/v1/namespaces/kube-system/secrets/bootstrap-token-{token.id}
 apiVersion: v1
 kind: Secret
 metadata:

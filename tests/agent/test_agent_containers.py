@@ -68,6 +68,7 @@ def spec(**changes):
         "privileged": False,
         "pid": "",
         "needs_api": False,
+        "after": "",
         "stop_seconds": 30,
         "oom_score": -997,
         "health": "http://127.0.0.1/",
@@ -123,6 +124,20 @@ def test_the_first_time(engine, sick, secrets):
     assert (made["settings"]["Entrypoint"], made["settings"]["Cmd"]) == (["etcd"], ["--name=etcd1"])
     assert b"very secret" in engine.containers[data]["files"]
     assert "very secret" not in json.dumps([c["settings"] for c in engine.containers.values()])
+
+
+def test_one_that_needs_a_file_starts_once_it_is_there(engine, sick, secrets, tmp_path):
+    """kube-proxy takes its node's certificate, which kubelet asks for: before that it would only end, over and over."""
+    after = tmp_path / "kubelet-client-current.pem"
+    begin(after=str(after))
+    with pytest.raises(NodeError, match=f"{after} was not ready"):
+        ensure(after=str(after))
+    assert "etcd1" not in engine.containers
+    after.touch()
+    begin(after=str(after))
+    assert engine.containers["etcd1"]["running"]
+    after.unlink()
+    assert ensure(after=str(after)) is False  # it runs, and keeps running
 
 
 def test_the_second_time_changes_nothing(engine, sick, secrets):

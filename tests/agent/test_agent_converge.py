@@ -64,6 +64,21 @@ class Network:
         return "10.32.0.1"
 
 
+class Api:
+    """What is applied is written to a file."""
+
+    paths = []
+
+    def __init__(self, path):
+        self.path = path
+
+    def apply(self, objects):
+        with self.path.open("a") as file:
+            for path, text in objects:
+                file.write(f"{text}\n")
+                self.paths.append(path)
+
+
 @pytest.fixture
 def serial(tmp_path, monkeypatch):
     """The serial console, which keeps all that is written to it."""
@@ -85,7 +100,10 @@ def machine(tmp_path, monkeypatch, engine, programs, serial):
         monkeypatch.setattr(module, name, tmp_path / "root" / name.lower())
     (tmp_path / "root").mkdir()
     document = tmp_path / "release.json"
-    document.write_text(text("ha").replace("/var/lib/kubelet/boot", f"{tmp_path}/root/boot"))
+    document.write_text(text("ha").replace("/var/lib/kubelet/", f"{tmp_path}/root/"))
+    certificate = tmp_path / "root" / "pki" / "kubelet-client-current.pem"
+    certificate.parent.mkdir()
+    certificate.touch()
     monkeypatch.setattr(converge.sys, "argv", ["agent", str(document)])
     monkeypatch.setattr(host, "ARCHITECTURES", {os.uname().machine: "amd64"})
     for module, name in (
@@ -103,9 +121,9 @@ def machine(tmp_path, monkeypatch, engine, programs, serial):
     monkeypatch.setattr(
         bundle, "secrets", lambda release, c: {name: f"{c} {name} expires @EXPIRATION@\n" for name in FILES}
     )
-    programs.put("docker", f"cat >>{tmp_path}/applied")
+    monkeypatch.setattr(kubectl, "api", lambda: Api(tmp_path / "applied"))
     wants = tmp_path / "root" / "units" / "multi-user.target.wants"
-    programs.put("systemctl", f'if [ "$1" = enable ]; then mkdir -p {wants}; touch "{wants}/$2"; fi')
+    programs.put("systemctl", f'if [ "$1" = enable ]; then mkdir -p {wants}; touch "{wants}/$3"; fi')
     programs.put("iptables")
     return SimpleNamespace(steps=steps, engine=engine, serial=serial, programs=programs, root=tmp_path / "root")
 
@@ -254,8 +272,6 @@ def test_addons_are_applied_by_group_and_only_when_they_change(machine):
     converge.main()
     applied = (machine.root.parent / "applied").read_text()
     assert applied.index("addons bootstrap-token.yaml") < applied.index("kind: Deployment")
-    runs = [run for run in machine.programs.runs() if run.startswith("docker run")]
-    assert len(runs) == 2 and all("--server-side" in run for run in runs)
     found = release("ha")
     found["addons"]["cluster"]["dns.yaml"] += "# more\n"
     assert addons.apply(found, "cluster") is True
@@ -263,13 +279,24 @@ def test_addons_are_applied_by_group_and_only_when_they_change(machine):
     assert addons.apply(found, "bootstrap") is False
 
 
-def test_what_could_not_be_applied_is_tried_again(machine):
+def test_what_could_not_be_applied_is_tried_again(machine, monkeypatch):
     addons.install_keys(release("ha"))
-    machine.programs.put("docker", "echo refused >&2; exit 1")
-    with pytest.raises(NodeError, match="refused"):
-        addons.apply(release("ha"), "cluster")
-    machine.programs.put("docker")
+    with monkeypatch.context() as patch:
+        patch.setattr(Api, "apply", refuse)
+        with pytest.raises(NodeError, match="refused"):
+            addons.apply(release("ha"), "cluster")
     assert addons.apply(release("ha"), "cluster") is True
+
+
+def test_each_object_is_applied_at_its_path(machine):
+    Api.paths.clear()
+    addons.apply(release("ha"), "cluster")
+    assert Api.paths[0] == "/api/v1/namespaces/kube-system/serviceaccounts/coredns"
+    assert "/apis/apps/v1/namespaces/kube-system/deployments/coredns" in Api.paths
+
+
+def refuse(self, objects):
+    raise NodeError("refused")
 
 
 def test_a_masters_services_run_from_this_archive(machine):
@@ -281,8 +308,8 @@ def test_a_masters_services_run_from_this_archive(machine):
     assert [run for run in machine.programs.runs() if "systemctl" in run] == [
         f"systemctl {words}"
         for name in ("anywhere-guard.service", "anywhere-approver.service", "anywhere-drain.service")
-        for words in ("daemon-reload", f"enable {name}", f"restart {name}")
-    ] + ["systemctl daemon-reload", "systemctl enable anywhere-network.service"]
+        for words in (f"enable --no-reload {name}", f"restart {name}")
+    ] + ["systemctl enable --no-reload anywhere-network.service"]
 
 
 def test_the_bootstrap_token_is_kept_alive_in_time(machine):

@@ -69,4 +69,4 @@ def test_it_is_installed_once_and_comes_before_converge(machine):
     unit = (service.UNITS / "anywhere-network.service").read_text()
     assert re.search(r"^Before=anywhere-converge.service$", unit, re.MULTILINE)
     assert "@" not in unit
-    assert "systemctl enable anywhere-network.service" in machine.programs.runs()
+    assert "systemctl enable --no-reload anywhere-network.service" in machine.programs.runs()

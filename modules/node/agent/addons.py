@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +36,17 @@ def apply(release: Mapping[str, Any], group: str) -> bool:
     done = STATE / f"addons-{group}"
     if not manifests or _stands(done, content, LASTS.get(group, AGAIN_SECONDS)):
         return False
-    text = "\n---\n".join(text for _, text in sorted(manifests.items()))
-    text = text.replace("@EXPIRATION@", time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + TOKEN_SECONDS)))
-    command = ["apply", "--server-side", "--force-conflicts", "--validate=false", "--filename=-"]
-    kubectl.run(release["images"]["hyperkube"]["id"], f"anywhere-apply-{group}", *command, stdin=text.encode())
+    expiration = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + TOKEN_SECONDS))
+    texts = (text.replace("@EXPIRATION@", expiration) for _, text in sorted(manifests.items()))
+    kubectl.api().apply(object for text in texts for object in _objects(text))
     write(done, content)
     return True
+
+
+def _objects(manifest: str) -> Iterator[tuple[str, str]]:
+    """The objects of a manifest, each with its path in the API, which its first line has as a comment."""
+    for text in manifest.split("\n---\n"):
+        yield text.partition("\n")[0].removeprefix("# "), text
 
 
 def _stands(done: Path, content: str, seconds: float) -> bool:

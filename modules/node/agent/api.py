@@ -6,14 +6,16 @@ import http.client
 import json
 import ssl
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from agent.host import NodeError
 
-NAME = "kube-apiserver.weave.local"
+NAME, PORT = "kube-apiserver.weave.local", 6443
 MERGE = "application/merge-patch+json"
+APPLY = "application/apply-patch+yaml"
 
 
 class ApiError(NodeError):
@@ -34,16 +36,14 @@ class Api:
 
     def call(self, method: str, path: str, body: Any = None, kind: str = "application/json") -> Any:
         """Send one request. OSError or HTTPException if there is no answer, ApiError if it is an error."""
-        connection = self._connect(self._seconds)
-        try:
-            connection.request(method, path, body and json.dumps(body), {"Content-Type": kind})
-            answer = connection.getresponse()
-            text = answer.read()
-        finally:
-            connection.close()
-        if answer.status >= 300:
-            raise ApiError(f"{method} {path}", answer.status, text[:200].decode(errors="replace"))
-        return json.loads(text)
+        with closing(self._connect(self._seconds)) as connection:
+            return json.loads(_ask(connection, method, path, (body and json.dumps(body)) or "", kind))
+
+    def apply(self, objects: Iterable[tuple[str, str]]) -> None:
+        """Server-side apply objects, each by its path and as YAML, in order. Errors as of `call`."""
+        with closing(self._connect(self._seconds)) as connection:
+            for path, text in objects:
+                _ask(connection, "PATCH", f"{path}?fieldManager=anywhere&force=true", text, APPLY)
 
     def watch(self, path: str, **query: str) -> Iterator[dict[str, Any]]:
         """Objects as they are added and modified, until the server closes the stream."""
@@ -62,4 +62,13 @@ class Api:
             connection.close()
 
     def _connect(self, seconds: float) -> http.client.HTTPSConnection:
-        return http.client.HTTPSConnection(NAME, 6443, context=self._tls, timeout=seconds)
+        return http.client.HTTPSConnection(NAME, PORT, context=self._tls, timeout=seconds)
+
+
+def _ask(connection: http.client.HTTPSConnection, method: str, path: str, body: str, kind: str) -> bytes:
+    connection.request(method, path, body.encode() or None, {"Content-Type": kind})
+    answer = connection.getresponse()
+    text = answer.read()
+    if answer.status >= 300:
+        raise ApiError(f"{method} {path}", answer.status, text[:200].decode(errors="replace"))
+    return text

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from agent import bundle, health, kernel, replacement
+from agent import bundle, health, host, kernel, replacement
 from agent.docker import Docker
 from agent.host import Host
 from agent.network import Network
 from agent.replacement import Wanted
 
 
-def filled(spec: Mapping[str, Any], host: Host, group: Mapping[str, Any], network: Network) -> dict[str, Any]:
+def filled(spec: Mapping[str, Any], me: Host, group: Mapping[str, Any], network: Network) -> dict[str, Any]:
     """The component's description, with its @NAMES@ replaced by what only this machine knows."""
     text = json.dumps(spec)
     values = {
-        "NAME": host.name,
-        "MEMBER": host.member,
+        "NAME": me.name,
+        "MEMBER": me.member,
         "NODE_IP": network.node_address(),
         "LABELS": ",".join(f"{k}={v}" for k, v in sorted(group["labels"].items())),
         "TAINTS": ",".join(group["taints"]),
@@ -57,8 +58,8 @@ def settings(spec: Mapping[str, Any], image: Mapping[str, Any], data: str | None
 
 
 def begin(release: Mapping[str, Any], spec: Mapping[str, Any], network: Network) -> None:
-    """Start the container where there is none, without waiting until it is healthy."""
-    if not replacement.is_there(spec["name"]):
+    """Start the container where there is none and it can be, without waiting until it is healthy."""
+    if not replacement.is_there(spec["name"]) and _may_start(spec):
         replacement.start(_wanted(release, spec, network, _data(release, spec)))
 
 
@@ -86,4 +87,10 @@ def _wanted(release: Mapping[str, Any], spec: Mapping[str, Any], network: Networ
         wait=lambda: health.wait(spec, Docker()),
         creator=network.engine(spec),
         stop_seconds=spec["stop_seconds"],
+        prepare=lambda: host.wait(spec["after"], lambda: _may_start(spec), spec["health_seconds"]),
     )
+
+
+def _may_start(spec: Mapping[str, Any]) -> bool:
+    """Whether the file is there that it is to be started after: without, it would only end and be started again."""
+    return not spec["after"] or Path(spec["after"]).exists()

@@ -16,11 +16,13 @@ def install(name: str, **values: str) -> bool:
     text = (HOME / "units" / name).read_text().replace("@HOME@", str(HOME))
     for key, value in values.items():
         text = text.replace(f"@{key.upper()}@", value)
+    known = (UNITS / name).exists()
     changed = put(UNITS / name, text)
     if not changed and any(UNITS.glob(f"*.wants/{name}")):
         return False
-    run("systemctl", "daemon-reload")
-    run("systemctl", "enable", name)
+    if known:  # systemd reads a unit that is new by itself, and a reload takes seconds where the processor is emulated
+        run("systemctl", "daemon-reload")
+    run("systemctl", "enable", "--no-reload", name)
     return True
 
 
