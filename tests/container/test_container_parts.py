@@ -192,3 +192,31 @@ def test_a_machine_is_handed_no_secrets_and_no_modules(monkeypatch, tmp_path):
     (dropped,) = (word for word in line if word.startswith("--drop-capability="))
     assert {"CAP_SYS_MODULE", "CAP_SYS_TIME"} <= set(dropped.partition("=")[2].split(","))
     assert "--register=no" in line
+
+
+def test_a_removed_machine_waits_for_its_own_loop_devices_and_for_no_shared_one(tmp_path, monkeypatch):
+    """Machines with the same image share the device of the first, which stays as long as another one runs."""
+    folder, loops, processes = tmp_path / "worker-1", tmp_path / "block", tmp_path / "proc"
+    for name, device in (("loop0", "7:0"), ("loop1", "7:1")):
+        (loops / name / "loop").mkdir(parents=True)
+        (loops / name / "dev").write_text(f"{device}\n")
+    (loops / "loop0" / "loop" / "backing_file").write_text(f"{folder}/base.raw\n")
+    (loops / "loop1" / "loop" / "backing_file").write_text(f"{tmp_path}/worker-10/base.raw\n")
+    (processes / "12").mkdir(parents=True)
+    (processes / "12" / "mountinfo").write_text("611 609 7:0 / /base ro - ext4 /dev/loop0 ro\n")
+    monkeypatch.setattr(filesystem, "LOOPS", loops)
+    monkeypatch.setattr(filesystem, "PROCESSES", processes)
+    folder.mkdir()
+    filesystem.remove(folder)
+    assert not folder.exists()
+    (processes / "12" / "mountinfo").write_text("611 609 7:1 / /base ro - ext4 /dev/loop1 ro\n")
+    waited = []
+
+    def wait(seconds):
+        waited.append(seconds)
+        (loops / "loop0" / "loop" / "backing_file").unlink()  # the kernel lets go
+
+    monkeypatch.setattr(filesystem.time, "sleep", wait)
+    folder.mkdir()
+    filesystem.remove(folder)
+    assert len(waited) == 1 and not folder.exists()

@@ -25,6 +25,7 @@ NETWORKD = "/run/systemd/network/outside.network"
 INIT = Path(__file__).with_name("init")
 INIT_INSIDE = "/run/anywhere-init"
 LOOPS = Path("/sys/block")
+PROCESSES = Path("/proc")
 _UNMOUNT_SECONDS = 60.0
 
 
@@ -120,10 +121,32 @@ def remove(folder: Path) -> None:
 
 
 def _wait_unmounted(folder: Path) -> None:
-    """The kernel lets go of the mounts of a namespace a moment after the last process in it has ended."""
+    """The kernel lets go of the mounts of a namespace a moment after the last process in it has ended.
+
+    A loop device that other machines have mounted too stays: the one that was made first is shared by all with the same
+    image.
+    """
     end = time.monotonic() + _UNMOUNT_SECONDS
-    while any(_backing(loop).startswith(f"{folder}/") for loop in LOOPS.glob("loop*")) and time.monotonic() < end:
+    while any(not _is_mounted(loop) for loop in _loops(folder)) and time.monotonic() < end:
         time.sleep(0.02)
+
+
+def _loops(folder: Path) -> list[Path]:
+    """The loop devices of files in `folder`."""
+    return [loop for loop in LOOPS.glob("loop*") if _backing(loop).startswith(f"{folder}/")]
+
+
+def _is_mounted(loop: Path) -> bool:
+    """Whether a process that runs, whatever its namespace, has a loop device mounted."""
+    device = f" {(loop / 'dev').read_text().strip()} "
+    return any(device in _mounts(process) for process in PROCESSES.glob("[0-9]*/mountinfo"))
+
+
+def _mounts(mountinfo: Path) -> str:
+    try:
+        return mountinfo.read_text(errors="replace")
+    except OSError:  # the process has ended
+        return ""
 
 
 def _backing(loop: Path) -> str:
