@@ -15,6 +15,7 @@ from generator.lock import Lock
 from generator.topology import Topology, offset, role_components
 
 Tree = Mapping[str, bytes]
+BACKEND = "backend.tf.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ def tree(
     }
     files["terraform.tfvars.json"] = _json(values)
     if target.backend:
-        files["backend.tf.json"] = _json({"terraform": {"backend": target.backend}})
+        files[BACKEND] = _json({"terraform": {"backend": target.backend}})
     return files
 
 
@@ -134,7 +135,7 @@ def _json(value: Any) -> bytes:
 
 
 def _module(provider: str) -> Iterator[tuple[str, bytes]]:
-    """What all targets have in common and the target's own, but for parts of user-data and what `unprotected` gives."""
+    """What all targets have in common and the target's own, but for parts of user-data and for overrides."""
     for folder in ("common", provider):
         for entry in resources.files("modules").joinpath(folder).iterdir():
             if entry.is_file() and entry.name not in node.TARGET_PARTS and not entry.name.endswith("_override.tf"):
@@ -143,5 +144,14 @@ def _module(provider: str) -> Iterator[tuple[str, bytes]]:
 
 def unprotected(provider: str) -> Tree:
     """The files that let Terraform destroy what a module protects, beside those of `tree`."""
-    entries = resources.files("modules").joinpath(provider).iterdir()
-    return {entry.name: entry.read_bytes() for entry in entries if entry.name.endswith("_override.tf")}
+    return _override(provider, "unprotect")
+
+
+def unasked(provider: str) -> Tree:
+    """The files that keep Terraform's provider from asking the target, beside those of `tree`."""
+    return _override(provider, "offline")
+
+
+def _override(provider: str, name: str) -> Tree:
+    entry = resources.files("modules").joinpath(provider, f"{name}_override.tf")
+    return {entry.name: entry.read_bytes()} if entry.is_file() else {}

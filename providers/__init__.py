@@ -83,6 +83,9 @@ class Provider(Protocol):
     def facts(self, definition: Definition) -> Mapping[str, Any]:
         """What the lock must hold of this target so that rendering stays offline (JSON values)."""
 
+    def foreseen_facts(self, definition: Definition) -> Mapping[str, Any]:
+        """What `facts` may look like, where nobody is asked. UserError where they cannot be made up. Pure."""
+
     def base(self, progress: Progress) -> Base | None:
         """The machine image to lock, made now where it must be; None where `facts` name it."""
 

@@ -24,6 +24,14 @@ def facts(lock: Lock, target: str, definition: Path = Path("FILE")) -> Mapping[s
     return found
 
 
+def unforeseeable(definition: Definition, target: str, what: str) -> UserError:
+    """The error where nobody is asked, and the lock lacks what nobody can guess."""
+    return UserError(
+        f"The lock has no facts of {target.upper()}, and without asking, {what} are not known.",
+        f"Get them once, with credentials, and commit the lock: {locks.relock(definition.path, target)}",
+    )
+
+
 def beside(definition: Definition, target: str, same: Mapping[str, str]) -> Lock | None:
     """The lock beside `definition`, where it has facts of `target` that agree with `same`, such as the region."""
     path = locks.path_beside(definition.path)

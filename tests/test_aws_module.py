@@ -48,7 +48,7 @@ def test_takes_and_gives_what_the_local_module_does():
     assert "object({" in here["machines"]
     assert here == there
     assert declared("aws", "output") == declared("local", "output")
-    own = {"identities.tf", "logs.tf", "unprotect_override.tf"}
+    own = {"identities.tf", "logs.tf", "offline_override.tf", "unprotect_override.tf"}
     files = {module: {file.name for file in (MODULES / module).glob("*.tf")} for module in ("aws", "local")}
     assert files["aws"] - own == files["local"]
 

@@ -30,6 +30,9 @@ Save = Annotated[
     Path | None,
     typer.Option("--save", metavar="PLAN", help="Also write the plan to this file, for `anywhere apply --plan`."),
 ]
+Offline = Annotated[
+    bool, typer.Option("--offline", help="Plan a new cluster without asking anybody: no credentials, no state.")
+]
 Markdown = Annotated[bool, typer.Option("--markdown", help="Print Markdown, for a pull request.")]
 
 
@@ -43,25 +46,31 @@ def run(
     detailed_exitcode: DetailedExitcode = False,
     may_destroy: MayDestroy = [],  # noqa: B006 (typer copies it)
     frozen: Frozen = False,
+    offline: Offline = False,
     allow_downgrade: AllowDowngrade = False,
 ) -> int:
     """Show what apply would change, dead machines too."""
     from generator.cli import plan_view
     from generator.cli.phases import show
-    from generator.operations import folder_lock, steps
+    from generator.operations import folder_lock, offline_plan, steps
     from generator.operations.plan import STEPS, Plan, remarks
     from generator.operations.project import open_project
 
     if as_json and markdown:
         raise UserError("--json and --markdown cannot be given together.", "Choose one of them.")
+    if offline and save:
+        raise UserError("--offline and --save cannot be given together.", "A plan that asked nobody is not applied.")
     project = open_project(file, provider, out)
-    with folder_lock.hold(project, "plan"):
-        done = steps.run(STEPS, Plan(project, show(), may_destroy, save, frozen, allow_downgrade))
-    if as_json:
-        typer.echo(plan_view.document(done.review, remarks(done)))
-    elif markdown:
-        title = f"Plan for cluster {project.name} on {project.provider.name}"
-        typer.echo(plan_view.markdown(done.review, title, remarks(done)))
+    if offline:
+        review, said = offline_plan.plan(project, show()), offline_plan.REMARKS
     else:
-        plan_view.show(done.review, "\n".join(remarks(done)))
-    return CHANGES if detailed_exitcode and not done.plan.empty else 0
+        with folder_lock.hold(project, "plan"):
+            done = steps.run(STEPS, Plan(project, show(), may_destroy, save, frozen, allow_downgrade))
+        review, said = done.review, remarks(done)
+    if as_json:
+        typer.echo(plan_view.document(review, said))
+    elif markdown:
+        typer.echo(plan_view.markdown(review, f"Plan for cluster {project.name} on {project.provider.name}", said))
+    else:
+        plan_view.show(review, "\n".join(said))
+    return CHANGES if detailed_exitcode and not review.plan.empty else 0

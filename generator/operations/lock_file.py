@@ -16,7 +16,7 @@ from generator.images import catalog
 from generator.lock import Lock
 from generator.operations import version_guard
 from generator.operations.project import Project
-from generator.operations.resolution import Nominal, Resolver
+from generator.operations.resolution import Resolver
 from generator.progress import Progress
 
 
@@ -50,15 +50,15 @@ def resolve_nothing(project: Project, why: str = "--frozen resolves nothing") ->
     return lock
 
 
-def as_recorded(project: Project) -> Lock:
-    """The lock as it is, else one that renders and that no machine is made of: for a destroy, which takes no more."""
+def as_recorded(project: Project, resolver: Resolver) -> Lock:
+    """The lock as it is, else one that renders and that no machine is made of: for who applies nothing of it."""
     facts: Mapping[str, Mapping[str, Any]] = {}
     try:
         lock = known(project)
         facts = lock.facts if lock else {}
         return resolve_nothing(project)
     except UserError:
-        definition, resolver = project.definition, Nominal(project)
+        definition = project.definition
         driver = definition.network.driver or "weave"
         images = {
             arch: resolver.images(catalog.wanted(definition.kubernetes, driver, arch))

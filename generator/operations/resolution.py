@@ -82,6 +82,13 @@ class Nominal:
         return _UNKNOWN_BASE
 
 
+class Unasked(Nominal):
+    """Has a placeholder for everything, and asks nobody."""
+
+    def facts(self) -> dict[str, Any]:
+        return dict(self._project.provider.foreseen_facts(self._project.definition))
+
+
 class Foreseeing(Making):
     """Asks the target for facts, and takes what is on this computer. What is not gets a placeholder, and is counted."""
 

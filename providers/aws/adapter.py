@@ -43,6 +43,11 @@ class Aws(Cloud):
 
         return facts.found(self._session(definition), definition)
 
+    def foreseen_facts(self, definition: Definition) -> Mapping[str, Any]:
+        from providers.aws import facts
+
+        return facts.foreseen(definition)
+
     def settings(self, definition: Definition, lock: Lock) -> Mapping[str, Any]:
         from providers.aws import facts
 

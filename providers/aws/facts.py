@@ -40,6 +40,19 @@ def found(session: Session, definition: Definition) -> dict[str, Any]:
     return facts | zones.of_subnets(session, definition, subnets.chosen(session, definition))
 
 
+def foreseen(definition: Definition) -> dict[str, Any]:
+    """Facts like those that AWS would tell. UserError for an existing VPC, whose subnets nobody can guess. Pure."""
+    aws = section.of(definition)
+    if aws.vpc:
+        raise locked.unforeseeable(definition, "aws", "the subnets of an existing VPC")
+    return {
+        "region": aws.region,
+        "zones": list(aws.zones) or [f"{aws.region}{letter}" for letter in "abc"],
+        "images": {arch: aws.images.get(arch, "ami-00000000000000000") for arch in definition.architectures},
+        **({"account": aws.account} if aws.account else {}),
+    }
+
+
 def account(session: Session) -> str:
     """The number of the account that the credentials belong to."""
     return str(session.call("sts", "get_caller_identity", WHO, session.home())["Account"])

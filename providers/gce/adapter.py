@@ -44,6 +44,11 @@ class Gce(Cloud):
 
         return facts.found(self._session(definition), definition)
 
+    def foreseen_facts(self, definition: Definition) -> Mapping[str, Any]:
+        from providers.gce import facts
+
+        return facts.foreseen(definition)
+
     def settings(self, definition: Definition, lock: Lock) -> Mapping[str, Any]:
         from providers.gce import facts
 

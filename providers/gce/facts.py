@@ -34,6 +34,21 @@ def found(session: Session, definition: Definition) -> dict[str, Any]:
     return facts
 
 
+def foreseen(definition: Definition) -> dict[str, Any]:
+    """Facts like those that Google would tell. UserError for an existing network, which nobody can guess. Pure."""
+    gce = section.of(definition)
+    if gce.network:
+        raise locked.unforeseeable(definition, "gce", "the ranges of an existing network")
+    image = "projects/debian-cloud/global/images/family/debian-13"
+    return {
+        "project": gce.project,
+        "project_number": gce.project_number or "123456789012",
+        "region": gce.region,
+        "zones": list(gce.zones) or [f"{gce.region}-{letter}" for letter in "bcd"],
+        "images": {arch: gce.images.get(arch, image) for arch in definition.architectures},
+    }
+
+
 def settings(definition: Definition, lock: Lock) -> dict[str, Any]:
     """Terraform's `settings` of GCE. Pure."""
     gce, facts = section.of(definition), locked.facts(lock, "gce", definition.path)

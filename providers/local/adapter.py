@@ -81,6 +81,9 @@ class Local:
     def facts(self, definition: Definition) -> Mapping[str, Any]:
         return {}
 
+    def foreseen_facts(self, definition: Definition) -> Mapping[str, Any]:
+        return {}
+
     def base(self, progress: Progress) -> Base | None:
         from providers.local import base
 

@@ -109,3 +109,8 @@ def test_what_is_destroyed_is_red_and_nothing_else(capsys, monkeypatch):
 def test_what_is_destroyed_stands_out_in_a_pull_request():
     assert "| etcd1 | `a.disk` |  | **destroyed** |" in markdown(REVIEW, "Plan")
     assert "- `a.b` is not as it was left (update)" in markdown(REVIEW, "Plan")
+
+
+def test_a_plan_that_asks_nobody_leaves_no_folder(nowhere, home, capsys):
+    assert run("plan", "--offline") == 0
+    assert "Plan: 1 to create." in capsys.readouterr().out and not (home / ".anywhere").exists()

@@ -27,6 +27,14 @@ def offline(apply: str = "refuse") -> Iterator[Mapping[str, str]]:
 
 
 @contextmanager
+def stand_ins() -> Iterator[Mapping[str, str]]:
+    """The environment in which Terraform takes the stand-ins for providers, and clouds are nowhere to be asked."""
+    with _programs(*(("offline.provider", name, "refuse") for name in PROVIDERS)) as providers:
+        nobody = {"AWS_ENDPOINT_URL": "http://127.0.0.1:9", "ANYWHERE_GCE_ENDPOINT": "http://127.0.0.1:9"}
+        yield {**_reattach(dict(zip(PROVIDERS, providers, strict=True))), **nobody}
+
+
+@contextmanager
 def served_clouds() -> Iterator[Mapping[str, str]]:
     """The environment in which cloud libraries take the clouds served here; Terraform's providers are the real ones."""
     with _programs(*CLOUDS) as (moto, google):

@@ -1,0 +1,33 @@
+"""A plan that asks nobody: of a new cluster, without credentials and without a state."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+from generator import pki, render, rendered_folder
+from generator.operations import cluster_secrets, lock_file, planning, workspace
+from generator.operations.project import Project, lay_out
+from generator.operations.resolution import Unasked
+from generator.operations.review import Review, review
+from generator.operations.workspace import Workspace
+from generator.progress import Progress
+
+REMARKS: tuple[str, ...] = (
+    "Nobody was asked: this is the plan of a new cluster, whatever there is, and what the lock lacks is made up.",
+)
+
+
+def plan(project: Project, progress: Progress) -> Review:
+    """What Terraform would create. The cluster's own folder, its lock and its secrets stay as they are."""
+    lock = lock_file.as_recorded(project, Unasked(project))
+    secrets = cluster_secrets.as_recorded(project, lock, pki.readers(lay_out(project, lock)))
+    with tempfile.TemporaryDirectory(prefix="anywhere-offline-") as folder:
+        away = replace(project, folder=Path(folder))
+        files = {name: data for name, data in workspace.tree(away, lock, secrets).items() if name != render.BACKEND}
+        rendered_folder.write({**files, **render.unasked(project.provider.name)}, away.folder)
+        terraform = workspace.terraform(away, progress)
+        work = Workspace(away, lock, lay_out(away, lock), secrets, terraform, {})
+        planning.initialise(work, progress)
+        return review(work, planning.plan(work, progress))
