@@ -65,7 +65,7 @@ def _check_range(path: Path) -> None:
     ranges = path.read_text().splitlines() if path.exists() else []
     if not any(line.startswith((f"{user}:", f"{os.geteuid()}:")) for line in ranges):
         raise UserError(
-            f"{user} has no range in {path}, which making a root file system without root takes.",
+            f"{user} has no range in {path}. Making a root file system without root needs one.",
             f"Run as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 {user}",
         )
 

@@ -27,7 +27,7 @@ def facts(lock: Lock, target: str, definition: Path = Path("FILE")) -> Mapping[s
 def unforeseeable(definition: Definition, target: str, what: str) -> UserError:
     """The error where nobody is asked, and the lock lacks what nobody can guess."""
     return UserError(
-        f"The lock has no facts of {target.upper()}, and without asking, {what} are not known.",
+        f"The lock has no facts of {target.upper()}, and offline {what} are not known.",
         f"Get them once, with credentials, and commit the lock: {locks.relock(definition.path, target)}",
     )
 

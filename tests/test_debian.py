@@ -155,7 +155,7 @@ def test_a_user_without_a_range_of_user_ids_is_told_how_to_get_one(monkeypatch, 
     ranges[0].write_text(f"another:1:1\n{known}")
     with pytest.raises(UserError) as caught:
         debian.check()
-    assert caught.value.message.startswith(f"nobody has no range in {ranges[1]}, ")
+    assert caught.value.message.startswith(f"nobody has no range in {ranges[1]}. ")
     assert caught.value.hint.endswith("usermod --add-subuids 100000-165535 --add-subgids 100000-165535 nobody")
     ranges[1].write_text(known)
     debian.check()

@@ -50,7 +50,7 @@ def test_a_new_cluster_is_planned_without_lock_credentials_and_state(target, tmp
     assert run("plan", "--offline", "--provider", target, "--json") == 0
     found = json.loads(capsys.readouterr().out)
     assert found["counts"].keys() == {"create"} and found["counts"]["create"] > 50
-    assert found["remarks"][0].startswith("Nobody was asked: this is the plan of a new cluster")
+    assert found["remarks"][0].startswith("This is the plan of a new cluster, whatever is there already.")
     assert beside(tmp_path) == ["cluster.yaml"]
 
 
@@ -58,7 +58,7 @@ def test_what_the_lock_has_is_planned_with(target, tmp_path, capsys, monkeypatch
     define(tmp_path, target, **EXISTING[target])
     assert run("plan", "--offline", "--provider", target) == 1
     err = capsys.readouterr().err
-    assert f"The lock has no facts of {target.upper()}, and without asking, " in err
+    assert f"The lock has no facts of {target.upper()}, and offline the " in err
     assert "hint: Get them once, with credentials, and commit the lock: anywhere images lock cluster.yaml" in err
     define(tmp_path, target)
     facts = clouds.FACTS[target] | {"zones": clouds.FACTS[target]["zones"][:2]}

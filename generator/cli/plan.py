@@ -31,7 +31,7 @@ Save = Annotated[
     typer.Option("--save", metavar="PLAN", help="Also write the plan to this file, for `anywhere apply --plan`."),
 ]
 Offline = Annotated[
-    bool, typer.Option("--offline", help="Plan a new cluster without asking anybody: no credentials, no state.")
+    bool, typer.Option("--offline", help="Plan a new cluster, without credentials and without a state.")
 ]
 Markdown = Annotated[bool, typer.Option("--markdown", help="Print Markdown, for a pull request.")]
 

@@ -15,7 +15,7 @@ from generator.operations.workspace import Workspace
 from generator.progress import Progress
 
 REMARKS: tuple[str, ...] = (
-    "Nobody was asked: this is the plan of a new cluster, whatever there is, and what the lock lacks is made up.",
+    "This is the plan of a new cluster, whatever is there already. Facts that the lock lacks are made up.",
 )
 
 
