@@ -127,6 +127,8 @@ def test_who_is_not_root_removes_a_machine_in_which_root_has_files(outermost, mo
         os.read(answered, 1)
 
     monkeypatch.setattr(root, "call", served)
+    for name in ("container", "vm"):
+        kind.load(name)  # now, as the user nobody may not read what is imported
     if not (child := os.fork()):
         try:
             os.setgroups([])

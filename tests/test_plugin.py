@@ -102,6 +102,7 @@ def test_a_lost_disk_means_a_new_machine(stack: Stack) -> None:
     assert "Machine m has lost its disk" in stack.changes()
     stack.apply()
     assert stack.processes() == [stack.pid("m")] != [first]
+    assert not Path(f"/proc/{first}/exe").exists()
     stack.settled()
 
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from generator.errors import UserError
-from providers.local import disk, kind, names, ports, seed
+from providers.local import disk, kind, names, ports, process, seed
 from providers.local import record as records
 from providers.local.home import ClusterFolder, remove_empty
 from providers.local.kind import Kind
@@ -223,6 +223,7 @@ class Machine(Resource[ClusterFolder]):
 
     def _remove(self, folder: Path) -> None:
         """Leave no process and no file of the machine in `folder`, of whichever kind it is."""
+        process.kill(folder)  # before the folder goes, by which QEMU is found
         # The container first: root has files in its folder, which nobody else can remove.
         for name in ("container", "vm"):
             kind.load(name).remove(folder)
