@@ -56,13 +56,15 @@ def _recorded(workspace: Workspace) -> Fields:
 
 def _refusal(project: Project, changes: list[FieldChange]) -> UserError:
     lock = locks.path_beside(project.definition.path)
+    paths = {change.of_lock: lock if change.of_lock else project.definition.path for change in changes}
+    places = {of_lock: _places(path) for of_lock, path in paths.items()}
     where = "Put back what was applied"
-    if any(change.of_lock for change in changes):
+    if True in paths:
         where += f"; the lock from git: git checkout COMMIT -- {shlex.quote(lock.name)}"
     lines = [
         line
         for note, alike in groupby(changes, key=lambda change: change.note)
-        for line in (*(_line(lock if c.of_lock else project.definition.path, c) for c in alike), note)
+        for line in (*(_line(places[change.of_lock](change.path), change) for change in alike), note)
     ]
     return UserError(
         "\n".join(filter(None, lines)),
@@ -71,17 +73,17 @@ def _refusal(project: Project, changes: list[FieldChange]) -> UserError:
     )
 
 
-def _line(path: Path, change: FieldChange) -> str:
+def _line(place: str, change: FieldChange) -> str:
     values = f"{shown(change.before)} was applied, and cannot become {shown(change.after)}"
-    return f"{_where(path, change)}: {change.path}: {values}."
+    return f"{place}: {change.path}: {values}."
 
 
-def _where(path: Path, change: FieldChange) -> str:
-    """The file and line of a field; the file alone where there is no lock."""
+def _places(path: Path) -> Callable[[str], str]:
+    """Field -> its file and line; the file alone where there is no lock."""
     if not path.exists():
-        return str(path)
+        return lambda field: str(path)
     source = sources.read(path)
-    return f"{path}:{source.line(_keys(source, change.path))}"
+    return lambda field: f"{path}:{source.line(_keys(source, field))}"
 
 
 def _keys(source: Source, path: str) -> Keys:

@@ -6,8 +6,8 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from generator import pki, render, rendered_folder
-from generator.operations import cluster_secrets, lock_file, planning, workspace
+from generator import render, rendered_folder
+from generator.operations import planning, workspace
 from generator.operations.project import Project, lay_out
 from generator.operations.resolution import Unasked
 from generator.operations.review import Review, review
@@ -21,8 +21,7 @@ REMARKS: tuple[str, ...] = (
 
 def plan(project: Project, progress: Progress) -> Review:
     """What Terraform would create. The cluster's own folder, its lock and its secrets stay as they are."""
-    lock = lock_file.as_recorded(project, Unasked(project))
-    secrets = cluster_secrets.as_recorded(project, lock, pki.readers(lay_out(project, lock)))
+    lock, secrets = workspace.as_recorded(project, Unasked(project))
     with tempfile.TemporaryDirectory(prefix="anywhere-offline-") as folder:
         away = replace(project, folder=Path(folder))
         files = {name: data for name, data in workspace.tree(away, lock, secrets).items() if name != render.BACKEND}

@@ -76,7 +76,7 @@ class Nominal:
         return {each.name: _unknown_image(each) for each in wanted}
 
     def packages(self, arch: str) -> Packages:
-        return Packages(_placeholder(f"packages {arch}"), 0)
+        return _unknown_packages(arch)
 
     def base(self) -> Base | None:
         return _UNKNOWN_BASE
@@ -102,7 +102,7 @@ class Foreseeing(Making):
 
     def packages(self, arch: str) -> Packages:
         self._others.append(titled("the packages of nodes", arch))
-        return Packages(_placeholder(f"packages {arch}"), 0)
+        return _unknown_packages(arch)
 
     def base(self) -> Base | None:
         self._others.append("the machine image, where the cache has none")
@@ -129,6 +129,10 @@ class Foreseeing(Making):
             return image
         self._images.append(wanted)
         return _unknown_image(wanted)
+
+
+def _unknown_packages(arch: str) -> Packages:
+    return Packages(_placeholder(f"packages {arch}"), 0)
 
 
 def _unknown_image(wanted: Wanted) -> Image:

@@ -12,7 +12,7 @@ from generator.lock import Lock
 from generator.operations import cluster_secrets, kubeconfig, lock_file
 from generator.operations.cluster_secrets import Known
 from generator.operations.project import Project, lay_out
-from generator.operations.resolution import Foreseeing, Nominal
+from generator.operations.resolution import Foreseeing, Nominal, Resolver
 from generator.progress import Progress
 from generator.render import Target, Tree
 from generator.terraform import Terraform
@@ -118,9 +118,13 @@ def open_terraform(project: Project, progress: Progress) -> Terraform:
 
 def render_as_recorded(project: Project, progress: Progress) -> Workspace:
     """Render the folder for who changes no machine: it takes neither secrets nor a lock that fits the definition."""
-    lock = lock_file.as_recorded(project, Nominal(project))
-    secrets = cluster_secrets.as_recorded(project, lock, pki.readers(lay_out(project, lock)))
-    return render(project, lock, secrets, progress)
+    return render(project, *as_recorded(project, Nominal(project)), progress)
+
+
+def as_recorded(project: Project, resolver: Resolver) -> tuple[Lock, Known]:
+    """What is rendered for who changes no machine; `resolver` has what no lock here says."""
+    lock = lock_file.as_recorded(project, resolver)
+    return lock, cluster_secrets.as_recorded(project, lock, pki.readers(lay_out(project, lock)))
 
 
 def target(project: Project, lock: Lock) -> Target:

@@ -3,7 +3,10 @@
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
 
+from generator import cli
+from generator.cli import pasteable
 from generator.cli.pasteable import complete
 from tests.cli.target import DEFINITION, run
 
@@ -41,6 +44,18 @@ def test_a_target_that_the_environment_chooses_is_not_named(monkeypatch):
     monkeypatch.setenv("ANYWHERE_PROVIDER", "gce")
     assert complete("`anywhere plan`", Path("cluster.yaml"), "gce") == "`anywhere plan`"
     assert complete("`anywhere plan`", Path("cluster.yaml"), "local") == "`anywhere plan cluster.yaml --provider local`"
+
+
+def test_every_verb_that_takes_a_definition_is_known():
+    """And of each, whether it takes a target: `validate` may, and needs none."""
+    root = get_command(cli.app)
+    groups = {name: group.commands for name, group in root.commands.items() if hasattr(group, "commands")}
+    verbs = {name: verb for name, verb in root.commands.items() if name not in groups}
+    verbs |= {f"{group} {name}": verb for group, found in groups.items() for name, verb in found.items()}
+    takes = {name: {parameter.name for parameter in verb.params} for name, verb in verbs.items() if name != "init"}
+    assert {name for name, given in takes.items() if given & {"file", "words"}} == set(pasteable._VERBS)
+    without = {name for name in pasteable._VERBS if "provider" not in takes[name]}
+    assert without | {"validate"} == set(pasteable._WITHOUT_TARGET)
 
 
 def test_every_verb_says_so(home, capsys):
