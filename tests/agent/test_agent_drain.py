@@ -64,7 +64,7 @@ def master(tmp_path, monkeypatch):
     )
     found = SimpleNamespace(done=[], document=document, drained=lambda: None)
 
-    def run(image, name, *words, stdin=b""):
+    def run(image, name, *words):
         assert (image, words[0]) == ("sha256:h", "drain")
         found.done.append(f"drain {words[1]}")
         found.drained()

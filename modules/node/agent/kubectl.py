@@ -11,14 +11,14 @@ from agent.host import run as execute
 KEYS = Path("/etc/anywhere/addons")  # the only component whose keys are on the host
 
 
-def run(image: str, name: str, *arguments: str, stdin: bytes = b"") -> str:
+def run(image: str, name: str, *arguments: str) -> str:
     """Run one kubectl command in container `name`, against this master's own API server."""
     Docker().remove(name)
     command = ["kubectl", "--kubeconfig=/etc/anywhere/addons/kubeconfig"]
     command += ["--server=https://127.0.0.1:6443", "--tls-server-name=kube-apiserver.weave.local"]
-    options = ["--rm", "--interactive", f"--name={name}", "--network=container:kube-apiserver"]
+    options = ["--rm", f"--name={name}", "--network=container:kube-apiserver"]
     options += [f"--volume={KEYS}:/etc/anywhere/addons:ro", "--entrypoint=hyperkube", image]
-    return execute("docker", "run", *options, *command, *arguments, stdin=stdin)
+    return execute("docker", "run", *options, *command, *arguments)
 
 
 def api() -> Api:
