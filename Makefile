@@ -7,13 +7,16 @@ APPROVE  ?=
 ARGS     ?=
 # `make offline` runs this command instead of a plan.
 RUN      ?=
+# Of Kubernetes, as v1.37.3: what `make kubernetes` adds the sources of.
+VERSION  ?=
 
 # They reach the shell as environment, so that it reads no command out of them, nor does make.
 override CLUSTER  := $(value CLUSTER)
 override PROVIDER := $(value PROVIDER)
 override ARGS     := $(value ARGS)
 override APPROVE  := $(value APPROVE)
-export CLUSTER PROVIDER ARGS
+override VERSION  := $(value VERSION)
+export CLUSTER PROVIDER ARGS VERSION
 
 VENV     := .venv
 ANYWHERE := $(VENV)/bin/anywhere
@@ -21,7 +24,7 @@ YES      := $(if $(filter yes,$(APPROVE)),--yes)
 TARGET   := "$$CLUSTER" --provider "$$PROVIDER"
 OPTIONS  := $$ARGS
 
-.PHONY: setup setup-test lock validate render plan apply destroy status doctor offline test lint e2e e2e-all e2e-nested bench mutate clean
+.PHONY: setup setup-test lock kubernetes validate render plan apply destroy status doctor offline test lint e2e e2e-day2 e2e-all e2e-nested bench mutate clean
 
 setup: $(VENV)/ready
 
@@ -43,6 +46,10 @@ $(VENV)/checkov/ready: setup/checkov setup/checkov.txt | $(VENV)/ready
 # The newest versions of all Python packages that development uses; review and commit what it writes.
 lock: setup
 	./setup/lock $(VENV)
+
+# The checked sources of a Kubernetes version, so that it can be built where its release site is not reached.
+kubernetes: setup
+	@set -f; $(VENV)/bin/python setup/kubernetes.py $$VERSION
 
 validate: setup
 	@set -f; $(ANYWHERE) validate "$$CLUSTER" $(OPTIONS)
@@ -69,7 +76,11 @@ lint: setup
 
 # Real machines. e2e-all takes longer: the machines of both clouds too.
 e2e: setup
-	$(VENV)/bin/pytest -m "e2e and not extended" tests/e2e
+	$(VENV)/bin/pytest -m "e2e and not extended and not day2" tests/e2e
+
+# What changes a cluster that runs: upgrades, bad releases, members that come and go. Ends with a table.
+e2e-day2: setup
+	$(VENV)/bin/pytest -s -m "e2e and day2" tests/e2e
 
 e2e-all: setup
 	$(VENV)/bin/pytest -m e2e tests/e2e
@@ -85,6 +96,7 @@ mutate: setup-test
 bench: setup-test
 	$(VENV)/bin/python -m benchmarks
 	$(VENV)/bin/python -m benchmarks.clouds
+	$(VENV)/bin/python -m benchmarks.kubeadm
 	$(VENV)/bin/python -m benchmarks.boot
 
 clean:

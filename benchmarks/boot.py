@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,22 +90,28 @@ def ready(machines: tuple[Observed, ...]) -> float:
     return max(dict(status.stages(machine.console).marks).get("ready", 0.0) for machine in machines)
 
 
-def boot(title: str, shape: Shape) -> str:
-    """Boot one cluster and describe it."""
-    name = f"bench-{title.replace('+', '-')}"
+@contextmanager
+def applied(name: str, shape: Shape) -> Iterator[Path]:
+    """The definition of a cluster that has just been applied."""
     with tempfile.TemporaryDirectory(prefix="anywhere-bench-") as folder:
         file = Path(folder) / "cluster.yaml"
         file.write_text(shape.definition(name))
         try:
-            begin = time.perf_counter()
             anywhere("apply", file, "--yes")
-            took = time.perf_counter() - begin
-            machines = load("local").observe(schema.load(file))
-            head = f"{title}: Ready {ready(machines):.0f} s from power-on; the whole of apply {took:.0f} s"
-            plan = measure("plan, nothing to change", lambda: anywhere("plan", file), f"{len(machines)} machines")
-            return "\n".join([head, *described(name, machines), table([plan])])
+            yield file
         finally:
             anywhere("destroy", file, "--yes")
+
+
+def boot(title: str, shape: Shape) -> str:
+    """Boot one cluster and describe it."""
+    name, begin = f"bench-{title.replace('+', '-')}", time.perf_counter()
+    with applied(name, shape) as file:
+        took = time.perf_counter() - begin
+        machines = load("local").observe(schema.load(file))
+        head = f"{title}: Ready {ready(machines):.0f} s from power-on; the whole of apply {took:.0f} s"
+        plan = measure("plan, nothing to change", lambda: anywhere("plan", file), f"{len(machines)} machines")
+        return "\n".join([head, *described(name, machines), table([plan])])
 
 
 def main() -> None:

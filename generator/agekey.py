@@ -7,7 +7,7 @@ import stat
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from generator.errors import UserError
 from generator.files import PRIVATE, create_atomic
@@ -61,6 +61,32 @@ def public(identities: list[Identity]) -> list[str]:
     return [str(identity.to_public()) for identity in identities]
 
 
+def new() -> str:
+    """The text of a new key that is nobody's own."""
+    import pyrage  # type: ignore[import-untyped]
+
+    return str(pyrage.x25519.Identity.generate())
+
+
+def recipient(key: str) -> str:
+    """The public half of a key, given as text."""
+    import pyrage
+
+    return str(pyrage.x25519.Identity.from_str(key).to_public())
+
+
+def open_file(path: Path, key: str, into: Any) -> bool:
+    """Decrypt a file of any size with a key, given as text, into a writable object; whether all of it could be."""
+    import pyrage
+
+    try:
+        with path.open("rb") as file:
+            pyrage.decrypt_io(file, into, [pyrage.x25519.Identity.from_str(key)])
+    except (pyrage.DecryptError, OSError):
+        return False
+    return True
+
+
 def is_at_hand() -> bool:
     """Whether there is a key on this computer, right or wrong."""
     return bool(os.environ.get(VARIABLE, "").strip()) or default_path().exists()
@@ -98,7 +124,7 @@ def _read(path: Path) -> list[Identity]:
 
 
 def _parse(text: str, source: str) -> list[Identity]:
-    import pyrage  # type: ignore[import-untyped]
+    import pyrage
 
     lines = [line.strip() for line in text.splitlines()]
     keys = [line for line in lines if line and not line.startswith("#")]

@@ -81,6 +81,7 @@ def _values(definition: Definition, lock: Lock, target: str) -> dict[str, Any]:
             "masters": asdict(definition.masters),
             "workers": pools,
             "network": {**asdict(definition.network), "driver": lock.driver},
+            "rollout": asdict(definition.rollout),
             "registry": asdict(definition.registry) if definition.registry else {},
             "proxy": asdict(definition.proxy) if definition.proxy else {},
             "addons": definition.addons,
@@ -91,6 +92,7 @@ def _values(definition: Definition, lock: Lock, target: str) -> dict[str, Any]:
             "packages": {arch: packages.sha256 for arch, packages in lock.packages.items()},
             "base": lock.base and lock.base.sha256,
             "blocks": lock.blocks,
+            "founders": list(lock.founders),
             "facts": {target: lock.facts.get(target, {})},
             "secrets": {
                 "store": lock.secrets.store if lock.secrets else "",

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
+from functools import cache
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from generator.errors import InvalidFile, Problem
@@ -25,7 +27,14 @@ class Strict(BaseModel):
     def _without_empty(cls, data: Any) -> Any:
         if not isinstance(data, dict):
             return data
-        return {key: value for key, value in data.items() if value is not None or key not in cls.model_fields}
+        known = fields(cls)
+        return {key: value for key, value in data.items() if value is not None or key not in known}
+
+
+@cache
+def fields(model: type[Strict]) -> dict[str, FieldInfo]:
+    """The fields of a model, by the keys of the file."""
+    return {info.alias or name: info for name, info in model.model_fields.items()}
 
 
 M = TypeVar("M", bound=Strict)
@@ -92,7 +101,7 @@ def _explain(error: ErrorDetails, model: type[Strict], keys: Keys) -> tuple[str,
             return str(context["message"]), str(context["hint"])
         case "extra_forbidden":
             known = _model(model, keys[:-1])
-            return "is not a known key", nearest(keys[-1], tuple(known.model_fields)) if known else ""
+            return "is not a known key", nearest(keys[-1], tuple(fields(known))) if known else ""
         case "missing":
             return "is missing", _example(model, keys)
         case "literal_error":
@@ -128,7 +137,7 @@ def _model(model: type[Strict], keys: Keys) -> type[Strict] | None:
     """The model of the mapping at `keys`."""
     for key in keys:
         if isinstance(key, str):
-            field = model.model_fields.get(key)
+            field = fields(model).get(key)
             inner = next(_models(field.annotation), None) if field else None
             if inner is None:
                 return None
@@ -140,7 +149,8 @@ def _example(model: type[Strict], keys: Keys) -> str:
     """A hint that shows how the value at `keys` may look."""
     *around, key = [key for key in keys if isinstance(key, str)]
     inner = _model(model, tuple(around))
-    examples = inner.model_fields[key].examples if inner and key in inner.model_fields else None
+    field = fields(inner).get(key) if inner else None
+    examples = field.examples if field else None
     return f"such as {key}: {_bare(examples[0])}" if examples else ""
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from pathlib import Path
+from typing import Any
 
 from generator.sections import Sections
 
@@ -36,12 +37,23 @@ SIZES: Mapping[str, Size] = {
 
 ETCD_DISK = 8  # GiB of the disk that a member's data has of its own, where a target does not ask for more
 
-MINORS = ("1.34", "1.35")  # the Kubernetes minor versions that are supported, oldest first
-VERSION = "v1.35.4"  # the one taken where a definition gives none
+MAX_PODS = 110  # that a node runs where a definition gives no number: as kubelets have it themselves
+
+# Of each Kubernetes minor version that is supported, oldest first, the newest patch with checked sources.
+NEWEST = {"1.35": "v1.35.8", "1.36": "v1.36.5", "1.37": "v1.37.2"}
+VERSION = NEWEST["1.37"]  # the one taken where a definition gives none
 ADDONS = ("dns",)
 DRIVERS = ("weave", "flannel")
 ARCHITECTURES = ("amd64", "arm64")
 LOCAL_OUTSIDE = IPv4Network("10.0.2.0/24")  # QEMU's user network, by which local machines reach the outside
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshots:
+    """How often etcd's data is kept, in seconds, and how many of these snapshots there are."""
+
+    every: int = 6 * 3600
+    keep: int = 28
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +63,7 @@ class Etcd:
     count: int
     size: str
     arch: str = "amd64"
+    snapshots: Snapshots = Snapshots()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +74,7 @@ class Masters:
     size: str
     schedulable: bool
     arch: str = "amd64"
+    max_pods: int = MAX_PODS
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +87,18 @@ class Pool:
     labels: Mapping[str, str] = field(default_factory=dict)
     taints: tuple[str, ...] = ()
     arch: str = "amd64"
+    max_pods: int = MAX_PODS
     spot: bool = False
     min: int | None = None
     max: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """What is other of a component than anywhere has it: flags, and of the kubelet fields of its configuration."""
+
+    flags: Mapping[str, str] = field(default_factory=dict)
+    config: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +118,14 @@ class Network:
         """Which of the ranges have addresses of `used`."""
         ranges = {"machines": self.machines, "pods": self.pods, "services": self.services}
         return tuple(name for name, found in ranges.items() if found.overlaps(used))
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """How a change reaches workers: `wave` is the part of all that change at once, `drain` in seconds."""
+
+    wave: float = 0.2
+    drain: int = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +162,7 @@ class Definition:
     """One cluster. `providers` holds only what cannot be portable.
 
     `api_names` are names and addresses that the API's certificate is good for, beside those that every cluster has.
+    `tunings` are by component. `authentication` has what Kubernetes calls JWTAuthenticator, as JSON values.
     """
 
     path: Path
@@ -145,8 +177,11 @@ class Definition:
     ssh_keys: tuple[str, ...]
     providers: Sections
     api_names: tuple[str, ...] = ()
+    authentication: tuple[Mapping[str, Any], ...] = ()
+    tunings: Mapping[str, Tuning] = field(default_factory=dict)
     proxy: Proxy | None = None
     age_recipients: tuple[str, ...] = ()
+    rollout: Rollout = Rollout()
 
     @property
     def architectures(self) -> tuple[str, ...]:

@@ -63,6 +63,11 @@ class Client:
         """The JSON document at `path`."""
         return json.loads(self._read(path))
 
+    def find(self, path: str) -> Any:
+        """The JSON document at `path`; None where there is none."""
+        document = json.loads(self._read(path, accepted=(http.client.OK, http.client.NOT_FOUND)))
+        return None if document.get("kind") == "Status" else document
+
     def delete(self, path: str) -> None:
         """Ask for the object at `path` to be deleted; one that is gone is no error."""
         self._read(path, "DELETE", (http.client.OK, http.client.ACCEPTED, http.client.NOT_FOUND))

@@ -14,6 +14,11 @@ def is_older(version: str, other: str) -> bool:
     return number(version) < number(other)
 
 
+def same_minor(version: str, other: str) -> bool:
+    """Whether the two are patches of one minor version."""
+    return number(version)[:2] == number(other)[:2]
+
+
 def skipped_minors(version: str, later: str) -> tuple[str, ...]:
     """The minor versions between the two, such as `v1.35`: an upgrade must not leave one out."""
     (major, minor, _), (_, last, _) = number(version), number(later)

@@ -14,7 +14,7 @@ from generator.files import write_atomic
 from generator.kubernetes_version import is_older
 
 if TYPE_CHECKING:
-    from generator.schema.lockfile import SecretsEntry
+    from generator.schema.lockfile import ImageEntry, SecretsEntry
 
 _HEADER = """\
 # What {name} is made of: images by digest, the base image by checksum, address blocks of worker pools.
@@ -60,6 +60,14 @@ class Packages:
 
 
 @dataclass(frozen=True, slots=True)
+class Previous:
+    """What a cluster was made of before, to which it may go back: a version of Kubernetes, and images as in `Lock`."""
+
+    kubernetes: str
+    images: Mapping[str, Mapping[str, Image]]
+
+
+@dataclass(frozen=True, slots=True)
 class PublicSecrets:
     """What everybody may know of a target's secrets.
 
@@ -83,7 +91,8 @@ class Lock:
     """What a cluster is made of. `images` and `packages` go by architecture, and images then by name.
 
     `blocks` gives each worker pool its block of addresses, permanently; `facts` is what each target told about itself.
-    `secrets` is None until secrets are made.
+    `founders` are the etcd machines and masters that the cluster began with, by name: they found etcd, and share the
+    addresses of the network among themselves. `secrets` is None until secrets are made.
     """
 
     kubernetes: str
@@ -93,6 +102,8 @@ class Lock:
     blocks: Mapping[str, int]
     facts: Mapping[str, Mapping[str, Any]]
     packages: Mapping[str, Packages] = field(default_factory=dict)
+    founders: tuple[str, ...] = ()
+    previous: Previous | None = None
     secrets: StoreRecord | None = None
 
     def public_secrets(self, target: str) -> PublicSecrets | None:
@@ -121,16 +132,22 @@ def read(path: Path) -> Lock:
     return Lock(
         kubernetes=file.kubernetes,
         driver=file.driver,
-        images={
-            arch: {name: Image(name=name, **dict(image)) for name, image in sorted(images.items())}
-            for arch, images in sorted(file.images.items())
-        },
+        images=_images(file.images),
         base=Base(**dict(file.base)) if file.base else None,
         blocks=dict(sorted(file.blocks.items())),
         facts=file.facts,
         packages={arch: Packages(**dict(packages)) for arch, packages in sorted(file.packages.items())},
+        founders=tuple(file.founders),
+        previous=Previous(file.previous.kubernetes, _images(file.previous.images)) if file.previous else None,
         secrets=_secrets(file.secrets) if file.secrets else None,
     )
+
+
+def _images(entries: Mapping[str, Mapping[str, ImageEntry]]) -> dict[str, dict[str, Image]]:
+    return {
+        arch: {name: Image(name=name, **dict(image)) for name, image in sorted(images.items())}
+        for arch, images in sorted(entries.items())
+    }
 
 
 def _secrets(entry: SecretsEntry) -> StoreRecord:
@@ -207,11 +224,12 @@ def _text(path: Path, lock: Lock) -> str:
     from ruamel.yaml import YAML
 
     value: dict[str, Any] = {"apiVersion": "anywhere/v1", "kind": "Lock", **asdict(lock)}
-    for images in value["images"].values():
+    for images in (*value["images"].values(), *((value["previous"] or {}).get("images") or {}).values()):
         for image in images.values():
             del image["name"]  # it is the key
-    if not value["packages"]:
-        del value["packages"]
+    for name in ("packages", "founders"):
+        if not value[name]:
+            del value[name]
     text = StringIO()
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = False

@@ -13,23 +13,33 @@ from generator.errors import UserError
 
 USER_DATA_LIMIT = 16_384  # bytes, raw; AWS refuses more
 FOLDERS = ("agent", "host", "units")
-TARGET_PARTS = ("metadata", "anywhere-fetch")  # what user-data holds of the target
+TARGET_PARTS = ("metadata", "anywhere-target", "anywhere-fetch", "anywhere-store")  # what is not Terraform's
+STORE_PARTS = ("anywhere-target", "anywhere-store")  # in the archive, so that running machines get them too
 
 
 @cache
 def archive() -> bytes:
-    """The node archive: a tar of agent, host settings and units; the same bytes wherever it is made.
+    """The node archive: a tar of agent, host settings, units and stores; the same bytes wherever it is made.
 
     Not compressed: the bytes would depend on the computer's zlib.
     """
     tar = io.BytesIO()
     with tarfile.open(fileobj=tar, mode="w", format=tarfile.USTAR_FORMAT) as out:
-        for folder in FOLDERS:
-            for name, data in sorted(_files(resources.files("modules").joinpath("node", folder), folder)):
-                entry = tarfile.TarInfo(name)
-                entry.size, entry.mode = len(data), 0o644
-                out.addfile(entry, io.BytesIO(data))
+        for name, data in _archived():
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(data), 0o644
+            out.addfile(entry, io.BytesIO(data))
     return tar.getvalue()
+
+
+def _archived() -> Iterator[tuple[str, bytes]]:
+    """What is the same on every target, and after it what differs, of every target: so all have the same archive."""
+    modules = resources.files("modules")
+    for folder in FOLDERS:
+        yield from sorted(_files(modules.joinpath("node", folder), folder))
+    for target in sorted(entry.name for entry in modules.iterdir() if entry.joinpath(STORE_PARTS[0]).is_file()):
+        for part in STORE_PARTS:
+            yield f"targets/{target}/{part}", modules.joinpath(target, part).read_bytes()
 
 
 def _files(folder: Traversable, prefix: str) -> Iterator[tuple[str, bytes]]:
@@ -60,6 +70,7 @@ def user_data(provider: str, role: str, group: str, ssh_keys: Sequence[str], pro
     boot = modules.joinpath("node", "boot")
     parts = {
         "metadata": modules.joinpath(provider, "metadata").read_text(),
+        "target": modules.joinpath(provider, "anywhere-target").read_text(),
         "fetch": modules.joinpath(provider, "anywhere-fetch").read_text(),
         "converge": boot.joinpath("anywhere-converge").read_text(),
         "service": boot.joinpath("anywhere-converge.service").read_text(),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from ipaddress import IPv4Network
 from typing import Any
 
 from generator import addons, dns_names, node_proxy
-from generator.components import Container, containers, reserving
+from generator.components import Container, as_defined, containers, reserving
 from generator.definition import Definition
 from generator.lock import Image, Lock
 from generator.topology import CONTROL_PLANE_TAINT, Topology, role_components
@@ -21,11 +21,24 @@ RUNTIMES: Mapping[str, tuple[str, ...]] = {  # where an image is needed, if not 
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """That etcd is to have the data of a snapshot, once for each `id`; `sha256` is that of its encrypted file."""
+
+    id: str
+    snapshot: str
+    sha256: str
+
+
 def document(
-    definition: Definition, lock: Lock, topology: Topology, node: str, secrets: Mapping[str, Mapping[str, Any]]
+    definition: Definition,
+    lock: Lock,
+    topology: Topology,
+    node: str,
+    secrets: Mapping[str, Mapping[str, Any]],
+    restore: Restore | None = None,
 ) -> bytes:
     """The release as JSON; `node` is the SHA-256 of the node archive, `secrets` is {component: {roles, version}}."""
-    network = definition.network
     content = {
         "apiVersion": "anywhere/v1",
         "kind": "Release",
@@ -40,21 +53,30 @@ def document(
         # Here for every target, so that all have the same release.
         "host_loopback": definition.providers.local.host_loopback,
         "packages": {arch: packages.sha256 for arch, packages in lock.packages.items()},
-        "network": {
-            "driver": lock.driver,
-            "encryption": network.encryption,
-            "machines": str(network.machines),
-            "pods": str(network.pods),
-            "services": str(network.services),
-            "peers": list(topology.peers),
-            "names": names(topology),
-        },
+        "network": network(definition, lock, topology),
+        "control_plane": control_plane(topology),
+        "rollout": asdict(definition.rollout),
+        **etcd(definition, lock, topology, restore),
         "groups": groups(definition),
         "roles": roles(definition, _parts(definition, lock, topology), lock),
-        "addons": addons.manifests(definition, lock, dns_address(network.services)),
+        "addons": addons.manifests(definition, lock, dns_address(definition.network.services)),
         "dns": dns_question(definition),
     }
     return json.dumps(content, indent=1, sort_keys=True).encode() + b"\n"
+
+
+def network(definition: Definition, lock: Lock, topology: Topology) -> dict[str, Any]:
+    """What machines make their network of."""
+    ranges = definition.network
+    return {
+        "driver": lock.driver,
+        "encryption": ranges.encryption,
+        "machines": str(ranges.machines),
+        "pods": str(ranges.pods),
+        "services": str(ranges.services),
+        "founders": list(topology.founders.values()),
+        "names": names(topology),
+    }
 
 
 def dns_address(services: IPv4Network) -> str:
@@ -88,19 +110,50 @@ def images(by_name: Mapping[str, Image], lock: Lock) -> dict[str, Any]:
 def names(topology: Topology) -> dict[str, list[str]]:
     """The control plane's fixed names and the machines behind them, for networks without a DNS of their own."""
     addresses = {dns_names.API_SERVER: [m.address for m in topology.having("kube-apiserver")]}
-    for number, machine in enumerate(topology.having("etcd"), 1):
-        addresses[dns_names.etcd(f"etcd{number}")] = [machine.address]
+    for machine in topology.having("etcd"):
+        addresses[dns_names.etcd(machine.member)] = [machine.address]
     return addresses
 
 
+def control_plane(topology: Topology) -> dict[str, dict[str, str]]:
+    """The etcd machines and masters by name, as they are to be."""
+    return {machine.name: {"role": machine.role, "address": machine.address} for machine in topology.fixed}
+
+
+def etcd(definition: Definition, lock: Lock, topology: Topology, restore: Restore | None) -> dict[str, Any]:
+    """The members that etcd is to have, when their data is kept, and what becomes of it."""
+    store = lock.secrets.store if lock.secrets else ""
+    return {
+        "etcd": members(topology),
+        "snapshots": {**asdict(definition.etcd.snapshots), "store": store},
+        "restore": asdict(restore) if restore else None,
+    }
+
+
+def members(topology: Topology) -> dict[str, list[str]]:
+    """The members that etcd is to have, and those that found it."""
+    machines = topology.having("etcd")
+    role = machines[0].role
+    founders = (name for name in topology.founders if name.startswith(role))
+    return {
+        "members": [machine.member for machine in machines],
+        "initial": [f"etcd{name.removeprefix(role)}" for name in founders],
+    }
+
+
 def groups(definition: Definition) -> dict[str, Any]:
-    """Labels and taints that a machine registers with, by group. No other group's change touches it."""
-    control = () if definition.masters.schedulable else (CONTROL_PLANE_TAINT,)
-    by_group: dict[str, Any] = {"etcd": {"labels": {}, "taints": []}, "master": {"labels": {}, "taints": list(control)}}
+    """What a machine's node is like, by group. No other group's change touches it."""
+    masters = definition.masters
+    control = () if masters.schedulable else (CONTROL_PLANE_TAINT,)
+    by_group = {"etcd": _group({}, (), 0), "master": _group({}, control, masters.max_pods)}
     for pool in definition.workers:
         labels = {"node.kubernetes.io/pool": pool.name, **pool.labels}
-        by_group[f"worker-{pool.name}"] = {"labels": labels, "taints": list(pool.taints)}
+        by_group[f"worker-{pool.name}"] = _group(labels, pool.taints, pool.max_pods)
     return by_group
+
+
+def _group(labels: Mapping[str, str], taints: Sequence[str], max_pods: int) -> dict[str, Any]:
+    return {"labels": dict(labels), "taints": list(taints), "max_pods": max_pods}
 
 
 def roles(definition: Definition, parts: Mapping[str, Container], lock: Lock) -> dict[str, Any]:
@@ -110,7 +163,7 @@ def roles(definition: Definition, parts: Mapping[str, Container], lock: Lock) ->
     contents = {}
     for role, components in role_components(definition).items():
         chosen = reserving([parts[component] for component in components])
-        needed = {part.image for part in chosen} | (pods if "kubelet" in components else set())
+        needed = {part.image for part in chosen} | ({"containerd", *pods} if "kubelet" in components else set())
         contents[role] = {"containers": [asdict(part) for part in chosen], "images": sorted(needed)}
     return contents
 
@@ -128,4 +181,5 @@ def image_readers(definition: Definition, lock: Lock, topology: Topology) -> dic
 
 def _parts(definition: Definition, lock: Lock, topology: Topology) -> Mapping[str, Container]:
     network = replace(definition.network, driver=lock.driver)  # the definition may leave it to the lock
-    return containers(topology, network, lock.driver, dns_address(network.services))
+    made = containers(topology, network, lock.driver, dns_address(network.services))
+    return as_defined(made, definition)

@@ -32,6 +32,8 @@ def _cluster(before: Release, after: Release) -> Iterator[ComponentChange]:
     yield ComponentChange(CLUSTER, "registry", _moved(before, after, "registry"))
     authorities = ("authorities",) if before.get("registry_ca", "") != after.get("registry_ca", "") else ()
     yield ComponentChange(CLUSTER, "registry", authorities)
+    if restore := after.get("restore"):
+        yield ComponentChange(CLUSTER, "etcd", (f"restored from {restore['snapshot']}",))
     manifests = _names_changed(before.get("addons", {}), after.get("addons", {}))
     yield ComponentChange(CLUSTER, "add-ons", _listed("manifests", manifests))
 
@@ -73,10 +75,13 @@ def _roles(before: Release, after: Release) -> Iterator[ComponentChange]:
 
 
 def _groups(before: Release, after: Release) -> Iterator[ComponentChange]:
-    """Labels and taints of nodes."""
-    for group, content in after["groups"].items():
-        if group in before["groups"]:
-            yield ComponentChange(group, "node", _names_changed(before["groups"][group], content))
+    """Labels and taints of nodes, and how many pods they take."""
+    for group, new in after["groups"].items():
+        if old := before["groups"].get(group):
+            changed = [name for name in _names_changed(old, new) if name != "max_pods"]
+            yield ComponentChange(group, "node", tuple(changed))
+            if "max_pods" in old:  # before, it was the kubelet's own default
+                yield ComponentChange(group, "kubelet", _numbered("max_pods", old, new), RESTARTED)
 
 
 def _container(old: Mapping[str, Any], new: Mapping[str, Any], before: Release, after: Release) -> tuple[str, ...]:
@@ -124,6 +129,10 @@ def _flags(command: list[str]) -> dict[str, list[str]]:
         name, _, value = word.partition("=")
         flags.setdefault(name, []).append(value)
     return flags
+
+
+def _numbered(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str, ...]:
+    return (f"{name} {old[name]} -> {new[name]}",) if old[name] != new[name] else ()
 
 
 def _moved(before: Release, after: Release, name: str) -> tuple[str, ...]:

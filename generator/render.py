@@ -38,15 +38,16 @@ def tree(
     topology: Topology,
     target: Target,
     secrets: Mapping[str, Mapping[str, Any]],
+    restore: release.Restore | None = None,
 ) -> Tree:
     """The whole rendered folder, {path: bytes}.
 
-    `secrets` is {component: {roles, version}}, never the secrets themselves.
+    `secrets` is {component: {roles, version}}, never the secrets themselves. `restore` is what becomes of etcd's data.
     """
     archive = node.archive()
     checksum = hashlib.sha256(archive).hexdigest()
     documents = {
-        "release.json": release.document(definition, lock, topology, checksum, secrets),
+        "release.json": release.document(definition, lock, topology, checksum, secrets, restore),
         f"node/{checksum}.tar": archive,
     }
     files = dict(_module(target.name))

@@ -30,6 +30,7 @@ STAGES = (
 _MARK = re.compile(
     r"anywhere: stage=(?P<stage>\S+) t=(?P<t>\d+(?:\.\d+)?)(?: release=(?P<release>\w+))?(?: dns=(?P<dns>\S+))?"
 )
+_WAITING = re.compile(r"anywhere: waiting stage=(?P<stage>\S+) for=(?P<what>[^\r\n]*)")
 _FAILED = re.compile(r"anywhere: failed stage=(?P<stage>\S+) reason=(?P<reason>[^\r\n]*)")
 
 _MISSING = "It does not exist: `anywhere apply` makes it."
@@ -70,7 +71,7 @@ class Console:
 
     `failed` is the stage whose failure is the last word, "" where progress came after it. `release` is the one that a
     machine which is ready has converged to, "" before. `dns` is what the cluster's DNS answered to it: "ok", why not,
-    or "" where it has not asked.
+    or "" where it has not asked. `waiting` is whom it waits for before it goes on, "" where for nobody.
     """
 
     marks: tuple[tuple[str, float], ...]
@@ -78,6 +79,7 @@ class Console:
     reason: str
     release: str = ""
     dns: str = ""
+    waiting: str = ""
 
     @property
     def stage(self) -> str:
@@ -119,16 +121,18 @@ class Expiry:
 def stages(console: str) -> Console:
     """Read the stage marks of a serial console, since its last boot."""
     marks: list[tuple[str, float]] = []
-    failed = reason = release = dns = ""
+    failed = reason = release = dns = waiting = ""
     for line in console.splitlines():
         if match := _MARK.search(line):
             if match["stage"] == "boot":
                 marks.clear()
             marks.append((match["stage"], float(match["t"])))
-            failed, reason, release, dns = "", "", match["release"] or "", match["dns"] or ""
+            failed, reason, release, dns, waiting = "", "", match["release"] or "", match["dns"] or "", ""
         elif match := _FAILED.search(line):
             failed, reason = match["stage"], match["reason"].strip()
-    return Console(tuple(marks), failed, reason, release, dns)
+        elif match := _WAITING.search(line):
+            failed, reason, waiting = "", "", match["what"].strip()
+    return Console(tuple(marks), failed, reason, release, dns, waiting)
 
 
 def table(topology: Topology, observed: Iterable[Observation], nodes: Iterable[Node], release: str) -> tuple[Row, ...]:
@@ -204,7 +208,7 @@ def unready(rows: Sequence[Row]) -> tuple[Row, ...]:
 def _row(machine: Machine, observed: Observation | None, node: Node | None, release: str) -> Row:
     console = stages(observed.console) if observed else Console((), "", "")
     converged = not (observed and observed.console) or (console.stage == "ready" and release in ("", console.release))
-    behind = "It still runs another release; it checks for the new one every 30 s." if console.stage == "ready" else ""
+    behind = _behind(console)
     return Row(
         machine=machine.name,
         role=machine.role,
@@ -217,6 +221,13 @@ def _row(machine: Machine, observed: Observation | None, node: Node | None, rele
         address=machine.address,
         note=diagnose(machine, observed, node) or ("" if converged else behind) or _cordoned(node),
     )
+
+
+def _behind(console: Console) -> str:
+    """A remark on a machine that works and does not run the wanted release yet."""
+    if console.waiting:
+        return f"It waits for {console.waiting}."
+    return "It still runs another release; it checks for the new one every 30 s." if console.stage == "ready" else ""
 
 
 def _cordoned(node: Node | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network
 from itertools import chain, count
 
@@ -20,8 +20,8 @@ BLOCK = 1024  # addresses a pool owns; the first block of the network belongs to
 POOL_LIMIT = 1000  # machines a pool may have
 
 NODE = ("kubelet", "kube-proxy")
-# The controller manager signs what a kubelet waits for, so it comes first.
-MASTER = ("kube-apiserver", "kube-controller-manager", *NODE, "kube-scheduler")
+# The order in which machines change them too: see modules/node/agent/turns.
+MASTER = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", *NODE)
 CONTROL_PLANE_TAINT = "node-role.kubernetes.io/control-plane=:NoSchedule"
 
 
@@ -62,12 +62,21 @@ class Machine:
         """The machines that boot the same user-data: a worker's pool (`worker-NAME`), or else the role."""
         return f"worker-{self.pool}" if self.role == "worker" else self.role
 
+    @property
+    def member(self) -> str:
+        """Its name as a member of etcd: etcdN on etcdN or masterN."""
+        return f"etcd{self.number}"
+
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """Every machine of a cluster, etcd first, then masters, then workers."""
+    """Every machine of a cluster, etcd first, then masters, then workers.
+
+    `founders` are the etcd machines and masters that it began with, by name, with their addresses: some may be gone.
+    """
 
     machines: tuple[Machine, ...]
+    founders: Mapping[str, str] = field(default_factory=dict)
 
     def having(self, component: str) -> tuple[Machine, ...]:
         """The machines that run `component`."""
@@ -82,12 +91,13 @@ class Topology:
     def grouped(self) -> Topology:
         """The same machines on a target where each pool is a group that makes, names and addresses its workers."""
         workers = (m for m in self.machines if m.role == "worker")
-        return Topology((*self.fixed, *(replace(m, name=f"{m.group}-?", address="") for m in workers)))
+        return replace(self, machines=(*self.fixed, *(replace(m, name=f"{m.group}-?", address="") for m in workers)))
 
-    @property
-    def peers(self) -> tuple[str, ...]:
-        """The addresses that every machine's network dials."""
-        return tuple(m.address for m in self.fixed)
+
+def founders(definition: Definition) -> tuple[str, ...]:
+    """The names of the etcd machines and masters that the cluster would begin with if it began now."""
+    etcd, masters = range(1, definition.etcd.count + 1), range(1, definition.masters.count + 1)
+    return (*(f"etcd{number}" for number in etcd), *(f"master{number}" for number in masters))
 
 
 def blocks(definition: Definition, known: Mapping[str, int]) -> Mapping[str, int]:
@@ -110,16 +120,24 @@ def role_components(definition: Definition) -> dict[str, tuple[str, ...]]:
     return components | ({"worker": NODE} if definition.workers else {})
 
 
-def lay_out(definition: Definition, blocks: Mapping[str, int], subnets: Sequence[IPv4Network] = ()) -> Topology:
+def lay_out(
+    definition: Definition,
+    blocks: Mapping[str, int],
+    subnets: Sequence[IPv4Network] = (),
+    began_with: Sequence[str] = (),
+) -> Topology:
     """Name and address every machine; `blocks` (pool name -> address block) comes from the lock.
 
     `subnets` are those that were there before the cluster, where its target is told to use them: machines of each
-    role take turns in them.
+    role take turns in them. `began_with` are the founders that the lock has; by itself, a cluster begins as it is.
     """
     workers = chain.from_iterable(
         _workers(definition, pool, offset(definition, pool, blocks)) for pool in definition.workers
     )
-    return Topology((*_etcd(definition, subnets), *_masters(definition, subnets), *workers))
+    machines = (*_etcd(definition, subnets), *_masters(definition, subnets), *workers)
+    network = definition.network.machines
+    known = {name: _founder(network, subnets, name) for name in began_with or founders(definition)}
+    return Topology(machines, known)
 
 
 def offset(definition: Definition, pool: Pool, blocks: Mapping[str, int]) -> int:
@@ -143,6 +161,11 @@ def _masters(definition: Definition, subnets: Sequence[IPv4Network]) -> Iterator
         address = _fixed(definition.network.machines, subnets, "master", number)
         size = SIZES[masters.size]
         yield Machine(f"master{number}", "master", number, "", size, masters.arch, address, {}, taints, components)
+
+
+def _founder(network: IPv4Network, subnets: Sequence[IPv4Network], name: str) -> str:
+    role = name.rstrip("0123456789")
+    return _fixed(network, subnets, role, int(name.removeprefix(role)))
 
 
 def _fixed(network: IPv4Network, subnets: Sequence[IPv4Network], role: str, number: int) -> str:

@@ -55,19 +55,33 @@ class Addresses:
 
     `machine` and `etcd_disk` have a control-plane machine's name as their key. `upload` has an image or package
     archive each; "" where the target reads archives from this computer. `secret` has a component's name as its key
-    and holds its secret document.
+    and holds its secret document; `document` has one that is no secret, such as the release.
     """
 
     machine: str
     etcd_disk: str
+    document: str
     upload: str = ""
     secret: str = ""
+
+
+class Stored(Protocol):
+    """What machines with etcd keep beside the documents of their cluster. Every method may raise UserError."""
+
+    def names(self, prefix: str) -> tuple[str, ...]:
+        """The keys of a folder, in order; `prefix` ends with a slash."""
+
+    def read(self, key: str, path: Path) -> None:
+        """Have a file in `path`."""
+
+    def write(self, key: str, value: Mapping[str, Any]) -> None:
+        """Store a value as JSON."""
 
 
 class Provider(Protocol):
     """What the CLI asks of a target. Every method may raise UserError.
 
-    Only `prepare`, `create_backend` and `delete_created_by_cluster` write anything.
+    Only `prepare`, `create_backend`, `delete_created_by_cluster` and what is `stored` write anything.
     """
 
     name: str
@@ -122,6 +136,9 @@ class Provider(Protocol):
 
     def present(self, definition: Definition) -> tuple[str, ...]:
         """What can only be this cluster's, a line each: machines and what they stand on. Quick, and not complete."""
+
+    def stored(self, definition: Definition, lock: Lock) -> Stored:
+        """What the cluster's machines with etcd keep. Asks nobody yet."""
 
     def delete_created_by_cluster(self, definition: Definition, progress: Progress) -> None:
         """Delete what the running cluster created on the target, such as load balancers; destroy comes next."""

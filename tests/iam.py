@@ -60,6 +60,7 @@ _OPERATORS: Mapping[str, Callable[[str | None, list[str]], bool]] = {
     "StringEquals": lambda value, wanted: value in wanted,
     "StringNotEquals": lambda value, wanted: value not in wanted,
     "ArnLike": lambda value, wanted: value is not None and any(_like(value, pattern) for pattern in wanted),
+    "Null": lambda value, wanted: str(value is None).lower() in wanted,
     "Bool": lambda value, wanted: value in wanted,
 }
 

@@ -65,6 +65,7 @@ def pools(
         labels=draw(labels),
         taints=draw(taints),
         arch=draw(arch),
+        max_pods=draw(st.integers(10, 250)),
         spot=draw(st.booleans()),
         min=draw(st.none() | st.integers(0, count)),
         max=draw(st.none() | st.integers(count, 10)),
@@ -78,7 +79,7 @@ def definitions(draw: st.DrawFn, arch: st.SearchStrategy[str] = architectures) -
     return Definition(
         path=Path("cluster.yaml"),
         name=draw(cluster_names.filter(lambda name: "google" not in name)),
-        kubernetes=draw(st.sampled_from(("v1.34.0", "v1.35.4"))),
+        kubernetes=draw(st.sampled_from(("v1.36.0", "v1.37.2"))),
         etcd=Etcd(etcd, draw(sizes), draw(arch)),
         masters=Masters(
             draw(st.sampled_from((1, 3, 5))), draw(st.sampled_from(("small", "large"))), draw(st.booleans()), draw(arch)
@@ -117,13 +118,17 @@ def document(definition: Definition) -> dict[str, Any]:
         for key, value in asdict(definition.network).items()
         if value is not None
     }
+    snapshots = definition.etcd.snapshots
     return {
         "apiVersion": "anywhere/v1",
         "kind": "Cluster",
         "metadata": {"name": definition.name},
         "spec": {
             "kubernetes": {"version": definition.kubernetes},
-            "etcd": asdict(definition.etcd),
+            "etcd": {
+                **asdict(definition.etcd),
+                "snapshots": {"every": f"{snapshots.every // 3600}h", "keep": snapshots.keep},
+            },
             "masters": asdict(definition.masters),
             "workers": [{**asdict(pool), "taints": list(pool.taints)} for pool in definition.workers],
             "network": network,

@@ -137,7 +137,7 @@ def test_a_hostile_reference_stays_one_text(ref):
 def test_another_content_is_another_image_to_pods():
     lock = golden.load("quickstart")[1]
     coredns = lock.images["amd64"]["coredns"]
-    assert addons.pod_ref(lock, "coredns") == f"anywhere.local/coredns:v1.14.0-{coredns.id[7:19]}"
+    assert addons.pod_ref(lock, "coredns") == f"anywhere.local/{coredns.ref.rpartition('/')[2]}-{coredns.id[7:19]}"
     other = replace(coredns, id=f"sha256:{'9' * 64}")
     both = {"amd64": {"coredns": coredns}, "arm64": {"coredns": other}}
     names = {addons.pod_ref(replace(lock, images=each), "coredns") for each in (both, {"amd64": {"coredns": other}})}

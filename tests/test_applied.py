@@ -81,8 +81,8 @@ def test_what_only_one_version_knows_is_no_change():
 OTHER = {"amd64": "ami-0123456789abcdef9"}
 CASES = [
     # targets, before, after, path, effect
-    (ALL, {}, {"etcd": Etcd(1, "small")}, "spec.etcd.count", NEVER),
-    (ALL, {}, {"etcd": Etcd(5, "small")}, "spec.etcd.count", NEVER),
+    (ALL, {}, {"etcd": Etcd(1, "small")}, "spec.etcd.count", LIVE),
+    (ALL, {}, {"etcd": Etcd(5, "small")}, "spec.etcd.count", LIVE),
     (ALL, {}, {"etcd": Etcd(0, "small")}, "spec.etcd.count", NEVER),
     (ALL, {}, {"masters": replace(BASE.masters, count=9)}, "spec.masters.count", LIVE),
     (
@@ -90,7 +90,7 @@ CASES = [
         {"etcd": Etcd(0, "small")},
         {"etcd": Etcd(0, "small"), "masters": replace(BASE.masters, count=9)},
         "spec.masters.count",
-        NEVER,
+        LIVE,
     ),
     (ALL, {}, {"etcd": Etcd(3, "large")}, "spec.etcd.size", LIVE),
     (CLOUDS, {}, {"etcd": Etcd(3, "tiny")}, "spec.etcd.size", LIVE),
@@ -109,8 +109,8 @@ CASES = [
     (("gce",), {}, {"ssh_keys": (KEY,)}, "spec.access.ssh_keys", LIVE),
     (ALL, {"addons": ("dns",)}, {"addons": ()}, "spec.addons", NEW),
     (ALL, {"addons": ()}, {"addons": ("dns",)}, "spec.addons", LIVE),
-    (ALL, {}, pool(labels={"a": "b"}), "spec.workers[general].labels", NEW),
-    (ALL, {}, pool(taints=("a=b:NoSchedule",)), "spec.workers[general].taints", NEW),
+    (ALL, {}, pool(labels={"a": "b"}), "spec.workers[general].labels", LIVE),
+    (ALL, {}, pool(taints=("a=b:NoSchedule",)), "spec.workers[general].taints", LIVE),
     (CLOUDS, {}, pool(size="small"), "spec.workers[general].size", NEW),
     (("local",), {}, pool(size="small"), "spec.workers[general].size", NEVER),
     (("local",), {}, pool(size="large"), "spec.workers[general].size", LIVE),

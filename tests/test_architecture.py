@@ -124,7 +124,15 @@ def test_only_the_cli_prints_and_exits(trees):
 
 
 def test_the_generator_knows_no_resource_of_a_module(trees):
-    kinds = ("aws_", "google_", "anywhere_disk", "anywhere_machine", "anywhere_document", "anywhere_network")
+    kinds = (
+        "aws_",
+        "google_",
+        "anywhere_disk",
+        "anywhere_machine",
+        "anywhere_document",
+        "anywhere_network",
+        "anywhere_store",
+    )
     wrong = [
         f"{path.relative_to(ROOT)}:{node.lineno}"
         for path, tree in trees.items()

@@ -80,6 +80,35 @@ def test_policies_of_roles_name_everything(aws, role):
     assert actions == {"s3:GetObject", "secretsmanager:GetSecretValue", "kms:Decrypt"}
 
 
+@pytest.mark.parametrize(("name", "keeper"), [("star-wars", "etcd"), ("ha", "master"), ("flannel", "etcd")])
+def test_only_machines_with_etcd_keep_anything_and_only_snapshots_go(aws, name, keeper):
+    cluster = aws(name)
+    assert cluster.all("aws_iam_role_policy.store").keys() == {keeper}
+    assert cluster.all("aws_iam_role_policy.store")[keeper]["role"] == cluster.all("aws_iam_role.role")[keeper]["id"]
+    bucket, key = cluster.all("aws_s3_bucket.bucket")["documents"]["arn"], cluster.one("aws_kms_key.cluster")["arn"]
+    policies = [
+        cluster.document("aws_iam_role_policy.store", keeper),
+        cluster.document("aws_iam_role_policy.documents", keeper),
+    ]
+
+    def may(action: str, resource: str, **context: str) -> bool:
+        given = {name.replace("__", ":").replace("_", "-"): value for name, value in context.items()}
+        return iam.allowed(policies, action, resource, given)
+
+    marker, snapshot = f"{bucket}/etcd/cluster", f"{bucket}/etcd/snapshots/1.age"
+    assert may("s3:GetObject", marker) and may("s3:GetObject", snapshot)
+    assert may("s3:PutObject", marker, s3__if_none_match="*") and not may("s3:PutObject", marker)
+    assert may("s3:PutObject", snapshot) and may("s3:DeleteObject", snapshot)
+    assert not may("s3:DeleteObject", marker) and not may("s3:DeleteObjectVersion", snapshot)
+    for document in ("release.json", "etcdsnapshots/1", "node/etcd/1"):
+        for action in ("s3:PutObject", "s3:DeleteObject"):
+            assert not may(action, f"{bucket}/{document}", s3__if_none_match="*")
+    assert may("s3:ListBucket", bucket, s3__prefix="etcd/snapshots/")
+    assert not may("s3:ListBucket", bucket) and not may("s3:ListBucket", bucket, s3__prefix="images/")
+    assert may("kms:GenerateDataKey", key, kms__ViaService=S3["kms:ViaService"])
+    assert not may("kms:GenerateDataKey", key)
+
+
 @pytest.mark.parametrize("bucket", ["documents", "logs"])
 def test_buckets_take_encrypted_connections_only(aws, bucket):
     cluster = aws("star-wars")

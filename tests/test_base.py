@@ -14,9 +14,11 @@ import uuid
 import pytest
 
 from generator.errors import UserError
+from generator.images import catalog
 from generator.lock import Base
 from generator.progress import Silent
 from providers.local import base, cache, cloud_image, debian_archive, recipe
+from providers.local.container.filesystem import STORES
 from providers.local.guest import Bootable
 
 
@@ -121,10 +123,17 @@ def test_without_tools_the_error_says_what_to_install(monkeypatch):
 def test_the_host_settings_are_what_their_readers_take():
     daemon = json.loads((recipe.HOST / "etc/docker/daemon.json").read_text())
     assert daemon["exec-opts"] == ["native.cgroupdriver=systemd"]
-    containerd = tomllib.loads((recipe.HOST / "etc/containerd/config.toml").read_text())
-    cri = containerd["plugins"]["io.containerd.grpc.v1.cri"]
+    containerd = tomllib.loads((recipe.HOST / "etc/anywhere/containerd.toml").read_text())
+    cri = containerd["plugins"]["io.containerd.cri.v1.runtime"]
     assert cri["containerd"]["runtimes"]["runc"]["options"]["SystemdCgroup"] is True
-    assert cri["cni"] == {"bin_dir": "/opt/cni/bin", "conf_dir": "/etc/cni/net.d"}
+    assert cri["cni"] == {"bin_dirs": ["/opt/cni/bin"], "conf_dir": "/etc/cni/net.d"}
+    assert containerd["root"].startswith(tuple(f"/{store}/" for store in STORES))  # no layer goes on top of a layer
+
+
+def test_pods_have_the_pause_image_of_the_catalog():
+    containerd = tomllib.loads((recipe.HOST / "etc/anywhere/containerd.toml").read_text())
+    pinned = containerd["plugins"]["io.containerd.cri.v1.images"]["pinned_images"]
+    assert pinned == {"sandbox": f"anywhere.local/pause:{catalog.PAUSE}"}
 
 
 @pytest.mark.skipif(shutil.which("shellcheck") is None, reason="shellcheck is not installed")

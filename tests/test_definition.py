@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from generator.definition import MINORS, SIZES, VERSION
+from generator.definition import NEWEST, SIZES, VERSION
+from generator.kubernetes_version import number
 from generator.schema import json_schema, load
 from generator.sections import Local, Sections
 
@@ -42,8 +43,9 @@ def test_sizes_grow():
     assert all(a <= b for one, other in pairwise(sizes) for a, b in zip(one, other, strict=True))
 
 
-def test_the_default_version_is_supported():
-    assert VERSION.removeprefix("v").rpartition(".")[0] in MINORS
+def test_the_default_version_is_the_newest():
+    assert all(version.startswith(f"v{minor}.") for minor, version in NEWEST.items())
+    assert max(NEWEST.values(), key=number) == VERSION
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.parent.name)

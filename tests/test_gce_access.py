@@ -117,7 +117,11 @@ def test_keys_of_others_stay_theirs(gce):
 @pytest.mark.parametrize("name", ["star-wars", "own-key"])
 def test_nobody_has_a_role_in_the_project(gce, name):
     kinds = {r["type"] for r in gce(name).values["root_module"]["resources"] if "iam" in r["type"]}
-    assert kinds == {"google_storage_bucket_iam_member", "google_secret_manager_secret_iam_member"}
+    assert kinds == {
+        "google_storage_bucket_iam_member",
+        "google_storage_managed_folder_iam_member",
+        "google_secret_manager_secret_iam_member",
+    }
 
 
 def test_secrets_are_named_for_their_cluster_and_are_in_no_state(gce):
@@ -153,3 +157,19 @@ def test_documents_are_what_was_rendered_and_archives_are_not_looked_for(gce, tm
     assert not any((tmp_path / key).exists() for key in archives)
     cluster.environment = {**cluster.environment, "TF_VAR_cache": str(tmp_path)}
     assert cluster.changes() == {}
+
+
+@pytest.mark.parametrize(("name", "keeper"), [("star-wars", "etcd"), ("ha", "master"), ("flannel", "etcd")])
+def test_only_machines_with_etcd_keep_anything_and_only_snapshots_go(gce, name, keeper):
+    cluster = gce(name)
+    folders = cluster.all("google_storage_managed_folder.store")
+    assert {key: folder["name"] for key, folder in folders.items()} == {"etcd": "etcd/", "snapshots": "etcd/snapshots/"}
+    granted = cluster.of_type("google_storage_managed_folder_iam_member")
+    member = cluster.all("google_service_account.role")[keeper]["member"]
+    bucket = cluster.one("google_storage_bucket.documents")["name"]
+    assert {(each["bucket"], each["member"]) for each in granted} == {(bucket, member)}
+    assert {(each["managed_folder"], each["role"]) for each in granted} == {
+        ("etcd/", "roles/storage.objectViewer"),
+        ("etcd/", "roles/storage.objectCreator"),  # which can replace nothing
+        ("etcd/snapshots/", "roles/storage.objectUser"),
+    }

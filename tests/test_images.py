@@ -14,6 +14,7 @@ import tarfile
 import pytest
 
 from generator import command
+from generator.definition import VERSION
 from generator.errors import UserError
 from generator.files import sha256
 from generator.images import archive, archive_index, build, cache, catalog, layer, missing, recipe, registry
@@ -37,7 +38,7 @@ def image(path, ref, text=b"hello", config=PLAIN, arch="amd64"):
 
 
 def locked(images):
-    return Lock(catalog.KUBERNETES, "weave", {"amd64": images}, None, {}, {})
+    return Lock(VERSION, "weave", {"amd64": images}, None, {}, {})
 
 
 def test_an_archive_tells_what_was_written(tmp_path):
@@ -168,10 +169,10 @@ def test_the_newest_archive_of_a_reference_counts(tmp_path):
 
 @pytest.mark.parametrize("driver", ["weave", "flannel"])
 def test_the_catalog(driver):
-    wanted = {each.name: each for each in catalog.wanted("v1.35.4", driver)}
+    wanted = {each.name: each for each in catalog.wanted("v1.37.2", driver)}
     own = {"flannel"} if driver == "flannel" else {"weave", "weaveexec", "weavedb", "weave-npc"}
-    assert wanted.keys() == {"hyperkube", "etcd", "cni", "coredns", "pause"} | own
-    assert wanted["hyperkube"].ref == "anywhere.local/hyperkube:v1.35.4"
+    assert wanted.keys() == {"hyperkube", "etcd", "cni", "containerd", "coredns", "pause"} | own
+    assert wanted["hyperkube"].ref == "anywhere.local/hyperkube:v1.37.2"
     assert {name for name, each in wanted.items() if "containerd" in each.runtimes} == (
         {"pause", "coredns"} | ({"weave-npc"} & own)
     )
@@ -179,7 +180,7 @@ def test_the_catalog(driver):
 
 def test_an_unknown_driver():
     with pytest.raises(UserError, match="calico"):
-        catalog.wanted("v1.35.4", "calico")
+        catalog.wanted("v1.37.2", "calico")
 
 
 def test_the_users_folder_comes_first(tmp_path):
@@ -229,6 +230,7 @@ def fake_build(key):
 def test_a_recipe_key_changes_with_its_sources(tmp_path, monkeypatch):
     source = tmp_path / "images" / "pause" / "main.go"
     source.parent.mkdir(parents=True)
+    source.with_name("go.mod").touch()
     monkeypatch.setattr(recipe, "MODULES", tmp_path)
     keys = []
     for text in ("one", "two", "one"):
@@ -237,34 +239,32 @@ def test_a_recipe_key_changes_with_its_sources(tmp_path, monkeypatch):
     assert keys[0] == keys[2] != keys[1]
 
 
+def built(kubernetes=VERSION):
+    return [each for each in catalog.wanted(kubernetes, "flannel") if each.source != "registry"]
+
+
 def test_every_image_that_is_built_has_a_checked_module():
-    built = [w for w in catalog.wanted(catalog.KUBERNETES, "flannel") if w.source != "registry"]
-    for wanted in built:
-        found = recipe.recipe(wanted)
-        assert (found.folder / "go.mod").exists()
-        assert (found.folder / "go.sum").exists() or "require" not in (found.folder / "go.mod").read_text()
+    for wanted in built():
+        sources = recipe.recipe(wanted).sources()
+        assert "go.sum" in sources or "require" not in sources["go.mod"].read_text()
 
 
-def test_the_module_of_each_image_is_of_the_version_in_its_reference():
-    for name, module in {
-        "hyperkube": "k8s.io/kubernetes",
-        "etcd": "go.etcd.io/etcd/server/v3",
-        "coredns": "github.com/coredns/coredns",
-        "cni": "github.com/containernetworking/plugins",
-        "flannel": "github.com/flannel-io/flannel",
-    }.items():
-        (wanted,) = [w for w in catalog.wanted(catalog.KUBERNETES, "flannel") if w.name == name]
-        lines = (recipe.recipe(wanted).folder / "go.mod").read_text().split("\n")
-        versions = {line.split()[-1] if "indirect" not in line else line.split()[-3] for line in lines
-                    if line.removeprefix("require").strip().startswith(f"{module} v")}  # fmt: skip
-        assert versions == {wanted.ref.rpartition(":")[2]}
+MODULES = {
+    "hyperkube": "k8s.io/kubernetes",
+    "etcd": "go.etcd.io/etcd/server/v3",
+    "coredns": "github.com/coredns/coredns",
+    "cni": "github.com/containernetworking/plugins",
+    "containerd": "github.com/containerd/containerd/v2",
+    "flannel": "github.com/flannel-io/flannel",
+}
 
 
-def test_another_kubernetes_cannot_be_built_from_source():
-    (wanted, *_) = catalog.wanted("v1.35.9", "flannel")
-    with pytest.raises(UserError, match=r"v1\.35\.9 cannot be built") as caught:
-        recipe.recipe(wanted)
-    assert "ANYWHERE_IMAGES" in caught.value.hint
+@pytest.mark.parametrize("kubernetes", recipe.kubernetes_versions())
+def test_the_module_of_each_image_is_of_the_version_in_its_reference(kubernetes):
+    for wanted in built(kubernetes):
+        lines = recipe.recipe(wanted).sources()["go.mod"].read_text().replace("require ", "").splitlines()
+        required = [line.split()[1] for line in lines if line.strip().startswith(f"{MODULES.get(wanted.name)} v")]
+        assert required == [wanted.ref.rpartition(":")[2]] * (wanted.name in MODULES)
 
 
 def test_a_locked_image_that_is_there_is_left_alone(tmp_path):
@@ -340,11 +340,11 @@ def test_what_can_be_built_is_not_missing(bare, tmp_path):
 
 
 def test_what_no_build_gives_is_missing(bare, monkeypatch):
-    assert missing("flannel", "v1.34.0") == ["anywhere.local/hyperkube:v1.34.0"]
+    assert missing("flannel", "v1.35.99") == ["anywhere.local/hyperkube:v1.35.99"]
     bare.unlink()
-    assert missing("flannel") == ["anywhere.local/hyperkube:v1.35.4", f"anywhere.local/flannel:{catalog.FLANNEL}"]
+    assert missing("flannel") == ["anywhere.local/hyperkube:v1.37.2", f"anywhere.local/flannel:{catalog.FLANNEL}"]
     monkeypatch.setenv("GOPROXY", "off")
-    assert len(missing("flannel")) == len(catalog.wanted("v1.35.4", "flannel"))
+    assert len(missing("flannel")) == len(catalog.wanted("v1.37.2", "flannel"))
 
 
 def test_a_cache_without_room_says_where_to_make_some(tmp_path, monkeypatch):

@@ -10,6 +10,7 @@ import tarfile
 import pytest
 
 from generator import command
+from generator.definition import VERSION
 from generator.errors import UserError
 from generator.files import sha256
 from generator.images import archive, archive_index, build, cache, catalog, layer, missing, recipe, registry, rootfs
@@ -59,7 +60,7 @@ def test_a_folder_may_hold_both(tmp_path):
     assert {arch: found["weave"].archive for arch, found in images.items()} == {
         arch: sha256(path) for arch, path in paths.items()
     }
-    lock = Lock(catalog.KUBERNETES, "weave", images, None, {}, {})
+    lock = Lock(VERSION, "weave", images, None, {}, {})
     there = cache.present(lock, tmp_path / "none", tmp_path, Silent())
     assert {(arch, archive.read(path).arch) for (arch, _), path in there.items()} == {(arch, arch) for arch in ARCHES}
 
@@ -90,7 +91,7 @@ def test_a_memory_without_architectures_is_not_used(tmp_path):
 
 
 def test_every_recipe_has_a_key_for_each():
-    for wanted in catalog.wanted(catalog.KUBERNETES, "flannel"):
+    for wanted in catalog.wanted(VERSION, "flannel"):
         found = recipe.recipe(wanted)
         assert found.key("amd64") != found.key("arm64")
 
@@ -98,7 +99,7 @@ def test_every_recipe_has_a_key_for_each():
 def test_the_lock_wants_what_can_no_longer_be_built(tmp_path, monkeypatch):
     monkeypatch.setattr(build, "build", fake_build)
     images = {"arm64": cache.resolve([PAUSE["arm64"]], tmp_path / "none", tmp_path / "one", Silent())}
-    lock = Lock(catalog.KUBERNETES, "weave", images, None, {}, {})
+    lock = Lock(VERSION, "weave", images, None, {}, {})
     monkeypatch.setattr(build, "build", lambda wanted, *words: image(words[1], wanted))
     with pytest.raises(UserError, match=r"pause:\S+ \(arm64\): the lock says archive"):
         cache.present(lock, tmp_path / "none", tmp_path / "two", Silent())

@@ -17,13 +17,14 @@ import zipfile
 import pytest
 
 from generator import download
+from generator.definition import VERSION
 from generator.errors import UserError
 from generator.files import sha256
 from generator.images import archive, build, cache, catalog, layer, recipe, rootfs, toolchain, upstream
 from generator.progress import Silent
 
-(HYPERKUBE, *_) = catalog.wanted("v1.35.9", "flannel")
-PAUSE = next(w for w in catalog.wanted("v1.35.9", "flannel") if w.name == "pause")
+(HYPERKUBE, *_) = catalog.wanted("v1.37.9", "flannel")
+PAUSE = next(w for w in catalog.wanted("v1.37.9", "flannel") if w.name == "pause")
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
@@ -46,8 +47,8 @@ def serve(tmp_path):
 
 @pytest.fixture
 def released(tmp_path, serve, monkeypatch):
-    """A release site with small binaries of v1.35.9, and a root file system that takes no time."""
-    folder = tmp_path / "site" / "v1.35.9" / "bin" / "linux" / "amd64"
+    """A release site with small binaries of v1.37.9, and a root file system that takes no time."""
+    folder = tmp_path / "site" / "v1.37.9" / "bin" / "linux" / "amd64"
     folder.mkdir(parents=True)
     for role in recipe.ROLES:
         (folder / role).write_text(f'#!/bin/sh\necho "{role} $@"\n')
@@ -79,7 +80,7 @@ def unpacked(tmp_path, image):
 
 def test_hyperkube_from_release_binaries(tmp_path, released):
     image = get(tmp_path)
-    assert (image.source, image.ref) == ("release", "anywhere.local/hyperkube:v1.35.9")
+    assert (image.source, image.ref) == ("release", "anywhere.local/hyperkube:v1.37.9")
     root = unpacked(tmp_path, image)
     assert (root / "etc" / "os-release").read_text() == "ID=debian\n"
     for role in recipe.ROLES:
@@ -119,7 +120,7 @@ def test_a_release_binary_with_another_checksum_is_refused(tmp_path, released):
 
 def test_release_binaries_are_those_of_the_architecture(tmp_path, released):
     wanted = dataclasses.replace(HYPERKUBE, arch="arm64")
-    with pytest.raises(UserError, match=r"v1\.35\.9"):  # only amd64's are there
+    with pytest.raises(UserError, match=r"v1\.37\.9"):  # only amd64's are there
         cache.resolve([wanted], tmp_path / "none", tmp_path / "cache", Silent())
     other = released.with_name("arm64")
     shutil.copytree(released, other)
@@ -144,14 +145,14 @@ def test_without_the_release_site_hyperkube_is_built(tmp_path, monkeypatch):
         archive.write(path, wanted.ref, [tmp_path / "top"], build.labelled(recipe.HYPERKUBE, "build", "key"), "amd64")
 
     monkeypatch.setattr(build, "build", built)
-    (hyperkube, *_) = catalog.wanted(catalog.KUBERNETES, "flannel")
+    (hyperkube, *_) = catalog.wanted(VERSION, "flannel")
     images = cache.resolve([hyperkube], tmp_path / "none", tmp_path / "cache", Silent())
     assert images["hyperkube"].source == "build"
 
 
 def test_neither_a_release_site_nor_checked_sources(tmp_path, monkeypatch):
     monkeypatch.setenv("ANYWHERE_RELEASES", "http://127.0.0.1:1")
-    with pytest.raises(UserError, match=r"v1\.35\.9") as caught:
+    with pytest.raises(UserError, match=r"v1\.37\.9") as caught:
         get(tmp_path)
     assert "ANYWHERE_RELEASES" in caught.value.hint
 

@@ -28,9 +28,10 @@ class Api(BaseHTTPRequestHandler):
     def do_GET(self):
         body = self.answers.get(self.path)
         self.send_response(200 if body else 404)
-        self.send_header("Content-Length", str(len(body or b"")))
+        body = body or b'{"kind": "Status", "code": 404}'
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body or b"")
+        self.wfile.write(body)
 
     def log_message(self, *args):
         pass

@@ -28,6 +28,13 @@ def cluster(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture
+def keeper(cluster: Path) -> Path:
+    """The same cluster, whose masters keep files."""
+    (cluster / "keepers.json").write_text('{"roles": ["master"]}')
+    return cluster
+
+
 def ask(cluster: Path, request: bytes, role: str = "worker") -> tuple[int, dict[str, str], bytes]:
     """(status, headers, body) of one request over a real socket."""
     ours, theirs = socket.socketpair()
@@ -112,3 +119,95 @@ def test_head_gives_the_length_alone(cluster: Path) -> None:
 )
 def test_refuses_what_is_no_read(cluster: Path, request_: bytes, status: int) -> None:
     assert ask(cluster, request_)[0] == status
+
+
+def put(cluster: Path, key: str, data: bytes, *headers: str, role: str = "master") -> int:
+    head = [f"PUT /{key} HTTP/1.1", f"Content-Length: {len(data)}", *headers, "", ""]
+    return ask(cluster, "\r\n".join(head).encode() + data, role)[0]
+
+
+def test_keeps_what_a_keeper_puts(keeper: Path) -> None:
+    data = bytes(range(256)) * 20000
+    assert put(keeper, "etcd/snapshots/1.age", data) == 201
+    assert get(keeper, "/etcd/snapshots/1.age", "master") == (200, data)
+    assert (keeper / "stored/etcd/snapshots/1.age").stat().st_mode & 0o777 == 0o600
+    assert get(keeper, "/etcd/snapshots/", "master") == (200, b"etcd/snapshots/1.age\n")
+    assert get(keeper, "/etcd/", "master") == (200, b"")
+
+
+def test_replaces_and_removes_snapshots_alone(keeper: Path) -> None:
+    for data in (b"1", b"2"):
+        assert put(keeper, "etcd/snapshots/1.age", data) == 201
+    assert put(keeper, "etcd/snapshots/1.age", b"3", "If-None-Match: *") == 412
+    assert get(keeper, "/etcd/snapshots/1.age", "master") == (200, b"2")
+    assert put(keeper, "etcd/cluster", b"1") == 201
+    assert put(keeper, "etcd/cluster", b"2") == 412
+    assert get(keeper, "/etcd/cluster", "master") == (200, b"1")
+    assert ask(keeper, b"DELETE /etcd/cluster HTTP/1.1\r\n\r\n", "master")[0] == 405
+    assert ask(keeper, b"DELETE /etcd/snapshots/1.age HTTP/1.1\r\n\r\n", "master")[0] == 204
+    assert get(keeper, "/etcd/snapshots/1.age", "master")[0] == 404
+
+
+def test_others_neither_read_nor_write_what_is_kept(keeper: Path) -> None:
+    assert put(keeper, "etcd/snapshots/1.age", b"secret") == 201
+    assert put(keeper, "etcd/snapshots/1.age", b"2", role="worker") == 403
+    for path in ("/etcd/snapshots/1.age", "/etcd/snapshots/"):
+        status, body = get(keeper, path, "worker")
+        assert status == 403 and b"secret" not in body and b"1.age" not in body
+    assert ask(keeper, b"DELETE /etcd/snapshots/1.age HTTP/1.1\r\n\r\n", "worker")[0] == 403
+    assert get(keeper, "/etcd/snapshots/1.age", "master") == (200, b"secret")
+
+
+def test_a_cluster_without_keepers_keeps_nothing(cluster: Path) -> None:
+    assert put(cluster, "etcd/cluster", b"1") == 404
+    assert not (cluster / "stored").exists()
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "release.json",
+        "secrets/etcd",
+        f"images/{'0' * 64}.tar",
+        "etcd",
+        "etcd/",
+        "etcd/.a",
+        "etcd/a/b",
+        "etcd/../documents/release.json",
+        "etcd/snapshots/",
+        "etcd/snapshots/a/b",
+        f"etcd/snapshots/{'x' * 200}",
+    ],
+)
+def test_keeps_nothing_under_other_keys(keeper: Path, key: str) -> None:
+    def files() -> dict[Path, bytes]:
+        return {path: path.read_bytes() for path in keeper.parent.rglob("*") if path.is_file()}
+
+    before = files()
+    assert put(keeper, key, b"x") in (404, 405)
+    assert ask(keeper, f"DELETE /{key} HTTP/1.1\r\n\r\n".encode(), "master")[0] in (404, 405)
+    assert files() == before
+
+
+def test_an_upload_that_ends_early_leaves_what_was_there(keeper: Path) -> None:
+    assert put(keeper, "etcd/snapshots/1.age", b"whole") == 201
+    ours, theirs = socket.socketpair()
+    line = metadata.command(sys.executable, keeper, "master", keeper)
+    with ours, theirs, subprocess.Popen(line, stdin=theirs, stdout=theirs) as process:
+        ours.sendall(b"PUT /etcd/snapshots/1.age HTTP/1.1\r\nContent-Length: 10\r\n\r\nhalf")
+        ours.shutdown(socket.SHUT_WR)
+        assert process.wait(10) == 0
+        assert ours.recv(12) == b"HTTP/1.1 400"
+    assert [path.name for path in (keeper / "stored/etcd/snapshots").iterdir()] == ["1.age"]
+    assert get(keeper, "/etcd/snapshots/1.age", "master") == (200, b"whole")
+
+
+def test_what_is_kept_is_bounded(keeper: Path) -> None:
+    large = f"PUT /etcd/snapshots/1 HTTP/1.1\r\nContent-Length: {(8 << 30) + 1}\r\n\r\n"
+    assert ask(keeper, large.encode(), "master")[0] == 413
+    assert ask(keeper, b"PUT /etcd/snapshots/1 HTTP/1.1\r\n\r\n", "master")[0] == 411
+    folder = keeper / "stored/etcd/snapshots"
+    folder.mkdir(parents=True)
+    for number in range(1000):
+        (folder / f"{number}").touch()
+    assert put(keeper, "etcd/snapshots/more", b"x") == 507

@@ -114,7 +114,9 @@ def test_the_second_is_untouched_while_the_first_is_waited_for(
     target.seen.clear()
     write(stack, 80)
     monkeypatch.setattr(kubeconfig, "write", lambda *args: tmp_path)
-    monkeypatch.setattr(cluster_api, "client", lambda path: SimpleNamespace(nodes=tuple, close=lambda: None))
+    monkeypatch.setattr(
+        cluster_api, "client", lambda path: SimpleNamespace(nodes=tuple, find=lambda path: None, close=lambda: None)
+    )
     machines = tuple(Machine(name, "etcd", 1, "", SIZES["tiny"], "amd64", "", {}, (), ("etcd",)) for name in NAMES)
     project = SimpleNamespace(definition=None, provider=target, release="", name="c")
     work = Workspace(project, None, Topology(machines), Known({}, {}, new=False), runner, {})  # type: ignore[arg-type]

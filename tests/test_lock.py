@@ -15,7 +15,7 @@ from generator.lock import Base, Image, Lock, Packages, PublicSecrets, StoreReco
 ETCD = Image("etcd", "anywhere.local/etcd:v3.6.6", f"sha256:{'a' * 64}", "b" * 64, 123, "build")
 PAUSE = Image("pause", "anywhere.local/pause:3.10", f"sha256:{'c' * 64}", "d" * 64, 45, "folder")
 LOCK = Lock(
-    kubernetes="v1.35.4",
+    kubernetes="v1.37.2",
     driver="weave",
     images={"amd64": {"pause": PAUSE, "etcd": ETCD}, "arm64": {"pause": replace(PAUSE, size=46)}},
     base=Base("cloud-image", "e" * 64),
@@ -87,6 +87,12 @@ def test_an_absent_lock_says_how_to_make_it(path):
     assert caught.value.hint == f"Make it: anywhere images lock {path.parent / 'cluster.yaml'}"
 
 
+def test_a_lock_of_a_version_that_has_ended_is_read(path):
+    """A cluster that runs it must still be upgraded."""
+    lock.write(path, replace(LOCK, kubernetes="v1.34.9"))
+    assert lock.read(path).kubernetes == "v1.34.9"
+
+
 @pytest.mark.parametrize(
     ("old", "new", "where", "what"),
     [
@@ -95,7 +101,7 @@ def test_an_absent_lock_says_how_to_make_it(path):
         ("size: 123", "size: '123'", "images.amd64.etcd.size", "whole number"),
         ("a" * 64, "a" * 63, "images.amd64.etcd.id", "wrong form"),
         ("batch: 1", "batch: 0", "blocks", "same block"),
-        ("kubernetes: v1.35.4", "kubernetes: v1.12.0", "kubernetes", "not supported"),
+        ("kubernetes: v1.37.2", "kubernetes: v1.37", "kubernetes", "not a Kubernetes version"),
         ("kind: Lock", "kind: Cluster", "kind", "should be Lock"),
     ],
 )
@@ -130,10 +136,10 @@ def test_a_lock_that_matches():
 
 
 def test_a_lock_that_does_not_match_says_all_that_differs():
-    other = replace(STAR_WARS, kubernetes="v1.35.9", network=replace(STAR_WARS.network, driver="flannel"))
+    other = replace(STAR_WARS, kubernetes="v1.37.9", network=replace(STAR_WARS.network, driver="flannel"))
     with pytest.raises(UserError) as caught:
         lock.check(replace(LOCK, secrets=None), other, [*LOCK.images["amd64"], "ghost"], "aws")
-    assert "v1.35.9" in caught.value.message
+    assert "v1.37.9" in caught.value.message
     assert "flannel" in caught.value.message
     assert "no image called ghost for amd64" in caught.value.message
     assert caught.value.hint == "Refresh the lock: anywhere images lock cluster.yaml --provider aws"
@@ -148,8 +154,8 @@ def test_another_driver_than_a_cluster_has_is_to_be_put_back():
 
 
 def test_a_definition_of_an_older_version_is_told_of_the_way_back():
-    with pytest.raises(UserError, match=r"v1\.35\.4 in the lock and v1\.34\.0") as caught:
-        lock.check(LOCK, replace(STAR_WARS, kubernetes="v1.34.0"), LOCK.images["amd64"], "aws")
+    with pytest.raises(UserError, match=r"v1\.37\.2 in the lock and v1\.36\.0") as caught:
+        lock.check(LOCK, replace(STAR_WARS, kubernetes="v1.36.0"), LOCK.images["amd64"], "aws")
     assert caught.value.hint.startswith("Set spec.kubernetes.version back")
     assert caught.value.hint.endswith("anywhere images lock cluster.yaml --provider aws --allow-downgrade")
 

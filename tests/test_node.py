@@ -23,10 +23,13 @@ def members():
 
 def test_the_archive_holds_our_files_as_they_are():
     for name, (member, data) in members().items():
-        assert data == (MODULES / "node" / name).read_bytes()
+        source = MODULES / name.removeprefix("targets/") if name.startswith("targets/") else MODULES / "node" / name
+        assert data == source.read_bytes()
         assert (member.uid, member.gid, member.mtime, member.mode) == (0, 0, 0, 0o644)
         assert not name.startswith("/") and ".." not in name and "__pycache__" not in name
     assert {"agent/__main__.py", "agent/network/weave/router.py", "units/anywhere-approver.service"} <= members().keys()
+    stores = {f"targets/{t}/{name}" for t in ("aws", "gce", "local") for name in ("anywhere-target", "anywhere-store")}
+    assert {name for name in members() if name.startswith("targets/")} == stores
 
 
 def test_what_tools_leave_behind_is_not_archived(tmp_path):
@@ -64,6 +67,7 @@ def test_user_data_carries_its_parts_unchanged():
     found = YAML(typ="safe").load(text)
     files = {file["path"]: file for file in found["write_files"]}
     sources = {
+        "/usr/local/bin/anywhere-target": MODULES / "local" / "anywhere-target",
         "/usr/local/bin/anywhere-fetch": MODULES / "local" / "anywhere-fetch",
         "/usr/local/sbin/anywhere-converge": MODULES / "node" / "boot" / "anywhere-converge",
         "/etc/systemd/system/anywhere-converge.service": MODULES / "node" / "boot" / "anywhere-converge.service",
@@ -71,7 +75,8 @@ def test_user_data_carries_its_parts_unchanged():
     }
     for path, source in sources.items():
         assert files[path]["content"].rstrip("\n") == source.read_text().rstrip("\n")
-        assert (files[path].get("permissions") == "0755") is path.startswith("/usr/local/")
+        run = path.startswith("/usr/local/") and not path.endswith("anywhere-target")
+        assert (files[path].get("permissions") == "0755") is run
     assert files["/etc/anywhere/node.env"]["content"].splitlines() == [
         "ANYWHERE_ROLE=worker",
         "ANYWHERE_GROUP=worker-general",

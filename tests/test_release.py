@@ -114,6 +114,7 @@ def test_groups_carry_what_pools_say():
     assert groups["worker-batch"] == {
         "labels": {"node.kubernetes.io/pool": "batch", "example.com/tier": "batch"},
         "taints": ["dedicated=batch:NoSchedule"],
+        "max_pods": 110,
     }
     assert groups["master"]["taints"] == ["node-role.kubernetes.io/control-plane=:NoSchedule"]
     assert loaded("quickstart")["groups"]["master"]["taints"] == []
@@ -125,7 +126,9 @@ def test_it_says_what_the_definition_and_the_lock_say(definition):
     lock = replace(golden.load("star-wars")[1], blocks=topology.blocks(definition, {}))
     machines = topology.lay_out(definition, lock.blocks)
     found = document(definition, lock, machines)
-    assert found["network"]["peers"] == list(machines.peers)
+    assert found["network"]["founders"] == list(machines.founders.values())
+    assert set(found["control_plane"]) == {machine.name for machine in machines.fixed}
+    assert found["etcd"]["members"] == [machine.member for machine in machines.having("etcd")]
     assert found["network"]["encryption"] is definition.network.encryption
     assert (found["kubernetes"], found["registry"]) == (
         lock.kubernetes,

@@ -96,3 +96,15 @@ def test_a_proxy_and_the_authority_of_a_registry_are_said():
     assert "https_proxy" in change.details[0] and "no_proxy" in change.details[0]
     (change,) = compare(release(mirror), release(replace(known, registry=Registry("registry.example.com", "PEM"))))
     assert change == ComponentChange(CLUSTER, "registry", ("authorities",))
+
+
+def test_how_many_pods_a_node_takes_restarts_the_kubelets_of_its_pool_alone():
+    definition = golden.load("star-wars")[0]
+    pool = definition.workers[0]
+    after = release(replace(definition, workers=(replace(pool, max_pods=50), *definition.workers[1:])))
+    expected = ComponentChange(f"worker-{pool.name}", "kubelet", ("max_pods 110 -> 50",), "restarted")
+    assert compare(release(), after) == (expected,)
+    before = release()
+    for group in before["groups"].values():
+        del group["max_pods"]  # as an older version of anywhere has it
+    assert compare(before, release()) == ()

@@ -22,7 +22,7 @@ FULL: dict[str, Any] = {
     "kind": "Cluster",
     "metadata": {"name": "full"},
     "spec": {
-        "kubernetes": {"version": "v1.35.4"},
+        "kubernetes": {"version": "v1.37.2"},
         "etcd": {"count": 3, "size": "small"},
         "masters": {"count": 1, "size": "medium", "schedulable": True},
         "workers": [
@@ -39,7 +39,20 @@ FULL: dict[str, Any] = {
         "registry": {"mirror": "registry.example.com", "login": True},
         "proxy": {"https": "http://proxy.example.com:3128", "no_proxy": [".example.com"]},
         "addons": ["dns"],
-        "access": {"ssh_keys": [f"{KEY} me@example.com"], "api_names": ["api.example.com", "203.0.113.10"]},
+        "components": {
+            "kube-apiserver": {"flags": {"max-requests-inflight": "800"}},
+            "kubelet": {"config": {"podPidsLimit": 4096}},
+        },
+        "access": {
+            "ssh_keys": [f"{KEY} me@example.com"],
+            "api_names": ["api.example.com", "203.0.113.10"],
+            "authentication": [
+                {
+                    "issuer": {"url": "https://login.example.com", "audiences": ["full"]},
+                    "claimMappings": {"username": {"claim": "sub", "prefix": "oidc:"}},
+                }
+            ],
+        },
     },
     "providers": {
         "local": {"accel": "auto"},

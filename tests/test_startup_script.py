@@ -80,7 +80,7 @@ def test_does_what_user_data_says(machine, role):
     wanted = parsed(role)
     done = machine.boots(wanted)
     assert (done.returncode, done.stderr) == (0, "")
-    assert len(wanted["write_files"]) == 5
+    assert len(wanted["write_files"]) == 6
     for file in wanted["write_files"]:
         written = machine.inside(file["path"])
         assert written.read_text() == file["content"]

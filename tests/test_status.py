@@ -35,7 +35,7 @@ READY = BOOTED + "anywhere: stage=ready t=160.0 release=0123456789ab\n"
 
 
 def node(name, ready=True):
-    return Node(name, ready, "" if ready else "network plugin is not ready", "v1.35.4", "10.32.0.1")
+    return Node(name, ready, "" if ready else "network plugin is not ready", "v1.37.2", "10.32.0.1")
 
 
 def rows(observed, nodes):
@@ -69,7 +69,7 @@ def test_a_whole_cluster_is_healthy():
     found = rows(observed, [node("master1"), node("worker-1")])
     assert all(row.healthy for row in found.values())
     assert status.unready(tuple(found.values())) == ()
-    assert found["worker-1"].version == "v1.35.4" and found["worker-1"].note == ""
+    assert found["worker-1"].version == "v1.37.2" and found["worker-1"].note == ""
 
 
 def test_a_machine_that_runs_another_release_is_not_as_wanted():
@@ -134,10 +134,10 @@ def test_a_node_is_read_from_its_object():
         "status": {
             "conditions": [{"type": "Ready", "status": "False", "message": "no CNI"}],
             "addresses": [{"type": "InternalIP", "address": "10.32.0.2"}],
-            "nodeInfo": {"kubeletVersion": "v1.35.4"},
+            "nodeInfo": {"kubeletVersion": "v1.37.2"},
         },
     }
-    assert node_of(item) == Node("master1", False, "no CNI", "v1.35.4", "10.32.0.2")
+    assert node_of(item) == Node("master1", False, "no CNI", "v1.37.2", "10.32.0.2")
     assert node_of({"metadata": {"name": "new"}}).reason == "the kubelet has not reported yet"
 
 

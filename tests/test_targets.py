@@ -73,7 +73,7 @@ def test_documents_are_the_same_bytes(trees, case):
 @pytest.mark.parametrize("case", CASES)
 def test_user_data_differs_by_what_the_target_itself_gives(trees, case):
     def common(target, text):
-        for name in ("anywhere-fetch", "metadata"):
+        for name in ("anywhere-target", "anywhere-fetch", "metadata"):
             part = (MODULES / target / name).read_text().rstrip()
             inside = part.replace("\n", "\n      ").replace("\n      \n", "\n\n")
             assert inside in text, name

@@ -15,7 +15,7 @@ from generator.topology import NODE, blocks, lay_out, offset, role_components
 STAR_WARS = Definition(
     path=Path("cluster.yaml"),
     name="star-wars",
-    kubernetes="v1.35.4",
+    kubernetes="v1.37.2",
     etcd=Etcd(3, "small"),
     masters=Masters(1, "medium", False),
     workers=(Pool("general", 2, "medium", {"a": "b"}, ("gpu=:NoSchedule",)), Pool("batch", 1, "large")),
@@ -47,7 +47,15 @@ def test_etcd_machines_run_nothing_else():
     topology = lay_out(STAR_WARS, blocks(STAR_WARS, {}))
     assert [machine.name for machine in topology.having("etcd")] == ["etcd1", "etcd2", "etcd3"]
     assert all(machine.components == ("etcd",) for machine in topology.having("etcd"))
-    assert topology.peers == ("10.20.0.10", "10.20.0.42", "10.20.0.74", "10.20.1.10")
+    assert [machine.member for machine in topology.having("etcd")] == ["etcd1", "etcd2", "etcd3"]
+
+
+def test_founders_keep_their_addresses_also_once_they_are_gone():
+    fewer = replace(STAR_WARS, etcd=replace(STAR_WARS.etcd, count=1))
+    began = ("etcd1", "etcd2", "etcd3", "master1")
+    found = lay_out(fewer, blocks(fewer, {}), began_with=began).founders
+    assert found == {"etcd1": "10.20.0.10", "etcd2": "10.20.0.42", "etcd3": "10.20.0.74", "master1": "10.20.1.10"}
+    assert found == lay_out(STAR_WARS, blocks(STAR_WARS, {})).founders
 
 
 def test_etcd_starts_first_on_masters_without_etcd_machines():

@@ -19,6 +19,7 @@ from generator.cli import (
     destroy,
     doctor,
     env,
+    etcd,
     images,
     init,
     kubeconfig,
@@ -26,6 +27,8 @@ from generator.cli import (
     pasteable,
     plan,
     render,
+    rollback,
+    rollout,
     schema,
     secrets,
     ssh,
@@ -80,11 +83,14 @@ def _options(version: Version = False) -> None:
     """The options of `anywhere` itself, before any verb."""
 
 
-for verb in (init, validate, plan, apply, status, doctor, kubeconfig, ssh, logs, destroy, render, schema, env):
+VERBS = (init, validate, plan, apply, status, doctor, kubeconfig, ssh, logs, rollback, destroy, render, schema, env)
+for verb in VERBS:
     app.command(verb.__name__.rpartition(".")[2])(pasteable.hints(verb.run))
+app.add_typer(rollout.app, name="rollout")
 app.add_typer(images.app, name="images")
 app.add_typer(secrets.app, name="secrets")
 app.add_typer(backend.app, name="backend")
+app.add_typer(etcd.app, name="etcd")
 
 
 def main() -> None:

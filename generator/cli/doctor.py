@@ -54,10 +54,11 @@ def _terraform() -> Check:
 
 
 def _cluster(project: Project, wanted: Topology) -> tuple[Check, ...]:
-    """Whether the state of what is there is here, and what machines and the API say."""
-    from generator.operations import state_guard
+    """Whether the secrets and the state of what is there are here, and what machines and the API say."""
+    from generator.operations import lock_file, state_guard, store_guard
 
-    return (*state_guard.diagnose(project), *_health(project, wanted))
+    secrets = store_guard.diagnose(project, lock_file.known(project))
+    return (*secrets, *state_guard.diagnose(project), *_health(project, wanted))
 
 
 def _health(project: Project, wanted: Topology) -> tuple[Check, ...]:

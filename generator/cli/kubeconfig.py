@@ -1,36 +1,86 @@
-"""`anywhere kubeconfig`: the administrator's way into the cluster."""
+"""`anywhere kubeconfig`: ways into the cluster, for the administrator and for people."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from generator.cli.options import DEFAULT_FILE, DEFAULT_PROVIDER, File, Out, ProviderName
 
+if TYPE_CHECKING:
+    from generator.operations.kubeconfig import Granted
+    from generator.operations.project import Project
+    from generator.pki import Person
+    from generator.terraform import Terraform
+
+DEFAULT_TTL = "8h"
 Merge = Annotated[
     bool, typer.Option("--merge", help="Also merge it into your own kubeconfig: $KUBECONFIG, else ~/.kube/config.")
+]
+User = Annotated[
+    str | None,
+    typer.Option("--user", metavar="NAME", help="Write one for this person, with a certificate that ends soon."),
+]
+Groups = Annotated[
+    list[str],
+    typer.Option("--group", metavar="GROUP", help="A group of the person, for RBAC. May be given several times."),
+]
+Ttl = Annotated[
+    str | None,
+    typer.Option("--ttl", metavar="DURATION", help=f"How long it lasts, 1m to 24h; {DEFAULT_TTL} if left out."),
 ]
 
 
 def run(
-    file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER, out: Out = None, merge: Merge = False
+    file: File = DEFAULT_FILE,
+    provider: ProviderName = DEFAULT_PROVIDER,
+    out: Out = None,
+    merge: Merge = False,
+    user: User = None,
+    group: Groups = [],  # noqa: B006 (typer copies it)
+    ttl: Ttl = None,
 ) -> int:
-    """Write the kubeconfig; print how to use it."""
+    """Write a kubeconfig; print how to use it.
+
+    Without --user it is the administrator's, who may do anything: keep it for emergencies. With --user it is one
+    person's, by whose name the audit log knows them. They may do what RBAC grants their name and groups.
+    """
     import shlex
 
     from generator.cli.phases import show
     from generator.operations import kubeconfig, workspace
     from generator.operations.project import open_project
 
+    person = _person(user, group, ttl)
     project = open_project(file, provider, out)
-    path = kubeconfig.write(project, workspace.open_terraform(project, show()))
-    if not merge:
-        typer.echo(f"export KUBECONFIG={shlex.quote(str(path))}")
-        return 0
-    typer.echo(_merged(path))
+    terraform = workspace.open_terraform(project, show())
+    path = _granted(project, terraform, person) if person else kubeconfig.write(project, terraform)
+    typer.echo(_merged(path) if merge else f"export KUBECONFIG={shlex.quote(str(path))}")
     return 0
+
+
+def _person(user: str | None, groups: list[str], ttl: str | None) -> Person | None:
+    from generator.errors import UserError
+    from generator.pki import Person
+
+    if user is not None:
+        return Person.of(user, groups, DEFAULT_TTL if ttl is None else ttl)
+    if groups or ttl is not None:
+        raise UserError(
+            "--group and --ttl are for a person: the administrator's certificate has its own.", "Add --user NAME."
+        )
+    return None
+
+
+def _granted(project: Project, terraform: Terraform, person: Person) -> Path:
+    from generator.operations import kubeconfig
+
+    granted: Granted = kubeconfig.grant(project, terraform, person)
+    groups = f", in {', '.join(person.groups)}" if person.groups else ", in no group"
+    typer.echo(f"{person.name}{groups}, until {granted.ends:%Y-%m-%d %H:%M:%S} UTC.", err=True)
+    return granted.path
 
 
 def _merged(path: Path) -> str:

@@ -19,8 +19,9 @@ R = TypeVar("R")
 # The verbs that take a definition, and of these the ones that take no target.
 _WITHOUT_TARGET = ("validate", "images list", "secrets recrypt")
 _VERBS = (
-    *("plan", "apply", "status", "doctor", "kubeconfig", "ssh", "logs", "destroy", "render", "env"),
+    *("plan", "apply", "status", "doctor", "kubeconfig", "ssh", "logs", "destroy", "render", "env", "rollback"),
     *("images lock", "images pull", "secrets update", "backend create"),
+    *("rollout status", "rollout resume", "etcd list", "etcd snapshot", "etcd restore"),
     *_WITHOUT_TARGET,
 )
 _COMMAND = re.compile(rf"`anywhere ({'|'.join(_VERBS)})((?: [^`]*)?)`")

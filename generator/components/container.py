@@ -44,4 +44,5 @@ class Container:
     cpu: int = 0
     memory: int = 0
     health: str = ""
+    ready: str = ""
     health_seconds: int = 300

@@ -7,8 +7,7 @@ from generator.components.container import PKI, Container
 from generator.definition import Network
 
 
-def etcd(members: list[str]) -> Container:
-    cluster = ",".join(f"{member}=https://{dns_names.etcd(member)}:2380" for member in members)
+def etcd() -> Container:
     own, pki = f"https://{dns_names.etcd('@MEMBER@')}", f"{PKI}/etcd"
     return Container(
         component="etcd",
@@ -24,8 +23,9 @@ def etcd(members: list[str]) -> Container:
             f"--advertise-client-urls={own}:2379",
             "--listen-peer-urls=https://0.0.0.0:2380",
             f"--initial-advertise-peer-urls={own}:2380",
-            f"--initial-cluster={cluster}",
-            "--initial-cluster-state=new",
+            # How it first started: see modules/node/agent/membership.py.
+            "--initial-cluster=@INITIAL_CLUSTER@",
+            "--initial-cluster-state=@CLUSTER_STATE@",
             f"--cert-file={pki}/server.crt",
             f"--key-file={pki}/server.key",
             f"--trusted-ca-file={pki}/ca.crt",
@@ -40,8 +40,9 @@ def etcd(members: list[str]) -> Container:
         mounts=("/var/lib/etcd:/var/lib/etcd",),
         cpu=100,
         memory=100,
-        # Live, not ready: a member alone is no quorum yet, and the others wait for it to come up.
+        # At first it is only alive: a member alone is no quorum yet, and the others wait for it to come up.
         health="http://127.0.0.1:2381/livez",
+        ready="http://127.0.0.1:2381/readyz",
     )
 
 

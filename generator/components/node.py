@@ -10,10 +10,14 @@ from typing import Any
 from generator.components.container import NODE_AGENT, PKI, Container
 from generator.definition import Network
 
+CONFIGURATION = "kubelet.yaml"
 KUBELET_MOUNTS = (
     "/var/lib/kubelet:/var/lib/kubelet:rshared",
-    "/run:/run:rshared",
+    "/run:/run:rslave",
+    # To the kubelet the containerd of pods is where its cAdvisor looks for it, which from 1.37 on no flag changes.
+    "/run/anywhere/containerd:/run/containerd",
     "/sys:/sys:rw",
+    "/proc:/proc",  # where a machine that is a container has a boot of its own, and a new /proc has the kernel's
     "/dev:/dev",
     "/lib/modules:/lib/modules:ro",
     "/var/log/pods:/var/log/pods",
@@ -36,20 +40,20 @@ def kubelet(dns: str) -> Container:
         pid="host",
         privileged=True,
         secrets="kubelet",
-        files={"kubelet.yaml": kubelet_configuration(pki, dns)},
+        files={CONFIGURATION: kubelet_configuration(pki, dns)},
         handed={"bootstrap-kubeconfig": "/var/lib/kubelet/bootstrap-kubeconfig"},
         needs_api=True,
         command=(
             "hyperkube",
             "kubelet",
-            f"--config={pki}/kubelet.yaml",
+            f"--config={pki}/{CONFIGURATION}",
             "--kubeconfig=/var/lib/kubelet/kubeconfig",
             "--bootstrap-kubeconfig=/var/lib/kubelet/bootstrap-kubeconfig",
             "--hostname-override=@NAME@",
             "--node-ip=@NODE_IP@",
             "--node-labels=@LABELS@",
             "--register-with-taints=@TAINTS@",
-            "--boot-id-file=/run/anywhere/boot-id",  # see modules/node/host/etc/tmpfiles.d
+            "--max-pods=@MAX_PODS@",
             "--fail-cgroupv1=@CGROUP_V2@",  # by itself, the kubelet refuses a host that has cgroups of version 1 only
         ),
         mounts=KUBELET_MOUNTS,
@@ -109,6 +113,8 @@ def kubelet_configuration(pki: str, dns: str) -> str:
         "rotateCertificates": True,
         "serverTLSBootstrap": True,
         "failSwapOn": True,
+        # In numbers, not in parts of a disk: that of a machine which is a container is the whole computer's.
+        "evictionHard": {"memory.available": "100Mi", "nodefs.available": "2Gi", "imagefs.available": "2Gi"},
     }
     return _json(content)
 
@@ -122,9 +128,9 @@ def reserving(chosen: Sequence[Container]) -> list[Container]:
     made = []
     for container in chosen:
         if container.component == "kubelet":
-            configuration = json.loads(container.files["kubelet.yaml"])
+            configuration = json.loads(container.files[CONFIGURATION])
             cpu, memory = sum(each.cpu for each in chosen), sum(each.memory for each in chosen)
             configuration["kubeReserved"] = {"cpu": f"{cpu}m", "memory": f"{memory}Mi"}
-            container = replace(container, files={"kubelet.yaml": _json(configuration)})
+            container = replace(container, files={CONFIGURATION: _json(configuration)})
         made.append(container)
     return made

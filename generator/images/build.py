@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -49,10 +50,20 @@ def possible(recipe: Recipe) -> bool:
 def compile_programs(recipe: Recipe, arch: str, work: Path, cache: Path, progress: Progress) -> dict[str, Path]:
     """Compile the programs of a recipe for `arch` in the folder `work`; their files by path in the image."""
     go = toolchain.go(cache, progress)
+    source = _lay_out(recipe, work / "source")
     stamps = [f"{name}={value}" for name, value in recipe.stamps.items()]
     files = {}
     for name, package in recipe.programs.items():
         title = titled(name.rpartition("/")[2], arch)
         files[name] = work / name.replace("/", "_")
-        compile_program(Program(title, recipe.folder, package, arch, stamps), files[name], go, progress)
+        compile_program(Program(title, source, package, arch, stamps), files[name], go, progress)
     return files
+
+
+def _lay_out(recipe: Recipe, folder: Path) -> Path:
+    """Copy the sources of a recipe to `folder`, under the names that Go reads them by."""
+    for name, path in recipe.sources().items():
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
+    return folder

@@ -20,7 +20,7 @@ from generator.images import archive, archive_index, build, catalog, upstream
 from generator.images import registry as registries
 from generator.images.archive import ArchiveFile, canonical
 from generator.images.catalog import Wanted, titled
-from generator.images.recipe import recipe
+from generator.images.recipe import kubernetes_versions, recipe
 from generator.lock import Image, Lock
 from generator.progress import Progress
 
@@ -74,7 +74,7 @@ def available(wanted: Wanted, folder: Path, cache: Path) -> bool:
         return registries.has(wanted)
     try:
         return build.possible(recipe(wanted)) or (wanted.source == "release" and upstream.has(wanted))
-    except UserError:  # only the default Kubernetes version has a recipe
+    except UserError:  # not every Kubernetes version has a recipe
         return upstream.has(wanted)
 
 
@@ -140,7 +140,7 @@ def _keys(wanted: Wanted) -> Iterator[str]:
     if wanted.source == "release":
         version = wanted.ref.rpartition(":")[2]
         yield upstream.key(version, wanted.arch)
-        if version != catalog.KUBERNETES:
+        if version not in kubernetes_versions():
             return
     yield recipe(wanted).key(wanted.arch)
 

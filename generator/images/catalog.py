@@ -8,13 +8,13 @@ from generator import release
 from generator.definition import Registry
 from generator.errors import UserError
 
-KUBERNETES = "v1.35.4"
-ETCD = "v3.6.6"
-COREDNS = "v1.14.0"
+ETCD = "v3.6.16"
+COREDNS = "v1.14.7"
 PAUSE = "3.10"
-CNI = "v1.8.0"
+CNI = "v1.10.0"
 FLANNEL = "v0.28.4"
 WEAVE = "2.9.0"
+CONTAINERD = "v2.3.7"  # supported until April 2028, and what Kubernetes 1.36 and later want
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +48,12 @@ def titled(thing: str, arch: str) -> str:
 
 
 def wanted(kubernetes: str, driver: str, arch: str = "amd64", registry: Registry | None = None) -> tuple[Wanted, ...]:
-    """Every image of a cluster of that version (`v1.35.4`) on that driver (`weave` or `flannel`)."""
+    """Every image of a cluster of that version (`v1.37.2`) on that driver (`weave` or `flannel`)."""
     common = (
         Wanted("hyperkube", f"anywhere.local/hyperkube:{kubernetes}", "release"),
         Wanted("etcd", f"anywhere.local/etcd:{ETCD}", "build"),
         Wanted("cni", f"anywhere.local/cni:{CNI}", "build"),
+        Wanted("containerd", f"anywhere.local/containerd:{CONTAINERD}", "build"),
         Wanted("coredns", f"anywhere.local/coredns:{COREDNS}", "build"),
         Wanted("pause", f"anywhere.local/pause:{PAUSE}", "build"),
     )

@@ -34,7 +34,7 @@ class Program:
 def compile_program(program: Program, output: Path, go: Path, progress: Progress) -> None:
     """Compile `program` to `output` with the command `go`; UserError with the compiler's words where that fails."""
     environment = toolchain.environment(go, program.arch)
-    failing = f"Compiling {program.title} in {program.folder}"
+    failing = f"Compiling {program.title}"
 
     def run(words: Sequence[str | Path], seen: Callable[[str], None]) -> str:
         return command.run([go, *words], failing, HINT, environment=environment, folder=program.folder, seen=seen)

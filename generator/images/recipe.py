@@ -12,12 +12,16 @@ from generator.files import sha256
 from generator.images import catalog, layer, rootfs, toolchain
 from generator.images.archive import Config
 from generator.images.catalog import Wanted
+from generator.kubernetes_version import number, same_minor
 
 MODULES = Path(__file__).resolve().parents[2] / "modules"
+HYPERKUBE_MODULE = "hyperkube"
 BIN = "usr/local/bin"
 ROLES = ("kube-apiserver", "kube-controller-manager", "kube-proxy", "kube-scheduler", "kubelet", "kubectl")
 CNI = "github.com/containernetworking/plugins"
 CNI_PLUGINS = ("main/loopback", "main/bridge", "ipam/host-local", "meta/portmap", "meta/bandwidth", "meta/firewall")
+CONTAINERD = "github.com/containerd/containerd/v2"
+CONTAINERD_PROGRAMS = ("containerd", "containerd-shim-runc-v2", "ctr")
 FLANNEL = "github.com/flannel-io/flannel"
 
 
@@ -25,9 +29,9 @@ FLANNEL = "github.com/flannel-io/flannel"
 class Recipe:
     """`programs` maps a path in the image to the Go package that is built for it.
 
-    `module` is the folder of the Go module, `stamps` the variables that linking sets, `entries` what else
-    is in the image; `debian` puts it all on the Debian root file system. `minutes` is about how long a single CPU
-    builds it.
+    `module` is the folder of the Go module, `requirements` its go.mod, of several that share a go.sum. `stamps` are the
+    variables that linking sets, `entries` what else is in the image; `debian` puts it all on the Debian root file
+    system. `minutes` is about how long a single CPU builds it.
     """
 
     module: str
@@ -36,19 +40,30 @@ class Recipe:
     stamps: Mapping[str, str] = field(default_factory=dict)
     entries: layer.Entries = field(default_factory=dict)
     debian: bool = False
+    requirements: str = "go.mod"
     minutes: int = field(default=1, repr=False)  # an estimate is no part of what the image is made from
 
     @property
     def folder(self) -> Path:
         return MODULES / self.module
 
+    def sources(self) -> Mapping[str, Path]:
+        """What is compiled, by its name in the folder where that happens."""
+        files = {str(p.relative_to(self.folder)): p for p in sorted(self.folder.rglob("*")) if p.is_file()}
+        others = {name: path for name, path in files.items() if not name.endswith(".mod")}
+        return {**others, "go.mod": self.folder / self.requirements}
+
     def key(self, arch: str) -> str:
-        """A digest of everything the image of `arch` is made from: sources, checksums, toolchain, root file system."""
+        """A digest of everything the image of `arch` is made from: sources, toolchain, root file system.
+
+        Not of go.sum: it refuses modules that differ from those of go.mod, and has those of other versions, too.
+        """
         root = rootfs.key(arch) if self.debian else ""
         made = (self, toolchain.VERSION, root)
         digest = hashlib.sha256(repr(made if arch == "amd64" else (*made, arch)).encode())
-        for path in sorted(p for p in self.folder.rglob("*") if p.is_file()):
-            digest.update(f"{path.relative_to(self.folder)}\0{sha256(path)}\n".encode())
+        for name, path in sorted(self.sources().items()):
+            if name != "go.sum":
+                digest.update(f"{name}\0{sha256(path)}\n".encode())
         return digest.hexdigest()
 
 
@@ -61,17 +76,26 @@ def recipe(wanted: Wanted) -> Recipe:
     return RECIPES[wanted.name]
 
 
+def kubernetes_versions() -> tuple[str, ...]:
+    """The versions of Kubernetes that can be built from source, oldest first; `setup/kubernetes.py` adds one."""
+    found = (path.stem for path in (MODULES / HYPERKUBE_MODULE).glob("v*.mod"))
+    return tuple(sorted(found, key=number))
+
+
 def _hyperkube(version: str) -> Recipe:
-    if version != catalog.KUBERNETES:
+    if version not in (versions := kubernetes_versions()):
+        near = [other for other in versions if same_minor(other, version)]
         raise UserError(
-            f"Kubernetes {version} cannot be built from source here: the checked sources are {catalog.KUBERNETES}'s.",
-            f"Use version {catalog.KUBERNETES}, a machine that reaches the Kubernetes release site (or a mirror of "
+            f"Kubernetes {version} cannot be built from source here. There are checked sources of"
+            f" {', '.join(near or versions)}.",
+            f"Use version {(near or versions)[-1]}, a machine that reaches the Kubernetes release site (or a mirror of "
             f"it in ANYWHERE_RELEASES), or put an archive of anywhere.local/hyperkube:{version} in ANYWHERE_IMAGES.",
         )
     major, minor, _ = version.removeprefix("v").split(".", 2)
     stamps = {"gitVersion": version, "gitMajor": major, "gitMinor": minor, "gitTreeState": "clean"}
     return Recipe(
-        module="hyperkube",
+        module=HYPERKUBE_MODULE,
+        requirements=f"{version}.mod",
         programs={f"{BIN}/hyperkube": "."},
         config=HYPERKUBE,
         stamps={f"k8s.io/component-base/version.{name}": value for name, value in stamps.items()},
@@ -110,6 +134,13 @@ RECIPES: Mapping[str, Recipe] = {
         programs={f"opt/cni/bin/{name.rpartition('/')[2]}": f"{CNI}/plugins/{name}" for name in CNI_PLUGINS},
         config=Config(cmd=("/opt/cni/bin/loopback",)),
         stamps={f"{CNI}/pkg/utils/buildversion.BuildVersion": catalog.CNI},
+    ),
+    "containerd": Recipe(
+        module="images/containerd",
+        programs={f"bin/{name}": f"{CONTAINERD}/cmd/{name}" for name in CONTAINERD_PROGRAMS},
+        config=Config(cmd=("/bin/containerd",)),
+        stamps={f"{CONTAINERD}/version.Version": catalog.CONTAINERD},
+        minutes=2,
     ),
     "flannel": Recipe(
         module="images/flannel",

@@ -18,10 +18,10 @@ from generator import download
 from generator.errors import UserError
 from generator.progress import Progress
 
-VERSION = "1.25.14"  # Kubernetes 1.35 asks for 1.25
+VERSION = "1.26.11"  # Kubernetes 1.36 and containerd 2.4 ask for 1.26
 SHA256 = {  # of the toolchain's module zip, by the computer that builds
-    "amd64": "1bb543a7745d4c6e045a1bfdb4c4d5a0b05b71ee8b8ff72c0a351598b26991a4",
-    "arm64": "eee0803776a2a3d42f0620d7b0156277350debb5d39c99a9b61c8b12108fd92c",
+    "amd64": "e1edb778de0aa08c8e827f5a873b35a46afe680fb241482c531725b2355e470d",
+    "arm64": "51902dab7e130b07083119a36ce09e0cc50fdd9d0d64184c24bd302072ad8b70",
 }
 MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 BASELINES = {"amd64": {"GOAMD64": "v1"}, "arm64": {"GOARM64": "v8.0"}}  # the oldest processors that programs run on

@@ -21,12 +21,14 @@ from generator.operations import (
     planning,
     preflight,
     readiness,
+    retirement,
     rollout,
     saved_plan,
     state_guard,
     workspace,
 )
 from generator.operations.cluster_secrets import Prepared
+from generator.operations.etcd_restore import Restoring
 from generator.operations.field_changes import Notice
 from generator.operations.machines import Snapshot
 from generator.operations.project import Project
@@ -59,6 +61,7 @@ class Apply:
     saved: SavedPlan | None = None  # what is applied instead of a new plan
     frozen: bool = False
     allow_downgrade: bool = False
+    restoring: Restoring | None = None  # what becomes of etcd's data meanwhile
     known: Lock | None = field(init=False)  # the lock on disk
     lock: Lock = field(init=False)  # the lock as it will be kept
     secrets: Prepared = field(init=False)
@@ -122,7 +125,10 @@ def _prepare_secrets(run: Apply) -> None:
 
 
 def _render(run: Apply) -> None:
-    run.workspace = workspace.render(run.project, run.lock, run.secrets.known, run.progress)
+    secrets, restore = run.secrets.known, None
+    if run.restoring:
+        secrets, restore = run.restoring.with_document(secrets), run.restoring.restore
+    run.workspace = workspace.render(run.project, run.lock, secrets, run.progress, restore)
 
 
 def _put_back(run: Apply) -> None:
@@ -185,6 +191,14 @@ def _prepare(run: Apply) -> None:
     artifacts.prepare(run.workspace, run.plan, run.progress)
 
 
+def _any_leaves(run: Apply) -> bool:
+    return bool(retirement.leaving(run.workspace, run.plan))
+
+
+def _retire(run: Apply) -> None:
+    run.plan = retirement.run(run.workspace, run.plan, run.may_destroy, run.progress, run.timeout)
+
+
 def _roll_out(run: Apply) -> None:
     run.rest = rollout.run(run.workspace, run.plan, run.batches, run.progress, run.may_destroy, run.timeout)
 
@@ -232,6 +246,7 @@ STEPS: tuple[Step[Apply], ...] = (
     Step("Ask for approval", _approve, when=_changes_or_unkept, final=True),
     Step("Write the lock and the secrets", _keep, when=_unkept),
     Step("Fetch images and packages", _prepare, when=_changes),
+    Step("Have machines that go leave the control plane", _retire, when=_any_leaves),
     Step("Roll out to the control plane, machine by machine", _roll_out, when=_changes),
     Step("Apply the rest of the plan", _apply, when=_changes),
     Step("Write the kubeconfig", _kubeconfig),

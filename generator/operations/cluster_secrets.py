@@ -119,7 +119,7 @@ def _read(project: Project, lock: Lock | None, renewal: Renewal, login: Login | 
 
 def _with_login(project: Project, known: Known, recorded: Mapping[str, str]) -> Known:
     """`known` with a version of the login where the definition asks for one, as `recorded` where it is not known."""
-    versions = {name: version for name, version in known.versions.items() if name != pki.LOGIN}
+    versions = {name: v for name, v in known.versions.items() if name not in (pki.LOGIN, pki.RESTORE)}
     registry = project.definition.registry
     if registry and registry.login:
         found = known.versions.get(pki.LOGIN, UNMADE)

@@ -20,7 +20,6 @@ from generator.operations.project import Project
 from generator.operations.workspace import Workspace
 from generator.schema.changes import NEVER, NEW
 from generator.source import Keys, Source, shown
-from generator.topology import CONTROL_PLANE_TAINT, taint_key
 
 POOL_LABEL = "node.kubernetes.io/pool"
 
@@ -38,7 +37,7 @@ def check(workspace: Workspace, *, allow_downgrade: bool = False) -> tuple[Notic
 
     Nothing is compared before the first apply, and where an older version of anywhere applied.
     """
-    project, before = workspace.project, _recorded(workspace)
+    project, before = workspace.project, recorded(workspace)
     if version := before.get("spec.kubernetes.version"):
         back = project.command("apply")
         version_guard.check(project, version, "that was applied", back, allow_downgrade=allow_downgrade)
@@ -49,7 +48,8 @@ def check(workspace: Workspace, *, allow_downgrade: bool = False) -> tuple[Notic
     return tuple(Notice(c.path, _said(workspace, c)) for c in changes if c.note)
 
 
-def _recorded(workspace: Workspace) -> Fields:
+def recorded(workspace: Workspace) -> Fields:
+    """The fields as they were last applied; none before the first apply."""
     text = workspace.terraform.outputs().get("applied")
     return json.loads(text) if text else {}
 
@@ -119,36 +119,6 @@ def _replace(workspace: Workspace, change: FieldChange) -> str:
     return f"to replace them, one by one: {'; '.join(ways)}" if ways else ""
 
 
-def _label(workspace: Workspace, change: FieldChange) -> str:
-    before, after = change.before, change.after
-    words = [f"{key}={value}" for key, value in after.items() if before.get(key) != value]
-    words += [f"{key}-" for key in before if key not in after]
-    return _kubectl("label --overwrite", f"--selector={POOL_LABEL}={_pool(change)}", words)
-
-
-def _taint(workspace: Workspace, change: FieldChange) -> str:
-    before, after = change.before, change.after
-    words = [taint for taint in after if taint not in before]
-    kept = {_kind(taint) for taint in after}
-    words += [f"{_kind(taint)}-" for taint in before if _kind(taint) not in kept]
-    return _kubectl("taint --overwrite", f"--selector={POOL_LABEL}={_pool(change)}", words)
-
-
-def _schedule(workspace: Workspace, change: FieldChange) -> str:
-    names = " ".join(machine.name for machine in workspace.topology.fixed if machine.role == "master")
-    word = f"{_kind(CONTROL_PLANE_TAINT)}-" if change.after else CONTROL_PLANE_TAINT
-    return _kubectl("taint --overwrite", names, [word])
-
-
-def _kind(taint: str) -> str:
-    """`key=value:Effect` -> `key:Effect`, by which kubectl removes it."""
-    return ":".join(taint_key(taint))
-
-
-def _kubectl(verb: str, which: str, words: list[str]) -> str:
-    return f"on nodes that are there: kubectl {verb} nodes {which} {' '.join(map(shlex.quote, words))}"
-
-
 def _nothing(workspace: Workspace, change: FieldChange) -> str:
     return ""
 
@@ -165,9 +135,6 @@ def _relative(folder: Path) -> Path:
 
 
 REMEDIES: Mapping[str, Callable[[Workspace, FieldChange], str]] = {
-    "spec.masters.schedulable": _schedule,
-    "spec.workers[].labels": _label,
-    "spec.workers[].taints": _taint,
     "spec.workers[].count": _nothing,
     "spec.addons": _nothing,
 }

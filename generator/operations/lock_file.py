@@ -13,7 +13,7 @@ from generator.directories import archives, cache
 from generator.errors import UserError
 from generator.images import cache as image_cache
 from generator.images import catalog
-from generator.lock import Lock
+from generator.lock import Image, Lock, Previous
 from generator.operations import version_guard
 from generator.operations.project import Project
 from generator.operations.resolution import Resolver
@@ -132,7 +132,18 @@ def _choose(project: Project, lock: Lock | None, resolver: Resolver, progress: P
     kept = lock.packages if lock and not provider.installs_packages else {}
     secrets = lock.secrets if lock else None
     blocks, others = (lock.blocks, lock.facts) if lock else ({}, {})
-    chosen = Lock(definition.kubernetes, driver, images, base, blocks, {**others, provider.name: facts}, kept, secrets)
+    chosen = Lock(
+        kubernetes=definition.kubernetes,
+        driver=driver,
+        images=images,
+        base=base,
+        blocks=blocks,
+        facts={**others, provider.name: facts},
+        packages=kept,
+        founders=lock.founders if lock else (),
+        previous=_previous(project, lock, definition.kubernetes, images),
+        secrets=secrets,
+    )
     return _complete(project, chosen, resolver)
 
 
@@ -145,7 +156,18 @@ def _complete(project: Project, lock: Lock, resolver: Resolver) -> Lock:
         lock = replace(lock, packages={**lock.packages, **{arch: resolver.packages(arch) for arch in missing}})
     if not provider.installs_packages and lock.base is None:
         lock = replace(lock, base=resolver.base())
-    return replace(lock, blocks=topology.blocks(definition, lock.blocks))
+    blocks = topology.blocks(definition, lock.blocks)
+    return replace(lock, blocks=blocks, founders=lock.founders or topology.founders(definition))
+
+
+def _previous(
+    project: Project, lock: Lock | None, kubernetes: str, images: Mapping[str, Mapping[str, Image]]
+) -> Previous | None:
+    """What there is to go back to once a cluster that was applied is made of something else."""
+    if lock is None or not _was_applied(project, lock):
+        return None
+    same = (lock.kubernetes, lock.images) == (kubernetes, images)
+    return lock.previous if same else Previous(lock.kubernetes, lock.images)
 
 
 def _lacking(project: Project, lock: Lock) -> list[str]:

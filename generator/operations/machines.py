@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from generator import status
 from generator.errors import UserError
 from generator.kubernetes import Client, Node, UnreachableError
+from generator.operations import release_progress
 from generator.operations.project import Project, as_observed
+from generator.operations.release_progress import ReleaseProgress
 from generator.status import Row
 from generator.topology import Topology
 from providers import Observed
@@ -18,21 +20,23 @@ from providers import Observed
 class Snapshot:
     """A cluster at one time: the target's machines, the API's nodes, and the table that the two make.
 
-    `unheard` is why the API did not answer, "" where it did or was not asked.
+    `unheard` is why the API did not answer, "" where it did or was not asked. `progress` is how far the release is,
+    None where nobody has said so.
     """
 
     machines: tuple[Observed, ...]
     nodes: tuple[Node, ...]
     rows: tuple[Row, ...]
     unheard: str = ""
+    progress: ReleaseProgress | None = None
 
 
 def look(project: Project, topology: Topology, client: Client | None) -> Snapshot:
     """The wanted machines beside the real ones, and beside their nodes where there is a `client` to ask."""
     observed = project.provider.observe(project.definition)
-    nodes, unheard = _nodes(client, observed) if client else ((), "")
+    nodes, progress, unheard = _ask(client, observed) if client else ((), None, "")
     rows = status.table(as_observed(project, topology), observed, nodes, project.release)
-    return Snapshot(observed, nodes, rows, unheard)
+    return Snapshot(observed, nodes, rows, unheard, progress)
 
 
 def find(project: Project, name: str) -> Observed:
@@ -44,17 +48,17 @@ def find(project: Project, name: str) -> Observed:
     return machines[name]
 
 
-def _nodes(client: Client, observed: Iterable[Observed]) -> tuple[tuple[Node, ...], str]:
-    """The API's nodes, and why it did not answer ("" where it did).
+def _ask(client: Client, observed: Iterable[Observed]) -> tuple[tuple[Node, ...], ReleaseProgress | None, str]:
+    """The API's nodes, how far the release is, and why the API did not answer ("" where it did).
 
     It is not asked before it can be up: requests to an API that is starting slow its start.
     """
     if not any(_api_may_be_up(machine) for machine in observed):
-        return (), ""
+        return (), None, ""
     try:
-        return client.nodes(), ""
+        return client.nodes(), release_progress.read(client), ""
     except UnreachableError as error:
-        return (), error.message
+        return (), None, error.message
 
 
 def _api_may_be_up(machine: Observed) -> bool:

@@ -122,6 +122,8 @@ def _states(now: Snapshot) -> Iterator[Hashable]:
     yield from ((m.name, m.running, m.started) for m in now.machines)
     yield from ((r.machine, r.presence, r.stage, r.ready, r.converged, r.version) for r in now.rows)
     yield from ((node.name, node.ready, node.taints) for node in now.nodes)
+    if now.progress:
+        yield now.progress.release, now.progress.left, now.progress.retired, now.progress.members
 
 
 def _reports_ready(row: Row) -> bool:

@@ -65,7 +65,7 @@ def wanted(project: Project) -> Topology:
 def lay_out(project: Project, lock: Lock) -> Topology:
     """The machines of the definition, addressed by the lock; pools that it does not know get blocks for now."""
     blocks = topology.blocks(project.definition, lock.blocks)
-    return topology.lay_out(_guaranteed(project), blocks, project.provider.subnets(lock))
+    return topology.lay_out(_guaranteed(project), blocks, project.provider.subnets(lock), lock.founders)
 
 
 def as_observed(project: Project, wanted: Topology) -> Topology:

@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from generator import status
-from generator.operations import cluster_api, machines
+from generator.operations import cluster_api, machines, release_progress
 from generator.operations.machines import Snapshot
 from generator.operations.patience import Patience
 from generator.operations.project import Project
@@ -43,6 +43,7 @@ def wait(
             progress.board([line(row) for row in now.rows])
             if not (late := pending(now)):
                 return now
+            release_progress.refuse_halted(now.progress, project)
             patience.spend(now, late)
             time.sleep(project.provider.poll)
 

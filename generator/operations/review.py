@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from generator.operations import etcd_loss
 from generator.operations.field_changes import Notice
 from generator.operations.project import as_observed
 from generator.operations.workspace import Workspace
@@ -48,7 +49,8 @@ def review(workspace: Workspace, plan: Plan, notices: tuple[Notice, ...] = ()) -
     inside: tuple[ComponentChange, ...] = ()
     if not plan.empty and (before := _applied(workspace)):
         inside = compare(before, json.loads((workspace.project.folder / "documents" / "release.json").read_bytes()))
-    return Review(plan, (*_machines(workspace, plan, inside), *_shared(workspace, plan, inside)), notices)
+    sections = (*_machines(workspace, plan, inside), *_shared(workspace, plan, inside))
+    return Review(plan, sections, (*notices, *etcd_loss.notices(workspace, plan)))
 
 
 def of_destroy(plan: Plan) -> Review:

@@ -109,7 +109,7 @@ def _change(workspace: Workspace, whole: Plan, batch: Batch, may_destroy: Sequen
     part = planning.plan_targets(workspace, may_destroy, batch.targets)
     addresses = workspace.project.provider.addresses
     own = (c for c in whole.changes if c.address in batch.targets or not _is_machine(c, addresses))
-    _refuse_more(part, own, may_destroy, addresses)
+    refuse_more(part, own, may_destroy, addresses)
     planning.apply(workspace, part)
 
 
@@ -121,7 +121,7 @@ def _plan_rest(
     changed = {address for batch in batches for address in batch.targets}
     addresses = workspace.project.provider.addresses
     left = (c for c in whole.changes if c.address not in changed or not _is_machine(c, addresses))
-    _refuse_more(rest, left, may_destroy, addresses)
+    refuse_more(rest, left, may_destroy, addresses)
     return rest
 
 
@@ -203,7 +203,7 @@ def _is_silent(machine: Observed) -> bool:
     return bool(machine.started) and time.time() - machine.started < least
 
 
-def _refuse_more(plan: Plan, approved: Iterable[Change], may_destroy: Sequence[str], addresses: Addresses) -> None:
+def refuse_more(plan: Plan, approved: Iterable[Change], may_destroy: Sequence[str], addresses: Addresses) -> None:
     """UserError where `plan` destroys something, or changes a machine, beyond the `approved` changes."""
     destroy_guard.check(plan, may_destroy, addresses)
     grave = {c for c in plan.changes if c.action in ("delete", "replace") or _is_machine(c, addresses)}

@@ -13,6 +13,7 @@ from generator.lock import Lock, PublicSecrets
 from generator.operations.project import Project
 from generator.store import Secrets, Store
 from generator.terraform import STATE, read_state
+from providers import Check
 
 
 def check_present(project: Project, lock: Lock | None) -> None:
@@ -26,6 +27,15 @@ def check_present(project: Project, lock: Lock | None) -> None:
         raise _missing(path, f"{beside} belongs to them (store {lock.secrets.store})", gone)
     if _is_applied(project):
         raise _missing(path, f"{project.folder} has the Terraform state of cluster {project.name}")
+
+
+def diagnose(project: Project, lock: Lock | None) -> tuple[Check, ...]:
+    """Whether the store of a cluster that is there is here too; () where there is nothing to say."""
+    try:
+        check_present(project, lock)
+    except UserError as error:
+        return (Check("secrets", False, error.message.rstrip("."), error.hint, needed=True),)
+    return ()
 
 
 def check_exists(project: Project) -> None:

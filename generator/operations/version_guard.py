@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from generator import lock as locks
+from generator.definition import NEWEST
 from generator.errors import UserError
 from generator.kubernetes_version import is_older, skipped_minors
 from generator.operations.project import Project
@@ -17,7 +18,9 @@ def check(project: Project, before: str, where: str, back: str, *, allow_downgra
     if is_older(version, before) and not allow_downgrade:
         raise UserError(f"Kubernetes {version} in {path} is older than {before} {where}.", locks.downgrade(back))
     if skipped := skipped_minors(before, version):
+        step = NEWEST.get(skipped[0].removeprefix("v"), f"a version of {skipped[0]}")
         raise UserError(
-            f"An upgrade from {before} to {version} leaves out {' and '.join(skipped)}.",
-            f"Write a version of {skipped[0]} in spec.kubernetes.version, lock and apply that first.",
+            f"An upgrade from {before} to {version} leaves out {' and '.join(skipped)}. API servers may differ by one"
+            " minor version at most while they are replaced, one after the other.",
+            f"Write {step} in spec.kubernetes.version, lock and apply that first.",
         )

@@ -14,6 +14,7 @@ from generator.operations.cluster_secrets import Known
 from generator.operations.project import Project, lay_out
 from generator.operations.resolution import Foreseeing, Nominal, Resolver
 from generator.progress import Progress
+from generator.release import Restore
 from generator.render import Target, Tree
 from generator.terraform import Terraform
 from generator.topology import Topology
@@ -44,7 +45,9 @@ class Workspace:
     before: Tree
 
 
-def render(project: Project, lock: Lock, secrets: Known, progress: Progress) -> Workspace:
+def render(
+    project: Project, lock: Lock, secrets: Known, progress: Progress, restore: Restore | None = None
+) -> Workspace:
     """Render the folder from values in memory: nothing beside the definition is read or written.
 
     UserError where the folder holds the state of another cluster: nothing is written then.
@@ -53,7 +56,7 @@ def render(project: Project, lock: Lock, secrets: Known, progress: Progress) -> 
     lock = cluster_secrets.recorded(lock, secrets, project.provider.name)
     before = rendered_folder.contents(project.folder)
     with progress.phase(f"render {project.folder}"):
-        rendered_folder.write(tree(project, lock, secrets), project.folder)
+        rendered_folder.write(tree(project, lock, secrets, restore), project.folder)
     return Workspace(project, lock, lay_out(project, lock), secrets, runner, before)
 
 
@@ -62,7 +65,7 @@ def put_back(workspace: Workspace) -> None:
     rendered_folder.restore(workspace.before, workspace.project.folder)
 
 
-def tree(project: Project, lock: Lock, secrets: Known) -> Tree:
+def tree(project: Project, lock: Lock, secrets: Known, restore: Restore | None = None) -> Tree:
     """What the folder holds once it is rendered; `lock` records these secrets."""
     topology = lay_out(project, lock)
     readers = pki.readers(topology)
@@ -71,7 +74,7 @@ def tree(project: Project, lock: Lock, secrets: Known) -> Tree:
         for name, version in secrets.versions.items()
         if readers[name]
     }
-    files = rendering.tree(project.definition, lock, topology, target(project, lock), described)
+    files = rendering.tree(project.definition, lock, topology, target(project, lock), described, restore)
     return {**files, ".gitignore": GITIGNORE}
 
 

@@ -29,13 +29,18 @@ T = TypeVar("T", bound=x509.ExtensionType)
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """What an end certificate says. `names` are DNS names and addresses, in the order they are written."""
+    """What an end certificate says, and for how long it does.
+
+    `organizations` are what Kubernetes takes for the groups of a user. `names` are DNS names and addresses, in the
+    order they are written.
+    """
 
     authority: str
     common_name: str
     usages: tuple[x509.ObjectIdentifier, ...]
-    organization: str = ""
+    organizations: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
+    life: timedelta = LEAF_LIFE
 
 
 def make_key() -> str:
@@ -52,7 +57,7 @@ def public_pem(key: str) -> str:
 def authority(name: str, cluster: str, now: datetime, key: str | None = None) -> Pair:
     """A self-signed CA. With `key`, the same CA for longer: what it has signed stays valid."""
     private = _private(key) if key else ec.generate_private_key(ec.SECP256R1())
-    subject = _subject(f"{name} CA", cluster)
+    subject = _subject(f"{name} CA", (cluster,))
     usage = _key_usage(key_cert_sign=True, crl_sign=True)
     builder = (
         _builder(subject, subject, private.public_key(), now, now + AUTHORITY_LIFE)
@@ -66,8 +71,8 @@ def issue(leaf: Leaf, issuer: Pair, now: datetime) -> Pair:
     """A new key and the certificate that `issuer` gives it."""
     parent = parse(issuer.crt)
     private = ec.generate_private_key(ec.SECP256R1())
-    until = min(now + LEAF_LIFE, parent.not_valid_after_utc)
-    subject = _subject(leaf.common_name, leaf.organization)
+    until = min(now + leaf.life, parent.not_valid_after_utc)
+    subject = _subject(leaf.common_name, leaf.organizations)
     parent_id = parent.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     builder = (
         _builder(subject, parent.subject, private.public_key(), now, until)
@@ -89,7 +94,7 @@ def fits(crt: str, leaf: Leaf, issuer: Pair) -> bool:
     except (InvalidSignature, ValueError, TypeError):
         return False
     return (
-        certificate.subject == _subject(leaf.common_name, leaf.organization)
+        certificate.subject == _subject(leaf.common_name, leaf.organizations)
         and _value(certificate, x509.ExtendedKeyUsage) == x509.ExtendedKeyUsage(leaf.usages)
         and _value(certificate, x509.SubjectAlternativeName) == (_alternative_names(leaf) if leaf.names else None)
     )
@@ -137,11 +142,9 @@ def _builder(
     )
 
 
-def _subject(common_name: str, organization: str) -> x509.Name:
-    attributes = [x509.NameAttribute(NameOID.COMMON_NAME, common_name)]
-    if organization:
-        attributes.insert(0, x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization))
-    return x509.Name(attributes)
+def _subject(common_name: str, organizations: tuple[str, ...]) -> x509.Name:
+    groups = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization) for organization in organizations]
+    return x509.Name([*groups, x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
 
 
 def _alternative_names(leaf: Leaf) -> x509.SubjectAlternativeName:

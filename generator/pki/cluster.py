@@ -11,7 +11,7 @@ from enum import Enum
 from ipaddress import IPv4Network
 from secrets import choice, token_bytes, token_hex
 
-from generator import dns_names
+from generator import agekey, dns_names
 from generator.errors import UserError
 from generator.pki import certificate
 from generator.pki.certificate import CLIENT, SERVER, Leaf
@@ -54,13 +54,13 @@ def leaves(services: IPv4Network, names: Collection[str] = ()) -> Mapping[str, L
         "kube-apiserver": Leaf("kubernetes", "kube-apiserver", (SERVER,), names=tuple(api_names)),
         "kube-apiserver-etcd-client": Leaf("etcd", "kube-apiserver", (CLIENT,)),
         "kube-apiserver-kubelet-client": Leaf(
-            "kubernetes", "kube-apiserver-kubelet-client", (CLIENT,), "anywhere:kubelet-api"
+            "kubernetes", "kube-apiserver-kubelet-client", (CLIENT,), ("anywhere:kubelet-api",)
         ),
         "front-proxy-client": Leaf("front-proxy", "front-proxy-client", (CLIENT,)),
         "kube-controller-manager": Leaf("kubernetes", "system:kube-controller-manager", (CLIENT,)),
         "kube-scheduler": Leaf("kubernetes", "system:kube-scheduler", (CLIENT,)),
-        "addons": Leaf("kubernetes", "anywhere-addons", (CLIENT,), "system:masters"),
-        "admin": Leaf("kubernetes", "anywhere-admin", (CLIENT,), "system:masters"),
+        "addons": Leaf("kubernetes", "anywhere-addons", (CLIENT,), ("system:masters",)),
+        "admin": Leaf("kubernetes", "anywhere-admin", (CLIENT,), ("system:masters",)),
     }
 
 
@@ -133,6 +133,7 @@ def _keys(keys: Mapping[str, str]) -> Mapping[str, str]:
     makers: Mapping[str, Callable[[], str]] = {
         "service-account": certificate.make_key,
         "encryption": lambda: b64encode(token_bytes(32)).decode(),
+        "snapshots": agekey.new,
         "weave": lambda: token_hex(32),  # hex: nothing that an option parser or a shell could misread
     }
     return {name: keys.get(name) or make() for name, make in makers.items()}

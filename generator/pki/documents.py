@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 
+from generator import agekey
 from generator.dns_names import API_SERVER, API_URL
 from generator.errors import UserError
 from generator.pki import kubeconfig
@@ -19,6 +20,7 @@ from generator.store import Pair, Secrets, Token
 from generator.topology import Topology
 
 LOGIN = "registry"  # the component that is the login to the registry
+RESTORE = "restore"  # the one that machines with etcd restore a snapshot with
 BOOTSTRAP_GROUP = "system:bootstrappers:anywhere"
 
 
@@ -46,15 +48,24 @@ def documents(secrets: Secrets, login: Login | None = None) -> dict[str, dict[st
             "kubeconfig": _kubeconfig(secrets, "addons"),
             "bootstrap-token.yaml": _bootstrap_token(_token(secrets)),
         },
+        "snapshots": {"recipient": agekey.recipient(secrets.keys["snapshots"])},
         "weave": {"password": secrets.keys["weave"]},
     }
+
+
+def restoring(secrets: Secrets) -> dict[str, str]:
+    """The document of RESTORE: what opens snapshots, for as long as one is restored."""
+    return {"identity": secrets.keys["snapshots"]}
 
 
 def readers(topology: Topology) -> dict[str, tuple[str, ...]]:
     """Component -> the machine roles that may read its document. Only etcd's place depends on the topology."""
     master = ("master",)
+    etcd = tuple(sorted({machine.role for machine in topology.having("etcd")}))
     return {
-        "etcd": tuple(sorted({machine.role for machine in topology.having("etcd")})),
+        "etcd": etcd,
+        "snapshots": etcd,
+        RESTORE: etcd,
         "kube-apiserver": master,
         "kube-controller-manager": master,
         "kube-scheduler": master,
@@ -68,7 +79,7 @@ def readers(topology: Topology) -> dict[str, tuple[str, ...]]:
 def version(document: Mapping[str, str]) -> str:
     """12 hexadecimal digits of its content. As a number it fits wherever a 53-bit integer does.
 
-    It may be public: every document holds at least 80 bits of chance.
+    It may be public: every document holds at least 80 bits of chance, or nothing but what is public.
     """
     return hashlib.sha256(json.dumps(dict(document), sort_keys=True).encode()).hexdigest()[:12]
 

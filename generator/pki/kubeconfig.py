@@ -8,20 +8,25 @@ from base64 import b64encode
 from generator.store import Pair, Token
 
 
-def for_certificate(cluster: str, user: str, server: str, ca: str, pair: Pair, tls_server_name: str = "") -> str:
-    """YAML for a client with a certificate; `server` is a URL."""
+def for_certificate(
+    cluster: str, user: str, server: str, ca: str, pair: Pair, tls_server_name: str = "", context: str = ""
+) -> str:
+    """YAML for a client with a certificate; `server` is a URL. The context is called as the cluster if not given."""
     lines = [f"client-certificate-data: {_base64(pair.crt)}", f"client-key-data: {_base64(pair.key)}"]
-    return _kubeconfig(cluster, user, server, ca, lines, tls_server_name)
+    return _kubeconfig(context or cluster, cluster, user, server, ca, lines, tls_server_name)
 
 
 def for_token(cluster: str, user: str, server: str, ca: str, token: Token) -> str:
     """YAML for a client with a bearer token."""
-    return _kubeconfig(cluster, user, server, ca, [f"token: {json.dumps(f'{token.id}.{token.secret}')}"], "")
+    lines = [f"token: {json.dumps(f'{token.id}.{token.secret}')}"]
+    return _kubeconfig(cluster, cluster, user, server, ca, lines, "")
 
 
-def _kubeconfig(cluster: str, user: str, server: str, ca: str, credentials: list[str], tls_server_name: str) -> str:
+def _kubeconfig(
+    context: str, cluster: str, user: str, server: str, ca: str, credentials: list[str], tls_server_name: str
+) -> str:
     # JSON strings are YAML strings, whatever is in them
-    name, person = json.dumps(cluster), json.dumps(user)
+    way, name, person = json.dumps(context), json.dumps(cluster), json.dumps(user)
     lines = [
         "apiVersion: v1",
         "kind: Config",
@@ -36,11 +41,11 @@ def _kubeconfig(cluster: str, user: str, server: str, ca: str, credentials: list
         "  user:",
         *(f"    {line}" for line in credentials),
         "contexts:",
-        f"- name: {name}",
+        f"- name: {way}",
         "  context:",
         f"    cluster: {name}",
         f"    user: {person}",
-        f"current-context: {name}",
+        f"current-context: {way}",
     ]
     return "\n".join(lines) + "\n"
 

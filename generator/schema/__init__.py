@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,8 @@ from generator.schema import authorities
 from generator.schema.authorities import NoAuthority
 
 if TYPE_CHECKING:
-    from generator.schema.models import Cluster, Registry, Spec
+    from generator.schema.authentication import Authenticator
+    from generator.schema.models import Cluster, Registry, Snapshots, Spec
 
 
 def load(path: Path) -> domain.Definition:
@@ -25,15 +26,11 @@ def load(path: Path) -> domain.Definition:
     cluster, located = attempt(source, Cluster)
     problems = [problem for _, problem in located]
     problems += _disagreements(source, [keys for keys, _ in located])
-    registry = None
-    if cluster and cluster.spec.registry:
-        try:
-            registry = _registry(cluster.spec.registry, path.parent)
-        except NoAuthority as error:
-            problems.append(source.problem(("spec", "registry", "ca"), error.message, error.hint))
-    if cluster is None or problems:
+    trusted = _Trusted(source, problems)
+    definition = _definition(path, cluster, trusted) if cluster else None
+    if definition is None or problems:
         raise InvalidFile(source.file, problems)
-    return _definition(path, cluster, registry)
+    return definition
 
 
 def json_schema() -> dict[str, Any]:
@@ -106,29 +103,66 @@ def _without(value: Any, bad: list[sources.Keys]) -> Any:
     return value
 
 
-def _registry(said: Registry, folder: Path) -> domain.Registry:
-    """NoAuthority where its certificate cannot be read."""
-    return domain.Registry(said.mirror, authorities.read(said.ca, folder) if said.ca else "", said.login)
+@dataclass(frozen=True, slots=True)
+class _Trusted:
+    """The certificates that a file names, in it or beside it; those that cannot be read are added to `problems`."""
+
+    source: sources.Source
+    problems: list[Problem]
+
+    def read(self, said: str | None, *keys: str | int) -> str:
+        """What is `said` at `keys`, as PEM; "" for nothing."""
+        try:
+            return authorities.read(said, Path(self.source.file).parent) if said else ""
+        except NoAuthority as error:
+            self.problems.append(self.source.problem(keys, error.message, error.hint))
+            return ""
 
 
-def _definition(path: Path, cluster: Cluster, registry: domain.Registry | None) -> domain.Definition:
+def _registry(said: Registry, trusted: _Trusted) -> domain.Registry:
+    return domain.Registry(said.mirror, trusted.read(said.ca, "spec", "registry", "ca"), said.login)
+
+
+def _authenticator(said: Authenticator, trusted: _Trusted, index: int) -> dict[str, Any]:
+    """As Kubernetes reads it: what is left out is not there."""
+    made: dict[str, Any] = said.model_dump(mode="json", exclude_defaults=True)
+    at = ("spec", "access", "authentication", index, "issuer", "certificateAuthority")
+    if authority := trusted.read(said.issuer.certificateAuthority, *at):
+        made["issuer"]["certificateAuthority"] = authority
+    return made
+
+
+def _definition(path: Path, cluster: Cluster, trusted: _Trusted) -> domain.Definition:
+    from generator.schema.fields import seconds
+
     spec = cluster.spec
     network, proxy = spec.network, spec.proxy
     return domain.Definition(
         path=path,
         name=cluster.metadata.name,
         kubernetes=spec.kubernetes.version,
-        etcd=domain.Etcd(spec.etcd.count, spec.etcd.size, spec.etcd.arch),
+        etcd=domain.Etcd(spec.etcd.count, spec.etcd.size, spec.etcd.arch, _snapshots(spec.etcd.snapshots)),
         masters=domain.Masters(**dict(spec.masters)),
         workers=tuple(domain.Pool(**dict(pool)) for pool in spec.workers),
         network=domain.Network(**dict(network)),
-        registry=registry,
+        registry=_registry(spec.registry, trusted) if spec.registry else None,
         proxy=domain.Proxy(proxy.http or "", proxy.https or "", tuple(dict.fromkeys(proxy.no_proxy)))
         if proxy
         else None,
         addons=tuple(dict.fromkeys(spec.addons)),
         ssh_keys=tuple(dict.fromkeys(spec.access.ssh_keys)),
         api_names=tuple(dict.fromkeys(spec.access.api_names)),
+        authentication=tuple(
+            _authenticator(each, trusted, index) for index, each in enumerate(spec.access.authentication)
+        ),
+        tunings=spec.components.tunings(),
         providers=cluster.providers.sections(),
         age_recipients=tuple(dict.fromkeys(spec.access.age_recipients)),
+        rollout=domain.Rollout(int(spec.rollout.wave.rstrip("%")) / 100, seconds(spec.rollout.drain)),
     )
+
+
+def _snapshots(said: Snapshots) -> domain.Snapshots:
+    from generator.schema.fields import seconds
+
+    return domain.Snapshots(seconds(said.every), said.keep)

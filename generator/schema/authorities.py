@@ -41,5 +41,7 @@ def _file(path: Path) -> str:
         reason = getattr(error, "strerror", None) or "no name of a file"
         raise NoAuthority(f"{shown(str(path))} cannot be read: {reason}", _HINT) from None
     if len(content) > LIMIT:
-        raise NoAuthority(f"{shown(str(path))} is larger than {LIMIT // 1024} KiB", "name the registry's own authority")
+        raise NoAuthority(
+            f"{shown(str(path))} is larger than {LIMIT // 1024} KiB", "name the authority of that server alone"
+        )
     return content.decode(errors="replace")

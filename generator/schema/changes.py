@@ -78,8 +78,9 @@ def _where_there_are_machines(d: Difference) -> str:
     return NEVER if d.machines else LIVE
 
 
-def _where_etcd_is_on_masters(d: Difference) -> str:
-    return NEVER if d.applied.get("spec.etcd.count") == 0 else LIVE
+def _where_etcd_stays(d: Difference) -> str:
+    """Members join and leave; all of them cannot move between masters and machines of their own."""
+    return LIVE if d.before and d.after else NEVER
 
 
 def _where_driver_is_flannel(d: Difference) -> str:
@@ -139,7 +140,10 @@ def _where_addon_goes(d: Difference) -> str:
 
 
 _PROXY = "Fetches and containerd take it at once; Docker, which only pulls from a registry, at the machine's next boot."
-_MEMBERS = "Members are neither added to etcd nor removed from it yet."
+_MEMBERS = (
+    "One member after the other joins, or leaves, while the others serve. Etcd never moves between the masters and"
+    " machines of its own."
+)
 _OLD_ARCH = "Machines keep the image and the disks of their old architecture. Add a pool instead."
 _ARCH = Rule(NEVER, _OLD_ARCH, judge=_where_there_are_machines)
 _SIZE = Rule(
@@ -161,7 +165,7 @@ _ZONES = Rule(
 _NAT = Rule(LIVE, "Connections to the outside may break once.")
 _BALANCER = Rule(LIVE, "The API's address changes; `anywhere kubeconfig` writes the new one.")
 _STATE = Rule(NEVER, "Move the state first: terraform init -migrate-state.", compared=False)
-_REGISTERED = "reaches new nodes only, also where kubelet restarts: a node keeps what it was registered with"
+_SETTINGS = "Nodes that are there get it, and lose what is no longer there; what others set on them stays."
 _NETWORK = Rule(NEVER, "Every machine and its disks would be made anew elsewhere.")
 _RESTART = Rule(LIVE, "Machines are stopped and started again.", warning="machines are stopped and started again")
 _TAGS = Rule(LIVE, "Running workers keep theirs.", warning="workers that are there keep the old ones")
@@ -172,6 +176,33 @@ _KEYS = "Machines trust the keys that they were given: bring back the lock and t
 _PLACES = Rule(NEVER, "More may follow. Machines and volumes keep those that are there.", judge=_where_machines_move)
 _LOCKED_IMAGES = Rule(NEW, "No machine is made anew for an image.", judge=_where_any_changes(NEW))
 _AS_DEFINED = Rule(NEVER, "It is the definition's.", compared=False)
+_ISSUERS: Mapping[str, Rule] = {
+    f"spec.access.authentication[].{name}": Rule(
+        LIVE, "API servers are restarted, one after the other.", compared=False
+    )
+    for name in (
+        *(f"issuer.{n}" for n in ("url", "discoveryURL", "certificateAuthority", "audiences", "audienceMatchPolicy")),
+        *(f"claimMappings.{n}" for n in ("username.claim", "username.prefix", "username.expression")),
+        *(f"claimMappings.{n}" for n in ("groups.claim", "groups.prefix", "groups.expression")),
+        *(f"claimMappings.{n}" for n in ("uid.claim", "uid.expression", "extra[].key", "extra[].valueExpression")),
+        *(f"claimValidationRules[].{n}" for n in ("claim", "requiredValue", "expression", "message")),
+        *(f"userValidationRules[].{n}" for n in ("expression", "message")),
+    )
+}
+_NODES = "Kubelets are restarted, in turns; pods that run stay."
+_COMPONENTS: Mapping[str, Rule] = {
+    f"spec.components.{name}": Rule(LIVE, note, compared=False)
+    for name, note in {
+        "etcd.flags": "Members are restarted, one after the other.",
+        "kube-apiserver.flags": "API servers are restarted, one after the other.",
+        "kube-controller-manager.flags": "Controller managers are restarted, one after the other.",
+        "kube-scheduler.flags": "Schedulers are restarted, one after the other.",
+        "kubelet.flags": _NODES,
+        "kubelet.config": _NODES,
+        "kube-proxy.flags": "kube-proxy is restarted on every node, in turns; connections stay.",
+    }.items()
+}
+_MAX_PODS = Rule(LIVE, f"{_NODES} Where more run than the new number, none is ended; no new ones come.", compared=False)
 _LOCKED: Mapping[str, Rule] = {
     "lock.kubernetes": Rule(LIVE, "It is the definition's.", compared=False),
     "lock.driver": Rule(NEVER, "As `spec.network.driver`.", compared=False),
@@ -189,6 +220,8 @@ _LOCKED: Mapping[str, Rule] = {
         on={"aws": LIVE, "gce": LIVE},
         judge=_where_any_changes(NEVER),
     ),
+    "lock.founders": Rule(NEVER, "They founded etcd, and share the network's addresses among themselves."),
+    "lock.previous": Rule(LIVE, "What `anywhere rollback` goes back to.", compared=False),
     "lock.secrets.store": Rule(NEVER, _KEYS),
     "lock.secrets.targets[].authorities[]": Rule(NEVER, _KEYS),
     "lock.secrets.targets[].documents": Rule(
@@ -218,17 +251,20 @@ CHANGES: Mapping[str, Rule] = {
     ),
     "spec.kubernetes.version": Rule(
         LIVE,
-        "After `images lock`: containers are replaced, machines stay. No step back, and no minor version is skipped.",
+        "After `images lock`: containers are replaced, machines stay. No minor version is skipped; `anywhere rollback`"
+        " takes a patch back.",
+        warning="`anywhere rollback` takes a patch back; a minor version takes a snapshot of etcd",
     ),
-    "spec.etcd.count": Rule(NEVER, _MEMBERS),
+    "spec.etcd.count": Rule(LIVE, _MEMBERS, judge=_where_etcd_stays),
     "spec.etcd.size": _SIZE,
     "spec.etcd.arch": _ARCH,
-    "spec.masters.count": Rule(
-        LIVE, f"Never where etcd is on the masters: {_MEMBERS.lower()}", judge=_where_etcd_is_on_masters
-    ),
+    "spec.etcd.snapshots.every": Rule(LIVE),
+    "spec.etcd.snapshots.keep": Rule(LIVE, "Fewer: the oldest are removed after the next snapshot."),
+    "spec.masters.count": Rule(LIVE, "One master after the other joins, or leaves. With etcd on them, as its count."),
     "spec.masters.size": _SIZE,
-    "spec.masters.schedulable": Rule(NEW, "A running node keeps its taint; change it with kubectl.", keeps=_REGISTERED),
+    "spec.masters.schedulable": Rule(LIVE, _SETTINGS),
     "spec.masters.arch": _ARCH,
+    "spec.masters.max_pods": _MAX_PODS,
     "spec.workers[].name": Rule(
         REPLACES, "Another name is another pool: the old one is drained and removed.", compared=False
     ),
@@ -244,9 +280,10 @@ CHANGES: Mapping[str, Rule] = {
         on={"local": _where_disk_shrinks},
         warning="the workers of the pool are stopped and started again",
     ),
-    "spec.workers[].labels": Rule(NEW, "Label running nodes with kubectl.", keeps=_REGISTERED),
-    "spec.workers[].taints": Rule(NEW, "Taint running nodes with kubectl.", keeps=_REGISTERED),
+    "spec.workers[].labels": Rule(LIVE, _SETTINGS),
+    "spec.workers[].taints": Rule(LIVE, _SETTINGS),
     "spec.workers[].arch": Rule(NEW, "After `images lock`, which adds images of the architecture."),
+    "spec.workers[].max_pods": _MAX_PODS,
     "spec.workers[].spot": Rule(NEW, "Local machines are never spot machines.", on={"local": LIVE}),
     "spec.workers[].min": Rule(LIVE, "Local pools do not scale."),
     "spec.workers[].max": Rule(LIVE, "Local pools do not scale."),
@@ -261,6 +298,8 @@ CHANGES: Mapping[str, Rule] = {
         judge=_where_driver_is_flannel,
         warning="connections between machines break until every router has it, for about a minute",
     ),
+    "spec.rollout.wave": Rule(LIVE, "It holds for the next change."),
+    "spec.rollout.drain": Rule(LIVE, "It holds for the next change."),
     "spec.registry.mirror": Rule(LIVE, "Machines pull from it what they lack; containers that run stay."),
     "spec.registry.ca": Rule(LIVE, "It holds from the next pull on.", compared=False),
     "spec.registry.login": Rule(LIVE, "It holds from the next pull on, as does another password."),
@@ -274,6 +313,8 @@ CHANGES: Mapping[str, Rule] = {
         keeps="what is no longer in the list stays in the cluster until you delete it",
     ),
     "spec.access.api_names": Rule(LIVE, "The API server gets a new certificate and is restarted."),
+    **_ISSUERS,
+    **_COMPONENTS,
     "spec.access.ssh_keys": Rule(
         NEW,
         "Also where a key is removed. The way in, such as AWS's endpoint for ssh, is live; on GCE the keys are OS"

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 from itertools import combinations
 
+from generator.schema import kept_flags
+from generator.schema.kept_flags import Kept
 from generator.schema.models import Network, Spec
 from generator.source import Keys
 from generator.topology import BLOCK, taint_key
@@ -35,6 +37,7 @@ def findings(spec: Spec, taken: Mapping[str, str]) -> Iterator[Finding]:
     yield from _pools(spec)
     yield from _ranges(spec.network, {**TAKEN, **taken})
     yield from _room(spec)
+    yield from _components(spec)
     if spec.proxy and not (spec.proxy.http or spec.proxy.https):
         at: Keys = ("spec", "proxy")
         yield Finding((at,), "names no proxy", "such as https: http://proxy.example.com:3128, or remove it")
@@ -99,6 +102,25 @@ def _ranges(network: Network, taken: Mapping[str, str]) -> Iterator[Finding]:
     if not 12 <= network.services.prefixlen <= 24:
         message = f"a services range is /12 to /24, not /{network.services.prefixlen}"
         yield Finding(((*at, "services"),), message, "such as 10.96.0.0/16")
+
+
+def _components(spec: Spec) -> Iterator[Finding]:
+    components = spec.components
+    for name, component in components.by_name().items():
+        for flag in component.flags:
+            if kept := kept_flags.of_flag(name, flag):
+                yield _kept(("spec", "components", name, "flags", flag), kept)
+    for field in components.kubelet.config:
+        if kept := kept_flags.of_kubelet_field(field):
+            yield _kept(("spec", "components", "kubelet", "config", field), kept)
+    at: Keys = ("spec", "components", "kube-apiserver", "flags", "enable-admission-plugins")
+    if "AlwaysPullImages" in components.apiserver.flags.get(str(at[-1]), "").split(",") and not spec.registry:
+        message = "AlwaysPullImages would end the add-ons, whose images are in no registry"
+        yield Finding((at, ("spec", "registry")), message, "name spec.registry, or leave the plugin out")
+
+
+def _kept(at: Keys, kept: Kept) -> Finding:
+    return Finding((at,), f"{at[-1]} {kept.reason}: it stays as anywhere has it", kept.instead or "remove it")
 
 
 def _room(spec: Spec) -> Iterator[Finding]:

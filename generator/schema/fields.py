@@ -14,7 +14,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Wi
 
 from generator import recipients
 from generator.decode import nearest, wrong
-from generator.definition import ADDONS, ARCHITECTURES, DRIVERS, MINORS, SIZES, VERSION
+from generator.definition import ADDONS, ARCHITECTURES, DRIVERS, NEWEST, SIZES, VERSION
+from generator.kubernetes_version import is_older, skipped_minors
 from generator.source import shown
 
 T = TypeVar("T")
@@ -37,7 +38,7 @@ _NODE_PREFIXES = ("kubelet.kubernetes.io", "node.kubernetes.io")
 _LABEL_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
 _SUBDOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
 _PROXY = re.compile(r"https?://([A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
-_VERSION = re.compile(r"v(\d{1,3}\.\d{1,3})\.\d{1,3}")
+_VERSION = re.compile(r"v\d{1,3}\.\d{1,3}\.\d{1,3}")
 _LINE_BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # and other controls, which no line of text has
 _REGISTRY = re.compile(
     r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?(:[0-9]{1,5})?(/[a-z0-9]+([._-]+[a-z0-9]+)*){0,16}",
@@ -129,27 +130,34 @@ def network(value: object) -> IPv4Network:
 
 
 def version(value: object) -> str:
-    """`v1.35.4`: a supported minor version, with its patch."""
+    """`v1.37.2`: a whole version, of whatever minor version it is."""
     if isinstance(value, int | float):
         raise wrong(
             f"should be a whole version in quotes, not the number {shown(value)}", f'write "{_complete(str(value))}"'
         )
     if not isinstance(value, str):
         raise wrong(f"should be a version, not {shown(value)}", f"such as {VERSION}")
-    match = _VERSION.fullmatch(value)
-    if not match:
+    if not _VERSION.fullmatch(value):
         raise wrong(f"{shown(value)} is not a Kubernetes version", f"did you mean {_complete(value)}?")
-    if match[1] not in MINORS:
-        raise wrong(f"Kubernetes {value} is not supported", f"there is: {', '.join(f'v{m}' for m in MINORS)}")
     return value
 
 
+def supported(value: str) -> str:
+    """A version of a minor version that is supported."""
+    minor, oldest = value.removeprefix("v").rpartition(".")[0], next(iter(NEWEST.values()))
+    if minor in NEWEST:
+        return value
+    if not is_older(value, oldest):
+        raise wrong(f"Kubernetes {value} is not supported", f"there is: {', '.join(f'v{each}' for each in NEWEST)}")
+    follows = not skipped_minors(value, oldest)
+    first = f"; a cluster that runs {minor} takes {oldest} first" if follows else ""
+    raise wrong(f"Kubernetes {minor} has ended", f"use {VERSION}{first}")
+
+
 def _complete(value: str) -> str:
-    """The version that was likely meant: `1.35` -> the default patch of 1.35."""
+    """The version that was likely meant: `1.36` -> the newest patch of 1.36."""
     bare = value.strip().lower().removeprefix("v")
-    if _VERSION.fullmatch(f"v{bare}"):
-        return f"v{bare}"
-    return f"v{bare}.0" if bare in MINORS and not VERSION.startswith(f"v{bare}.") else VERSION
+    return f"v{bare}" if _VERSION.fullmatch(f"v{bare}") else NEWEST.get(bare, VERSION)
 
 
 def registry(value: str) -> str:
@@ -301,15 +309,19 @@ Accel = one_of(("auto", "kvm", "tcg"), "an accelerator")
 SizeName = one_of(tuple(SIZES), "a size")
 Addon = one_of(ADDONS, "an add-on", later=("metrics", "storage", "dashboard", "ingress"))
 Arch = one_of(ARCHITECTURES, "an architecture")
-Version = Annotated[
+AnyVersion = Annotated[
     str, BeforeValidator(version), WithJsonSchema({"type": "string", "pattern": f"^{_VERSION.pattern}$"})
 ]
+Version = Annotated[AnyVersion, AfterValidator(supported)]
 Range = Annotated[
     IPv4Network,
     BeforeValidator(network),
     PlainSerializer(str),
     WithJsonSchema({"type": "string", "pattern": r"^[0-9.]{7,15}/[0-9]{1,2}$"}),
 ]
+Percent = form(r"[1-9][0-9]?%|100%", "10%")
+Duration = form(r"[1-9][0-9]{0,5}[smh]", "90s, 5m or 6h")
+Interval = form(r"[1-9][0-9]m|[1-9][0-9]{0,2}h", "30m or 6h")
 Registry = Annotated[str, AfterValidator(registry)]
 ApiName = Annotated[str, AfterValidator(api_name)]
 ProxyUrl = Annotated[str, AfterValidator(proxy_url)]
@@ -350,3 +362,10 @@ KmsKey = form(
     r"projects/[^/\s]+/locations/[^/\s]+/keyRings/[^/\s]+/cryptoKeys/[^/\s]+",
     "projects/my-project/locations/europe-west1/keyRings/my-ring/cryptoKeys/my-key",
 )
+
+_UNITS = {"s": 1, "m": 60, "h": 3600}
+
+
+def seconds(duration: str) -> int:
+    """`5m` -> 300."""
+    return int(duration[:-1]) * _UNITS[duration[-1]]

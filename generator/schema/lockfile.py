@@ -49,14 +49,21 @@ class SecretsEntry(Strict):
     targets: dict[Text, PublicSecretsEntry]
 
 
+class PreviousEntry(Strict):
+    kubernetes: fields.Version
+    images: dict[fields.Arch, dict[str, ImageEntry]]
+
+
 class LockFile(Strict):
     apiVersion: Literal["anywhere/v1"]  # noqa: N815 (the key in the file)
     kind: Literal["Lock"]
-    kubernetes: fields.Version
+    kubernetes: fields.AnyVersion  # a cluster that has one which has ended must still be read, to be upgraded
     driver: fields.Driver
     images: dict[fields.Arch, dict[str, ImageEntry]]
     packages: dict[fields.Arch, PackagesEntry] = {}
     base: BaseEntry | None = None
     blocks: Annotated[dict[fields.PoolName, Annotated[int, Field(ge=0)]], AfterValidator(_apart)]
+    founders: list[Annotated[str, Field(pattern=r"^(etcd|master)[1-9][0-9]?$")]] = []
+    previous: PreviousEntry | None = None
     facts: dict[str, dict[str, Any]] = {}
     secrets: SecretsEntry | None = None

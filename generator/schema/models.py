@@ -8,13 +8,18 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 
 from generator.decode import Strict, wrong
-from generator.definition import ADDONS, ARCHITECTURES, VERSION
+from generator.definition import ADDONS, ARCHITECTURES, MAX_PODS, VERSION
 from generator.schema import fields, targets
+from generator.schema.authentication import Authentication
+from generator.schema.components import Components
 from generator.sections import Sections
 from generator.source import shown
 from generator.topology import POOL_LIMIT
 
 _ARCH: Any = Field(default=ARCHITECTURES[0], description="The architecture of the machines; local ones are amd64.")
+
+# A node has 254 addresses for pods where the driver gives it a range.
+_MAX_PODS: Any = Field(default=MAX_PODS, ge=10, le=250, description="How many pods a node takes at most.")
 
 
 class Proxy(Strict):
@@ -80,6 +85,13 @@ def _members(count: object) -> object:
     return count
 
 
+class Snapshots(Strict):
+    """Copies of what etcd knows, encrypted, beside the documents of the cluster."""
+
+    every: fields.Interval = Field(default="6h", description="How often one is taken; also before each change.")
+    keep: int = Field(default=28, ge=1, le=400, description="How many are kept; older ones are removed.")
+
+
 class Etcd(Strict):
     """Machines of their own for etcd."""
 
@@ -92,6 +104,7 @@ class Etcd(Strict):
     )
     size: fields.SizeName = _size("small")
     arch: fields.Arch = _ARCH
+    snapshots: Snapshots = Snapshots()
 
 
 class Masters(Strict):
@@ -101,6 +114,7 @@ class Masters(Strict):
     size: fields.SizeName = _size("medium")
     schedulable: bool = Field(default=False, description="Whether masters also take ordinary pods.")
     arch: fields.Arch = _ARCH
+    max_pods: int = _MAX_PODS
 
 
 class Pool(Strict):
@@ -123,6 +137,7 @@ class Pool(Strict):
         examples=[["dedicated=gpu:NoSchedule"]],
     )
     arch: fields.Arch = _ARCH
+    max_pods: int = _MAX_PODS
     spot: bool = Field(default=False, description="Use cheaper machines that the cloud may take back.")
     min: int | None = Field(
         default=None, ge=0, le=POOL_LIMIT, description="The fewest machines that autoscaling keeps."
@@ -161,6 +176,17 @@ class Network(Strict):
     )
 
 
+class Rollout(Strict):
+    """How a change reaches the workers that are there."""
+
+    wave: fields.Percent = Field(
+        default="20%", description="The part of all workers that may change at once, after one alone and then 5%."
+    )
+    drain: fields.Duration = Field(
+        default="5m", description="How long a node's pods may take to move where its kubelet changes its minor version."
+    )
+
+
 class Access(Strict):
     ssh_keys: fields.Items[fields.SshKey] = Field(
         default=(), description="OpenSSH public keys that may log in to machines."
@@ -169,6 +195,10 @@ class Access(Strict):
         default=(),
         description="Further names and addresses of the API, for its certificate.",
         examples=[["api.example.com", "203.0.113.10"]],
+    )
+    authentication: Authentication = Field(
+        default=(),
+        description="Identity providers whose tokens the API takes, as `jwt` of AuthenticationConfiguration has them.",
     )
     age_recipients: fields.Items[fields.AgeRecipient] = Field(
         default=(),
@@ -187,12 +217,14 @@ class Spec(Strict):
         fields.Items[NamedPool], BeforeValidator(_pools, json_schema_input_type=Pool | list[NamedPool])
     ] = ()
     network: Network = Network()
+    rollout: Rollout = Rollout()
     registry: Annotated[
         Registry | None, BeforeValidator(_mirror, json_schema_input_type=fields.Registry | Registry | None)
     ] = Field(default=None, examples=["registry.example.com/k8s"])
     proxy: Proxy | None = None
     addons: fields.Items[fields.Addon] = Field(default=ADDONS, description="What is installed in the cluster.")
     access: Access = Access()
+    components: Components = Components()
 
 
 class Providers(Strict):

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from generator.definition import ARCHITECTURES, SIZES
-from generator.schema import json_schema
+from generator.schema import json_schema, kept_flags
 from generator.schema.changes import CHANGES
 from generator.sections import Types
 
@@ -36,7 +36,7 @@ def page(types: Mapping[str, Types]) -> str:
     for path, field, required in fields():
         sections.setdefault(_section(path), []).append(_row(path, field, required))
     tables = (f"\n## {name}\n\n{_HEADER}\n" + "".join(rows) for name, rows in sections.items())
-    return HEAD + "".join(tables) + _lock() + _sizes(types)
+    return HEAD + "".join(tables) + _kept() + _lock() + _sizes(types)
 
 
 def fields() -> Iterator[tuple[str, Block, bool]]:
@@ -71,8 +71,12 @@ def _inner(field: Block) -> tuple[str, bool] | None:
 
 
 def _section(path: str) -> str:
+    """What is in a list has a section of its own."""
+    inside, several, _ = path.partition("[]")
+    if several:
+        return inside
     parts = path.split(".")
-    return ".".join(parts[:2]).removesuffix("[]") if len(parts) > 2 else parts[0] if parts[0] != "spec" else path
+    return ".".join(parts[:2]) if len(parts) > 2 else parts[0] if parts[0] != "spec" else path
 
 
 def _row(path: str, field: Block, required: bool) -> str:
@@ -96,6 +100,23 @@ def _lock() -> str:
     return f"\n## The lock\n\n{about}\n| Field | A change |\n|---|---|\n{''.join(rows)}"
 
 
+def _kept() -> str:
+    """The flags that no definition gives."""
+    about = (
+        "`spec.components` may set any flag but these; a `*` stands for any text. A flag that the component does not\n"
+        "know ends it, and the component is put back as it was.\n"
+    )
+    rows = (
+        _line(
+            component,
+            ", ".join(f"`{name}`" for name in kept.names),
+            f"{kept.reason}; {kept.instead}".removesuffix("; "),
+        )
+        for component, kept in kept_flags.listed()
+    )
+    return f"\n## Flags that stay as they are\n\n{about}\n| Component | Flags | Why |\n|---|---|---|\n{''.join(rows)}"
+
+
 def _default(value: Any) -> str:
     return "" if value in (None, [], {}) else f"`{value if isinstance(value, str) else json.dumps(value)}`"
 
@@ -107,6 +128,8 @@ def _type(field: Block) -> str:
         return " or ".join(dict.fromkeys(_type(choice) for choice in choices))
     if words := field.get("enum"):
         return ", ".join(f"`{word}`" for word in words)
+    if "const" in field:
+        return f"`{field['const']}`"
     match field.get("type"):
         case "array":
             return f"list of {_type(field['items'])}"

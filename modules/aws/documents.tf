@@ -125,6 +125,28 @@ resource "aws_s3_bucket_lifecycle_configuration" "bucket" {
     }
   }
 
+  # Those that machines have removed, since there are enough later ones.
+  dynamic "rule" {
+    for_each = each.key == "documents" ? ["snapshots"] : []
+
+    content {
+      id     = rule.value
+      status = "Enabled"
+
+      filter {
+        prefix = "etcd/snapshots/"
+      }
+
+      noncurrent_version_expiration {
+        noncurrent_days = 7
+      }
+
+      expiration {
+        expired_object_delete_marker = true
+      }
+    }
+  }
+
   depends_on = [aws_s3_bucket_versioning.bucket]
 }
 

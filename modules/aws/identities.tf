@@ -1,6 +1,7 @@
 # What a machine may do follows from its role: whom it may talk with (security groups), what it may read (IAM).
 locals {
-  roles = toset(concat(values(var.machines)[*].role, [for pool in var.pools : "worker"]))
+  roles      = toset(concat(values(var.machines)[*].role, [for pool in var.pools : "worker"]))
+  etcd_roles = toset([for machine in var.machines : machine.role if machine.etcd])
 
   # No NAT, and no other way out that would be ours.
   closed = local.own_vpc && var.settings.nat == "none"
@@ -167,6 +168,53 @@ resource "aws_iam_role_policy" "documents" {
   })
 }
 
+# Machines with etcd also keep what is theirs, beside the documents. What they remove or replace is an old version of it
+# then; only snapshots, and nobody removes old versions but the bucket's own rules.
+resource "aws_iam_role_policy" "store" {
+  for_each = local.etcd_roles
+
+  name = "store"
+  role = aws_iam_role.role[each.key].id
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      {
+        Sid       = "Names"
+        Effect    = "Allow"
+        Action    = "s3:ListBucket"
+        Resource  = aws_s3_bucket.bucket["documents"].arn
+        Condition = { StringEquals = { "s3:prefix" = ["etcd/", "etcd/snapshots/"] } }
+      },
+      {
+        Sid      = "Read"
+        Effect   = "Allow"
+        Action   = "s3:GetObject"
+        Resource = "${aws_s3_bucket.bucket["documents"].arn}/etcd/*"
+      },
+      {
+        Sid       = "WriteOnce"
+        Effect    = "Allow"
+        Action    = "s3:PutObject"
+        Resource  = "${aws_s3_bucket.bucket["documents"].arn}/etcd/*"
+        Condition = { Null = { "s3:if-none-match" = "false" } }
+      },
+      {
+        Sid      = "Snapshots"
+        Effect   = "Allow"
+        Action   = ["s3:PutObject", "s3:DeleteObject"]
+        Resource = "${aws_s3_bucket.bucket["documents"].arn}/etcd/snapshots/*"
+      },
+      {
+        Sid       = "Encrypt"
+        Effect    = "Allow"
+        Action    = "kms:GenerateDataKey"
+        Resource  = aws_kms_key.cluster.arn
+        Condition = { StringEquals = { "kms:ViaService" = "s3.${var.settings.region}.${data.aws_partition.current.dns_suffix}" } }
+      },
+    ]
+  })
+}
+
 resource "aws_iam_instance_profile" "role" {
   for_each = aws_iam_role.role
 
@@ -174,5 +222,5 @@ resource "aws_iam_instance_profile" "role" {
   role = each.value.name
 
   # A machine that starts with a profile may read at once.
-  depends_on = [aws_iam_role_policy.documents]
+  depends_on = [aws_iam_role_policy.documents, aws_iam_role_policy.store]
 }

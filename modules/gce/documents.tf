@@ -39,6 +39,18 @@ resource "google_storage_bucket" "documents" {
     }
   }
 
+  # Those that machines have removed, since there are enough later ones.
+  lifecycle_rule {
+    condition {
+      days_since_noncurrent_time = 7
+      matches_prefix             = ["etcd/snapshots/"]
+    }
+
+    action {
+      type = "Delete"
+    }
+  }
+
   lifecycle_rule {
     condition {
       age = 7

@@ -213,3 +213,33 @@ resource "google_secret_manager_secret_iam_member" "documents" {
   role      = "roles/secretmanager.secretAccessor"
   member    = google_service_account.role[each.value.role].member
 }
+
+# Machines with etcd also keep what is theirs, beside the documents: they write once, and replace and remove snapshots.
+# Rights on a managed folder, unlike conditions, hold for listing it too. What is removed is an old version then, which
+# they cannot remove.
+locals {
+  keeping = merge([
+    for role in local.etcd_roles : {
+      "${role}-read"      = { role = role, folder = "etcd", right = "roles/storage.objectViewer" }
+      "${role}-write"     = { role = role, folder = "etcd", right = "roles/storage.objectCreator" }
+      "${role}-snapshots" = { role = role, folder = "snapshots", right = "roles/storage.objectUser" }
+    }
+  ]...)
+}
+
+resource "google_storage_managed_folder" "store" {
+  for_each = { etcd = "etcd/", snapshots = "etcd/snapshots/" }
+
+  bucket        = google_storage_bucket.documents.name
+  name          = each.value
+  force_destroy = true # as its bucket
+}
+
+resource "google_storage_managed_folder_iam_member" "store" {
+  for_each = local.keeping
+
+  bucket         = google_storage_bucket.documents.name
+  managed_folder = google_storage_managed_folder.store[each.value.folder].name
+  role           = each.value.right
+  member         = google_service_account.role[each.value.role].member
+}

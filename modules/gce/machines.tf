@@ -121,6 +121,7 @@ resource "google_compute_instance" "machine" {
     google_secret_manager_secret_version.document,
     google_storage_bucket_iam_member.documents,
     google_secret_manager_secret_iam_member.documents,
+    google_storage_managed_folder_iam_member.store,
     google_compute_router_nat.nat,
     google_compute_firewall.https_out,
     google_compute_firewall.traffic,

@@ -54,5 +54,6 @@ func main() {
 		}
 		return
 	}
+	startLazily()
 	os.Exit(cli.Run(role()))
 }

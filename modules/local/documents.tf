@@ -18,3 +18,8 @@ resource "anywhere_document" "secret" {
   content_wo      = lookup(var.secrets, each.key, null)
   content_version = each.value.version
 }
+
+# What machines with etcd keep.
+resource "anywhere_store" "etcd" {
+  roles = toset([for machine in var.machines : machine.role if machine.etcd])
+}

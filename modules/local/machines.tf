@@ -25,10 +25,10 @@ resource "anywhere_machine" "machine" {
   egress     = var.settings.egress
   accel      = var.settings.accel
   disks      = each.value.etcd ? [anywhere_disk.etcd[each.key].id] : []
-  forwards   = each.value.api ? { api = 6443 } : {}
+  forwards   = each.value.api ? { api = 6444 } : {} # see modules/node/agent/front.py
 
   # A machine finds its documents from its first boot on.
-  depends_on = [anywhere_document.release, anywhere_document.secret]
+  depends_on = [anywhere_document.release, anywhere_document.secret, anywhere_store.etcd]
 
   lifecycle {
     # These are what a machine starts as. Running machines converge to a new release; they are not made anew for it.

@@ -9,7 +9,7 @@ from generator.definition import Definition
 from generator.lock import Lock
 from generator.progress import Progress
 from generator.topology import Topology
-from providers import Addresses, Check, Observed
+from providers import Addresses, Check, Observed, Stored
 from providers.aws import section
 from providers.aws.machines import Consoles
 from providers.aws.session import Session
@@ -24,6 +24,7 @@ class Aws(Cloud):
     addresses = Addresses(
         machine="aws_instance.machine",
         etcd_disk="aws_ebs_volume.etcd",
+        document="aws_s3_object.document",
         upload="aws_s3_object.archive",
         secret="aws_secretsmanager_secret_version.document",
     )
@@ -78,6 +79,11 @@ class Aws(Cloud):
         from providers.aws import leftovers
 
         return leftovers.foundation(self._session(definition), definition.name)
+
+    def stored(self, definition: Definition, lock: Lock) -> Stored:
+        from providers.aws import stored
+
+        return stored.Stored(self._session(definition), definition.name, str(lock.facts["aws"]["account"]))
 
     def delete_created_by_cluster(self, definition: Definition, progress: Progress) -> None:
         from providers.aws import owned, pools

@@ -9,7 +9,7 @@ from generator.definition import Definition
 from generator.lock import Lock
 from generator.progress import Progress
 from generator.topology import Topology
-from providers import Addresses, Check, Observed
+from providers import Addresses, Check, Observed, Stored
 from providers.cloud import Cloud
 from providers.gce import disks, section
 from providers.gce.machines import Consoles
@@ -24,6 +24,7 @@ class Gce(Cloud):
     addresses = Addresses(
         machine="google_compute_instance.machine",
         etcd_disk="google_compute_disk.etcd",
+        document="google_storage_bucket_object.document",
         upload="google_storage_bucket_object.archive",
         secret="google_secret_manager_secret_version.document",
     )
@@ -79,6 +80,11 @@ class Gce(Cloud):
         from providers.gce import leftovers
 
         return leftovers.foundation(self._session(definition), definition.name)
+
+    def stored(self, definition: Definition, lock: Lock) -> Stored:
+        from providers.gce import stored
+
+        return stored.Stored(self._session(definition), definition.name, str(lock.facts["gce"]["project_number"]))
 
     def delete_created_by_cluster(self, definition: Definition, progress: Progress) -> None:
         from providers.gce import owned

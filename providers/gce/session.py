@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
 from threading import Lock as Mutex
 from typing import Any
 
@@ -15,6 +16,7 @@ PERSON = "https://openidconnect.googleapis.com/v1/userinfo"
 WHO = "see whose credentials these are"
 SECONDS = 20.0  # that one answer may take
 TRIES_SECONDS = 20.0  # in which a request is tried again that met a passing fault
+CHUNK = 1 << 20  # bytes of a download at a time
 FIRST_WAIT = 0.5  # seconds between the first two tries
 
 
@@ -82,6 +84,19 @@ class Session:
             return found
 
         return self._asking(purpose, ask)
+
+    def download(self, purpose: str, url: str, path: Path) -> None:
+        """Have what is at `url` in a file."""
+
+        def ask() -> None:
+            with self._session().get(self._address(url), stream=True, timeout=SECONDS) as response:
+                if response.status_code >= 400:
+                    raise refusal.answered(response.status_code, _json(response), purpose, self.project)
+                with path.open("wb") as file:
+                    for chunk in response.iter_content(CHUNK):
+                        file.write(chunk)
+
+        self._asking(purpose, ask)
 
     def who(self) -> str:
         """Whose credentials these are, as far as that can be told; they are tried as well."""

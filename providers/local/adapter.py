@@ -16,7 +16,7 @@ from generator.lock import Base, Lock
 from generator.progress import Progress
 from generator.release import runtimes
 from generator.topology import Topology
-from providers import Addresses, Check, Observed
+from providers import Addresses, Check, Observed, Stored
 from providers.local import host, kind, mirror
 from providers.local import record as records
 from providers.local.home import ClusterFolder, cluster_folder
@@ -58,6 +58,7 @@ class Local:
     addresses = Addresses(
         machine="anywhere_machine.machine",
         etcd_disk="anywhere_disk.etcd",
+        document="anywhere_document.release",
         secret="anywhere_document.secret",
     )
     poll = 1.0
@@ -149,6 +150,11 @@ class Local:
         disks = (path.stem for path in sorted(cluster.disks.glob("*.json")))
         return (*(f"machine {folder.name}" for folder in made), *(f"disk {name}" for name in disks))
 
+    def stored(self, definition: Definition, lock: Lock) -> Stored:
+        from providers.local import stored
+
+        return stored.Stored(cluster_folder(definition.name))
+
     def delete_created_by_cluster(self, definition: Definition, progress: Progress) -> None:
         """A cluster of local machines has nothing made outside of them, but removing containers needs root."""
         records_there = (records.read(folder) for folder in cluster_folder(definition.name).machines.glob("*"))
@@ -188,7 +194,7 @@ def _left(cluster: ClusterFolder) -> Iterator[str]:
         if record and (pid := kind.load(record.kind).pid(folder)):
             yield f"process {pid}: machine {folder.name} runs"
         yield f"folder {folder}: machine {folder.name}"
-    for folder in (cluster.disks, cluster.networks, cluster.documents, cluster.readers):
+    for folder in (cluster.disks, cluster.networks, cluster.documents, cluster.readers, cluster.stored):
         yield from (f"file {path}" for path in sorted(folder.rglob("*")) if path.is_file())
     for name in kind.KINDS:
         yield from kind.load(name).leftovers(cluster)

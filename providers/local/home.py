@@ -45,6 +45,16 @@ class ClusterFolder:
         return self.path / "readers"
 
     @property
+    def stored(self) -> Path:
+        """What machines with etcd keep, by key."""
+        return self.path / "stored"
+
+    @property
+    def keepers(self) -> Path:
+        """Who they are: the roles that may read and write there."""
+        return self.path / "keepers.json"
+
+    @property
     def disks(self) -> Path:
         return self.path / "disks"
 

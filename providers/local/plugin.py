@@ -12,6 +12,7 @@ from providers.local.document import Document
 from providers.local.home import ClusterFolder, cluster_folder
 from providers.local.machine import Machine
 from providers.local.network import Network
+from providers.local.store import Store
 from providers.local.terraform.schema import Attribute, State
 from providers.local.terraform.server import Service, serve
 
@@ -20,6 +21,7 @@ RESOURCES = {
     "anywhere_document": Document,
     "anywhere_machine": Machine,
     "anywhere_network": Network,
+    "anywhere_store": Store,
 }
 SCHEMA = {"cluster": Attribute("string", "The cluster that the resources belong to.", required=True)}
 

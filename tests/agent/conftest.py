@@ -45,6 +45,14 @@ def engine(tmp_path, monkeypatch):
 
 
 @pytest.fixture
+def turns():
+    """The turns of this machine, all of them given."""
+    from free_turns import FreeTurns
+
+    return FreeTurns()
+
+
+@pytest.fixture
 def programs(tmp_path, monkeypatch):
     """A folder first on PATH: `programs.put(name, script)`; each run adds its arguments to `programs.runs()`."""
     folder, log = tmp_path / "programs", tmp_path / "runs"

@@ -18,6 +18,7 @@ class Refused(Exception):
 class Engine(ThreadingMixIn, UnixStreamServer):
     """`containers` is {name: {Id, settings, running, files}}; `done` lists what changed something, in order.
 
+    A container may also have `restarts`, how often the engine started it again after it ended, and the `exit` it had.
     `broken` holds images whose containers do not start; `images` is {reference: id}.
     """
 
@@ -57,9 +58,13 @@ class Engine(ThreadingMixIn, UnixStreamServer):
     def inspect(self, name, _query, _body):
         known = self._one(name)
         container = self.containers[known]
-        config = {"Labels": container["settings"].get("Labels") or {}}
+        settings = container["settings"]
+        config = {"Labels": settings.get("Labels") or {}}
+        config |= {part: settings.get(part) or [] for part in ("Entrypoint", "Cmd")}
         state = {"Running": container["running"], "Pid": 4242 if container["running"] else 0}
-        return {"Id": container["Id"], "Name": f"/{known}", "Config": config, "State": state}
+        state["ExitCode"] = container.get("exit", 0)
+        answer = {"Id": container["Id"], "Name": f"/{known}", "Config": config, "State": state}
+        return answer | {"RestartCount": container.get("restarts", 0)}
 
     def list(self, query, _body):
         return [

@@ -2,15 +2,18 @@
 
 import io
 import json
+import os
 import tarfile
-import time
+from dataclasses import replace
 
 import pytest
-from agent import bundle, containers, health, replacement
+from agent import bundle, containers, health, host
 from agent.docker import Docker
 from agent.host import Host, NodeError
 from agent.network import load
-from releases import release
+from agent.turns import Waiting
+from free_turns import NoTurns
+from releases import release, text
 
 SECRETS = {"server.crt": "certificate\n", "server.key": "very secret\n"}
 HOST = Host("master1", "master", "master", "10.20.1.1", "10.0.2.100", 1500)
@@ -30,16 +33,18 @@ class Plain:
 
 
 @pytest.fixture
-def sick(monkeypatch, tmp_path):
-    """Words of a command that make a container unhealthy."""
+def sick(monkeypatch):
+    """Words of a command that make a container unhealthy; with "ready " before them, it is only not ready."""
     words = set()
-    monkeypatch.setattr(replacement, "RUN", tmp_path / "run")
 
-    def healthy(spec, engine):
-        found = engine.inspect(spec["name"])
-        return bool(found and found["State"]["Running"] and not words & set(spec["command"]))
+    def answers(name, url, engine):
+        found = engine.inspect(name)
+        if not (found and found["State"]["Running"]):
+            return False
+        command = {*found["Config"]["Entrypoint"], *found["Config"]["Cmd"]}
+        return not words & command and not (url.endswith("/ready") and words & {f"ready {word}" for word in command})
 
-    monkeypatch.setattr(health, "healthy", healthy)
+    monkeypatch.setattr(health, "_answers", answers)
     return words
 
 
@@ -71,18 +76,29 @@ def spec(**changes):
         "after": "",
         "stop_seconds": 30,
         "oom_score": -997,
-        "health": "http://127.0.0.1/",
+        "health": "http://127.0.0.1/live",
+        "ready": "http://127.0.0.1/ready",
         "health_seconds": -1,
+        "identity": "0123456789abcdef",
     }
     return base | changes
 
 
-def ensure(**changes):
-    return containers.ensure({"images": {"etcd": {"id": "sha256:one"}}}, spec(**changes), Plain())
+def release_with(image):
+    return {"images": {"etcd": {"id": image}}}
 
 
-def begin(**changes):
-    containers.begin({"images": {"etcd": {"id": "sha256:one"}}}, spec(**changes), Plain())
+@pytest.fixture
+def ensure(turns):
+    def ensure(image="sha256:one", own=turns, **changes):
+        return containers.ensure(release_with(image), spec(**changes), Plain(), own)
+
+    return ensure
+
+
+@pytest.fixture
+def begin(turns):
+    return lambda **changes: containers.begin(release_with("sha256:one"), spec(**changes), Plain(), turns)
 
 
 def settings(data="etcd-pki-1", **changes):
@@ -114,7 +130,7 @@ def test_a_bundle_is_for_root_alone_and_named_by_its_content():
     assert bundle.tar("etcd", SECRETS) == bundle.tar("etcd", SECRETS)
 
 
-def test_the_first_time(engine, sick, secrets):
+def test_the_first_time(engine, sick, secrets, ensure):
     assert ensure() is True
     made = engine.containers["etcd1"]
     data = f"etcd-pki-{bundle.checksum(SECRETS | {'etcd.yaml': 'a: b' + chr(10)})}"
@@ -126,7 +142,7 @@ def test_the_first_time(engine, sick, secrets):
     assert "very secret" not in json.dumps([c["settings"] for c in engine.containers.values()])
 
 
-def test_one_that_needs_a_file_starts_once_it_is_there(engine, sick, secrets, tmp_path):
+def test_one_that_needs_a_file_starts_once_it_is_there(engine, sick, secrets, tmp_path, ensure, begin):
     """kube-proxy takes its node's certificate, which kubelet asks for: before that it would only end, over and over."""
     after = tmp_path / "kubelet-client-current.pem"
     begin(after=str(after))
@@ -140,14 +156,14 @@ def test_one_that_needs_a_file_starts_once_it_is_there(engine, sick, secrets, tm
     assert ensure(after=str(after)) is False  # it runs, and keeps running
 
 
-def test_the_second_time_changes_nothing(engine, sick, secrets):
+def test_the_second_time_changes_nothing(engine, sick, secrets, ensure):
     ensure()
     engine.done.clear()
     assert ensure() is False
     assert engine.done == []
 
 
-def test_one_that_stopped_is_started_not_made_anew(engine, sick, secrets):
+def test_one_that_stopped_is_started_not_made_anew(engine, sick, secrets, ensure):
     ensure()
     before = engine.containers["etcd1"]["Id"]
     engine.containers["etcd1"]["running"] = False
@@ -157,7 +173,7 @@ def test_one_that_stopped_is_started_not_made_anew(engine, sick, secrets):
     assert engine.containers["etcd1"]["Id"] == before
 
 
-def test_other_secrets_make_another_container_and_the_old_ones_go(engine, sick, secrets):
+def test_other_secrets_make_another_container_and_the_old_ones_go(engine, sick, secrets, ensure):
     ensure()
     before = engine.names(), engine.containers["etcd1"]["Id"]
     secrets["server.key"] = "rotated\n"
@@ -168,7 +184,7 @@ def test_other_secrets_make_another_container_and_the_old_ones_go(engine, sick, 
     assert verbs.index(("stop", "etcd1")) < verbs.index(("rename", "etcd1"))
 
 
-def test_the_old_one_comes_back_where_the_new_is_not_healthy(engine, sick, secrets):
+def test_the_old_one_comes_back_where_the_new_is_not_healthy(engine, sick, secrets, ensure):
     ensure()
     before = dict(engine.containers)
     sick.add("--broken")
@@ -183,49 +199,22 @@ def test_the_old_one_comes_back_where_the_new_is_not_healthy(engine, sick, secre
     assert engine.done == []
 
 
-def test_what_was_put_back_is_left_alone_for_a_while(engine, sick, secrets, monkeypatch):
-    ensure()
-    sick.add("--broken")
-    with pytest.raises(NodeError, match="the previous container is back"):
-        ensure(command=["etcd", "--broken"])
-    engine.done.clear()
-    with pytest.raises(NodeError, match="next attempt in 30 minutes"):
-        ensure(command=["etcd", "--broken"])
-    assert engine.done == []
-    monkeypatch.setattr(replacement, "REFUSED_SECONDS", 0)
-    with pytest.raises(NodeError, match="the previous container is back"):
-        ensure(command=["etcd", "--broken"])
-    assert ensure(command=["etcd", "--other"]) is True
-
-
-@pytest.mark.parametrize("days", [-30, 30])
-def test_a_clock_that_is_changed_neither_shortens_nor_lengthens_that(engine, sick, secrets, monkeypatch, days):
-    ensure()
-    sick.add("--broken")
-    with pytest.raises(NodeError, match="the previous container is back"):
-        ensure(command=["etcd", "--broken"])
-    clock = time.time() + days * 86400
-    monkeypatch.setattr(time, "time", lambda: clock)
-    with pytest.raises(NodeError, match="next attempt in 30 minutes"):
-        ensure(command=["etcd", "--broken"])
-
-
-def test_the_old_one_comes_back_where_the_new_does_not_start(engine, sick, secrets):
+def test_the_old_one_comes_back_where_the_new_does_not_start(engine, sick, secrets, ensure):
     ensure()
     engine.broken.add("sha256:two")
     with pytest.raises(NodeError, match="no such file"):
-        containers.ensure({"images": {"etcd": {"id": "sha256:two"}}}, spec(), Plain())
+        ensure(image="sha256:two")
     assert engine.containers["etcd1"]["settings"]["Image"] == "sha256:one"
     assert engine.containers["etcd1"]["running"]
 
 
-def test_a_first_one_that_is_not_healthy_says_what_it_said(engine, sick, secrets):
+def test_a_first_one_that_is_not_healthy_says_what_it_said(engine, sick, secrets, ensure):
     sick.add("--name=etcd1")
     with pytest.raises(NodeError, match="the last words of etcd1"):
         ensure()
 
 
-def test_one_that_begins_is_not_waited_for(engine, sick, secrets):
+def test_one_that_begins_is_not_waited_for(engine, sick, secrets, ensure, begin):
     sick.add("etcd")
     begin()
     assert engine.containers["etcd1"]["running"]
@@ -238,7 +227,7 @@ def test_one_that_begins_is_not_waited_for(engine, sick, secrets):
     assert ensure() is False
 
 
-def test_one_that_begins_leaves_the_one_before_it_alone(engine, sick, secrets):
+def test_one_that_begins_leaves_the_one_before_it_alone(engine, sick, secrets, ensure, begin):
     ensure()
     before = engine.containers["etcd1"]["Id"]
     begin(command=["etcd", "--other"])
@@ -246,7 +235,7 @@ def test_one_that_begins_leaves_the_one_before_it_alone(engine, sick, secrets):
 
 
 @pytest.mark.parametrize("healthy", [True, False])
-def test_a_replacement_that_was_cut_short_is_done_again(engine, sick, secrets, healthy):
+def test_a_replacement_that_was_cut_short_is_done_again(engine, sick, secrets, healthy, ensure):
     """The machine lost power while the new container was not known to be healthy."""
     ensure()
     first = engine.containers["etcd1"]["Id"]
@@ -256,7 +245,7 @@ def test_a_replacement_that_was_cut_short_is_done_again(engine, sick, secrets, h
         raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(health, "wait", power_off)
+        patch.setattr(health, "wait_serving", power_off)
         with pytest.raises(KeyboardInterrupt):
             ensure(command=["etcd", "--broken"])
     assert {"etcd1", "etcd1-previous"} <= engine.names()
@@ -272,13 +261,13 @@ def test_a_replacement_that_was_cut_short_is_done_again(engine, sick, secrets, h
     assert engine.containers["etcd1"]["running"]
 
 
-def test_a_component_without_files_needs_no_bundle(engine, sick):
+def test_a_component_without_files_needs_no_bundle(engine, sick, ensure):
     assert ensure(secrets="", files={}) is True
     assert engine.names() == {"etcd1"}
     assert engine.containers["etcd1"]["settings"]["HostConfig"]["VolumesFrom"] == []
 
 
-def test_what_is_handed_to_the_machine_is_not_in_the_bundle(engine, sick, secrets):
+def test_what_is_handed_to_the_machine_is_not_in_the_bundle(engine, sick, secrets, ensure):
     ensure(handed={"server.key": "/var/lib/key"})
     assert not any(b"very secret" in container["files"] for container in engine.containers.values())
 
@@ -286,10 +275,12 @@ def test_what_is_handed_to_the_machine_is_not_in_the_bundle(engine, sick, secret
 def test_every_component_of_a_release_is_filled_in(any_release, monkeypatch):
     monkeypatch.setattr("agent.network.weave.run", lambda *_: '[{"addr_info": [{"local": "10.32.0.1"}]}]')
     network = load(any_release, HOST)
-    for role in any_release["roles"].values():
-        for component in role["containers"]:
-            group = any_release["groups"]["worker-general" if "worker-general" in any_release["groups"] else "master"]
-            found = containers.filled(component, HOST, group, network)
+    first = {"INITIAL_CLUSTER": "etcd1=https://etcd1.weave.local:2380", "CLUSTER_STATE": "new"}
+    for group in any_release["groups"]:
+        role = group.partition("-")[0]
+        for component in any_release["roles"].get(role, {"containers": []})["containers"]:
+            me = replace(HOST, role=role, group=group)
+            found = containers.filled(any_release, component, me, network, **first)
             assert "@" not in json.dumps(found)
             made = containers.settings(found, any_release["images"][found["image"]], "data", network)
             assert all(isinstance(word, str) and word for word in made["Entrypoint"] + made["Cmd"])
@@ -298,17 +289,102 @@ def test_every_component_of_a_release_is_filled_in(any_release, monkeypatch):
 
 @pytest.mark.parametrize("text", ['"', "\\", "${x}", "`reboot`", "a\nb", "@TAINTS@"[:3]])
 def test_what_is_filled_in_stays_one_word(text):
-    group = {"labels": {"a": text}, "taints": [text]}
-    found = containers.filled(spec(command=["x", "--node-labels=@LABELS@"]), HOST, group, Plain())
+    found = release("ha")
+    found["groups"]["master"] = {"labels": {"a": text}, "taints": [text], "max_pods": 110}
+    found = containers.filled(found, spec(command=["x", "--node-labels=@LABELS@"]), HOST, Plain())
     assert found["command"] == ["x", f"--node-labels=a={text}"]
 
 
-def test_labels_and_taints_as_the_kubelet_takes_them():
+def test_labels_taints_and_pods_as_the_kubelet_takes_them():
     found = release("ha")
     kubelet = next(c for c in found["roles"]["worker"]["containers"] if c["component"] == "kubelet")
     worker = Host("worker-batch-1", "worker", "worker-batch", "10.20.8.1", "10.0.2.100", 1500)
-    command = containers.filled(kubelet, worker, found["groups"]["worker-batch"], Plain())["command"]
+    command = containers.filled(found, kubelet, worker, Plain())["command"]
     assert "--node-labels=example.com/tier=batch,node.kubernetes.io/pool=batch" in command
     assert "--register-with-taints=dedicated=batch:NoSchedule" in command
+    assert "--max-pods=110" in command
     assert "--hostname-override=worker-batch-1" in command
     assert "--node-ip=10.32.0.1" in command
+
+
+def test_a_description_is_told_from_another_by_all_that_is_the_same_on_every_machine():
+    """It is what a halt is about: what one machine put back, no other tries."""
+    found = release("ha")
+    etcd = found["roles"]["master"]["containers"][0]
+    first = {"INITIAL_CLUSTER": "etcd1=https://etcd1.weave.local:2380", "CLUSTER_STATE": "new"}
+    second = {"INITIAL_CLUSTER": "etcd2=https://etcd2.weave.local:2380", "CLUSTER_STATE": "existing"}
+    other = Host("master2", "master", "master", "10.20.1.42", "10.0.2.100", 1500)
+    same = containers.filled(found, etcd, HOST, Plain(), **first)["identity"]
+    assert containers.filled(found, etcd, other, Plain(), **second)["identity"] == same
+    assert containers.identity_of(found, etcd) == same
+    identities = {same, containers.identity_of(found, etcd | {"command": ["etcd", "--broken"]})}
+    for part, change in (("image_ids", {"etcd": ["sha256:another"]}), ("secrets", {"etcd": "ba9876543210"})):
+        identities.add(containers.identity_of(found | {part: found[part] | change}, etcd))
+    assert len(identities) == 4
+
+
+def test_what_is_done_is_recorded_once_it_is_healthy(engine, sick, secrets, turns, ensure):
+    sick.add("etcd")
+    with pytest.raises(NodeError):
+        ensure()
+    assert "done etcd" not in turns.said
+    sick.clear()
+    ensure()
+    assert turns.said[-1] == "done etcd"
+    assert ensure() is False
+    assert turns.said[-1] == "done etcd" and turns.said.count("done etcd") == 2
+
+
+def test_a_replacement_takes_a_turn_for_this_component_and_nothing_else_does(
+    engine, sick, secrets, turns, ensure, begin
+):
+    begin()
+    ensure()
+    engine.containers["etcd1"]["running"] = False
+    ensure()
+    assert turns.said == ["done etcd", "done etcd"]
+    ensure(command=["etcd", "--other"])
+    assert turns.said[2:] == ["take etcd", "done etcd"]
+    stop = turns.stops[0]
+    assert (stop.component, stop.identity, stop.serving()) == ("etcd", "0123456789abcdef", True)
+    sick.add("ready --other")
+    assert not stop.serving()
+
+
+def test_nothing_is_touched_before_its_turn(engine, sick, secrets, turns, ensure):
+    ensure()
+    before = {name: container for name, container in engine.containers.items() if "-pki-" not in name}
+    engine.done.clear()
+    secrets["server.key"] = "rotated\n"
+    with pytest.raises(Waiting):
+        ensure(own=NoTurns(), command=["etcd", "--other"])
+    assert {name: container for name, container in engine.containers.items() if "-pki-" not in name} == before
+    assert not [step for step in engine.done if "etcd1" in step]
+
+
+def test_one_that_is_alive_and_never_ready_is_put_back(engine, sick, secrets, ensure):
+    """A member of etcd that is alive with no majority would else cost the old one, its way back."""
+    ensure()
+    before = engine.containers["etcd1"]["Id"]
+    sick.add("ready --broken")
+    with pytest.raises(NodeError, match="the previous container is back"):
+        ensure(command=["etcd", "--broken"])
+    assert engine.containers["etcd1"]["Id"] == before
+
+
+def test_the_first_one_needs_only_be_alive(engine, sick, secrets, ensure):
+    """The first member of etcd is no majority, and the others wait for it."""
+    sick.add("ready etcd")
+    assert ensure() is True
+    assert ensure() is False
+
+
+def test_the_identity_is_the_same_on_both_architectures(monkeypatch):
+    whole = json.loads(text("ha"))
+    whole["images"]["arm64"] = json.loads(json.dumps(whole["images"]["amd64"]).replace("sha256:", "sha256:arm"))
+    found = []
+    for arch in ("amd64", "arm64"):
+        monkeypatch.setattr(host, "ARCHITECTURES", {os.uname().machine: arch})
+        one = host.release(json.dumps(whole))
+        found.append([containers.identity_of(one, each) for each in one["roles"]["worker"]["containers"]])
+    assert found[0] == found[1]

@@ -14,6 +14,7 @@ from agent import (
     bundle,
     cluster_dns,
     console,
+    containerd,
     health,
     host,
     images,
@@ -21,15 +22,18 @@ from agent import (
     kubectl,
     leave,
     leftovers,
+    membership,
     network,
     packages,
     resolver,
     service,
     settings,
     storage,
+    turns,
 )
 from agent.docker import Docker
 from agent.host import Host, NodeError
+from free_turns import FreeTurns
 from releases import release, text
 
 from generator.status import stages
@@ -45,10 +49,10 @@ class Network:
     def images(self):
         return ("cni",)
 
-    def up(self):
+    def up(self, turns):
         self.steps.append("network up")
 
-    def settle(self):
+    def settle(self, turns):
         pass
 
     def engine(self, spec):
@@ -89,23 +93,30 @@ def serial(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def machine(tmp_path, monkeypatch, engine, programs, serial):
-    """A master whose system paths are in a folder; `steps` tells what was done beside containers."""
-    steps = []
+def root(tmp_path, monkeypatch):
+    """The folder that system paths are in, and beside it the release."""
+    folder = tmp_path / "root"
+    folder.mkdir()
     for module, name in (
-        (converge, "CA"), (converge, "READY"), (converge, "BOOTED"), (service, "UNITS"),
+        (converge, "CA"), (converge, "READY"), (converge, "BOOTED"), (converge, "WAITING"), (service, "UNITS"),
         (leave, "LEFT"), (leave, "BEGUN"), (host, "CONVERGED"), (leftovers, "RECORD"), (leftovers, "ARCHIVE"),
-        (kubectl, "KEYS"), (addons, "STATE"), (resolver, "PODS"),
+        (kubectl, "KEYS"), (addons, "STATE"), (resolver, "PODS"), (containerd, "EARLIER"),
     ):  # fmt: skip
-        monkeypatch.setattr(module, name, tmp_path / "root" / name.lower())
-    (tmp_path / "root").mkdir()
+        monkeypatch.setattr(module, name, folder / name.lower())
     document = tmp_path / "release.json"
-    document.write_text(text("ha").replace("/var/lib/kubelet/", f"{tmp_path}/root/"))
-    certificate = tmp_path / "root" / "pki" / "kubelet-client-current.pem"
-    certificate.parent.mkdir()
-    certificate.touch()
+    document.write_text(text("ha").replace("/var/lib/kubelet/", f"{folder}/"))
     monkeypatch.setattr(converge.sys, "argv", ["agent", str(document)])
     monkeypatch.setattr(host, "ARCHITECTURES", {os.uname().machine: "amd64"})
+    certificate = folder / "pki" / "kubelet-client-current.pem"
+    certificate.parent.mkdir()
+    certificate.touch()
+    return folder
+
+
+@pytest.fixture
+def prepared(monkeypatch):
+    """A host that is as it is to be, and a member of etcd; `steps` tells what was done there."""
+    steps = []
     for module, name in (
         (host, "take_name"), (settings, "ensure"), (kernel, "ensure"),
         (settings, "resolve_names"), (storage, "ensure"),
@@ -113,19 +124,32 @@ def machine(tmp_path, monkeypatch, engine, programs, serial):
         monkeypatch.setattr(module, name, lambda: None)
     monkeypatch.setattr(packages, "ensure", lambda archive: steps.append(("packages", archive)))
     monkeypatch.setattr(host, "read", lambda release: MASTER)
+    monkeypatch.setattr(turns, "load", lambda release, me, digest: FreeTurns())
+    first = {"INITIAL_CLUSTER": "etcd1=https://etcd1.weave.local:2380", "CLUSTER_STATE": "new"}
+    monkeypatch.setattr(membership, "prepare", lambda release, me, turns: first)
+    monkeypatch.setattr(membership, "has_expired", lambda release, me: False)
+    monkeypatch.setattr(membership, "settle", lambda release, me, turns: None)
+    return steps
+
+
+@pytest.fixture
+def machine(root, prepared, monkeypatch, engine, programs, serial):
+    """A master whose system paths are in a folder; `steps` tells what was done beside containers."""
+    steps = prepared
     monkeypatch.setattr(network, "load", lambda release, me: Network(steps))
     monkeypatch.setattr(images, "ensure", lambda release, names: steps.append(("images", *names)))
     monkeypatch.setattr(health, "healthy", lambda spec, engine: True)
+    monkeypatch.setattr(health, "serves", lambda spec, engine: True)
     monkeypatch.setattr(cluster_dns, "ask", lambda server, name: "ok")
     monkeypatch.setattr(health, "api_ready", lambda ca, seconds: steps.append("api ready"))
     monkeypatch.setattr(
         bundle, "secrets", lambda release, c: {name: f"{c} {name} expires @EXPIRATION@\n" for name in FILES}
     )
-    monkeypatch.setattr(kubectl, "api", lambda: Api(tmp_path / "applied"))
-    wants = tmp_path / "root" / "units" / "multi-user.target.wants"
+    monkeypatch.setattr(kubectl, "api", lambda: Api(root.parent / "applied"))
+    wants = root / "units" / "multi-user.target.wants"
     programs.put("systemctl", f'if [ "$1" = enable ]; then mkdir -p {wants}; touch "{wants}/$3"; fi')
     programs.put("iptables")
-    return SimpleNamespace(steps=steps, engine=engine, serial=serial, programs=programs, root=tmp_path / "root")
+    return SimpleNamespace(steps=steps, engine=engine, serial=serial, programs=programs, root=root)
 
 
 def said(machine):
@@ -139,7 +163,7 @@ def names(machine):
 
 STAGES = [
     "boot", "fetch", "host", "images", "network", "etcd", "kube-apiserver", "kube-controller-manager",
-    "kubelet", "kube-proxy", "kube-scheduler", "addons", "ready",
+    "kube-scheduler", "kubelet", "kube-proxy", "addons", "ready",
 ]  # fmt: skip
 
 
@@ -234,7 +258,7 @@ def test_a_stage_that_fails_is_said(machine, monkeypatch, error):
 
 
 def test_a_fault_of_the_agent_itself_is_said_too(machine, monkeypatch):
-    monkeypatch.setattr(Network, "up", lambda self: 1 // 0)
+    monkeypatch.setattr(Network, "up", lambda self, turns: 1 // 0)
     with pytest.raises(ZeroDivisionError):
         converge.main()
     assert said(machine)[-1].startswith("anywhere: failed stage=network reason=ZeroDivisionError")
@@ -253,7 +277,7 @@ def test_a_component_that_does_not_start_stops_the_rest(machine):
 def test_a_failure_after_ready_is_said_and_so_is_its_end(machine, monkeypatch):
     converge.main()
     with monkeypatch.context() as patch:
-        patch.setattr(Network, "up", lambda self: (_ for _ in ()).throw(NodeError("gone")))
+        patch.setattr(Network, "up", lambda self, turns: (_ for _ in ()).throw(NodeError("gone")))
         converge.main()
     assert "failed stage=network" in said(machine)[-1]
     assert converge.main() == 0
@@ -301,13 +325,20 @@ def refuse(self, objects):
 
 def test_a_masters_services_run_from_this_archive(machine):
     converge.main()
-    for name, program in (("approver", "agent.approver 10.20.0.0/16 10.32.0.0/12"), ("drain", "agent.drain ")):
+    for name, program in (
+        ("approver", "agent.approver 10.20.0.0/16 10.32.0.0/12"),
+        ("snapshot", "agent.snapshot /var/lib/anywhere/release.json"),
+        ("drain", "agent.drain "),
+        ("front", "agent.front /var/lib/anywhere/release.json 10.20.1.1"),
+        ("rollout", "agent.rollout "),
+    ):
         text = (service.UNITS / f"anywhere-{name}.service").read_text()
         assert f"PYTHONPATH={service.HOME}" in text and "@" not in text
         assert program in text
     assert [run for run in machine.programs.runs() if "systemctl" in run] == [
         f"systemctl {words}"
-        for name in ("anywhere-guard.service", "anywhere-approver.service", "anywhere-drain.service")
+        for unit in ("guard", "snapshot", "front", "approver", "drain", "rollout")
+        for name in (f"anywhere-{unit}.service",)
         for words in (f"enable --no-reload {name}", f"restart {name}")
     ] + ["systemctl enable --no-reload anywhere-network.service"]
 

@@ -1,6 +1,5 @@
 """How masters see a worker off: one of them drains its node, deletes it, and takes its addresses back."""
 
-import copy
 import json
 import time
 from types import SimpleNamespace
@@ -8,46 +7,11 @@ from types import SimpleNamespace
 import pytest
 from agent import drain, host, kubectl, network
 from agent.api import ApiError
-from agent.drain import CLAIM, LABEL, NODES, Drainer
+from agent.drain import CLAIM, LABEL, Drainer
 from agent.host import Host, NodeError
+from node_api import Api
 
 NAME = "worker-general-1"
-
-
-class Api:
-    """Nodes by name, with the API server's refusal of a change to what has changed meanwhile."""
-
-    def __init__(self, *nodes):
-        self.nodes = {node["metadata"]["name"]: node for node in nodes}
-
-    def call(self, method, path, body=None, kind=""):
-        name = path.removeprefix(f"{NODES}/")
-        if name not in self.nodes:
-            raise ApiError(f"{method} {path}", 404, "")
-        if method == "DELETE":
-            return self.nodes.pop(name)
-        node = self.nodes[name]
-        if method == "PATCH":
-            version = body["metadata"].get("resourceVersion")
-            if version not in (None, node["metadata"]["resourceVersion"]):
-                raise ApiError(f"{method} {path}", 409, "")
-            node["metadata"]["resourceVersion"] += "1"
-            for part, change in ((p, body.get(p, {})) for p in ("metadata", "spec")):
-                merge(node[part], {key: value for key, value in change.items() if key != "resourceVersion"})
-        return copy.deepcopy(node)
-
-    def seen(self, name=NAME):
-        return copy.deepcopy(self.nodes[name])
-
-
-def merge(into, change):
-    for key, value in change.items():
-        if isinstance(value, dict):
-            merge(into.setdefault(key, {}), value)
-        elif value is None:
-            into.pop(key, None)
-        else:
-            into[key] = value
 
 
 def node(name=NAME, said="boot-1", boot="boot-1", **annotations):
@@ -100,7 +64,7 @@ def test_nobody_else_leaves(master, name):
 
 def test_one_master_of_several_takes_it(master):
     api = Api(node())
-    seen = api.seen()
+    seen = api.seen(NAME)
     takers = [Drainer(master.document, me).consider(api, seen) for me in ("master1", "master2", "master3")]
     assert [taker is not None for taker in takers] == [True, False, False]
     takers[0].join()
@@ -116,10 +80,10 @@ def test_what_another_master_took_is_left_to_it_for_a_while_whatever_its_clock(
         Api(node(**{CLAIM: f"master2 {time.time() + days * 86400:.0f}"})),
         Drainer(master.document, "master1"),
     )
-    assert drainer.consider(api, api.seen()) is None
+    assert drainer.consider(api, api.seen(NAME)) is None
     later = time.monotonic() + seconds
     monkeypatch.setattr(drain.time, "monotonic", lambda: later)
-    thread = drainer.consider(api, api.seen())
+    thread = drainer.consider(api, api.seen(NAME))
     assert (thread is not None) is taken
     if thread:
         thread.join()
@@ -127,11 +91,11 @@ def test_what_another_master_took_is_left_to_it_for_a_while_whatever_its_clock(
 
 def test_a_newer_claim_is_waited_for_anew(master, monkeypatch):
     api, drainer = Api(node(**{CLAIM: "master2 1"})), Drainer(master.document, "master1")
-    drainer.consider(api, api.seen())
+    drainer.consider(api, api.seen(NAME))
     later = time.monotonic() + 1000
     monkeypatch.setattr(drain.time, "monotonic", lambda: later)
     api.nodes[NAME]["metadata"]["annotations"][CLAIM] = "master3 2"
-    assert drainer.consider(api, api.seen()) is None
+    assert drainer.consider(api, api.seen(NAME)) is None
 
 
 def test_what_it_took_itself_before_it_was_started_again_is_done(master):
@@ -196,7 +160,7 @@ def test_the_other_words_of_the_api_are_not_taken_for_gone(master):
 
 def test_a_claim_that_the_api_refuses_for_another_reason_is_an_error(master):
     api = Api(node())
-    seen = api.seen()
+    seen = api.seen(NAME)
 
     def refuse(*_):
         raise ApiError("PATCH", 403, "")

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import json
 import os
 import tarfile
 from pathlib import Path
@@ -18,8 +19,10 @@ ARCHIVE = {"Packages": b"Package: docker.io\n", "install": b"docker.io\nipset\n"
 @pytest.mark.parametrize(("machine", "arch"), [("x86_64", "amd64"), ("aarch64", "arm64")])
 def test_the_release_is_that_of_this_architecture(monkeypatch, machine, arch):
     monkeypatch.setattr(os, "uname", lambda: SimpleNamespace(machine=machine))
-    found = host.release(f'{{"images": {{"{arch}": {{"etcd": 1}}, "other": {{}}}}, "packages": {{"{arch}": "ab"}}}}')
-    assert found == {"images": {"etcd": 1}, "packages": "ab"}
+    images = {"other": {"etcd": {"id": "theirs"}}, arch: {"etcd": {"id": "ours"}}}
+    found = host.release(json.dumps({"images": images, "packages": {"other": "cd", arch: "ab"}}))
+    ids = {"etcd": ["theirs", "ours"]}
+    assert found == {"images": {"etcd": {"id": "ours"}}, "image_ids": ids, "packages": "ab"}
 
 
 def test_a_release_for_other_machines_is_refused(monkeypatch):
@@ -82,7 +85,8 @@ def restarted(machine):
 def test_every_setting_is_put_and_read(tree):
     settings.ensure()
     assert files() == [path.relative_to(settings.ROOT) for path in sorted(settings.ROOT.rglob("*")) if path.is_file()]
-    assert restarted(tree) == ["systemd-modules-load", "systemd-sysctl", "systemd-resolved", "containerd", "docker"]
+    pods, docker = "anywhere-containerd", "docker"
+    assert restarted(tree) == ["systemd-modules-load", "systemd-sysctl", "systemd-resolved", pods, docker]
     assert {"systemctl daemon-reload", "systemd-tmpfiles --create anywhere.conf"} <= set(tree.runs())
 
 
@@ -111,12 +115,12 @@ def test_what_is_not_installed_yet_is_not_restarted(tree):
 
 
 def test_a_setting_that_could_not_be_read_is_tried_again(tree):
-    tree.put("systemctl", 'case "$*" in show*) echo active ;; "restart containerd.service") exit 1 ;; esac')
+    tree.put("systemctl", 'case "$*" in show*) echo active ;; "restart anywhere-containerd.service") exit 1 ;; esac')
     with pytest.raises(NodeError, match="containerd"):
         settings.ensure()
     tree.put("systemctl", '[ "$1" = show ] && echo active; exit 0')
     settings.ensure()
-    assert restarted(tree)[-3:] == ["containerd", "containerd", "docker"]
+    assert restarted(tree)[-3:] == ["anywhere-containerd", "anywhere-containerd", "docker"]
 
 
 @pytest.mark.parametrize("unit", ["systemd-modules-load.service", "systemd-sysctl.service"])

@@ -6,18 +6,25 @@ from types import SimpleNamespace
 from urllib.parse import quote
 
 import pytest
-from agent import images, leftovers, registry
+from agent import containerd, images, leftovers, registry
 from agent.host import NodeError
 from docker_engine import Refused
 
 ID = f"sha256:{'1' * 64}"
+CTR = "ctr --address /run/anywhere/containerd/containerd.sock --namespace k8s.io"
+CONTAINERD_ID = f"sha256:{'c' * 64}"
 REF, POD_REF = "anywhere.local/etcd:v3", "anywhere.local/etcd:v3-111111111111"
 
 
 def release(runtimes, registry=None, ident=ID):
     pod_ref = f"{REF}-{ident[7:19]}"
     image = {"ref": REF, "id": ident, "archive": ident[7:8] * 64, "runtimes": runtimes, "pod_ref": pod_ref}
-    return {"registry": registry, "registry_ca": "", "secrets": {}, "images": {"etcd": image}}
+    return {
+        "registry": registry,
+        "registry_ca": "",
+        "secrets": {},
+        "images": {"etcd": image, "containerd": {"id": CONTAINERD_ID}},
+    }
 
 
 class Store(dict):
@@ -39,6 +46,7 @@ class Store(dict):
 
 CONTAINERD = """
 name() { echo "$1" >>PODS; }
+shift 2  # --address
 case "$3 $4" in
 "images ls") sort -u PODS ;;
 "images import")
@@ -59,6 +67,8 @@ esac
 def machine(tmp_path, engine, programs, monkeypatch):
     """An engine, a containerd with its CRI, and a fetch of archives that are the id of their image."""
     monkeypatch.setattr(images, "RUN", tmp_path / "run")
+    monkeypatch.setattr(containerd, "PROGRAMS", tmp_path / "programs")
+    monkeypatch.setattr(containerd, "ensure", lambda image: programs.started.append(image["id"]))
     monkeypatch.setattr(registry, "DOCKER", tmp_path / "docker")
     monkeypatch.setattr(registry, "CONTAINERD", tmp_path / "containerd")
     monkeypatch.setattr(leftovers, "RECORD", tmp_path / "images.json")
@@ -76,6 +86,7 @@ def machine(tmp_path, engine, programs, monkeypatch):
     for word in ("PODS", "NEW", "USED"):
         script = script.replace(word, str(tmp_path / word.lower()))
     programs.put("ctr", script)
+    programs.started = []
     programs.pods = lambda: set((tmp_path / "pods").read_text().split())
     programs.used = tmp_path / "used"
     return programs
@@ -85,6 +96,13 @@ def test_what_is_lacking_is_fetched_once_a_runtime(machine):
     images.ensure(release(["docker", "containerd"]), ["etcd"])
     assert machine.runs().count(f"anywhere-fetch images/{'1' * 64}.tar") == 2
     assert "docker load --quiet" in machine.runs()
+
+
+def test_containerd_runs_before_it_is_asked_for_images(machine):
+    images.ensure(release(["docker"]), ["etcd"])
+    assert machine.started == []
+    images.ensure(release(["containerd"]), ["etcd"])
+    assert machine.started == [CONTAINERD_ID]
 
 
 @pytest.mark.parametrize("runtimes", [["docker"], ["containerd"], ["docker", "containerd"]])
@@ -99,11 +117,11 @@ def test_containerd_may_take_a_moment_to_know_what_it_imported(machine, tmp_path
     pods, late = tmp_path / "pods", tmp_path / "late"
     machine.put(
         "ctr",
-        f"case $3$4 in imagesls) cat {pods}; cat {late} >>{pods} 2>/dev/null ;; "
+        f"case $5$6 in imagesls) cat {pods}; cat {late} >>{pods} 2>/dev/null ;; "
         f"imagesimport) cat >/dev/null; printf '{ID}\\n{REF}\\n' >{late} ;; esac; exit 0",
     )
     images.ensure(release(["containerd"]), ["etcd"])
-    assert machine.runs().count("ctr --namespace k8s.io images ls --quiet") == 4
+    assert machine.runs().count(f"{CTR} images ls --quiet") == 4
 
 
 def test_pods_have_a_name_for_each_content(machine):
@@ -121,13 +139,13 @@ def test_new_content_under_the_same_tag_is_loaded_once_and_no_name_of_content_is
     assert machine.pods() == {REF, POD_REF, ID, OTHER, f"{REF}-222222222222"}
     before = len(machine.runs())
     images.ensure(release(["containerd"], ident=OTHER), ["etcd"])
-    assert machine.runs()[before:] == ["ctr --namespace k8s.io images ls --quiet"]
+    assert machine.runs()[before:] == [f"{CTR} images ls --quiet"]
 
 
 def test_the_tag_follows_a_release_that_goes_back(machine):
     for ident in (ID, OTHER, ID):
         images.ensure(release(["containerd"], ident=ident), ["etcd"])
-    assert machine.runs()[-1] == f"ctr --namespace k8s.io images tag --force {ID} {REF}"
+    assert machine.runs()[-1] == f"{CTR} images tag --force {ID} {REF}"
     assert len([run for run in machine.runs() if run.startswith("anywhere-fetch")]) == 2
 
 

@@ -61,7 +61,7 @@ def test_the_kubelet_accepts_cgroups_of_version_1_where_there_are_no_others(tmp_
         def node_address(self):
             return "10.32.0.1"
 
-    found = containers.filled(kubelet, WORKER, {"labels": {"a": "b"}, "taints": ["a=b:NoSchedule"]}, Network())
+    found = containers.filled(release("ha"), kubelet, WORKER, Network())
     assert f"--fail-cgroupv1={fails}" in found["command"]
     assert "@" not in json.dumps(found["command"])
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from ipaddress import IPv4Address
 
 import pytest
-from agent import bundle, replacement
+from agent import bundle
 from agent import kernel as host_kernel
 from agent.host import Host, NodeError
 from agent.network import flannel, weave
@@ -54,10 +54,14 @@ def launched(host, monkeypatch, **network):
     return router.container(found, host, "weavevolumes-2.9.0")
 
 
-def test_fixed_machines_agree_who_hands_out_addresses(monkeypatch):
+FOUNDERS = ["10.20.0.10", "10.20.0.42", "10.20.0.74", "10.20.1.10"]
+
+
+def test_the_first_machines_share_the_addresses_among_themselves_for_ever(monkeypatch):
     settings = launched(MASTER, monkeypatch)
     arguments = settings["Cmd"]
-    assert "--ipalloc-init=consensus=4" in arguments
+    seeds = ",".join(f"02:00:0a:14:{end}" for end in ("00:0a", "00:2a", "00:4a", "01:0a"))
+    assert f"--ipalloc-init=seed={seeds}" in arguments
     assert arguments[-3:] == ["10.20.0.10", "10.20.0.42", "10.20.0.74"]
     assert "--expect-npc" in arguments
     assert "--dns-listen-address=172.17.0.1:53" in arguments
@@ -76,10 +80,12 @@ def test_packets_fit_into_those_between_machines(monkeypatch, underlay, encrypti
     assert f"--mtu={mtu}" in settings["Cmd"]
 
 
-def test_workers_only_watch(monkeypatch):
-    arguments = launched(WORKER, monkeypatch)["Cmd"]
+@pytest.mark.parametrize("host", [replace(MASTER, name="master2", address="10.20.1.42"), WORKER])
+def test_a_machine_that_came_later_asks_the_first_for_addresses(monkeypatch, host):
+    """Two new masters would else agree to begin a network of their own while the first is off."""
+    arguments = launched(host, monkeypatch)["Cmd"]
     assert "--ipalloc-init=observer" in arguments
-    assert arguments[-4:] == ["10.20.0.10", "10.20.0.42", "10.20.0.74", "10.20.1.10"]
+    assert arguments[-4:] == FOUNDERS
 
 
 def test_machines_without_pods_wait_for_no_policies(monkeypatch):
@@ -130,20 +136,20 @@ def kernel(tmp_path, programs):
     return lambda: (sorted(members.read_text().split()), rules.read_text().splitlines())
 
 
-def test_only_role_containers_pass_the_policies(engine, kernel, monkeypatch):
+def test_only_role_containers_pass_the_policies(engine, kernel, monkeypatch, turns):
     addresses = {"id1": "10.40.0.1/12", "id2": "10.40.0.2/12 10.40.0.3/12", "pod": "10.40.0.9/12"}
     monkeypatch.setattr(client, "call", lambda method, path: addresses[path.removeprefix("/ip/")])
     for ident in addresses:
         labels = {"anywhere.spec": "x"} if ident != "pod" else {}
         engine.containers[ident] = {"Id": ident, "settings": {"Labels": labels}, "running": True, "files": b""}
     network = weave.driver(release("star-wars"), MASTER)
-    network.settle()
+    network.settle(turns)
     assert kernel()[0] == ["10.40.0.1", "10.40.0.2", "10.40.0.3"]
     rule = "-A FORWARD -m set --match-set anywhere-roles {} -j ACCEPT"
     assert kernel()[1] == [rule.format("src"), rule.format("dst")]
     # What a container that is gone had may be a pod's next.
     engine.containers["id2"]["running"] = False
-    network.settle()
+    network.settle(turns)
     assert kernel() == (["10.40.0.1"], [rule.format("src"), rule.format("dst")])
 
 
@@ -265,24 +271,24 @@ BLOCK = f"{flannel.BEGIN}\n10.20.1.10 etcd1.weave.local\n10.20.1.10 kube-apiserv
 
 
 @pytest.mark.parametrize("before", [BEFORE, BEFORE.rstrip("\n"), BEFORE + "\n\n"])
-def test_names_are_added_to_the_hosts_file(network, before):
+def test_names_are_added_to_the_hosts_file(network, turns, before):
     flannel.HOSTS.write_text(before)
-    network.up()
+    network.up(turns)
     assert flannel.HOSTS.read_text() == BEFORE + BLOCK
 
 
-def test_the_hosts_file_is_written_only_where_it_differs(network):
+def test_the_hosts_file_is_written_only_where_it_differs(network, turns):
     flannel.HOSTS.write_text(BEFORE)
-    network.up()
+    network.up(turns)
     flannel.HOSTS.chmod(0o444)
     time = flannel.HOSTS.stat().st_mtime_ns
-    network.up()
+    network.up(turns)
     assert flannel.HOSTS.stat().st_mtime_ns == time
 
 
-def test_names_that_changed_replace_the_old(network):
+def test_names_that_changed_replace_the_old(network, turns):
     flannel.HOSTS.write_text(f"{BEFORE}{flannel.BEGIN}\n10.1.1.1 old\n{flannel.END}\n10.8.8.8 below\n")
-    network.up()
+    network.up(turns)
     assert flannel.HOSTS.read_text() == f"{BEFORE}10.8.8.8 below\n{BLOCK}"
 
 
@@ -297,33 +303,33 @@ def test_the_cni_configuration_takes_the_machines_range(network):
 
 
 @pytest.mark.parametrize("change", [{"encryption": False}, {"pods": "10.64.0.0/12"}, {"image": "sha256:another"}])
-def test_flannel_is_replaced_where_its_description_changes(network, engine, monkeypatch, tmp_path, change):
+def test_flannel_is_replaced_where_its_description_changes(network, engine, turns, monkeypatch, tmp_path, change):
     monkeypatch.setattr(flannel, "KUBECONFIG", tmp_path / "kubeconfig")
     flannel.KUBECONFIG.touch()
     subnet = "FLANNEL_NETWORK=10.32.0.0/12\nFLANNEL_SUBNET=10.32.3.1/24\nFLANNEL_MTU=1420\n"
     monkeypatch.setattr(flannel, "wait", lambda *_: flannel.SUBNET.exists() or flannel.SUBNET.write_text(subnet))
-    network.settle()
+    network.settle(turns)
     before = engine.containers["flannel"]["Id"]
-    network.settle()
+    network.settle(turns)
     assert engine.containers["flannel"]["Id"] == before
     image = change.pop("image", None)
     network._network |= change
     if image:
         network._release["images"]["flannel"]["id"] = image
-    network.settle()
+    network.settle(turns)
     assert engine.containers["flannel"]["Id"] != before
+    assert [word for word in turns.said if not word.startswith("done")] == ["take network"]
     assert engine.containers["flannel"]["running"] and engine.names() == {"flannel"}
 
 
-def test_a_flannel_that_writes_no_range_is_put_back(network, engine, monkeypatch, tmp_path):
+def test_a_flannel_that_writes_no_range_is_put_back(network, engine, turns, monkeypatch, tmp_path):
     monkeypatch.setattr(flannel, "KUBECONFIG", tmp_path / "kubeconfig")
-    monkeypatch.setattr(replacement, "RUN", tmp_path / "run")
     flannel.KUBECONFIG.touch()
     monkeypatch.setattr(flannel, "SECONDS", -1)
     engine.containers["flannel"] = {"Id": "old", "settings": {"Image": "old"}, "running": True, "files": b""}
     flannel.SUBNET.write_text("FLANNEL_SUBNET=10.32.3.1/24\nFLANNEL_MTU=1420\n")
     with pytest.raises(NodeError, match="the previous container is back"):
-        network.settle()
+        network.settle(turns)
     assert engine.containers["flannel"]["Id"] == "old"
 
 

@@ -42,7 +42,7 @@ def test_a_machine_without_a_proxy_is_asked_nothing(machine):
 def test_both_runtimes_get_it_once(machine):
     for _ in range(2):
         proxy.ensure({"proxy": WANTED})
-    assert machine.restarts() == ["containerd.service", "docker.service"]
+    assert machine.restarts() == ["anywhere-containerd.service", "docker.service"]
     for pid in ("1", "2"):
         assert {"https_proxy=http://proxy:3128", "NO_PROXY=.svc"} <= set(machine.environ(pid))
 
@@ -52,10 +52,10 @@ def test_docker_waits_for_its_containers(machine, engine):
     Docker().create("etcd1", {"Image": "sha256:1", "Labels": {}})
     Docker().start("etcd1")
     proxy.ensure({"proxy": WANTED})
-    assert machine.restarts() == ["containerd.service"]
+    assert machine.restarts() == ["anywhere-containerd.service"]
     engine.containers.clear()
     proxy.ensure({"proxy": WANTED})
-    assert machine.restarts() == ["containerd.service", "docker.service"]
+    assert machine.restarts() == ["anywhere-containerd.service", "docker.service"]
 
 
 def test_one_that_started_with_it_is_left_alone(machine, tmp_path):
@@ -91,7 +91,8 @@ def test_a_shell_and_the_generator_write_the_same():
     assert done.stdout == "http://proxy:3128 .svc\n"
 
 
-@pytest.mark.parametrize("service", ["containerd", "docker"])
-def test_each_runtime_reads_the_file(service):
-    dropped = settings.HOST / f"etc/systemd/system/{service}.service.d/anywhere.conf"
-    assert dropped.read_text() == "[Service]\nEnvironmentFile=-/etc/anywhere/proxy.env\n"
+@pytest.mark.parametrize(
+    "unit", ["host/etc/systemd/system/docker.service.d/anywhere.conf", "units/anywhere-containerd.service"]
+)
+def test_each_runtime_reads_the_file(unit):
+    assert "EnvironmentFile=-/etc/anywhere/proxy.env\n" in (settings.HOST.parent / unit).read_text()

@@ -1,109 +1,83 @@
 """The steps of converge, all of them and in order: a step that is forgotten or moved is noticed here."""
 
 import os
-from types import SimpleNamespace
 
 import pytest
 from agent import __main__ as converge
-from agent import (
-    addons,
-    bundle,
-    cluster_dns,
-    console,
-    containers,
-    guard,
-    health,
-    host,
-    images,
-    kernel,
-    leave,
-    leftovers,
-    network,
-    packages,
-    proxy,
-    resolver,
-    resume,
-    service,
-    settings,
-    storage,
-)
-from agent.host import Host
+from agent import console, host
+from agent.host import NodeError
+from agent.turns import Waiting
 from releases import text
+from steps import MACHINES, Steps
+
+from generator.status import stages
 
 PREPARE = [
     "host.take_name", "settings.ensure", "proxy.ensure", "kernel.ensure", "packages.ensure",
-    "settings.resolve_names", "host.read", "guard.ensure", "leave.due",
+    "settings.resolve_names", "host.read", "guard.ensure", "turns.load", "leave.due",
 ]  # fmt: skip
-NETWORK = ["leave.clear", "images.ensure", "network.up", "resolver.ensure"]
-DONE = ["leftovers.remove", "resume.prepare", "cluster_dns.check"]
-MACHINES = {
-    "etcd": Host("etcd1", "etcd", "etcd", "10.20.0.10", "10.0.2.100", 1500),
-    "master": Host("master1", "master", "master", "10.20.1.10", "10.0.2.100", 1500),
-    "worker": Host("worker-general-1", "worker", "worker-general", "10.20.4.1", "10.0.2.100", 1500),
-}
+STAYS = ["retire.due"]
+NETWORK = [*STAYS, "leave.clear", "images.ensure", "network.up", "resolver.ensure", "restore.ensure"]
+DONE = ["finish", "leftovers.remove", "resume.prepare", "cluster_dns.check"]
 
 
 @pytest.fixture
 def steps(tmp_path, monkeypatch):
-    """What is called, in order; `me` is the machine, `leaving` whether it is to leave, `dns` what DNS answers."""
-
-    class Steps(list):
-        me, leaving, dns = MACHINES["master"], False, "ok"
-
-    made = Steps()
-
-    def note(name, answer=lambda: None):
-        return lambda *_, **__: (made.append(name), answer())[1]
-
-    net = SimpleNamespace(
-        up=note("network.up"), images=lambda: (), name_servers=lambda: (), settle=note("network.settle")
-    )
-    answers = {"read": lambda: made.me, "due": lambda: made.leaving, "check": lambda: made.dns}
-    for module, names in (
-        (host, ("take_name", "read")), (settings, ("ensure", "resolve_names")), (kernel, ("ensure",)),
-        (packages, ("ensure",)), (guard, ("ensure",)), (leave, ("due", "leave", "clear", "prepare")),
-        (images, ("ensure",)), (resolver, ("ensure",)), (resume, ("prepare",)), (storage, ("ensure",)),
-        (leftovers, ("remove",)), (cluster_dns, ("check", "watch")), (proxy, ("ensure",)),
-        (health, ("api_ready",)), (addons, ("install_keys",)),
-    ):  # fmt: skip
-        for name in names:
-            step = f"{module.__name__.removeprefix('agent.')}.{name}"
-            monkeypatch.setattr(module, name, note(step, answers.get(name, lambda: None)))
-    monkeypatch.setattr(network, "load", lambda release, me: net)
-    monkeypatch.setattr(containers, "filled", lambda spec, *_: spec)
-    monkeypatch.setattr(containers, "ensure", lambda release, spec, net: made.append(spec["component"]))
-    monkeypatch.setattr(containers, "begin", lambda release, spec, net: made.append(f"begin {spec['component']}"))
-    monkeypatch.setattr(addons, "apply", lambda release, group: made.append(f"addons.apply {group}"))
-    monkeypatch.setattr(service, "ensure", lambda name, **_: made.append(name))
-    monkeypatch.setattr(bundle, "secrets", lambda *_: {"ca.crt": "", "bootstrap-kubeconfig": ""})
-    monkeypatch.setattr(converge, "put", lambda path, *_, **__: made.append(f"put {path.name}"))
-    for name in ("READY", "BOOTED"):
+    """The steps of a master of star-wars, unless a test has another machine or release."""
+    document = tmp_path / "release.json"
+    document.write_text(text("star-wars"))
+    made = Steps(document)
+    made.patch(monkeypatch)
+    for name in ("READY", "BOOTED", "WAITING"):
         monkeypatch.setattr(converge, name, tmp_path / name)
     monkeypatch.setattr(console, "CONSOLES", (tmp_path / "serial",))
+    (tmp_path / "serial").touch()
     monkeypatch.setattr(host, "ARCHITECTURES", {os.uname().machine: "amd64"})
-    (tmp_path / "release.json").write_text(text("star-wars"))
-    monkeypatch.setattr(converge.sys, "argv", ["agent", str(tmp_path / "release.json")])
+    monkeypatch.setattr(converge.sys, "argv", ["agent", str(document)])
     return made
+
+
+def said(tmp_path):
+    return [line for line in (tmp_path / "serial").read_text().splitlines() if line]
+
+
+ETCD = [
+    *("storage.ensure", "anywhere-snapshot.service", "membership.prepare", "etcd"),
+    *("restore.settle", "network.settle", "membership.settle"),
+]
+API = [
+    "kube-apiserver", "network.settle", "addons.install_keys", "anywhere-front.service", "anywhere-approver.service",
+    "anywhere-drain.service", "anywhere-rollout.service", "addons.apply bootstrap",
+]  # fmt: skip
+REST = [
+    "put bootstrap-kubeconfig", "put ca.crt", "health.api_ready",
+    "begin kube-controller-manager", "begin kube-scheduler", "begin kubelet", "begin kube-proxy",
+    "kube-controller-manager", "network.settle", "kube-scheduler", "network.settle",
+    "kubelet", "network.settle", "containerd.retire_earlier", "kube-proxy", "network.settle", "addons.apply cluster",
+]  # fmt: skip
 
 
 def test_an_etcd_machine(steps):
     steps.me = MACHINES["etcd"]
     assert converge.main() == 0
-    assert steps == [*PREPARE, *NETWORK, "storage.ensure", "etcd", "network.settle", *DONE]
+    assert steps == [*PREPARE, *NETWORK, *ETCD, *DONE]
 
 
 def test_a_master(steps):
     assert converge.main() == 0
-    assert steps == [
-        *PREPARE, *NETWORK,
-        "kube-apiserver", "network.settle", "addons.install_keys",
-        "anywhere-approver.service", "anywhere-drain.service", "addons.apply bootstrap",
-        "put bootstrap-kubeconfig", "put ca.crt", "health.api_ready",
-        "begin kube-controller-manager", "begin kubelet", "begin kube-proxy", "begin kube-scheduler",
-        "kube-controller-manager", "network.settle", "kubelet", "network.settle",
-        "kube-proxy", "network.settle", "kube-scheduler", "network.settle",
-        "addons.apply cluster", *DONE,
-    ]  # fmt: skip
+    assert steps == [*PREPARE, *NETWORK, *API, *REST, *DONE]
+
+
+def test_a_master_with_etcd_has_that_first(steps, tmp_path):
+    (tmp_path / "release.json").write_text(text("ha"))
+    assert converge.main() == 0
+    assert steps == [*PREPARE, *NETWORK, *ETCD, *API, *REST, *DONE]
+
+
+def test_a_member_whose_certificate_has_expired_is_renewed_at_once_and_need_not_serve_before_the_others_are(steps):
+    steps.me, steps.expired = MACHINES["etcd"], True
+    assert converge.main() == 0
+    assert steps == [*PREPARE, *NETWORK, *ETCD[:3], "etcd at once", *ETCD[3:], *DONE]
 
 
 def test_a_worker(steps):
@@ -112,7 +86,8 @@ def test_a_worker(steps):
     assert steps == [
         *PREPARE, *NETWORK,
         "put bootstrap-kubeconfig", "put ca.crt", "health.api_ready", "begin kubelet", "begin kube-proxy",
-        "kubelet", "network.settle", "kube-proxy", "network.settle", "leave.prepare", *DONE,
+        "kubelet", "network.settle", "containerd.retire_earlier", "kube-proxy", "network.settle",
+        "leave.prepare", *DONE,
     ]  # fmt: skip
 
 
@@ -120,6 +95,47 @@ def test_a_worker_that_its_target_takes_away(steps):
     steps.me, steps.leaving = MACHINES["worker"], True
     assert converge.main() == 0
     assert steps == [*PREPARE, "leave.leave"]
+
+
+def test_a_machine_that_the_release_no_longer_has(steps, tmp_path):
+    steps.retiring = True
+    assert converge.main() == 0
+    assert steps == [*PREPARE, *STAYS, "retire.retire"]
+    assert [line.split()[1] for line in said(tmp_path)[-2:]] == ["stage=retired", "stage=ready"]
+
+
+@pytest.mark.parametrize("step", ["network.up", "membership.prepare", "kube-apiserver", "kubelet"])
+def test_a_machine_whose_turn_it_is_not_stops_there_and_says_so_once(steps, tmp_path, step):
+    """It is no failure: the timer comes back, with the release that is then the newest."""
+    (tmp_path / "release.json").write_text(text("ha"))
+    steps.stops = (step, Waiting("master2,\nwhose turn it is"))
+    assert converge.main() == 0
+    assert steps[-1] == step and "finish" not in steps
+    stage = {"network.up": "network", "membership.prepare": "etcd"}.get(step, step)
+    assert said(tmp_path)[-1] == f"anywhere: waiting stage={stage} for=master2, whose turn it is"
+    before = said(tmp_path)
+    assert converge.main() == 0
+    assert [line for line in said(tmp_path)[len(before) :] if "waiting" in line or "ready" in line] == []
+    steps.stops = (step, Waiting("master3"))
+    assert converge.main() == 0
+    assert said(tmp_path)[-1].endswith(" for=master3")
+    steps.stops = ("", None)
+    assert converge.main() == 0
+    assert "stage=ready" in said(tmp_path)[-1]
+
+
+def test_status_knows_whom_a_machine_waits_for_however_long(steps, tmp_path):
+    steps.stops = ("kubelet", Waiting("master2"))
+    for _ in range(3):
+        assert converge.main() == 0
+        assert stages((tmp_path / "serial").read_text()).waiting == "master2"
+
+
+def test_what_is_put_back_is_a_failure_and_not_the_end_of_the_release(steps, tmp_path):
+    steps.stops = ("kubelet", NodeError("kubelet: no; the previous container is back"))
+    assert converge.main() == 1
+    assert steps[-1] == "kubelet" and "finish" not in steps
+    assert said(tmp_path)[-1].startswith("anywhere: failed stage=kubelet reason=kubelet: no")
 
 
 def test_dns_that_does_not_answer_is_watched(steps):

@@ -181,7 +181,7 @@ apiVersion: anywhere/v1
 kind: Cluster
 metadata: {{name: wars}}
 spec:
-  kubernetes: {{version: v1.35.4}}
+  kubernetes: {{version: v1.37.2}}
   etcd: {{count: 3, size: small}}
   masters: {{count: 1, size: medium}}
   workers: {workers}
@@ -211,7 +211,7 @@ def locked():
     """A lock with facts of AWS, and nothing else."""
     from generator.lock import Lock
 
-    return lambda facts: Lock("v1.35.4", "weave", {}, None, {}, {"aws": facts} if facts else {})
+    return lambda facts: Lock("v1.37.2", "weave", {}, None, {}, {"aws": facts} if facts else {})
 
 
 @pytest.fixture

@@ -4,6 +4,8 @@ from generator import cli, lock
 from generator.kubernetes import DESCRIPTIONS
 from generator.lock import Base
 from providers import Addresses, Check, Observed
+from providers.local.home import cluster_folder
+from providers.local.stored import Stored
 
 DEFINITION = """\
 apiVersion: anywhere/v1
@@ -39,7 +41,7 @@ NODES = [
         "metadata": {"name": name},
         "status": {
             "conditions": [{"type": "Ready", "status": "True"}],
-            "nodeInfo": {"kubeletVersion": "v1.35.4"},
+            "nodeInfo": {"kubeletVersion": "v1.37.2"},
         },
     }
     for name in ("master1", "worker-general-1")
@@ -72,7 +74,7 @@ class Nowhere:
     installs_packages = False
     manages_workers = False
     etcd_disk = 8
-    addresses = Addresses("terraform_data.machine", "terraform_data.disk")
+    addresses = Addresses("terraform_data.machine", "terraform_data.disk", "terraform_data.document")
     console = READY
     left = ()
     there = ()
@@ -119,6 +121,9 @@ class Nowhere:
 
     def has_state(self, definition):
         return False
+
+    def stored(self, definition, lock):
+        return Stored(cluster_folder(definition.name))
 
     def delete_created_by_cluster(self, definition, progress):
         pass

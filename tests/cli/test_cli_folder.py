@@ -126,7 +126,9 @@ def test_terraform_gets_only_the_secrets_that_a_plan_writes(nowhere, home, monke
     program.write_text(f'#!/bin/sh\necho "$1 $TF_VAR_secrets" >> {log}\nexec {shutil.which("terraform")} "$@"\n')
     program.chmod(0o755)
     monkeypatch.setenv("ANYWHERE_TERRAFORM", str(program))
-    monkeypatch.setattr(nowhere, "addresses", Addresses("a.b", "c.d", secret="terraform_data.secret"), raising=False)
+    monkeypatch.setattr(
+        nowhere, "addresses", Addresses("a.b", "c.d", "e.f", secret="terraform_data.secret"), raising=False
+    )
 
     def given():
         lines = [line.partition(" ") for line in log.read_text().splitlines()]

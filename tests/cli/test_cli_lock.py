@@ -19,17 +19,17 @@ from tests.cli.target import DEFINITION, Nowhere, pinned, run
 
 def test_a_lock_of_another_version_is_refused(nowhere, definition, capsys):
     path = lock.path_beside(definition)
-    lock.write(path, replace(lock.read(path), kubernetes="v1.34.0"))
+    lock.write(path, replace(lock.read(path), kubernetes="v1.36.0"))
     assert run("plan") == 1
     assert "anywhere images lock" in capsys.readouterr().err
 
 
 def test_images_are_listed_from_the_lock(nowhere, definition, capsys):
     assert run("images", "list") == 0
-    assert "anywhere.local/etcd:v3.6.6" in capsys.readouterr().out
+    assert "anywhere.local/etcd:v3.6.16" in capsys.readouterr().out
     assert run("images", "list", "--json") == 0
     listed = json.loads(capsys.readouterr().out)["images"]
-    assert {i["name"] for i in listed} == {w.name for w in catalog.wanted("v1.35.4", "flannel")}
+    assert {i["name"] for i in listed} == {w.name for w in catalog.wanted("v1.37.2", "flannel")}
     assert listed[0]["archive"] == "b" * 64 and listed[0]["mirror"] is None
 
 
@@ -37,7 +37,7 @@ def test_images_of_a_mirror_are_listed_as_machines_pull_them(nowhere, definition
     definition.write_text(DEFINITION + "  registry: registry.example.com/k8s\n")
     assert run("images", "list", "--json") == 0
     mirrors = {i["name"]: i["mirror"] for i in json.loads(capsys.readouterr().out)["images"]}
-    assert mirrors["etcd"] == "registry.example.com/k8s/etcd:v3.6.6"
+    assert mirrors["etcd"] == "registry.example.com/k8s/etcd:v3.6.16"
     assert Registry("r.io").mirrored("docker.io/rajchaudhuri/weave:2.9.0") == "r.io/rajchaudhuri/weave:2.9.0"
 
 
@@ -88,7 +88,7 @@ def test_else_it_is_flannel_where_the_targets_machines_cannot_run_weave(definiti
 
 def test_the_driver_is_decided_once_and_the_definition_decides_first(definition, monkeypatch):
     monkeypatch.setattr(lock_file.image_cache, "available", lambda *args: True)
-    known = Lock("v1.35.4", "flannel", {}, None, {}, {})
+    known = Lock("v1.37.2", "flannel", {}, None, {}, {})
     assert chosen(definition, known)[0] == "flannel"
     definition.write_text(DEFINITION + "  network: {driver: weave}\n")
     assert chosen(definition, known)[0] == "weave"

@@ -37,7 +37,7 @@ LOOKING = [
 def described(nowhere, monkeypatch):
     """A target whose rendered folder says which versions the secret documents have; reads them there."""
 
-    def tree(definition, lock, topology, target, secrets):
+    def tree(definition, lock, topology, target, secrets, *rest):
         versions = {name: entry["version"] for name, entry in secrets.items()}
         content = nowhere.main.replace("VALUE", json.dumps(versions).replace('"', ""))
         return {"main.tf": content.encode(), "documents/secrets.json": json.dumps(versions).encode()}

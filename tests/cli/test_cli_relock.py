@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 
-from generator import definition as definitions
 from generator import lock
 from generator.lock import Base
 from generator.operations import artifacts, lock_file, resolution
@@ -47,7 +46,8 @@ def test_a_plan_without_a_lock_builds_nothing_and_says_what_apply_will(path, def
     new(definition)
     assert run("plan") == 0 and not path.exists()
     out = capsys.readouterr().out
-    assert "builds hyperkube (about 7 min of CPU), etcd, cni, coredns, pause, flannel (about 1 min of CPU each)" in out
+    assert "builds hyperkube (about 7 min of CPU), containerd (about 2 min of CPU)," in out
+    assert " etcd, cni, coredns, pause, flannel (about 1 min of CPU each)" in out
     assert "makes the machine image, where the cache has none" in out
     for form in ("--json", "--markdown"):
         assert run("plan", form) == 0 and "hyperkube (about 7 min of CPU)" in capsys.readouterr().out
@@ -112,16 +112,15 @@ def test_a_lock_of_another_target_is_completed_in_memory(path, nowhere):
 @pytest.fixture
 def versions(monkeypatch):
     """This version of anywhere knows five minor versions."""
-    minors = ("1.33", "1.34", "1.35", "1.36", "1.37")
-    monkeypatch.setattr(fields, "MINORS", minors)
-    monkeypatch.setattr(definitions, "MINORS", minors)
+    minors = ("1.35", "1.36", "1.37", "1.38", "1.39")
+    monkeypatch.setattr(fields, "NEWEST", {minor: f"v{minor}.0" for minor in minors})
 
 
 def upgrade(definition, version):
     definition.write_text(DEFINITION + f"  kubernetes: {{version: {version}}}\n")
 
 
-@pytest.mark.parametrize("version", ["v1.35.3", "v1.34.9"])
+@pytest.mark.parametrize("version", ["v1.37.1", "v1.36.9"])
 def test_no_step_back_unasked(path, definition, versions, built, version, capsys):
     upgrade(definition, version)
     before = path.read_bytes()
@@ -129,16 +128,16 @@ def test_no_step_back_unasked(path, definition, versions, built, version, capsys
         assert run(*verb) == 1 and path.read_bytes() == before
         assert f"run: anywhere images lock {AT} --allow-downgrade\n" in capsys.readouterr().err
     assert run("images", "lock", "--allow-downgrade") == 0 and lock.read(path).kubernetes == version
-    assert f"kubernetes: v1.35.4 -> {version}\n" in capsys.readouterr().out
+    assert f"kubernetes: v1.37.2 -> {version}\n" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("version", "skipped"), [("v1.37.0", "v1.36"), ("v1.36.3", "")])
+@pytest.mark.parametrize(("version", "skipped"), [("v1.39.0", "v1.38"), ("v1.38.3", "")])
 def test_no_minor_version_is_skipped(path, definition, versions, built, version, skipped, capsys):
     upgrade(definition, version)
     before = path.read_bytes()
     assert run("images", "lock") == bool(skipped)
     if skipped:
-        assert f"An upgrade from v1.35.4 to {version} leaves out {skipped}." in capsys.readouterr().err
+        assert f"An upgrade from v1.37.2 to {version} leaves out {skipped}." in capsys.readouterr().err
         assert path.read_bytes() == before
 
 
@@ -157,7 +156,7 @@ def test_images_lock_says_what_moved_and_else_writes_nothing(path, nowhere, buil
     monkeypatch.setattr(nowhere, "base", lambda progress: Base("debian-archive", "e" * 64), raising=False)
     assert run("images", "lock") == 0
     assert capsys.readouterr().out.splitlines() == [
-        "image etcd (amd64): v3.6.6 aaaaaaaaaaaa from build -> v3.6.6 dddddddddddd from build",
+        "image etcd (amd64): v3.6.16 aaaaaaaaaaaa from build -> v3.6.16 dddddddddddd from build",
         "machine image: debian-archive cccccccccccc -> debian-archive eeeeeeeeeeee",
         "Wrote cluster.lock.yaml.",
     ]
@@ -194,6 +193,6 @@ def test_before_the_first_apply_driver_and_region_are_free(path, nowhere, defini
 
 def test_an_image_on_this_computer_is_foreseen_as_it_is(path, definition, unbuilt, monkeypatch):
     new(definition)
-    images = pinned(lock_file.catalog.wanted("v1.35.4", "flannel"))
+    images = pinned(lock_file.catalog.wanted("v1.37.2", "flannel"))
     monkeypatch.setattr(resolution.image_cache, "held", lambda wanted, *rest: images[wanted.name])
     assert run("plan") == 0

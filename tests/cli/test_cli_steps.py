@@ -238,7 +238,7 @@ def test_destroy_takes_no_lock_that_fits(cluster, home, definition, lost):
         case "no lock":
             path.unlink()
         case "a lock of another version":
-            definition.write_text(DEFINITION + "  kubernetes: {version: v1.34.0}\n")
+            definition.write_text(DEFINITION + "  kubernetes: {version: v1.36.0}\n")
         case "no state":
             for file in (home / ".anywhere" / "quickstart-local").glob("*.tf"):
                 file.unlink()

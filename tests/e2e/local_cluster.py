@@ -5,10 +5,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from providers.local import kind
 from providers.local import record as records
@@ -29,7 +31,7 @@ class Cluster(Kubernetes):
         self.driver, self.name, self.file = shape.driver, shape.name, folder / "cluster.yaml"
 
     def anywhere(self, verb: str, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
-        command = [*ANYWHERE, verb, str(self.file), *arguments]
+        command = [*ANYWHERE, *verb.split(), str(self.file), *arguments]
         done = subprocess.run(
             command, capture_output=True, text=True, errors="replace", cwd=ROOT, stdin=subprocess.DEVNULL, check=False
         )
@@ -40,6 +42,14 @@ class Cluster(Kubernetes):
 
     def apply(self) -> None:
         self.anywhere("apply", "--yes", "--timeout", str(READY_SECONDS[self.shape.kind]))
+
+    def edit(self, change: Callable[[dict], object]) -> None:
+        """Change `spec` of the definition as a person would in an editor."""
+        yaml = YAML(typ="safe")
+        definition = yaml.load(self.file.read_text())
+        change(definition["spec"])
+        with self.file.open("w") as file:
+            yaml.dump(definition, file)
 
     def on(self, machine: str, command: str) -> str:
         """What `command` prints on a machine, through `anywhere ssh`."""

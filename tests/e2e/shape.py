@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass
 
+from generator.definition import VERSION
+
 DEFINITION = """\
 apiVersion: anywhere/v1
 kind: Cluster
 metadata: {{name: {name}}}
 spec:
+  kubernetes: {{version: {version}}}
   etcd: {{count: {etcd}, size: small}}
   masters: {{count: {masters}, size: medium, schedulable: true}}
   workers: {{count: {workers}, size: small}}
@@ -26,6 +29,7 @@ class Shape:
     etcd: int = 0
     masters: int = 1
     workers: int = 1
+    version: str = VERSION
 
     @property
     def name(self) -> str:
@@ -51,7 +55,7 @@ class Shape:
         return f"worker-general-{self.workers}"
 
     def definition(self, key: str) -> str:
-        values = {"etcd": self.etcd, "masters": self.masters, "workers": self.workers}
+        values = {"version": self.version, "etcd": self.etcd, "masters": self.masters, "workers": self.workers}
         return DEFINITION.format(name=self.name, driver=self.driver, kind=self.kind, key=key, **values)
 
     def __str__(self) -> str:

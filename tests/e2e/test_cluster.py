@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from generator.definition import VERSION
+from generator.images import catalog
 from tests.e2e import echo, leftovers, weave
 
 pytestmark = pytest.mark.e2e
@@ -48,7 +50,16 @@ def test_every_node_is_ready(cluster):
     for node in nodes.values():
         ready = next(c for c in node["status"]["conditions"] if c["type"] == "Ready")
         assert ready["status"] == "True"
-        assert node["status"]["nodeInfo"]["kubeletVersion"] == "v1.35.4"
+        info = node["status"]["nodeInfo"]
+        assert info["kubeletVersion"] == VERSION
+        assert info["containerRuntimeVersion"] == f"containerd://{catalog.CONTAINERD.removeprefix('v')}"
+
+
+def test_machines_have_boots_of_their_own(cluster):
+    """Those that are containers share a kernel, whose boot their kubelets would report by themselves."""
+    boots = {node["status"]["nodeInfo"]["bootID"] for node in cluster.get("nodes")["items"]}
+    assert len(boots) == len(cluster.shape.nodes)
+    assert cluster.on("worker-general-1", "cat /proc/sys/kernel/random/boot_id").strip() in boots
 
 
 def test_status_agrees(cluster):

@@ -81,7 +81,7 @@ class Endpoint:
                 self.wfile.write(answer.body)
                 self.close_connection = self.close_connection or bool(answer.cut)
 
-            do_GET = do_PUT = do_POST = do_HEAD = reply  # noqa: N815
+            do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = reply  # noqa: N815
 
             def log_message(self, *_):
                 pass

@@ -69,20 +69,79 @@ def error(code: int, status: str, message: str) -> Answer:
 
 
 @dataclass
+class Store:
+    """What machines with etcd keep in a bucket, with the rights that Terraform gives them: see modules/gce."""
+
+    kept: dict[str, bytes] = field(default_factory=dict)
+    page: int = 1000  # the most names of one answer
+
+    def __call__(self, request: Request, bucket: str) -> Answer | None:
+        """The answer to a request of Cloud Storage's JSON API; None where that is for a document."""
+        split = urlsplit(request.path)
+        asked = {name: values[0] for name, values in parse_qs(split.query).items()}
+        folder, _, name = split.path.rpartition("/")
+        match request.method, split.path, asked:
+            case "POST", path, _ if path == f"/upload/storage/v1/b/{bucket}/o":
+                return self._put(asked, request.body)
+            case "GET", path, {"prefix": prefix}:
+                if path != f"/storage/v1/b/{bucket}/o":
+                    return Answer(404, b"Not Found")
+                return self._names(prefix, int(asked.get("pageToken", "0")))
+            case "GET", _, {"alt": "media"} if unquote(name) in self.kept:
+                return Answer(200, self.kept[unquote(name)])
+            case "GET", _, _:
+                return None
+            case "DELETE", _, {} if folder == f"/storage/v1/b/{bucket}/o":
+                return self._delete(unquote(name))
+        return error(405, "UNIMPLEMENTED", f"{request.method} {request.path}")
+
+    def _put(self, asked: Mapping[str, str], body: bytes) -> Answer:
+        key = asked.get("name", "")
+        if asked.get("uploadType") != "media" or not key:
+            return error(400, "INVALID_ARGUMENT", "Required parameter: name")
+        if not key.startswith("etcd/"):
+            return error(403, "PERMISSION_DENIED", f"etcd@galaxy does not have storage.objects.create access to {key}.")
+        if key in self.kept and asked.get("ifGenerationMatch") == "0":
+            return error(412, "FAILED_PRECONDITION", "At least one of the pre-conditions did not hold.")
+        if key in self.kept and not key.startswith("etcd/snapshots/"):
+            return error(403, "PERMISSION_DENIED", f"etcd@galaxy does not have storage.objects.delete access to {key}.")
+        self.kept[key] = body
+        return Answer(200, json.dumps({"kind": "storage#object", "name": key}, indent=2).encode())
+
+    def _names(self, prefix: str, start: int) -> Answer:
+        if not prefix.startswith("etcd/"):
+            return error(403, "PERMISSION_DENIED", "etcd@galaxy does not have storage.objects.list access.")
+        found = [{"name": key} for key in sorted(self.kept) if key.startswith(prefix)]
+        end = start + self.page
+        more = {"nextPageToken": str(end)} if end < len(found) else {}
+        return Answer(200, json.dumps(({"items": found[start:end]} if found else {}) | more, indent=2).encode())
+
+    def _delete(self, key: str) -> Answer:
+        if not key.startswith("etcd/snapshots/"):
+            return error(403, "PERMISSION_DENIED", f"etcd@galaxy does not have storage.objects.delete access to {key}.")
+        return (
+            Answer(204) if self.kept.pop(key, None) is not None else error(404, "NOT_FOUND", f"No such object: {key}")
+        )
+
+
+@dataclass
 class Services:
     objects: Mapping[str, bytes]
     secrets: Mapping[str, bytes]  # latest versions
     denied: set[str] = field(default_factory=set)
+    store: "Store" = field(default_factory=lambda: Store())
     project: str = PROJECT
     bucket: str = BUCKET
 
     def __call__(self, request: Request) -> Answer:
         if request.headers.get("authorization") != f"Bearer {TOKEN}":
             return error(401, "UNAUTHENTICATED", "Request had invalid authentication credentials.")
+        if request.host == HOSTS[0]:
+            stored = self.store(request, self.bucket)
+            return stored or self._object(request.path)
         if request.method != "GET":
             return error(405, "UNIMPLEMENTED", "Only GET is for machines.")
-        serve = {HOSTS[0]: self._object, HOSTS[1]: self._version}
-        return serve[request.host](request.path)
+        return self._version(request.path)
 
     def _object(self, path: str) -> Answer:
         """Cloud Storage's JSON API; a download's errors are plain text."""

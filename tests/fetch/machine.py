@@ -1,4 +1,4 @@
-"""A machine that runs its target's `anywhere-fetch`, unmodified, in its namespace."""
+"""A machine that runs its target's `anywhere-fetch` and `anywhere-store`, unmodified, in its namespace."""
 
 import ssl
 import subprocess
@@ -10,39 +10,45 @@ from tests.fetch.namespace import Namespace
 MODULES = Path(__file__).parent.parent.parent / "modules"
 
 
-class Machine:
-    """One machine of `target`; a context manager, in which its metadata and the target's services answer."""
+class Programs:
+    """What a machine of `target` asks it with."""
 
-    def __init__(
-        self, target: str, namespace: Namespace, tls: tuple[ssl.SSLContext, Path], metadata: Service, services: Service
-    ) -> None:
-        self.target, self.namespace = target, namespace
-        self.context, self.authority = tls
-        self.metadata = Endpoint(namespace.listen("169.254.169.254", 80), metadata)
-        self.serve(services)
+    def __init__(self, target: str, namespace: Namespace, authority: Path) -> None:
+        self.target, self.namespace, self.authority = target, namespace, authority
 
-    def serve(self, services: Service) -> None:
-        """Open the port of the target's services."""
-        self.services = Endpoint(self.namespace.listen("127.0.0.1", 443), services, self.context)
-
-    def __enter__(self) -> "Machine":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.metadata.close()
-        self.services.close()
-
-    def describe(self, role: str, group: str) -> None:
-        """Write node.env as user-data does."""
-        address = (MODULES / self.target / "metadata").read_text().strip()
+    def describe(self, role: str, group: str, address: str = "") -> None:
+        """Write node.env as user-data does; `address` is the metadata service's, where it is not the target's own."""
+        address = address or (MODULES / self.target / "metadata").read_text().strip()
         text = f"ANYWHERE_ROLE={role}\nANYWHERE_GROUP={group}\nANYWHERE_METADATA={address}\n"
         (self.namespace.etc / "anywhere" / "node.env").write_text(text)
 
     def line(self, key: str, *before: str) -> list[str]:
         """The command for `key`; `before` is put in front of it, e.g. a limit."""
-        script = str(MODULES / self.target / "anywhere-fetch")
+        return self._command("anywhere-fetch", key, before=before)
+
+    def _command(self, script: str, *arguments: str, before: tuple[str, ...] = ()) -> list[str]:
         env = ("env", "-i", "PATH=/usr/bin:/bin", f"CURL_CA_BUNDLE={self.authority}")
-        return self.namespace.command(*env, *before, "sh", script, key)
+        return self.namespace.command(*env, *before, "sh", str(MODULES / self.target / script), *arguments)
+
+    def store(self, *arguments: str, before: tuple[str, ...] = ()) -> subprocess.CompletedProcess[bytes]:
+        """Run `anywhere-store` with these arguments."""
+        command = self._command("anywhere-store", *arguments, before=before)
+        return subprocess.run(command, capture_output=True, timeout=120)
+
+    def stored(self, *arguments: str) -> str:
+        """What `anywhere-store` says where it must succeed, without a word on stderr."""
+        done = self.store(*arguments)
+        assert (done.returncode, done.stderr) == (0, b"")
+        return done.stdout.decode()
+
+    def unstored(self, *arguments: str) -> str:
+        """The one line said where `anywhere-store` is refused."""
+        done = self.store(*arguments)
+        assert done.returncode != 0 and done.stdout == b""
+        said = done.stderr.decode()
+        assert said.startswith(f"anywhere-store {arguments[1]}: ")
+        assert said.count("\n") == 1 and said.endswith("\n")
+        return said
 
     def fetch(self, key: str, *before: str) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(self.line(key, *before), capture_output=True, timeout=120)
@@ -70,3 +76,26 @@ class Machine:
         curl.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >>{trace}\nexec /usr/bin/curl "$@"\n')
         curl.chmod(0o755)
         return trace, ["env", f"PATH={curl.parent}:/usr/bin:/bin"]
+
+
+class Machine(Programs):
+    """One machine of a cloud; a context manager, in which its metadata and the target's services answer."""
+
+    def __init__(
+        self, target: str, namespace: Namespace, tls: tuple[ssl.SSLContext, Path], metadata: Service, services: Service
+    ) -> None:
+        self.context, authority = tls
+        super().__init__(target, namespace, authority)
+        self.metadata = Endpoint(namespace.listen("169.254.169.254", 80), metadata)
+        self.serve(services)
+
+    def serve(self, services: Service) -> None:
+        """Open the port of the target's services."""
+        self.services = Endpoint(self.namespace.listen("127.0.0.1", 443), services, self.context)
+
+    def __enter__(self) -> "Machine":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.metadata.close()
+        self.services.close()

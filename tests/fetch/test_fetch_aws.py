@@ -178,7 +178,7 @@ def test_a_redirect_is_no_document(machine):
 def test_a_stall_outlasts_the_time_for_retries():
     """curl counts a stall as worth a retry, which would send the beginning twice."""
     for target in ("aws", "gce"):
-        words = (MODULES / target / "anywhere-fetch").read_text().split()
+        words = (MODULES / target / "anywhere-target").read_text().split()
         value = dict(itertools.pairwise(words))
         assert int(value["--speed-time"]) > int(value["--retry-max-time"])
 

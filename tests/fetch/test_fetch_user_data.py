@@ -27,13 +27,16 @@ def test_size(target, role):
 
 
 @pytest.mark.parametrize("role", GROUPS)
-def test_only_the_fetch_script_and_the_metadata_address_differ(role):
+def test_only_the_targets_scripts_and_the_metadata_address_differ(role):
     rest = set()
     for target in TARGETS:
         text = user_data(target, role).decode()
-        script = (MODULES / target / "anywhere-fetch").read_text().rstrip()
-        block = re.sub(r"\n(?=.)", "\n      ", script)  # as a YAML block scalar has it: empty lines stay empty
-        address = f"ANYWHERE_METADATA={(MODULES / target / 'metadata').read_text().strip()}\n"
-        assert text.count(block) == text.count(address) == 1
-        rest.add(text.replace(block, "").replace(address, ""))
+        scripts = [(MODULES / target / name).read_text().rstrip() for name in ("anywhere-target", "anywhere-fetch")]
+        # As a YAML block scalar has them: empty lines stay empty.
+        own = [re.sub(r"\n(?=.)", "\n      ", script) for script in scripts]
+        own.append(f"ANYWHERE_METADATA={(MODULES / target / 'metadata').read_text().strip()}\n")
+        for part in own:
+            assert text.count(part) == 1
+            text = text.replace(part, "")
+        rest.add(text)
     assert len(rest) == 1

@@ -16,7 +16,7 @@ DEBIAN = "projects/debian-cloud/global/images/debian-13-trixie"
 
 
 def lock(found):
-    return Lock("v1.35.4", "weave", {}, None, {}, {"gce": found})
+    return Lock("v1.37.2", "weave", {}, None, {}, {"gce": found})
 
 
 def test_all_is_asked_for_where_nothing_is_given(session, define):
@@ -125,7 +125,7 @@ def test_a_lock_of_something_else_is_refused(define, section, said):
 
 def test_a_lock_without_facts_says_how_to_have_them(define):
     with pytest.raises(UserError, match="no facts of GCE") as caught:
-        facts.settings(define(), Lock("v1.35.4", "weave", {}, None, {}, {}))
+        facts.settings(define(), Lock("v1.37.2", "weave", {}, None, {}, {}))
     assert "anywhere images lock" in caught.value.hint
 
 

@@ -350,4 +350,4 @@ def test_a_zone_of_the_lock_that_is_down(looked, cloud, define, tmp_path):
 
 
 def write(folder, facts):
-    locks.write(folder / "cluster.lock.yaml", Lock("v1.35.4", "weave", {}, None, {}, {"gce": facts}))
+    locks.write(folder / "cluster.lock.yaml", Lock("v1.37.2", "weave", {}, None, {}, {"gce": facts}))

@@ -22,14 +22,17 @@ HERE = Path(__file__).parent
 EXAMPLES = HERE.parent.parent / "examples"
 CASES = {"quickstart": "quickstart", "quickstart-flannel": "quickstart", "star-wars": "star-wars", "ha": "ha"}
 BASE_IMAGE = "b" * 64
-COMPONENTS = ("addons", "etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "weave")
+COMPONENTS = (
+    *("addons", "etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet"),
+    *("snapshots", "weave"),
+)
 
 
 def load(case: str) -> tuple[Definition, Lock, Topology]:
     """The example of a case, with the lock fixture beside this file."""
     definition = schema.load(EXAMPLES / CASES[case] / "cluster.yaml")
     lock = locks.read(HERE / f"{case}.lock.yaml")
-    return definition, lock, topology.lay_out(definition, lock.blocks)
+    return definition, lock, topology.lay_out(definition, lock.blocks, began_with=lock.founders)
 
 
 def secrets(machines: Topology) -> dict[str, dict[str, object]]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from cryptography.hazmat.primitives import serialization
 from ruamel.yaml import YAML
 
-from generator import pki
+from generator import agekey, pki
 from generator.definition import Size
 from generator.registry_login import Login
 from generator.topology import Machine, Topology
@@ -25,6 +25,7 @@ FILES = {
     "kube-scheduler": "ca.crt kubeconfig front-proxy-ca.crt",
     "kubelet": "ca.crt bootstrap-kubeconfig",
     "addons": "ca.crt client.crt client.key kubeconfig bootstrap-token.yaml",
+    "snapshots": "recipient",
     "weave": "password",
 }
 
@@ -136,7 +137,10 @@ def test_each_document_is_for_the_roles_that_run_it():
     together = Topology((machine("master1", "master", "etcd", "kube-apiserver", "kubelet"),))
     assert pki.readers(apart)["etcd"] == ("etcd",)
     assert pki.readers(together)["etcd"] == ("master",)
-    assert set(pki.readers(apart)) == {*FILES, "registry"}
+    assert set(pki.readers(apart)) == {*FILES, "registry", "restore"}
+    for component in ("snapshots", "restore"):
+        assert pki.readers(apart)[component] == ("etcd",)
+        assert pki.readers(together)[component] == ("master",)
     for component in ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "addons"):
         assert pki.readers(apart)[component] == ("master",)
     assert pki.readers(apart)["kubelet"] == ("master", "worker")
@@ -150,6 +154,14 @@ def test_every_document_has_a_secret_that_nobody_finds_by_trying(secrets):
     long = {secrets.keys["weave"], secrets.token.secret, documents["registry"]["salt"]}
     assert len(secrets.keys["weave"]) == 64 and len(secrets.token.secret) == 16  # 256 and 82 bits of chance
     assert len(documents["registry"]["salt"]) == 64
+    assert documents.pop("snapshots").keys() == {"recipient"}  # public itself
     for name, document in documents.items():
         text = "".join(document.values())
         assert any(secret in text for secret in long) or any(map(private_keys, document.values())), name
+
+
+def test_what_machines_encrypt_snapshots_to_opens_with_what_they_restore_with(secrets):
+    public, private = pki.documents(secrets)["snapshots"]["recipient"], pki.restoring(secrets)["identity"]
+    assert public.startswith("age1") and private.startswith("AGE-SECRET-KEY-1")
+    assert agekey.recipient(private) == public
+    assert not any(private in text for document in pki.documents(secrets).values() for text in document.values())

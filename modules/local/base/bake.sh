@@ -4,6 +4,7 @@
 # /run/plan has a line for each archive: its name (in a guest, the serial of the read-only disk that it is; in a
 # container, a file in /run/archives), and its runtime.
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root
+pods=/run/anywhere/containerd/containerd.sock # where the containerd of pods answers
 
 say() { echo "bake: $*" >/dev/console; }
 off() {
@@ -13,7 +14,7 @@ off() {
 }
 fail() {
     say "failed: $*"
-    tail -n 5 /run/dockerd.log /run/containerd.log /run/load-* >/dev/console 2>&1
+    tail -n 5 /run/dockerd.log /run/containerd*.log /run/load-* >/dev/console 2>&1
     off
 }
 device() {
@@ -23,7 +24,7 @@ device() {
     done
 }
 docker_load() { docker load --quiet --input "$1"; }
-containerd_load() { ctr --namespace k8s.io images import "$1"; }
+containerd_load() { /opt/anywhere/containerd/current/ctr --address "$pods" --namespace k8s.io images import "$1"; }
 # load RUNTIME: every archive of the plan for it, in order.
 load() {
     while read -r serial runtime name; do
@@ -31,6 +32,17 @@ load() {
         "${runtime}_load" "$(device "$serial")" >"/run/load-$serial-$runtime" 2>&1 || fail "$runtime did not load $name"
         say "$name is in $runtime"
     done </run/plan
+}
+
+# install_containerd REF: the containerd of pods, out of its image, where the agent of a machine looks for it.
+install_containerd() {
+    id=$(docker image inspect --format '{{.Id}}' "$1") || fail "there is no $1"
+    programs=/opt/anywhere/containerd/$(echo "${id#sha256:}" | cut -c1-12)
+    mkdir -p "$programs"
+    docker create --network none --name programs "$1" >/run/load-programs 2>&1 || fail "a container of $1"
+    docker cp --quiet programs:/bin/. "$programs" >>/run/load-programs 2>&1 || fail "the programs of $1"
+    docker rm programs >/dev/null
+    ln -s "$programs" /opt/anywhere/containerd/current
 }
 
 mount -t proc proc /proc
@@ -48,16 +60,21 @@ done
 dockerd --config-file /run/docker.json --containerd /run/containerd/containerd.sock --storage-driver overlay2 \
     --exec-opt native.cgroupdriver=cgroupfs --bridge none --iptables=false --ip6tables=false >/run/dockerd.log 2>&1 &
 dockerd=$!
-load containerd &
-loading=$!
 while [ ! -S /run/docker.sock ]; do
     kill -0 $dockerd || fail "dockerd did not start"
     sleep 0.2
 done
 load docker
-wait $loading || fail "containerd's archives"
-kill $dockerd
-wait $dockerd
+install_containerd "$(awk '$3 ~ /^anywhere.local\/containerd:/ { print $3 }' /run/plan)"
+/opt/anywhere/containerd/current/containerd --config /etc/anywhere/containerd.toml >/run/containerd-pods.log 2>&1 &
+pods_containerd=$!
+while [ ! -S "$pods" ]; do
+    kill -0 $pods_containerd || fail "the containerd of pods did not start"
+    sleep 0.2
+done
+load containerd
+kill $dockerd $pods_containerd
+wait $dockerd $pods_containerd
 kill $containerd
 wait $containerd
 # Docker's own identity and networks are each machine's.

@@ -15,6 +15,7 @@ from agent import (
     bundle,
     cluster_dns,
     console,
+    containerd,
     containers,
     guard,
     health,
@@ -23,20 +24,26 @@ from agent import (
     kernel,
     leave,
     leftovers,
+    membership,
     network,
     packages,
     proxy,
     resolver,
+    restore,
     resume,
+    retire,
     service,
     settings,
     storage,
+    turns,
 )  # fmt: skip
 from agent.files import put, write
 from agent.host import Host, NodeError
+from agent.turns import AtOnce, Turns, Waiting
 
 # Since this boot. READY holds the release, the monotonic time at which that was last reported, and what of DNS.
 BOOTED, READY = Path("/run/anywhere/booted"), Path("/run/anywhere/ready")
+WAITING = Path("/run/anywhere/waiting")  # the release, and for whom its machine waits
 CA = Path("/etc/anywhere/ca.crt")
 AGAIN_SECONDS = 600
 BEFORE_API = ("etcd", "kube-apiserver")  # what comes first, one after the other; all else uses the API
@@ -45,21 +52,30 @@ BEFORE_API = ("etcd", "kube-apiserver")  # what comes first, one after the other
 def main() -> int:
     """Run the steps in order. A failure is reported on the console, and the timer tries again."""
     text = Path(sys.argv[1]).read_text()
-    mark = Mark(hashlib.sha256(text.encode()).hexdigest(), os.environ.get("ANYWHERE_PROBLEM", ""))
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    mark = Mark(digest, os.environ.get("ANYWHERE_PROBLEM", ""))
     try:
         release = host.release(text)
         me = prepare(release, mark)
+        own = turns.load(release, me, digest)
         if leave.due(me):
             leave.leave(release, me)
+        elif retire.due(release, me):
+            retire.retire(release, me, own)
+            mark.done("retired")
+            mark.ready("")
         else:
             leave.clear(release, me)
-            converge(release, me, mark)
+            converge(release, me, own, mark)
+            own.finish()
             leftovers.remove()
             resume.prepare(text)
             dns = cluster_dns.check(release, me)
             mark.ready(dns)
             if dns not in ("", cluster_dns.ANSWERED):
                 cluster_dns.watch(release)
+    except Waiting as waiting:
+        mark.waiting(str(waiting))
     except (NodeError, OSError) as error:
         mark.failed(str(error))
         return 1
@@ -78,7 +94,8 @@ class Mark:
     def __init__(self, release: str, problem: str = "") -> None:
         self.stage, self.problem, self._release = "fetch", problem, release
         last, self._reported, self._dns = _last_ready()
-        self._quiet = last == release
+        self._known = last == release
+        self._quiet = self._known or _last_waiting()[0] == release
         if not BOOTED.exists():
             BOOTED.parent.mkdir(exist_ok=True)
             BOOTED.touch()
@@ -99,12 +116,20 @@ class Mark:
         if self.problem:
             console.failed("fetch", self.problem)
             write(READY, f"{self._release} {-AGAIN_SECONDS}")  # so that `ready` follows as soon as it is true
-        elif not self._quiet or dns != self._dns or now - self._reported > AGAIN_SECONDS:
+        elif not self._known or WAITING.exists() or dns != self._dns or now - self._reported > AGAIN_SECONDS:
             console.stage(self.stage, release=self._release[:12], **({"dns": dns} if dns else {}))
             write(READY, f"{self._release} {now} {dns}")
+            WAITING.unlink(missing_ok=True)  # for a release that was taken back
+
+    def waiting(self, what: str) -> None:
+        """Report, once, whom this machine waits for before it goes on with the release."""
+        if _last_waiting() != (self._release, what):
+            console.waiting(self.stage, what)
+            write(WAITING, f"{self._release} {what}")
 
     def failed(self, reason: str) -> None:
-        READY.unlink(missing_ok=True)
+        for path in (READY, WAITING):
+            path.unlink(missing_ok=True)
         console.failed(self.stage, reason)
 
     def _report(self) -> None:
@@ -117,6 +142,12 @@ def _last_ready() -> tuple[str, float, str]:
     words = READY.read_text().split(" ") if READY.exists() else []
     release, reported, dns, *_ = [*words, "", "", ""]
     return release, float(reported or 0), dns
+
+
+def _last_waiting() -> tuple[str, str]:
+    """The release that this machine last had to wait with, since the boot, and for whom."""
+    release, _, what = WAITING.read_text().partition(" ") if WAITING.exists() else ("", "", "")
+    return release, what
 
 
 def prepare(release: Mapping[str, Any], mark: Mark) -> Host:
@@ -133,25 +164,26 @@ def prepare(release: Mapping[str, Any], mark: Mark) -> Host:
     return me
 
 
-def converge(release: Mapping[str, Any], me: Host, mark: Mark) -> None:
+def converge(release: Mapping[str, Any], me: Host, own: Turns, mark: Mark) -> None:
     role = release["roles"][me.role]
     net = network.load(release, me)
     mark.done("images")
     images.ensure(release, sorted({*role["images"], *net.images()}))
     mark.done("network")
-    net.up()
+    net.up(own)
     resolver.ensure(without=net.name_servers())
+    restore.ensure(release, me)
     specs = role["containers"]
     for spec in (spec for spec in specs if spec["component"] in BEFORE_API):
         mark.done(spec["component"])
-        start(release, me, net, spec)
+        start(release, me, net, own, spec)
     users = [spec for spec in specs if spec["component"] not in BEFORE_API]
     reach_api(release, users)
     for spec in users:  # beside each other, as each waits more than it works
-        begin(release, me, net, spec)
+        begin(release, me, net, own, spec)
     for spec in users:
         mark.done(spec["component"])
-        start(release, me, net, spec)
+        start(release, me, net, own, spec)
     if "kube-apiserver" in components(role):
         mark.done("addons")
         addons.apply(release, "cluster")
@@ -173,27 +205,46 @@ def reach_api(release: Mapping[str, Any], specs: Sequence[Mapping[str, Any]]) ->
             health.api_ready(str(CA), 900)
 
 
-def begin(release: Mapping[str, Any], me: Host, net: network.Network, spec: Mapping[str, Any]) -> None:
+def begin(release: Mapping[str, Any], me: Host, net: network.Network, own: Turns, spec: Mapping[str, Any]) -> None:
     """Start one component that is not there yet."""
-    containers.begin(release, containers.filled(spec, me, release["groups"][me.group], net), net)
+    containers.begin(release, containers.filled(release, spec, me, net), net, own)
 
 
-def start(release: Mapping[str, Any], me: Host, net: network.Network, spec: Mapping[str, Any]) -> None:
+def start(release: Mapping[str, Any], me: Host, net: network.Network, own: Turns, spec: Mapping[str, Any]) -> None:
     """Have one component healthy, and do what must come right before or after it."""
     if spec["component"] == "etcd":
-        storage.ensure()
-    containers.ensure(release, containers.filled(spec, me, release["groups"][me.group], net), net)
-    net.settle()
+        return start_etcd(release, me, net, own, spec)
+    containers.ensure(release, containers.filled(release, spec, me, net), net, own)
+    net.settle(own)
+    if spec["component"] == "kubelet":
+        containerd.retire_earlier()
     if spec["component"] == "kube-apiserver":
         addons.install_keys(release)
-        serve_nodes(release["network"])
+        serve_nodes(release["network"], me)
         addons.apply(release, "bootstrap")
 
 
-def serve_nodes(networks: Mapping[str, Any]) -> None:
-    """Run the services of every master: approve the certificates of nodes, and drain nodes that leave."""
+def start_etcd(release: Mapping[str, Any], me: Host, net: network.Network, own: Turns, spec: Mapping[str, Any]) -> None:
+    """Have this machine's member healthy, and its membership settled."""
+    storage.ensure()
+    service.ensure("anywhere-snapshot.service")  # before etcd changes: that waits for a snapshot
+    first = membership.prepare(release, me, own)
+    wanted = containers.filled(release, spec, me, net, **first)
+    if membership.has_expired(release, me):
+        # Nobody can connect to it anew, so there is nothing to protect, and it serves only once others are renewed too.
+        containers.ensure(release, {**wanted, "ready": ""}, net, AtOnce())
+    containers.ensure(release, wanted, net, own)
+    restore.settle(release, me)
+    net.settle(own)
+    membership.settle(release, me, own)
+
+
+def serve_nodes(networks: Mapping[str, Any], me: Host) -> None:
+    """Run the services of every master."""
+    service.ensure("anywhere-front.service", address=me.address)
     service.ensure("anywhere-approver.service", networks=f"{networks['machines']} {networks['pods']}")
     service.ensure("anywhere-drain.service")
+    service.ensure("anywhere-rollout.service")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import http.client
 import json
+import socket
 import ssl
+import threading
 import urllib.parse
 from collections.abc import Iterable, Iterator
 from contextlib import closing
@@ -33,11 +35,26 @@ class Api:
         self._tls = ssl.create_default_context(cafile=str(ca))
         self._tls.load_cert_chain(str(certificate), str(key))
         self._seconds = seconds
+        self._kept: http.client.HTTPSConnection | None = None
+        self._alone = threading.RLock()
 
     def call(self, method: str, path: str, body: Any = None, kind: str = "application/json") -> Any:
-        """Send one request. OSError or HTTPException if there is no answer, ApiError if it is an error."""
-        with closing(self._connect(self._seconds)) as connection:
-            return json.loads(_ask(connection, method, path, (body and json.dumps(body)) or "", kind))
+        """Send one request. OSError or HTTPException if there is no answer, ApiError if it is an error.
+
+        The connection is kept, as a new one costs an emulated machine half a second. Threads may share a client.
+        """
+        text = (body and json.dumps(body)) or ""
+        with self._alone:
+            fresh = self._kept is None
+            self._kept = self._kept or self._connect(self._seconds)
+            try:
+                return json.loads(_ask(self._kept, method, path, text, kind))
+            except (OSError, http.client.HTTPException):
+                self._kept.close()
+                self._kept = None
+                if fresh:
+                    raise
+        return self.call(method, path, body, kind)
 
     def apply(self, objects: Iterable[tuple[str, str]]) -> None:
         """Server-side apply objects, each by its path and as YAML, in order. Errors as of `call`."""
@@ -63,6 +80,18 @@ class Api:
 
     def _connect(self, seconds: float) -> http.client.HTTPSConnection:
         return http.client.HTTPSConnection(NAME, PORT, context=self._tls, timeout=seconds)
+
+
+def answers(address: str, tls: ssl.SSLContext, path: str, seconds: float = 5) -> bool:
+    """Whether the API server on the machine with this address answers a request with success."""
+    connection = http.client.HTTPConnection(address, PORT, timeout=seconds)
+    try:
+        raw = socket.create_connection((address, PORT), seconds)
+        with closing(raw), tls.wrap_socket(raw, server_hostname=NAME) as connection.sock:
+            connection.request("GET", path)
+            return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
 
 
 def _ask(connection: http.client.HTTPSConnection, method: str, path: str, body: str, kind: str) -> bytes:

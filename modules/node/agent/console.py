@@ -36,3 +36,8 @@ def stage(name: str, **more: str) -> None:
 def failed(name: str, reason: str) -> None:
     """Report in one line that stage `name` failed, and why."""
     _write(f"anywhere: failed stage={name} reason={' '.join(reason.split())[:400]}")
+
+
+def waiting(name: str, what: str) -> None:
+    """Report that stage `name` waits for other machines."""
+    _write(f"anywhere: waiting stage={name} for={' '.join(what.split())[:400]}")

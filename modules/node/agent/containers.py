@@ -12,23 +12,36 @@ from agent.docker import Docker
 from agent.host import Host
 from agent.network import Network
 from agent.replacement import Wanted
+from agent.turns import Stop, Turns, identity
 
 
-def filled(spec: Mapping[str, Any], me: Host, group: Mapping[str, Any], network: Network) -> dict[str, Any]:
-    """The component's description, with its @NAMES@ replaced by what only this machine knows."""
-    text = json.dumps(spec)
+def filled(
+    release: Mapping[str, Any], spec: Mapping[str, Any], me: Host, network: Network, **more: str
+) -> dict[str, Any]:
+    """The component's description, with its @NAMES@ replaced by what only this machine knows.
+
+    Its `identity` is that of the description before, and so the same on every machine.
+    """
+    text, group = json.dumps(spec), release["groups"][me.group]
     values = {
         "NAME": me.name,
         "MEMBER": me.member,
         "NODE_IP": network.node_address(),
         "LABELS": ",".join(f"{k}={v}" for k, v in sorted(group["labels"].items())),
         "TAINTS": ",".join(group["taints"]),
+        "MAX_PODS": str(group["max_pods"]),
         "CGROUP_V2": str(kernel.cgroup_v2()).lower(),
+        **more,
     }
     for key, value in values.items():
         text = text.replace(f"@{key}@", json.dumps(value)[1:-1])
-    description: dict[str, Any] = json.loads(text)
-    return description
+    return {**json.loads(text), "identity": identity_of(release, spec)}
+
+
+def identity_of(release: Mapping[str, Any], spec: Mapping[str, Any]) -> str:
+    """What tells this description of a component from another, the same on machines of every architecture."""
+    secrets = release["secrets"].get(spec["secrets"])
+    return identity(spec, release["image_ids"][spec["image"]], secrets)
 
 
 def settings(spec: Mapping[str, Any], image: Mapping[str, Any], data: str | None, network: Network) -> dict[str, Any]:
@@ -57,16 +70,16 @@ def settings(spec: Mapping[str, Any], image: Mapping[str, Any], data: str | None
     return replacement.labelled(created)
 
 
-def begin(release: Mapping[str, Any], spec: Mapping[str, Any], network: Network) -> None:
+def begin(release: Mapping[str, Any], spec: Mapping[str, Any], network: Network, turns: Turns) -> None:
     """Start the container where there is none and it can be, without waiting until it is healthy."""
     if not replacement.is_there(spec["name"]) and _may_start(spec):
-        replacement.start(_wanted(release, spec, network, _data(release, spec)))
+        replacement.start(_wanted(release, spec, network, turns, _data(release, spec)))
 
 
-def ensure(release: Mapping[str, Any], spec: Mapping[str, Any], network: Network) -> bool:
+def ensure(release: Mapping[str, Any], spec: Mapping[str, Any], network: Network, turns: Turns) -> bool:
     """Have the container run, healthy, as `spec` says; whether something was started or replaced."""
     data = _data(release, spec)
-    changed = replacement.ensure(_wanted(release, spec, network, data))
+    changed = replacement.ensure(_wanted(release, spec, network, turns, data))
     bundle.forget_others(Docker(), spec["component"], {data} if data else set())
     return changed
 
@@ -80,11 +93,16 @@ def _data(release: Mapping[str, Any], spec: Mapping[str, Any]) -> str | None:
     return bundle.ensure(Docker(), spec["component"], image["id"], files) if files else None
 
 
-def _wanted(release: Mapping[str, Any], spec: Mapping[str, Any], network: Network, data: str | None) -> Wanted:
+def _wanted(
+    release: Mapping[str, Any], spec: Mapping[str, Any], network: Network, turns: Turns, data: str | None
+) -> Wanted:
     return Wanted(
         name=spec["name"],
         settings=settings(spec, release["images"][spec["image"]], data, network),
         wait=lambda: health.wait(spec, Docker()),
+        wait_replaced=lambda: health.wait_serving(spec, Docker()),
+        turns=turns,
+        stop=Stop(spec["component"], spec["identity"], lambda: health.serves(spec, Docker())),
         creator=network.engine(spec),
         stop_seconds=spec["stop_seconds"],
         prepare=lambda: host.wait(spec["after"], lambda: _may_start(spec), spec["health_seconds"]),

@@ -5,10 +5,11 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import subprocess
 import urllib.parse
 from typing import Any
 
-from agent.host import NodeError, run
+from agent.host import NodeError
 
 SOCKET = "/run/docker.sock"
 
@@ -88,8 +89,7 @@ class Docker:
         self.call("PUT", f"/containers/{name}/archive", tar, path="/")
 
     def log_tail(self, name: str, lines: int = 5) -> str:
-        """The last lines that a container logged, joined into one."""
-        try:
-            return " | ".join(run("docker", "logs", "--tail", str(lines), name).splitlines())
-        except NodeError:
-            return ""
+        """The last lines that a container logged, on either output, joined into one; "" where there is none."""
+        command = ["docker", "logs", "--tail", str(lines), name]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+        return "" if done.returncode else " | ".join(done.stdout.decode(errors="replace").split("\n")).strip(" |")

@@ -49,12 +49,13 @@ class Host:
 
 
 def release(text: str) -> dict[str, Any]:
-    """The release with the images and packages of this machine's architecture."""
+    """The release with the images and packages of this machine's architecture, and `image_ids` of all architectures."""
     whole, machine = json.loads(text), os.uname().machine
     arch = ARCHITECTURES.get(machine, machine)
     if arch not in whole["images"]:
         raise NodeError(f"the release has no images for {arch}")
-    return {**whole, "images": whole["images"][arch], "packages": whole.get("packages", {}).get(arch)}
+    ids = {name: [images[name]["id"] for images in whole["images"].values()] for name in whole["images"][arch]}
+    return {**whole, "images": whole["images"][arch], "image_ids": ids, "packages": whole.get("packages", {}).get(arch)}
 
 
 def take_name() -> None:

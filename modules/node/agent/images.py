@@ -12,15 +12,13 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from agent import leftovers, registry
+from agent import containerd, leftovers, registry
 from agent.docker import Docker
 from agent.files import write
 from agent.host import RUN, NodeError, run, wait
 
-CTR = ("ctr", "--namespace", "k8s.io")
 CRI_SECONDS = 15
 REFUSED_SECONDS = 1800
-LOADERS = {"docker": ("docker", "load", "--quiet"), "containerd": (*CTR, "images", "import", "-")}
 
 
 def ensure(release: Mapping[str, Any], names: Iterable[str]) -> None:
@@ -31,6 +29,7 @@ def ensure(release: Mapping[str, Any], names: Iterable[str]) -> None:
         if "docker" in image["runtimes"] and Docker().image_id(image["ref"]) != image["id"]:
             _once(release, image, "docker")
     if any("containerd" in image["runtimes"] for image in wanted):
+        containerd.ensure(release["images"]["containerd"])
         pods = _pods()
         for image in wanted:
             if "containerd" in image["runtimes"]:
@@ -44,15 +43,15 @@ def _ensure_pods(release: Mapping[str, Any], image: Mapping[str, Any], pods: set
         _once(release, image, "containerd")
         pods |= _pods()
     if image["pod_ref"] not in pods:
-        run(*CTR, "images", "tag", image["id"], image["pod_ref"])
+        containerd.ctr("images", "tag", image["id"], image["pod_ref"])
     # containerd's configuration names the sandbox image by its tag, which must therefore follow the release.
     if image["ref"] not in pods or leftovers.last(image["ref"]) != image["id"]:
-        run(*CTR, "images", "tag", "--force", image["id"], image["ref"])
+        containerd.ctr("images", "tag", "--force", image["id"], image["ref"])
 
 
 def _pods() -> set[str]:
     """The names of containerd's images. Its CRI also names each by its id, the digest of its configuration."""
-    return set(run(*CTR, "images", "ls", "--quiet").split())
+    return set(containerd.ctr("images", "ls", "--quiet").split())
 
 
 def _once(release: Mapping[str, Any], image: Mapping[str, Any], runtime: str) -> None:
@@ -75,7 +74,7 @@ def _arrived(release: Mapping[str, Any], image: Mapping[str, Any], runtime: str)
         return bool(Docker().image_id(image["ref"]) == image["id"])
     try:
         # The CRI labels a name once it has read its image, and would not read another that the name now refers to.
-        run(*CTR, "images", "label", _mirrored(release["registry"], image), "io.cri-containerd.image=")
+        containerd.ctr("images", "label", _mirrored(release["registry"], image), "io.cri-containerd.image=")
         wait(image["ref"], lambda: image["id"] in _pods(), CRI_SECONDS)
     except NodeError:
         return False
@@ -91,9 +90,10 @@ def _bring(release: Mapping[str, Any], image: Mapping[str, Any], runtime: str) -
 
 def _load(command: Sequence[str], image: Mapping[str, Any], runtime: str) -> None:
     """Load the archive that `command` writes."""
+    loader = ("docker", "load", "--quiet") if runtime == "docker" else containerd.command("images", "import", "-")
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as source:
         # Leaving closes the pipe, so that the fetch ends too if loading fails early.
-        loaded = subprocess.run(LOADERS[runtime], stdin=source.stdout, capture_output=True, check=False)
+        loaded = subprocess.run(loader, stdin=source.stdout, capture_output=True, check=False)
         reason = ""
         if source.stdout and source.stderr:
             source.stdout.close()

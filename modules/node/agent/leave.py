@@ -21,7 +21,7 @@ from agent.host import Host, NodeError
 
 CA = Path("/etc/anywhere/ca.crt")
 CERTIFICATE = Path("/var/lib/kubelet/pki/kubelet-client-current.pem")  # the key is in it too
-BOOT = Path("/run/anywhere/boot-id")  # as the kubelet reports it
+BOOT = Path("/proc/sys/kernel/random/boot_id")  # as the kubelet reports it
 LEFT = Path("/run/anywhere/left")  # since this boot
 BEGUN = host.STATE / "leaving"  # but not completed
 DRAIN_SECONDS = 60

@@ -9,14 +9,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from agent import containerd
 from agent.docker import Docker
 from agent.files import put
-from agent.host import STATE, NodeError, run
+from agent.host import STATE, NodeError
 
 RECORD = STATE / "images.json"  # every image that a release asked for, in the order of their last use
 ARCHIVE = Path(__file__).resolve().parent.parent
 KEEP = 2  # what runs, and what ran before it, to which a release may go back
-CTR = ("ctr", "--namespace", "k8s.io")
 
 
 def note(images: Iterable[Mapping[str, Any]]) -> None:
@@ -66,9 +66,9 @@ def _remove(image: Mapping[str, Any]) -> bool:
             Docker().call("DELETE", f"/images/{image['id']}")
         if "containerd" in image["runtimes"]:
             names = {image["id"], image["pod_ref"]}
-            if names & set(run(*CTR, "containers", "ls").split()):
+            if names & set(containerd.ctr("containers", "ls").split()):
                 return False
-            run(*CTR, "images", "rm", *sorted(names))
+            containerd.ctr("images", "rm", *sorted(names))
     except NodeError as error:
         print(f"kept for now: {error}", flush=True)
         return False

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from agent import settings
+from agent import containerd, settings
 from agent.docker import Docker
 from agent.files import put
 from agent.host import NodeError, run
@@ -15,7 +15,7 @@ from agent.host import NodeError, run
 FILE = Path("/etc/anywhere/proxy.env")
 PROC = Path("/proc")
 NAMES = ("http_proxy", "https_proxy", "no_proxy")
-CONTAINERD, DOCKER = "containerd.service", "docker.service"
+CONTAINERD, DOCKER = containerd.UNIT, "docker.service"
 
 
 def ensure(release: Mapping[str, Any]) -> None:

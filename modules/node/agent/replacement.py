@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from agent.docker import Docker
-from agent.files import write
-from agent.host import RUN, NodeError
+from agent.host import NodeError
+from agent.turns import Stop, Turns
 
 LABEL = "anywhere.spec"  # what a container was made from
-REFUSED_SECONDS = 1800
 
 
 @dataclass(frozen=True)
@@ -23,12 +20,17 @@ class Wanted:
     """A container that is to run.
 
     `settings` are those of Docker's API, labelled. `wait` returns once the container is healthy; NodeError if it takes
-    too long. `creator` is the engine that creates and starts it. `prepare` is called before it is created.
+    too long. `wait_replaced` is the same for one that takes the place of another, whose part it must take over.
+    `creator` is the engine that creates and starts it. `prepare` is called before it is created. `stop` is what it
+    takes one of the `turns` to stop.
     """
 
     name: str
     settings: dict[str, Any]
     wait: Callable[[], None]
+    wait_replaced: Callable[[], None]
+    turns: Turns
+    stop: Stop
     creator: Docker
     stop_seconds: int
     prepare: Callable[[], None] = lambda: None
@@ -41,11 +43,6 @@ class Wanted:
     def previous(self) -> str:
         return previous(self.name)
 
-    @property
-    def refused(self) -> Path:
-        """Holds the label of the container that failed, and when, as monotonic time: clocks may change."""
-        return RUN / f"refused-{self.name}"
-
 
 def labelled(settings: dict[str, Any]) -> dict[str, Any]:
     """`settings` with a label that identifies them."""
@@ -56,16 +53,17 @@ def labelled(settings: dict[str, Any]) -> dict[str, Any]:
 def ensure(wanted: Wanted) -> bool:
     """Make the container run as wanted, and healthy; whether it was started or replaced."""
     engine = Docker()
-    now = engine.inspect(wanted.name)
-    same = now and (now["Config"]["Labels"] or {}).get(LABEL) == wanted.label
-    if now and same and not engine.inspect(wanted.previous):
-        if not now["State"]["Running"]:
-            wanted.creator.start(wanted.name)
-        _wait(engine, wanted)
-        return not now["State"]["Running"]
-    _refuse_again(wanted)
-    _replace(engine, wanted)
-    return True
+    now, old = engine.inspect(wanted.name), engine.inspect(wanted.previous)
+    changed = True
+    if now and not old and (now["Config"]["Labels"] or {}).get(LABEL) == wanted.label:
+        changed = _keep(engine, wanted, running=now["State"]["Running"])
+    elif now or old:
+        with wanted.turns.take(wanted.stop):
+            _replace(engine, wanted)
+    else:
+        _begin(engine, wanted)
+    wanted.turns.done(wanted.stop.component, wanted.stop.identity)
+    return changed
 
 
 def is_there(name: str) -> bool:
@@ -86,6 +84,34 @@ def start(wanted: Wanted) -> None:
     wanted.creator.start(wanted.name)
 
 
+def _keep(engine: Docker, wanted: Wanted, *, running: bool) -> bool:
+    """Have the container that is as wanted run and be healthy: one that hangs is restarted; whether it was started."""
+    if not running:
+        wanted.creator.start(wanted.name)
+        _wait(engine, wanted)
+        return True
+    try:
+        wanted.wait()
+    except NodeError as error:
+        log = engine.log_tail(wanted.name)
+        print(f"{wanted.name}: {error}; it is restarted; log: {log}", flush=True)
+        with wanted.turns.hold(wanted.stop):
+            engine.stop(wanted.name, wanted.stop_seconds)
+            wanted.creator.start(wanted.name)
+            _wait(engine, wanted)
+        return True
+    return False
+
+
+def _begin(engine: Docker, wanted: Wanted) -> None:
+    """Start the container where there was none, and wait until it is healthy; NodeError with the end of its log."""
+    try:
+        start(wanted)
+        wanted.wait()
+    except NodeError as error:
+        raise NodeError(f"{wanted.name}: {error}; log: {engine.log_tail(wanted.name)}") from error
+
+
 def _wait(engine: Docker, wanted: Wanted) -> None:
     """Wait until the container is healthy; NodeError with the end of its log."""
     try:
@@ -94,37 +120,21 @@ def _wait(engine: Docker, wanted: Wanted) -> None:
         raise NodeError(f"{wanted.name}: {error}; log: {engine.log_tail(wanted.name)}") from error
 
 
-def _refuse_again(wanted: Wanted) -> None:
-    """Do not retry a container that failed for a while: each attempt stops a healthy one for minutes."""
-    before, _, at = wanted.refused.read_text().partition(" ") if wanted.refused.exists() else ("", "", "")
-    if before != wanted.label:
-        return
-    left = REFUSED_SECONDS - (time.monotonic() - float(at))
-    if left > 0:
-        minutes = f"{left / 60:.0f} minutes"
-        raise NodeError(
-            f"{wanted.name}: the container that the release describes was not healthy; next attempt in {minutes}"
-        )
-
-
 def _replace(engine: Docker, wanted: Wanted) -> None:
     """Replace the old container with the wanted one, and restore it if the new one is not healthy."""
     name, old = wanted.name, wanted.previous
     if engine.inspect(old):
         engine.remove(name)  # a replacement was interrupted before the new container was known to be healthy
-    elif engine.inspect(name):
+    else:
         engine.stop(name, wanted.stop_seconds)
         engine.rename(name, old)
     try:
         start(wanted)
-        wanted.wait()
+        wanted.wait_replaced()
     except NodeError as error:
         log = engine.log_tail(name)
-        if engine.inspect(old):
-            engine.remove(name)
-            engine.rename(old, name)
-            wanted.creator.start(name)
-            write(wanted.refused, f"{wanted.label} {time.monotonic()}")
-            raise NodeError(f"{name}: {error}; the previous container is back; log: {log}") from error
-        raise NodeError(f"{name}: {error}; log: {log}") from error
+        engine.remove(name)
+        engine.rename(old, name)
+        wanted.creator.start(name)
+        raise NodeError(f"{name}: {error}; the previous container is back; log: {log}") from error
     engine.remove(old)

@@ -34,3 +34,10 @@ def ensure(name: str, **values: str) -> None:
         except NodeError:
             (UNITS / name).unlink()  # so that the next run tries again
             raise
+
+
+def remove(name: str) -> None:
+    """Stop unit `name` for good, if it is there."""
+    if (UNITS / name).exists():
+        run("systemctl", "disable", "--now", name)
+        (UNITS / name).unlink()

@@ -37,7 +37,7 @@ READERS: Mapping[str, Callable[[], object]] = {
     "etc/sysctl.d": partial(_try_restart, "systemd-sysctl.service"),
     "etc/tmpfiles.d": partial(run, "systemd-tmpfiles", "--create", "anywhere.conf"),
     "etc/systemd/resolved.conf.d": partial(restart, "systemd-resolved.service"),
-    "etc/containerd": partial(restart, "containerd.service"),
+    "etc/anywhere": partial(restart, "anywhere-containerd.service"),
     "etc/docker": partial(restart, "docker.service"),
 }
 

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from agent.docker import Docker
 from agent.host import Host
+from agent.turns import Turns
 
 
 class Network(Protocol):
@@ -16,13 +17,13 @@ class Network(Protocol):
     def images(self) -> tuple[str, ...]:
         """The images that it needs."""
 
-    def up(self) -> None:
+    def up(self, turns: Turns) -> None:
         """Bring it up on this machine as the release describes it; do nothing if it already is."""
 
     def resume(self) -> None:
         """Bring it up after a boot as it was before, without fetching anything."""
 
-    def settle(self) -> None:
+    def settle(self, turns: Turns) -> None:
         """Do what needs a component that has just become healthy; called after each component."""
 
     def engine(self, spec: Mapping[str, Any]) -> Docker:

@@ -14,6 +14,7 @@ from agent.files import overwrite, put
 from agent.host import Host, NodeError, wait
 from agent.network.cni import install_cni_plugins
 from agent.replacement import Wanted
+from agent.turns import Stop, Turns, identity
 
 HOSTS = Path("/etc/hosts")
 BEGIN, END = "# anywhere: names of the control plane", "# anywhere: end"
@@ -39,7 +40,7 @@ class Flannel:
     def images(self) -> tuple[str, ...]:
         return ("cni",) if self._host.role == "etcd" else ("flannel", "cni")
 
-    def up(self) -> None:
+    def up(self, turns: Turns) -> None:
         install_cni_plugins(self._release["images"]["cni"])
         lines = [
             f"{address} {name}" for name, addresses in sorted(self._network["names"].items()) for address in addresses
@@ -55,15 +56,18 @@ class Flannel:
     def resume(self) -> None:
         """Nothing to do: the hosts file is on the disk, and Docker starts flanneld."""
 
-    def settle(self) -> None:
+    def settle(self, turns: Turns) -> None:
         """Start flanneld; it needs the node's certificate and the range that the API gave the node."""
         if not KUBECONFIG.exists():
             return
-        settings = self._container(self._release["images"]["flannel"], self._configure())
+        image, configuration = self._release["images"]["flannel"], self._configure()
         wanted = Wanted(
             name="flannel",
-            settings=replacement.labelled(settings),
-            wait=lambda: wait("flannel", SUBNET.exists, SECONDS),
+            settings=replacement.labelled(self._container(image, configuration)),
+            wait=_answer,
+            wait_replaced=_answer,
+            turns=turns,
+            stop=Stop("network", identity(image["id"], configuration), SUBNET.exists),
             creator=Docker(),
             stop_seconds=10,
             prepare=lambda: SUBNET.unlink(missing_ok=True),  # else the one before it would vouch for it
@@ -152,6 +156,10 @@ class Flannel:
         portmap = {"type": "portmap", "capabilities": {"portMappings": True}, "snat": True}
         text = json.dumps({"cniVersion": "1.0.0", "name": "flannel", "plugins": [bridge, portmap]}, indent=1) + "\n"
         put(CONFLIST, text)
+
+
+def _answer() -> None:
+    wait("flannel", SUBNET.exists, SECONDS)
 
 
 def _network(cidr: str) -> str:

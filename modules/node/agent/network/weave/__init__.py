@@ -12,6 +12,7 @@ from agent.host import Host, run
 from agent.network.cni import install_cni_plugins
 from agent.network.weave import client, names, router
 from agent.replacement import LABEL
+from agent.turns import Turns
 
 ROLES = "anywhere-roles"  # the set of this machine's role container addresses
 GOSSIP_SECONDS = 30  # how often peers tell each other who owns which addresses, beside each change
@@ -31,16 +32,16 @@ class Weave:
     def images(self) -> tuple[str, ...]:
         return ("weave", "weaveexec", "weavedb", "cni")
 
-    def up(self) -> None:
+    def up(self, turns: Turns) -> None:
         install_cni_plugins(self._release["images"]["cni"])
-        router.ensure(self._release, self._host)
+        router.ensure(self._release, self._host, turns)
         self._join()
 
     def resume(self) -> None:
         router.resume()
         self._join()
 
-    def settle(self) -> None:
+    def settle(self, turns: Turns) -> None:
         self._let_roles_pass()
 
     def engine(self, spec: Mapping[str, Any]) -> Docker:

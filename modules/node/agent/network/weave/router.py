@@ -19,6 +19,7 @@ from agent.host import Host, run, wait
 from agent.network.weave import client
 from agent.replacement import Wanted
 from agent.resolver import UPSTREAM
+from agent.turns import AtOnce, Stop, Turns, identity
 
 NAME = "weave"  # its proxy looks itself up by this name
 DATA = "weavedb"
@@ -32,16 +33,35 @@ MTU = 1376  # bytes: Weave's own choice
 VXLAN, ESP = 50, 70
 OOM_SCORE = -999  # as the kubelet's: without the network nothing works
 STOP_SECONDS, ANSWER_SECONDS = 10, 120
+PASSWORD = "anywhere.weave-password"  # the label that tells one password, or none, from another
 VOLUME_LABEL = {"weavevolumes": ""}
 
 
-def ensure(release: Mapping[str, Any], host: Host) -> None:
+def ensure(release: Mapping[str, Any], host: Host, turns: Turns) -> None:
     """Make the router and the CNI plugin what the release describes; the router's data is kept."""
     engine = Docker()
     waits = _volumes(engine, release["images"])
     install_plugin(waits, release["images"]["weave"])
-    settings = replacement.labelled(container(release, host, waits))
-    replacement.ensure(Wanted(NAME, settings, wait=answer, creator=engine, stop_seconds=STOP_SECONDS))
+    password = identity(release["network"]["encryption"], release["secrets"]["weave"])
+    settings = replacement.labelled({**container(release, host, waits), "Labels": {PASSWORD: password}})
+    described = identity(release["network"], release["images"]["weave"]["id"], release["secrets"]["weave"])
+    wanted = Wanted(
+        name=NAME,
+        settings=settings,
+        wait=answer,
+        wait_replaced=answer,
+        turns=turns if _has_password(engine, password) else AtOnce(),
+        stop=Stop("network", described, client.answers),
+        creator=engine,
+        stop_seconds=STOP_SECONDS,
+    )
+    replacement.ensure(wanted)
+
+
+def _has_password(engine: Docker, password: str) -> bool:
+    """Whether the router that is there has the password, without which it does not reach those that have it."""
+    now = engine.inspect(NAME)
+    return now is None or (now["Config"]["Labels"] or {}).get(PASSWORD) in (None, password)
 
 
 def resume() -> None:
@@ -94,17 +114,22 @@ def container(release: Mapping[str, Any], host: Host, waits: str) -> dict[str, A
 def arguments(network: Mapping[str, Any], host: Host) -> list[str]:
     """The router's flags.
 
-    The fixed machines agree on who allocates addresses; a worker that starts before them waits. WeaveDNS forwards other
-    names to the machine's own servers, not to systemd-resolved, which would ask weaveDNS again.
+    The machines that founded the cluster share the addresses among themselves, whoever of them is up; others ask them
+    for theirs. Those that came later find their peers by these. WeaveDNS forwards other names to the machine's own
+    servers, not to systemd-resolved, which would ask weaveDNS again.
     """
-    peers = network["peers"]
-    first = "observer" if host.role == "worker" else f"consensus={len(peers)}"
+    peers = network["founders"]
+    seed = f"seed={','.join(map(peer_name, peers))}"
+    first = seed if host.address in peers else "observer"
     flags = ["--port=6783", f"--name={peer_name(host.address)}", f"--nickname={host.name}", "--host-root=/host"]
     flags += ["--docker-bridge=docker0", "--weave-bridge=weave", "--datapath=datapath", "--conn-limit=0"]
     flags += [f"--ipalloc-range={network['pods']}", f"--ipalloc-init={first}", "--http-addr=127.0.0.1:6784"]
     flags += [f"--dns-listen-address={docker_bridge()}:53", f"--resolv-conf={RESOLVERS}/{UPSTREAM.name}"]
     flags += [f"--mtu={mtu(host.mtu, encrypted=network['encryption'])}"]
     flags += ["--status-addr=127.0.0.1:6782", "--proxy", "-H", "unix:///var/run/weave/weave.sock"]
+    # Nothing needs a container's own name to be its address on this network, and for each the proxy would run another
+    # container, to write that into the hosts file.
+    flags += ["--no-rewrite-hosts"]
     if host.role != "etcd":  # without pods, no policy controller runs that would open the way
         flags += ["--expect-npc", "--no-masq-local"]
     return flags + [peer for peer in peers if peer != host.address]

@@ -1,0 +1,122 @@
+"""`anywhere etcd`: snapshots of what the cluster knows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from generator.cli import pasteable
+from generator.cli.options import DEFAULT_FILE, DEFAULT_PROVIDER, AllowDowngrade, File, Json, Out, ProviderName, Yes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+app = typer.Typer(help="Take, list and restore snapshots of etcd.", rich_markup_mode=None)
+
+Words = Annotated[
+    list[str], typer.Argument(metavar="[FILE] NAME", help="The definition, and the snapshot, as `list` shows it.")
+]
+Timeout = Annotated[float, typer.Option("--timeout", help="Seconds to wait since the last progress.")]
+
+
+@app.command("list")
+@pasteable.hints
+def show(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER, as_json: Json = False) -> int:
+    """List the snapshots. The cluster may be down.
+
+    Exits 1 where the last attempt failed, or none was made in time.
+    """
+    from generator.cli import snapshot_view
+    from generator.operations import etcd_snapshots
+    from generator.operations.project import open_project
+
+    project = open_project(file, provider, None)
+    kept = etcd_snapshots.stored(project)
+    snapshots, failure = etcd_snapshots.listed(kept), etcd_snapshots.failure(kept)
+    warnings = snapshot_view.warnings(snapshots, failure, project.definition.etcd.snapshots.every)
+    typer.echo(snapshot_view.document(snapshots, failure) if as_json else snapshot_view.table(snapshots))
+    for line in warnings:
+        typer.echo(f"warning: {line}", err=True)
+    return 1 if warnings else 0
+
+
+@app.command("snapshot")
+@pasteable.hints
+def snapshot(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER) -> int:
+    """Have a snapshot taken now, beside the scheduled ones."""
+    from generator.cli import snapshot_view
+    from generator.cli.phases import show as progress
+    from generator.operations import etcd_snapshots
+    from generator.operations.project import open_project
+
+    project = open_project(file, provider, None)
+    taken = etcd_snapshots.ask(etcd_snapshots.stored(project), progress(), project.provider.poll)
+    typer.echo(snapshot_view.table((taken,)))
+    return 0
+
+
+@app.command("restore")
+def restore(
+    words: Words,
+    provider: ProviderName = DEFAULT_PROVIDER,
+    out: Out = None,
+    yes: Yes = False,
+    timeout: Timeout = 1800,
+    allow_downgrade: AllowDowngrade = False,
+) -> int:
+    """Give etcd the data of a snapshot, on the machines that are there or on new ones.
+
+    What changed since the snapshot is lost. The data that etcd has is kept aside on its disk.
+    """
+    file, name = _file_and_name(words)
+    options = _Options(out, yes, timeout, allow_downgrade)
+    return pasteable.hints(_restore)(name, options, file=file, provider=provider)
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    out: Path | None
+    yes: bool
+    timeout: float
+    allow_downgrade: bool
+
+
+def _restore(name: str, options: _Options, *, file: Path, provider: str) -> int:
+    from generator.cli import apply, plan_view
+    from generator.cli.approval import confirm
+    from generator.cli.phases import show as progress
+    from generator.operations import etcd_restore, folder_lock, steps
+    from generator.operations.apply import STEPS, Apply
+    from generator.operations.project import open_project
+
+    project, shown = open_project(file, provider, options.out), progress()
+    with folder_lock.hold(project, "etcd restore"):
+        restoring = etcd_restore.prove(project, name, shown)
+        lost = f"Restore {name}? What changed since {restoring.snapshot.taken:%Y-%m-%d %H:%M} UTC is lost."
+        run = Apply(
+            project,
+            shown,
+            (),
+            options.timeout,
+            show=plan_view.show,
+            approve=lambda question: confirm(f"{lost} {question}", options.yes),
+            allow_downgrade=options.allow_downgrade,
+            restoring=restoring,
+        )
+        steps.run(STEPS, run)
+    typer.echo(apply.finished(run.ready.rows, run.kubeconfig))
+    return 0
+
+
+def _file_and_name(words: list[str]) -> tuple[Path, str]:
+    from pathlib import Path
+
+    from generator.errors import UserError
+
+    file = Path(words[0]) if words[0].endswith((".yaml", ".yml")) else DEFAULT_FILE
+    names = words[1:] if file != DEFAULT_FILE or words[0] == str(DEFAULT_FILE) else words
+    if len(names) != 1:
+        raise UserError("Which snapshot?", "Name one; `anywhere etcd list` shows them.")
+    return file, names[0]

@@ -1,0 +1,22 @@
+"""`anywhere rollback`: back to the release before."""
+
+from __future__ import annotations
+
+import typer
+
+from generator.cli.options import DEFAULT_FILE, DEFAULT_PROVIDER, File, ProviderName
+
+
+def run(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER) -> int:
+    """Put the release before into the definition and its lock.
+
+    Machines take it with the next apply. A minor version is not taken back: that takes a snapshot of etcd.
+    """
+    from generator.operations import rollback
+    from generator.operations.project import open_project
+
+    project = open_project(file, provider, None)
+    lock = rollback.run(project)
+    typer.echo(f"The cluster is to run Kubernetes {lock.kubernetes} with the images that it had before.")
+    typer.echo(f"Bring it to the machines: {project.command('apply')} --allow-downgrade")
+    return 0

@@ -1,0 +1,46 @@
+"""`anywhere rollout`: how a release reaches the machines."""
+
+from __future__ import annotations
+
+import typer
+
+from generator.cli import pasteable
+from generator.cli.options import DEFAULT_FILE, DEFAULT_PROVIDER, File, Out, ProviderName
+
+app = typer.Typer(help="Show how far a release is, or resume a rollout that was halted.", rich_markup_mode=None)
+
+
+@app.command("status")
+@pasteable.hints
+def status(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER, out: Out = None) -> int:
+    """Show how far the release is.
+
+    Exits 1 where a machine does not run it yet, or where the rollout is halted.
+    """
+    from contextlib import closing
+
+    from generator.operations import cluster_api, release_progress
+    from generator.operations.project import open_project
+
+    project = open_project(file, provider, out)
+    with closing(cluster_api.client(project.kubeconfig)) as client:
+        progress = release_progress.read(client)
+    for line in release_progress.describe(progress):
+        typer.echo(line)
+    return 0 if progress and not progress.left and not progress.halted else 1
+
+
+@app.command("resume")
+@pasteable.hints
+def resume(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER, out: Out = None) -> int:
+    """Try again what a rollout put back."""
+    from contextlib import closing
+
+    from generator.operations import cluster_api, release_progress
+    from generator.operations.project import open_project
+
+    project = open_project(file, provider, out)
+    with closing(cluster_api.client(project.kubeconfig)) as client:
+        release_progress.resume(client)
+    typer.echo("The machines try again what they put back, one at a time.")
+    return 0

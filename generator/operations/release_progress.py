@@ -1,0 +1,90 @@
+"""How far a release is on its way to the machines, as the masters write it into the cluster."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from generator.errors import UserError
+from generator.kubernetes import Client
+from generator.operations.project import Project
+
+# See modules/node/agent/rollout.py, which writes it.
+STATUS = "/api/v1/namespaces/kube-system/configmaps/anywhere-rollout"
+RESUME = "anywhere/resume"
+DIGITS = 12  # of a release's checksum, by which it is called
+
+
+@dataclass(frozen=True, slots=True)
+class Halt:
+    """`machine` put `component` back, as its new version did not work, and no machine tries it again."""
+
+    machine: str
+    component: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseProgress:
+    """`release` is what machines converge to, and `left` those that do not run it yet.
+
+    `stuck` are workers whose pods cannot be moved, with the reason. `retired` are machines that left the control plane
+    and may be destroyed; `members` are those of etcd.
+    """
+
+    release: str
+    left: tuple[str, ...]
+    stuck: tuple[tuple[str, str], ...]
+    halted: tuple[Halt, ...]
+    retired: tuple[str, ...]
+    members: tuple[str, ...]
+
+
+def read(client: Client) -> ReleaseProgress | None:
+    """What the masters last wrote; None where they have not yet. UnreachableError where the API does not answer."""
+    found = client.find(STATUS)
+    return _progress(json.loads(found["data"]["status"])) if found else None
+
+
+def refuse_halted(progress: ReleaseProgress | None, project: Project) -> None:
+    """UserError where the rollout of the wanted release was halted."""
+    if progress is None or progress.release != project.release[:DIGITS] or not progress.halted:
+        return
+    lines = (
+        f"{h.machine} put {h.component} back, as its new version did not work: {h.reason}" for h in progress.halted
+    )
+    raise UserError(
+        "The rollout is halted: " + "\n".join(lines),
+        "No machine tries it again. Fix the definition and apply, or, to try the same once more: "
+        + project.command("rollout resume"),
+    )
+
+
+def describe(progress: ReleaseProgress | None) -> tuple[str, ...]:
+    """How far the release is, in lines."""
+    if progress is None:
+        return ("The masters have not said yet how far the release is.",)
+    lines = [f"Halted: {h.machine} put {h.component} back: {h.reason}" for h in progress.halted]
+    lines += [f"Waiting: {name} is not drained: {reason}" for name, reason in progress.stuck]
+    if progress.left:
+        lines.append(f"Release {progress.release} does not run yet on: {', '.join(progress.left)}.")
+    else:
+        lines.append(f"Release {progress.release} runs on every machine.")
+    return tuple(lines)
+
+
+def resume(client: Client) -> None:
+    """Ask the masters to forget what was put back, and so to try it again."""
+    client.patch(STATUS, {"metadata": {"annotations": {RESUME: "yes"}}})
+
+
+def _progress(described: dict[str, Any]) -> ReleaseProgress:
+    return ReleaseProgress(
+        release=described["release"],
+        left=tuple(described["left"]),
+        stuck=tuple(sorted(described["stuck"].items())),
+        halted=tuple(Halt(**halt) for halt in described["halted"]),
+        retired=tuple(described["retired"]),
+        members=tuple(described["members"]),
+    )

@@ -1,0 +1,53 @@
+"""Which workers have their turn next: one, then a few, then more, each wave once the one before runs and is Ready."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from agent.turns.worker import RELEASE, TURN, WAITS
+
+FEW = 0.05  # of all workers, in the second wave
+
+
+@dataclass(frozen=True)
+class Worker:
+    """A worker's node. `release` runs on it whole, `turn` was given to it, and for `waits` it asked."""
+
+    name: str
+    release: str
+    turn: str
+    waits: str
+    ready: bool
+
+
+def worker_of(node: Mapping[str, Any]) -> Worker:
+    annotations = node["metadata"].get("annotations", {})
+    conditions = node["status"].get("conditions", ())
+    return Worker(
+        name=node["metadata"]["name"],
+        release=annotations.get(RELEASE, ""),
+        turn=annotations.get(TURN, ""),
+        waits=annotations.get(WAITS, ""),
+        ready=any(each["type"] == "Ready" and each["status"] == "True" for each in conditions),
+    )
+
+
+def unfinished(workers: Iterable[Worker], release: str) -> list[str]:
+    """The workers that have their turn, and do not run the release or are not Ready yet."""
+    having = (worker for worker in workers if worker.turn == release)
+    return sorted(worker.name for worker in having if worker.release != release or not worker.ready)
+
+
+def following(workers: Iterable[Worker], release: str, share: float) -> list[str]:
+    """The workers of the next wave, none while one is under way; `share` is the largest part of all in one wave."""
+    known = list(workers)
+    if unfinished(known, release):
+        return []
+    done = sum(worker.turn == release for worker in known)
+    few = math.ceil(FEW * len(known))
+    size = 1 if not done else few if done <= few else math.ceil(share * len(known))
+    waiting = sorted(w.name for w in known if w.waits == release and release not in (w.turn, w.release))
+    return waiting[: max(1, size)]

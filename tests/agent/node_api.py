@@ -1,0 +1,78 @@
+"""The part of the API server that deals with nodes and one status, in memory: it refuses what is out of date."""
+
+import copy
+import json
+
+from agent.api import ApiError
+from agent.drain import NODES
+from releases import release
+
+VERSION = release("ha")["kubernetes"]
+
+
+class Api:
+    """Nodes by name, and other objects by path; a change to what has changed meanwhile is refused.
+
+    `calls` are the changes, in order: (method, path).
+    """
+
+    def __init__(self, *nodes):
+        self.nodes = {node["metadata"]["name"]: node for node in nodes}
+        self.objects, self.calls = {}, []
+
+    def call(self, method, path, body=None, kind=""):
+        if method != "GET":
+            self.calls.append((method, path))
+        if path == NODES:
+            return {"items": [copy.deepcopy(node) for node in self.nodes.values()]}
+        name = path.removeprefix(f"{NODES}/")
+        found = self.nodes.get(name) or self.objects.get(path)
+        if found is None:
+            raise ApiError(f"{method} {path}", 404, "")
+        if method == "DELETE":
+            return self.nodes.pop(name)
+        if method == "PATCH":
+            version = body["metadata"].get("resourceVersion")
+            if version not in (None, found["metadata"]["resourceVersion"]):
+                raise ApiError(f"{method} {path}", 409, "")
+            found["metadata"]["resourceVersion"] += "1"
+            for part, change in ((p, body.get(p, {})) for p in ("metadata", "spec")):
+                merge(found.setdefault(part, {}), {k: v for k, v in change.items() if k != "resourceVersion"})
+        return copy.deepcopy(found)
+
+    def apply(self, objects):
+        """Server-side apply: what it does not name stays."""
+        for path, text in objects:
+            self.calls.append(("APPLY", path))
+            content = json.loads(text)
+            found = self.objects.setdefault(path, {"metadata": {"resourceVersion": "1", "annotations": {}}})
+            merge(found, content)
+            found["metadata"]["resourceVersion"] += "1"
+
+    def seen(self, name):
+        return copy.deepcopy(self.nodes[name])
+
+
+def merge(into, change):
+    for key, value in change.items():
+        if isinstance(value, dict):
+            merge(into.setdefault(key, {}), value)
+        elif value is None:
+            into.pop(key, None)
+        else:
+            into[key] = value
+
+
+def node(name, *, ready=True, version=VERSION, labels=(), taints=(), unschedulable=False, **annotations):
+    """A node as the API has it; the names of `annotations` are those of the agent, by their last word."""
+    kept = {f"anywhere/{key}": value for key, value in annotations.items()}
+    pool = name.split("-")[1] if name.startswith("worker-") else ""
+    found = dict(labels) | ({"node.kubernetes.io/pool": pool} if pool else {})
+    return {
+        "metadata": {"name": name, "resourceVersion": "1", "labels": found, "annotations": kept},
+        "spec": ({"taints": list(taints)} if taints else {}) | ({"unschedulable": True} if unschedulable else {}),
+        "status": {
+            "nodeInfo": {"kubeletVersion": version, "bootID": "boot-1"},
+            "conditions": [{"type": "Ready", "status": "True" if ready else "False"}],
+        },
+    }

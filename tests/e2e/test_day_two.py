@@ -1,0 +1,125 @@
+"""Changes of a cluster that runs, while a client goes on using it. Tests run in the order they stand."""
+
+import os
+import shutil
+import signal
+
+import pytest
+
+from generator.definition import NEWEST, VERSION
+from tests.e2e.probe import Probe
+from tests.e2e.shape import Shape
+
+pytestmark = [pytest.mark.e2e, pytest.mark.day2]
+BEFORE = list(NEWEST.values())[-2]  # the newest patch of the minor version before the default
+BACK = "the previous container is back"
+ROWS = []
+
+
+@pytest.fixture(scope="module")
+def cluster(boot):
+    with boot(Shape("flannel", "container", masters=3, workers=2, version=BEFORE)) as made:
+        made.kubectl("create", "configmap", "probe", "--from-literal=count=0")
+        yield made
+    print("\n".join(["", "| change | client | seconds |", "|---|---|---|", *ROWS]))
+
+
+@pytest.fixture
+def probe(cluster, request):
+    """A client beside the test, which must not notice: no request fails twice, and no acknowledged write is lost."""
+    with Probe(cluster.kubeconfig) as asking:
+        yield asking
+    ROWS.append(f"| {request.node.name.removeprefix('test_').replace('_', ' ')} | {asking} | {asking.seconds:.0f} |")
+    assert not asking.failed
+    assert not asking.lost
+
+
+def started(cluster):
+    """When each pod's containers were started, by pod."""
+    pods = cluster.get("pods", "-A")["items"]
+    return {
+        pod["metadata"]["uid"]: [each["state"]["running"]["startedAt"] for each in pod["status"]["containerStatuses"]]
+        for pod in pods
+    }
+
+
+def members(cluster):
+    """The members that vote, as etcd itself says."""
+    listed = cluster.on(cluster.shape.first_etcd, ETCDCTL).split()
+    return {words.split(",")[2].strip() for words in listed}
+
+
+def consoles(cluster, words):
+    """The machines whose console has `words`."""
+    return {machine for machine in cluster.shape.machines if words in cluster.anywhere("logs", machine).stdout}
+
+
+def test_labels_and_taints_reach_nodes_that_are_there(cluster, probe):
+    pods = started(cluster)
+    cluster.edit(lambda spec: spec["workers"].update(labels={"tier": "a"}, taints=["dedicated=a:PreferNoSchedule"]))
+    cluster.apply()
+    nodes = cluster.get("nodes", "-l", "tier=a")["items"]
+    assert {node["metadata"]["name"] for node in nodes} == {"worker-general-1", "worker-general-2"}
+    assert all({"key": "dedicated", "value": "a", "effect": "PreferNoSchedule"} in n["spec"]["taints"] for n in nodes)
+    cluster.edit(lambda spec: spec["workers"].update(labels={}, taints=[]))
+    cluster.apply()
+    cluster.until("nodes without the label", lambda: not cluster.get("nodes", "-l", "tier=a")["items"])
+    assert started(cluster) == pods
+
+
+def test_a_flag_reaches_one_api_server_after_the_other(cluster, probe):
+    pods = started(cluster)
+    cluster.edit(lambda spec: spec.update(components={"kube-apiserver": {"flags": {"max-requests-inflight": "401"}}}))
+    cluster.apply()
+    for master in ("master1", "master2", "master3"):
+        assert "--max-requests-inflight=401" in cluster.on(master, "sudo docker inspect kube-apiserver")
+    assert started(cluster) == pods
+
+
+@pytest.mark.parametrize("component", ["kube-apiserver", "kubelet"])
+def test_a_bad_release_costs_one_machine(cluster, probe, component):
+    pods = started(cluster)
+    cluster.edit(lambda spec: spec.update(components={component: {"flags": {"feature-gates": "NoSuchGate=true"}}}))
+    done = cluster.anywhere("apply", "--yes", check=False)
+    assert done.returncode == 1
+    assert f"put {component} back" in done.stderr and "NoSuchGate" in done.stderr
+    assert len(consoles(cluster, f"failed stage={component} reason={component}: ")) == 1
+    assert cluster.anywhere("rollout", "status", check=False).returncode == 1
+    cluster.edit(lambda spec: spec.pop("components"))
+    cluster.apply()
+    assert started(cluster) == pods
+
+
+def test_a_member_that_loses_its_disk_joins_again(cluster, probe):
+    os.kill(cluster.pid("master3"), signal.SIGKILL)
+    disk = cluster.home / "clusters" / cluster.name / "disks" / "master3-etcd"
+    shutil.rmtree(disk) if disk.is_dir() else disk.unlink()
+    assert "the disk of master3 is gone" in cluster.anywhere("plan", check=False).stdout
+    cluster.apply()
+    assert members(cluster) == {"etcd1", "etcd2", "etcd3"}
+
+
+def test_masters_leave_and_others_come(cluster, probe):
+    cluster.edit(lambda spec: spec["masters"].update(count=1))
+    refused = cluster.anywhere("apply", "--yes", check=False)
+    assert refused.returncode == 1 and "--may-destroy master2 --may-destroy master3" in refused.stderr
+    cluster.anywhere("apply", "--yes", "--may-destroy", "master2", "--may-destroy", "master3")
+    assert members(cluster) == {"etcd1"}
+    cluster.edit(lambda spec: spec["masters"].update(count=3))
+    cluster.apply()
+    assert members(cluster) == {"etcd1", "etcd2", "etcd3"}
+
+
+def test_a_new_minor_version(cluster, probe):
+    cluster.edit(lambda spec: spec.update(kubernetes={"version": VERSION}))
+    cluster.anywhere("images", "lock")
+    cluster.apply()
+    versions = {node["status"]["nodeInfo"]["kubeletVersion"] for node in cluster.get("nodes")["items"]}
+    assert versions == {VERSION}
+    assert cluster.anywhere("plan", "--detailed-exitcode", check=False).returncode == 0
+
+
+ETCDCTL = (
+    "sudo docker exec etcd1 etcdctl --endpoints=https://etcd1.weave.local:2379 --cacert=/etc/kubernetes/etcd/ca.crt"
+    " --cert=/etc/kubernetes/etcd/client.crt --key=/etc/kubernetes/etcd/client.key member list"
+)

@@ -1,0 +1,102 @@
+"""All machines with etcd lose their disks, and a snapshot brings back what the cluster knew."""
+
+import os
+import shutil
+import signal
+
+import pytest
+
+from tests.e2e import echo
+from tests.e2e.shape import Shape
+
+pytestmark = [pytest.mark.e2e, pytest.mark.day2]
+SHAPES = (
+    Shape("flannel", "container"),
+    Shape("flannel", "container", masters=3, workers=1),
+    Shape("flannel", "container", etcd=3, masters=1, workers=1),
+)
+
+
+@pytest.fixture(scope="module", params=SHAPES, ids=str)
+def cluster(request, boot):
+    with boot(request.param) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def snapshot(cluster):
+    """The name of a snapshot, between what is to come back and what is not."""
+    echo.run(cluster, cluster.shape.nodes)
+    write(cluster, "before")
+    said = cluster.anywhere("etcd snapshot").stdout.splitlines()
+    write(cluster, "after")
+    return said[1].split()[0]
+
+
+def write(cluster, name):
+    cluster.kubectl("create", "configmap", name, f"--from-literal=written={name}")
+    cluster.kubectl("create", "secret", "generic", name, f"--from-literal=hidden={name}")
+
+
+def holders(cluster):
+    """The machines that run etcd."""
+    kind, count = ("etcd", cluster.shape.etcd) if cluster.shape.etcd else ("master", cluster.shape.masters)
+    return [f"{kind}{number}" for number in range(1, count + 1)]
+
+
+def lose_disks(cluster):
+    for machine in holders(cluster):
+        os.kill(cluster.pid(machine), signal.SIGKILL)
+        disk = cluster.home / "clusters" / cluster.name / "disks" / f"{machine}-etcd"
+        shutil.rmtree(disk) if disk.is_dir() else disk.unlink()
+
+
+def test_it_is_listed_and_encrypted(cluster, snapshot):
+    assert snapshot in cluster.anywhere("etcd list").stdout
+    kept = cluster.home / "clusters" / cluster.name / "stored" / "etcd" / "snapshots" / f"{snapshot}.age"
+    assert kept.read_bytes().startswith(b"age-encryption.org/v1\n")
+    assert kept.stat().st_mode & 0o777 == 0o600
+
+
+def test_everything_is_back_after_all_disks_were_lost(cluster, snapshot):
+    lose_disks(cluster)
+    assert snapshot in cluster.anywhere("etcd list").stdout  # with nothing of the control plane running
+    cluster.anywhere("etcd restore", snapshot, "--yes")
+    assert cluster.get("configmap", "before")["data"] == {"written": "before"}
+    assert cluster.get("secret", "before")["data"] == {"hidden": "YmVmb3Jl"}
+    for kind in ("configmap", "secret"):
+        assert not cluster.kubectl("get", kind, "after", "--ignore-not-found", "--output=name")
+
+
+def test_etcd_has_all_its_members_again(cluster, snapshot):
+    line = (
+        "sudo docker exec etcd1 etcdctl --endpoints=https://etcd1.weave.local:2379"
+        " --cacert=/etc/kubernetes/etcd/ca.crt --cert=/etc/kubernetes/etcd/client.crt"
+        " --key=/etc/kubernetes/etcd/client.key member list"
+    )
+    members = [words.split(", ") for words in cluster.on(cluster.shape.first_etcd, line).splitlines()]
+    assert sorted(words[2] for words in members) == [f"etcd{n}" for n, _ in enumerate(holders(cluster), 1)]
+    assert {words[5] for words in members} == {"false"}  # none is a learner
+
+
+def test_kubelets_went_on_by_themselves(cluster, snapshot):
+    """New pods run on every node, and what their kubelets say reaches the API."""
+    cluster.kubectl("delete", "pods", "--namespace=e2e", "--all", "--wait=false")
+    echo.run(cluster, cluster.shape.nodes)
+    for pod in echo.pods(cluster):
+        assert echo.fetch(cluster, pod, "http://127.0.0.1:8080/hostname")
+
+
+def test_nothing_is_restored_twice(cluster, snapshot):
+    """The next release has no restore; what was written since stays."""
+    write(cluster, "later")
+    cluster.apply()
+    for name in ("before", "later"):
+        assert cluster.get("configmap", name)["data"] == {"written": name}
+    assert cluster.anywhere("plan", "--detailed-exitcode", check=False).returncode == 0
+
+
+def test_snapshots_go_on(cluster, snapshot):
+    taken = cluster.anywhere("etcd snapshot").stdout.splitlines()[1].split()[0]
+    assert taken > snapshot
+    assert taken in cluster.anywhere("etcd list").stdout
