@@ -64,6 +64,9 @@ def clock(monkeypatch):
 def machine(programs, kept, cluster, clock, tmp_path, monkeypatch):
     folder = tmp_path / "snapshot"
     monkeypatch.setattr(snapshot, "FOLDER", folder)
+    converged = tmp_path / "converged.json"
+    converged.touch()
+    monkeypatch.setattr(snapshot.host, "CONVERGED", converged)
     monkeypatch.setattr(bundle, "secrets", lambda release, name: {"snapshots": {"recipient": "age1xyz"}}[name])
     # docker exec MEMBER PROGRAM ...: the last word is the file of `save`, the one before the last of `status`.
     programs.put(
@@ -107,6 +110,15 @@ def test_the_first_snapshot_is_taken_at_once(machine, kept, wanted):
         "store": "5" * 32,
         "taken": "2026-11-26T19:00:00+00:00",
     }
+
+
+def test_a_machine_that_never_ran_a_release_takes_none_but_before_a_change(machine, kept, wanted, cluster):
+    snapshot.host.CONVERGED.unlink()
+    snapshot.look(wanted, of())
+    assert not kept
+    Client(cluster, "etcd1").put(snapshot.WANTED, "f" * 64)
+    snapshot.look(wanted, of())
+    assert kept
 
 
 def test_it_is_verified_before_it_is_encrypted(machine, kept, wanted):

@@ -53,6 +53,8 @@ def look(release: Mapping[str, Any], me: Host) -> None:
     wanted = client.get(WANTED) or ""
     keys = store.names(PREFIX)
     before = wanted if wanted != client.get(TAKEN) else ""
+    if not before and not host.CONVERGED.exists():
+        return  # a machine that starts for the first time has better to do
     reason = _reason(keys, before, timedelta(seconds=release["snapshots"]["every"]), datetime.now(UTC))
     if not reason:
         return
