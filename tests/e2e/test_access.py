@@ -124,7 +124,7 @@ def test_what_the_definition_says_of_components_reaches_them_while_they_run(clus
         "kube-apiserver": {"flags": {"max-requests-inflight": 321, "profiling": True}},
         "kube-scheduler": {"flags": {"kube-api-qps": 77}},
         "kubelet": {
-            "config": {**spec["components"]["kubelet"]["config"], "podPidsLimit": 777},
+            "config": {"podPidsLimit": 777},
             "flags": {"maximum-dead-containers": 7},
         },
         "etcd": {"flags": {"quota-backend-bytes": 4294967296}},
