@@ -135,18 +135,21 @@ def stages(console: str) -> Console:
     return Console(tuple(marks), failed, reason, release, dns, waiting)
 
 
-def table(topology: Topology, observed: Iterable[Observation], nodes: Iterable[Node], release: str) -> tuple[Row, ...]:
+def table(
+    topology: Topology, observed: Iterable[Observation], nodes: Iterable[Node] | None, release: str
+) -> tuple[Row, ...]:
     """A row for every wanted machine, in the topology's order, then one for every machine nobody asked for.
 
-    `release` is the version that machines should have converged to, "" where none is known.
+    `nodes` is None where the API was not asked for them. `release` is the version that machines should have converged
+    to, "" where none is known.
     """
     seen = {o.name: o for o in observed}
-    by_name = {n.name: n for n in nodes}
+    by_name = {n.name: n for n in nodes or ()}
     rows = []
     for machine in _named(topology, seen):
         rows.append(_row(machine, seen.pop(machine.name, None), by_name.get(machine.name), release))
     rows += [_extra(seen[name], by_name.get(name)) for name in sorted(seen)]
-    return tuple(rows)
+    return tuple(rows if nodes is not None else map(_without_api, rows))
 
 
 def _named(topology: Topology, seen: Mapping[str, Observation]) -> Iterator[Machine]:
@@ -221,6 +224,13 @@ def _row(machine: Machine, observed: Observation | None, node: Node | None, rele
         address=machine.address,
         note=diagnose(machine, observed, node) or ("" if converged else behind) or _cordoned(node),
     )
+
+
+def _without_api(row: Row) -> Row:
+    """`row` where nobody asked the API: a machine that reports itself ready may be so, or not."""
+    if row.stage != "ready" or not row.running:
+        return row
+    return replace(row, ready=None, note="" if row.converged else row.note)
 
 
 def _behind(console: Console) -> str:

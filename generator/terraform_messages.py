@@ -18,6 +18,9 @@ _HINTS = {  # by a pattern of what Terraform says
     "Instance cannot be destroyed": "Nothing was changed. Say --may-destroy MACHINE for each that may go.",
     "Backend configuration changed|state migration|Unsetting the previously set backend": "Run"
     " terraform init -migrate-state once in the rendered folder: it moves state.",
+    "Failed to query available provider packages|Failed to install provider": "Terraform downloads the provider of a"
+    " target: reach its registry, or name a mirror as provider_installation in Terraform's CLI configuration."
+    " A checkout of anywhere plans without: make offline.",
     "bucket.*(does not|doesn't) exist": "Make it: anywhere backend create",
 }
 

@@ -87,6 +87,7 @@ class Provider(Protocol):
     name: str
     identity: tuple[str, ...]  # the facts that all machines are keyed on: a cluster never changes them
     poll: float  # seconds between two observations of machines that are waited for
+    api_remedy: str  # what to do where machines are ready, and this computer does not reach their API
     installs_packages: bool  # machines start as the distribution's own image and install an archive of packages
     manages_workers: bool  # a pool is a group of the target's, which creates, names and addresses its workers
     addresses: Addresses

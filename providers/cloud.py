@@ -22,6 +22,13 @@ class Cloud:
     manages_workers = True
     etcd_disk = ETCD_DISK
 
+    @property
+    def api_remedy(self) -> str:
+        return (
+            f"Reach its network by a VPN, or set providers.{self.name}.load_balancer: true and put this computer's "
+            "public address in admin_cidrs; then apply again."
+        )
+
     def base(self, progress: Progress) -> Base | None:
         """None: the facts name the machine images."""
         return None

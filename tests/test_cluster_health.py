@@ -70,7 +70,9 @@ def cluster(tmp_path, secrets, monkeypatch):
     observed = tuple(Observed(m.name, True, m.address, READY) for m in topology.machines)
     made.project = SimpleNamespace(
         definition=replace(definition, path=tmp_path / "cluster.yaml"),
-        provider=SimpleNamespace(name="local", manages_workers=False, poll=30.0, observe=lambda definition: observed),
+        provider=SimpleNamespace(
+            name="local", manages_workers=False, poll=30.0, api_remedy="", observe=lambda definition: observed
+        ),
         release="0123456789ab",
         kubeconfig=made.kubeconfig,
     )

@@ -73,7 +73,7 @@ variable "secrets" {{
 class Local:
     """What a target says of the stack's machines: each is ready some looks after its process began."""
 
-    name, manages_workers, poll = "local", False, 0.01
+    name, manages_workers, poll, api_remedy = "local", False, 0.01, ""
     addresses = providers.load("local").addresses
 
     def __init__(self, stack: Stack) -> None:

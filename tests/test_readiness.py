@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
+import providers
 from generator import status
 from generator.errors import UserError
 from generator.kubernetes import UnreachableError
@@ -44,8 +45,8 @@ def ended(monkeypatch):
     `console` is what every machine says, or a function of the time.
     """
 
-    def run(console, timeout):
-        topology, clock = golden.load("star-wars")[2], Clock()
+    def run(console, timeout, target="aws"):
+        made, topology, clock = providers.load(target), golden.load("star-wars")[2], Clock()
         for module in (patience, readiness):
             monkeypatch.setattr(module, "time", clock)
         monkeypatch.setattr(cluster_api, "client", lambda path: Unreachable())
@@ -57,7 +58,9 @@ def ended(monkeypatch):
                 for machine in topology.machines
             )
 
-        provider = SimpleNamespace(name="aws", manages_workers=True, poll=3.0, observe=observe)
+        provider = SimpleNamespace(
+            name=made.name, manages_workers=True, poll=3.0, observe=observe, api_remedy=made.api_remedy
+        )
         project = SimpleNamespace(definition=None, provider=provider, release="0123456789ab")
         with pytest.raises(UserError) as caught:
             readiness.wait(project, topology, None, SimpleNamespace(board=lambda lines: None), timeout)
@@ -71,6 +74,12 @@ def test_an_api_that_this_computer_does_not_reach_is_not_waited_for(ended):
     assert error.message.startswith("Every machine says that it is ready, but this computer does not reach the API.")
     assert "10.20.1.10:6443" in error.message and "providers.aws.load_balancer: true" in error.hint
     assert patience.UNREACHABLE_SECONDS < seconds < 1800
+
+
+def test_each_target_says_how_its_api_is_reached(ended):
+    assert "VPN" in ended(READY, 1800, "gce")[0].hint
+    hint = ended(READY, 1800, "local")[0].hint
+    assert "VPN" not in hint and "load_balancer" not in hint and "anywhere-front" in hint
 
 
 @pytest.mark.parametrize("console", ["anywhere: stage=kube-apiserver t=1\n", READY.replace("0123456789ab", "another")])

@@ -176,3 +176,10 @@ def test_a_worker_that_its_group_is_to_make_has_no_name_and_no_address_yet():
 def test_a_worker_of_a_pool_that_is_gone_is_extra():
     made = [Seen("worker-old-a", console=READY, group="worker-old")]
     assert rows(made, [])["worker-old-a"].presence == "extra"
+
+
+def test_a_node_that_nobody_asked_for_is_neither_ready_nor_not():
+    seen = [Seen(name, console=READY) for name in ("etcd1", "master1")] + [Seen("worker-1", console=BOOTED)]
+    asked = {row.machine: row for row in status.table(TOPOLOGY, seen, None, "0123456789ab")}
+    assert asked["master1"].ready is None and asked["master1"].note == "" and asked["master1"].healthy
+    assert asked["worker-1"].ready is False and "docker" not in asked["worker-1"].note and not asked["worker-1"].healthy

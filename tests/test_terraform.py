@@ -117,6 +117,15 @@ def test_a_configuration_that_does_not_parse_is_an_error(folder, tmp_path):
         Terraform(folder, tmp_path / "cache", Recorder()).init()
 
 
+def test_providers_that_cannot_be_downloaded_have_a_remedy(folder, tmp_path):
+    source = "registry.invalid/example/nothing"  # no registry has this name
+    wanted = f'required_providers {{\n    n = {{ source = "{source}" }}\n  }}'
+    (folder / "main.tf").write_text(f"terraform {{\n  {wanted}\n}}\n")
+    with pytest.raises(UserError) as caught:
+        Terraform(folder, tmp_path / "cache", Recorder()).init()
+    assert source in caught.value.message and "provider_installation" in caught.value.hint
+
+
 def test_broken_settings_of_the_user_do_not_matter(folder, tmp_path, monkeypatch):
     (tmp_path / ".terraformrc").write_text("this is { not HCL")
     monkeypatch.setenv("HOME", str(tmp_path))

@@ -60,4 +60,4 @@ def _name(folder: Path) -> str:
     """A folder's name as a cluster's: lower-case letters, digits and dashes, beginning with a letter."""
     import re
 
-    return re.sub(r"[^a-z0-9]+", "-", folder.name.lower()).strip("-0123456789")[:20].rstrip("-") or "cluster"
+    return re.sub(r"[^a-z0-9]+", "-", folder.name.lower()).lstrip("-0123456789")[:20].rstrip("-") or "cluster"

@@ -129,7 +129,7 @@ def wait(project: Project, topology: Topology, kubeconfig: Path, progress: Progr
 
     UserError `timeout` seconds after the last progress, and where more time makes no sense: see `Patience`.
     """
-    patience, good, described = Patience(project.provider.name, timeout), 0, False
+    patience, good, described = Patience(timeout, project.provider.api_remedy), 0, False
     with closing(cluster_api.client(kubeconfig)) as client:
         cluster = Cluster(project, topology, client)
         while True:
@@ -149,9 +149,10 @@ def wait(project: Project, topology: Topology, kubeconfig: Path, progress: Progr
 
 
 def once(project: Project, topology: Topology, warn: Callable[[str], None]) -> tuple[Snapshot, tuple[Check, ...]]:
-    """The machines and the checks as they are now; no checks where the API cannot be asked, of which `warn` is told."""
+    """The machines and the checks as they are now; no checks where the API does not answer, of which `warn` is told."""
     if not project.kubeconfig.is_file():
-        return machines.look(project, topology, None), ()
+        now = machines.look(project, topology, None)
+        return now, (_unasked(project),) if now.machines else ()
     with closing(cluster_api.client(project.kubeconfig)) as client:
         now = machines.look(project, topology, client)
         if now.unheard:
@@ -162,6 +163,12 @@ def once(project: Project, topology: Topology, warn: Callable[[str], None]) -> t
         with suppress(UnreachableError):  # the checks will say so
             cluster.wait_for_leases()
         return now, cluster.checks(now)
+
+
+def _unasked(project: Project) -> Check:
+    """The check that stands for all others where there is no kubeconfig to ask the API with."""
+    hint = "`anywhere kubeconfig` writes it where the cluster's Terraform state is, and `anywhere apply` does."
+    return Check("API", False, f"It was not asked, as there is no {project.kubeconfig}.", hint, needed=True)
 
 
 def _unheard(error: UnreachableError) -> Check:

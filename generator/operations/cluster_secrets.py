@@ -178,7 +178,7 @@ def keep(project: Project, prepared: Prepared, progress: Progress) -> None:
 def recrypt(project: Project) -> Store:
     """Encrypt the store to the recipients of today, and nobody else. UserError where there is none."""
     lock = lock_file.known(project)
-    store_guard.check_exists(project)
+    store_guard.check_exists(project, lock)
     opened(project, lock)
 
     def change(now: Store) -> Store:

@@ -34,9 +34,9 @@ class Snapshot:
 def look(project: Project, topology: Topology, client: Client | None) -> Snapshot:
     """The wanted machines beside the real ones, and beside their nodes where there is a `client` to ask."""
     observed = project.provider.observe(project.definition)
-    nodes, progress, unheard = _ask(client, observed) if client else ((), None, "")
+    nodes, progress, unheard = _ask(client, observed) if client else (None, None, "")
     rows = status.table(as_observed(project, topology), observed, nodes, project.release)
-    return Snapshot(observed, nodes, rows, unheard, progress)
+    return Snapshot(observed, nodes or (), rows, unheard, progress)
 
 
 def find(project: Project, name: str) -> Observed:

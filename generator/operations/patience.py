@@ -31,8 +31,8 @@ class Patience:
     over, or fails again and again, makes none.
     """
 
-    def __init__(self, provider: str, timeout: float) -> None:
-        self._provider, self._timeout = provider, timeout
+    def __init__(self, timeout: float, api_remedy: str) -> None:
+        self._timeout, self._api_remedy = timeout, api_remedy
         self._seen: set[Hashable] = set()
         self._moved = self._looked = time.monotonic()
         self._consoles: dict[str, str] = {}
@@ -96,7 +96,7 @@ class Patience:
         elif self._unheard_since is None:
             self._unheard_since = clock
         elif clock - self._unheard_since > UNREACHABLE_SECONDS:
-            raise out_of_reach(now.unheard, self._provider)
+            raise out_of_reach(now.unheard, self._api_remedy)
 
 
 def not_ready(rows: Sequence[Row], checks: Sequence[Check], when: str) -> UserError:
@@ -109,12 +109,10 @@ def not_ready(rows: Sequence[Row], checks: Sequence[Check], when: str) -> UserEr
     )
 
 
-def out_of_reach(unheard: str, provider: str) -> UserError:
+def out_of_reach(unheard: str, remedy: str) -> UserError:
     """The error where every machine is ready, but this computer does not reach their API."""
     return UserError(
-        f"Every machine says that it is ready, but this computer does not reach the API. {unheard}",
-        f"Reach its network by a VPN, or set providers.{provider}.load_balancer: true and put this computer's public "
-        "address in admin_cidrs; then apply again.",
+        f"Every machine says that it is ready, but this computer does not reach the API. {unheard}", remedy
     )
 
 

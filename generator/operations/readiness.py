@@ -36,7 +36,7 @@ def wait(
 
     UserError `timeout` seconds after the last progress, and where more time makes no sense: see `Patience`.
     """
-    patience = Patience(project.provider.name, timeout)
+    patience = Patience(timeout, project.provider.api_remedy)
     with closing(cluster_api.client(kubeconfig)) as client:
         while True:
             now = machines.look(project, topology, client)

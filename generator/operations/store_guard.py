@@ -38,11 +38,15 @@ def diagnose(project: Project, lock: Lock | None) -> tuple[Check, ...]:
     return ()
 
 
-def check_exists(project: Project) -> None:
-    """UserError where there is no store."""
+def check_exists(project: Project, lock: Lock | None) -> None:
+    """UserError where there is no store: because it was lost, or because the cluster is new."""
+    check_present(project, lock)
     path = store.path_beside(project.definition.path)
     if not path.exists():
-        raise _missing(path, "there is nothing to encrypt")
+        raise UserError(
+            f"There are no secrets yet: {path} does not exist.",
+            "`anywhere apply` makes them, and `anywhere secrets update` does without an apply.",
+        )
 
 
 def check_matches(project: Project, lock: Lock | None, found: Store) -> None:

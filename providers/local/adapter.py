@@ -62,6 +62,10 @@ class Local:
         secret="anywhere_document.secret",
     )
     poll = 1.0
+    api_remedy = (
+        "Connections to it are taken by the first master: `anywhere ssh master1 -- systemctl status anywhere-front` and"
+        " `anywhere logs master1` say whether it does."
+    )
 
     def preflight(self, definition: Definition, topology: Topology) -> tuple[Check, ...]:
         there = {machine.name for machine in self.observe(definition)}

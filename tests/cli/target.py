@@ -70,7 +70,7 @@ class Nowhere:
 
     name = "local"
     identity = ("region",)
-    poll = 0.01
+    poll, api_remedy = 0.01, ""
     installs_packages = False
     manages_workers = False
     etcd_disk = 8

@@ -111,7 +111,7 @@ def test_init_writes_a_valid_definition_once(home, capsys):
     folder.mkdir()
     assert run("init", folder / "cluster.yaml") == 0
     assert run("validate", folder / "cluster.yaml") == 0
-    assert load(folder / "cluster.yaml").name == "my-cluster"
+    assert load(folder / "cluster.yaml").name == "my-cluster-2"
     assert run("init", folder / "cluster.yaml") == 1
     assert "cluster.yaml already exists." in capsys.readouterr().err
 

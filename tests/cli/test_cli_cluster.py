@@ -166,6 +166,16 @@ def test_status_tells_machines_and_certificates_to_machines(nowhere, capsys):
     assert {"kubernetes CA", "kube-apiserver"} <= {c["certificate"] for c in document["certificates"]}
 
 
+def test_without_a_kubeconfig_status_says_that_the_api_was_not_asked(nowhere, home, capsys):
+    run("apply", "--yes", "--timeout", "20")
+    (home / ".anywhere" / "quickstart-local" / "kubeconfig").unlink()
+    capsys.readouterr()
+    assert run("status") == 1
+    out = capsys.readouterr().out
+    assert "FAIL  API: It was not asked, as there is no " in out and "`anywhere kubeconfig` writes it" in out
+    assert "its node is not Ready" not in out and re.search(r"master1 +master +running +ready +- ", out)
+
+
 def test_status_names_no_worker_where_the_target_does(nowhere, definition, capsys, monkeypatch):
     definition.write_text(DEFINITION.replace("workers: {count: 1", "workers: {count: 2"))
     run("status")

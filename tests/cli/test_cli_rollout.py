@@ -46,7 +46,7 @@ def updated(*names):
 class World:
     """A target, its Terraform and its API. A machine that `fails` never says that it is ready after a start."""
 
-    name, manages_workers, poll = "aws", True, 3.0
+    name, manages_workers, poll, api_remedy = "aws", True, 3.0, ""
     addresses = Addresses(
         "aws_instance.machine", "aws_ebs_volume.etcd", "aws_s3_object.document", "aws_s3_object.archive"
     )

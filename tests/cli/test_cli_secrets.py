@@ -248,8 +248,15 @@ def test_a_computer_without_a_key_is_told_how_to_get_on_the_list(nowhere, home, 
 
 def test_there_is_nothing_to_recrypt_without_a_store(definition, home, capsys):
     assert run("secrets", "recrypt") == 1
-    assert "The secrets cluster.secrets.age are missing" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "There are no secrets yet: cluster.secrets.age does not exist." in said and "`anywhere apply" in said
     assert not (home / "cluster.secrets.age").exists()
+
+
+def test_a_lost_store_is_told_from_one_that_was_never_made(cluster, home, capsys):
+    (home / "cluster.secrets.age").unlink()
+    assert run("secrets", "recrypt") == 1
+    assert "The secrets cluster.secrets.age are missing" in capsys.readouterr().err
 
 
 def test_a_checkout_without_the_state_works_with_the_store(cluster, home, definition):
