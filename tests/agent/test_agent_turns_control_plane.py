@@ -179,6 +179,13 @@ def test_what_was_put_back_on_one_machine_is_tried_by_none(machines, component):
     assert given(machines, stop(component, "another"), "master2")
 
 
+def test_who_waits_for_a_machine_that_is_halted_names_the_halt(machines):
+    machines.record("etcd")
+    fail(machines, stop("kube-apiserver"), "master2")
+    told = "^an end of the halt: master2 put kube-apiserver back"
+    refused(machines, stop("kube-controller-manager"), "master1", match=told)
+
+
 def test_a_halt_is_recorded_once_the_component_is_back_and_before_another_has_its_turn(machines):
     with pytest.raises(NodeError), machines.turns("master1").take(stop()):
         assert halts.read(machines.client) == {}

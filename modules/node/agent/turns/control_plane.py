@@ -107,7 +107,13 @@ class ControlPlane:
         earlier = before(component)
         wanted = {name: earlier & self._components(name) for name in self._machines}
         late = progress.late(progress.read(self._etcd), self._digest, wanted)
+        if late and (halt := self._halted()):
+            return f"an end of the halt: {halt.machine} put {halt.component} back"
         return f"{', '.join(late)}, as other components of the release come first" if late else ""
+
+    def _halted(self) -> Halt | None:
+        """What was put back on the way to this release: the machines that are late will not go on by themselves."""
+        return next((halt for halt in halts.read(self._etcd).values() if halt.release == self._digest), None)
 
     def _unsaved(self, stop: Stop) -> str:
         """The snapshot that is to be taken before etcd or the API changes; "" where nothing is missing."""
