@@ -24,8 +24,9 @@ SECONDS = 300
 UNITS = "etc/systemd/system"
 SETTINGS: layer.Entries = {
     f"{UNITS}/multi-user.target.wants/kubelet.service": layer.Link("/etc/systemd/system/kubelet.service"),
-    f"{UNITS}/docker.service": layer.Link("/dev/null"),
-    f"{UNITS}/docker.socket": layer.Link("/dev/null"),
+    f"{UNITS}/multi-user.target.wants/pods-containerd.service": layer.Link(f"/{UNITS}/pods-containerd.service"),
+    # Those are Docker's and its own containerd.
+    **{f"{UNITS}/{unit}": layer.Link("/dev/null") for unit in ("docker.service", "docker.socket", "containerd.service")},
 }
 
 
@@ -40,7 +41,7 @@ def ensure(progress: Progress) -> str:
                 files |= build.compile_programs(RECIPES["cni"], images.ARCH, work, directories.cache(), progress)
                 layer.write(work / "host.tar", {**_host(), **{path: layer.File(file) for path, file in files.items()}})
                 _unpack(cache.bootable(plain.sha256), work, name)
-    runtimes = {image.name: ("containerd",) for image in held}
+    runtimes = {image.name: ("docker",) if image.name == "containerd" else ("containerd",) for image in held}
     return bake.ensure(Base("kubeadm", name), held, runtimes, images.folder(), progress)
 
 

@@ -17,7 +17,7 @@ from generator.progress import Progress
 SOURCE = Path(__file__).parent / "source"
 ARCH = "amd64"
 COMPONENTS = ("kube-apiserver", "kube-controller-manager", "kube-proxy", "kube-scheduler")
-SAME = ("etcd", "coredns", "pause")  # those of anywhere
+SAME = ("etcd", "coredns", "pause", "containerd")  # those of anywhere
 
 
 def programs(*names: str, debian: bool = False) -> Recipe:

@@ -18,6 +18,7 @@ from agent import (
     leftovers,
     membership,
     network,
+    node_certificate,
     packages,
     proxy,
     resolver,
@@ -44,7 +45,7 @@ NOTED = (
     (packages, ("ensure",)), (guard, ("ensure",)), (leave, ("due", "leave", "clear", "prepare")),
     (images, ("ensure",)), (resolver, ("ensure",)), (resume, ("prepare",)), (storage, ("ensure",)),
     (leftovers, ("remove",)), (cluster_dns, ("check", "watch")), (proxy, ("ensure",)),
-    (health, ("api_ready",)), (addons, ("install_keys",)), (turns, ("load",)), (retire, ("due",)),
+    (health, ("api_ready", "wait_listening")), (node_certificate, ("ensure",)), (addons, ("install_keys",)), (turns, ("load",)), (retire, ("due",)),
     (containerd, ("retire_earlier",)), (restore, ("ensure", "settle")),
 )  # fmt: skip
 
@@ -52,12 +53,12 @@ NOTED = (
 class Steps(list):
     """What is called, in order; `me` is the machine, `leaving` whether it is to leave, `dns` what DNS answers.
 
-    `expired` is whether the certificate of its member of etcd has, `retiring` whether the release no longer has the
-    machine, `stops` the step that does not go on, and with what.
+    `new` is whether nothing ran on it yet, `expired` whether the certificate of its member of etcd has, `retiring`
+    whether the release no longer has the machine, `stops` the step that does not go on, and with what.
     """
 
     me, leaving, retiring, dns, stops = MACHINES["master"], False, False, "ok", ("", None)
-    expired = False
+    expired = new = False
 
     def __init__(self, document):
         self.document, self.turns = document, FreeTurns()
@@ -109,6 +110,7 @@ class Steps(list):
     def begin(self, release, spec, network, turns):
         assert turns is self.turns
         self.append(f"begin {spec['component']}")
+        return self.new
 
     def ensure(self, release, spec, network, turns):
         if isinstance(turns, AtOnce):

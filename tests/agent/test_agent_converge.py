@@ -24,6 +24,7 @@ from agent import (
     leftovers,
     membership,
     network,
+    node_certificate,
     packages,
     resolver,
     service,
@@ -103,6 +104,7 @@ def root(tmp_path, monkeypatch):
         (kubectl, "KEYS"), (addons, "STATE"), (resolver, "PODS"), (containerd, "EARLIER"),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, folder / name.lower())
+    monkeypatch.setattr(node_certificate, "FOLDER", folder)
     document = tmp_path / "release.json"
     document.write_text(text("ha").replace("/var/lib/kubelet/", f"{folder}/"))
     monkeypatch.setattr(converge.sys, "argv", ["agent", str(document)])
@@ -140,6 +142,7 @@ def machine(root, prepared, monkeypatch, engine, programs, serial):
     monkeypatch.setattr(images, "ensure", lambda release, names: steps.append(("images", *names)))
     monkeypatch.setattr(health, "healthy", lambda spec, engine: True)
     monkeypatch.setattr(health, "serves", lambda spec, engine: True)
+    monkeypatch.setattr(health, "wait_listening", lambda spec, engine: None)
     monkeypatch.setattr(cluster_dns, "ask", lambda server, name: "ok")
     monkeypatch.setattr(health, "api_ready", lambda ca, seconds: steps.append("api ready"))
     monkeypatch.setattr(

@@ -46,10 +46,10 @@ ETCD = [
     *("restore.settle", "network.settle", "membership.settle"),
 ]
 API = [
-    "kube-apiserver", "network.settle", "addons.install_keys", "anywhere-front.service", "anywhere-approver.service",
+    "node_certificate.ensure", "begin kube-apiserver", "kube-apiserver", "network.settle", "addons.install_keys", "anywhere-front.service", "anywhere-approver.service",
     "anywhere-drain.service", "anywhere-rollout.service", "addons.apply bootstrap",
 ]  # fmt: skip
-REST = [
+USERS = [
     "put bootstrap-kubeconfig", "put ca.crt", "health.api_ready",
     "begin kube-controller-manager", "begin kube-scheduler", "begin kubelet", "begin kube-proxy",
     "kube-controller-manager", "network.settle", "kube-scheduler", "network.settle",
@@ -65,13 +65,20 @@ def test_an_etcd_machine(steps):
 
 def test_a_master(steps):
     assert converge.main() == 0
-    assert steps == [*PREPARE, *NETWORK, *API, *REST, *DONE]
+    assert steps == [*PREPARE, *NETWORK, *API, *USERS, *DONE]
+
+
+def test_a_new_master_starts_what_uses_the_api_before_that_is_ready(steps):
+    steps.new = True
+    assert converge.main() == 0
+    begun = [*USERS[:1], *(step for step in USERS if step.startswith("begin"))]
+    assert steps == [*PREPARE, *NETWORK, *API[:2], "health.wait_listening", *begun, *API[2:], *USERS, *DONE]
 
 
 def test_a_master_with_etcd_has_that_first(steps, tmp_path):
     (tmp_path / "release.json").write_text(text("ha"))
     assert converge.main() == 0
-    assert steps == [*PREPARE, *NETWORK, *ETCD, *API, *REST, *DONE]
+    assert steps == [*PREPARE, *NETWORK, *ETCD, *API, *USERS, *DONE]
 
 
 def test_a_member_whose_certificate_has_expired_is_renewed_at_once_and_need_not_serve_before_the_others_are(steps):

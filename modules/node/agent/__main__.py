@@ -26,6 +26,7 @@ from agent import (
     leftovers,
     membership,
     network,
+    node_certificate,
     packages,
     proxy,
     resolver,
@@ -37,6 +38,7 @@ from agent import (
     storage,
     turns,
 )  # fmt: skip
+from agent.docker import Docker
 from agent.files import put, write
 from agent.host import Host, NodeError
 from agent.turns import AtOnce, Turns, Waiting
@@ -174,13 +176,16 @@ def converge(release: Mapping[str, Any], me: Host, own: Turns, mark: Mark) -> No
     resolver.ensure(without=net.name_servers())
     restore.ensure(release, me)
     specs = role["containers"]
+    users = [spec for spec in specs if spec["component"] not in BEFORE_API]
     for spec in (spec for spec in specs if spec["component"] in BEFORE_API):
         mark.done(spec["component"])
+        if spec["component"] == "kube-apiserver":
+            node_certificate.ensure(release, me)
+            begin_with_users(release, me, net, own, spec, users)
         start(release, me, net, own, spec)
-    users = [spec for spec in specs if spec["component"] not in BEFORE_API]
+    hand_out(release, users)
     reach_api(release, users)
-    for spec in users:  # beside each other, as each waits more than it works
-        begin(release, me, net, own, spec)
+    begin(release, me, net, own, users)
     for spec in users:
         mark.done(spec["component"])
         start(release, me, net, own, spec)
@@ -195,19 +200,44 @@ def components(role: Mapping[str, Any]) -> set[str]:
     return {spec["component"] for spec in role["containers"]}
 
 
-def reach_api(release: Mapping[str, Any], specs: Sequence[Mapping[str, Any]]) -> None:
-    """Hand `specs` the secret files that they want outside of their containers, and wait for the API."""
+def hand_out(release: Mapping[str, Any], specs: Sequence[Mapping[str, Any]]) -> None:
+    """Write the secret files that `specs` want outside of their containers."""
     for spec in specs:
         for name, path in spec["handed"].items():
             put(Path(path), bundle.secrets(release, spec["secrets"])[name], mode=0o600)
-        if spec["needs_api"]:
-            put(CA, bundle.secrets(release, spec["secrets"])["ca.crt"], mode=0o600)
-            health.api_ready(str(CA), 900)
 
 
-def begin(release: Mapping[str, Any], me: Host, net: network.Network, own: Turns, spec: Mapping[str, Any]) -> None:
-    """Start one component that is not there yet."""
-    containers.begin(release, containers.filled(release, spec, me, net), net, own)
+def reach_api(release: Mapping[str, Any], specs: Sequence[Mapping[str, Any]]) -> None:
+    """Wait for the API, where one of `specs` needs it to start."""
+    for spec in (spec for spec in specs if spec["needs_api"]):
+        put(CA, bundle.secrets(release, spec["secrets"])["ca.crt"], mode=0o600)
+        health.api_ready(str(CA), 900)
+
+
+def begin_with_users(
+    release: Mapping[str, Any],
+    me: Host,
+    net: network.Network,
+    own: Turns,
+    spec: Mapping[str, Any],
+    users: Sequence[Mapping[str, Any]],
+) -> None:
+    """Where the API server never ran here, start it, and its users as soon as it listens.
+
+    It is ready some time later, and they need some time to start. Earlier they would fail, and try again too late.
+    """
+    if containers.begin(release, containers.filled(release, spec, me, net), net, own):
+        health.wait_listening(spec, Docker())
+        hand_out(release, users)
+        begin(release, me, net, own, users)
+
+
+def begin(
+    release: Mapping[str, Any], me: Host, net: network.Network, own: Turns, specs: Sequence[Mapping[str, Any]]
+) -> None:
+    """Start the components that are not there yet, beside each other, as each waits more than it works."""
+    for spec in specs:
+        containers.begin(release, containers.filled(release, spec, me, net), net, own)
 
 
 def start(release: Mapping[str, Any], me: Host, net: network.Network, own: Turns, spec: Mapping[str, Any]) -> None:

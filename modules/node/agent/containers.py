@@ -70,10 +70,12 @@ def settings(spec: Mapping[str, Any], image: Mapping[str, Any], data: str | None
     return replacement.labelled(created)
 
 
-def begin(release: Mapping[str, Any], spec: Mapping[str, Any], network: Network, turns: Turns) -> None:
-    """Start the container where there is none and it can be, without waiting until it is healthy."""
-    if not replacement.is_there(spec["name"]) and _may_start(spec):
-        replacement.start(_wanted(release, spec, network, turns, _data(release, spec)))
+def begin(release: Mapping[str, Any], spec: Mapping[str, Any], network: Network, turns: Turns) -> bool:
+    """Start the container where there is none and it can be, without waiting until it is healthy; whether it was."""
+    if replacement.is_there(spec["name"]) or not _may_start(spec):
+        return False
+    replacement.start(_wanted(release, spec, network, turns, _data(release, spec)))
+    return True
 
 
 def ensure(release: Mapping[str, Any], spec: Mapping[str, Any], network: Network, turns: Turns) -> bool:
