@@ -97,3 +97,8 @@ def test_a_version_without_sources_names_those_of_its_minor_version():
     with pytest.raises(UserError, match=r"v1\.36\.9 cannot be built.* v1\.36\.4, v1\.36\.5\.$") as caught:
         recipe.recipe(wanted)
     assert caught.value.hint.startswith("Use version v1.36.5, ") and "ANYWHERE_IMAGES" in caught.value.hint
+
+
+def test_kubeadm_is_compared_with_the_same_kubernetes():
+    required = (SCRIPT.parents[1] / "benchmarks" / "kubeadm" / "source" / "go.mod").read_text()
+    assert f"k8s.io/kubernetes {VERSION}\n" in required

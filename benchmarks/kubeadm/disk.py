@@ -22,11 +22,11 @@ HOST = HERE / "host"
 DONE = "prepare: done"
 SECONDS = 300
 UNITS = "etc/systemd/system"
+DOCKERS = ("docker.service", "docker.socket", "containerd.service")  # the containerd is its own
 SETTINGS: layer.Entries = {
     f"{UNITS}/multi-user.target.wants/kubelet.service": layer.Link("/etc/systemd/system/kubelet.service"),
     f"{UNITS}/multi-user.target.wants/pods-containerd.service": layer.Link(f"/{UNITS}/pods-containerd.service"),
-    # Those are Docker's and its own containerd.
-    **{f"{UNITS}/{unit}": layer.Link("/dev/null") for unit in ("docker.service", "docker.socket", "containerd.service")},
+    **{f"{UNITS}/{unit}": layer.Link("/dev/null") for unit in DOCKERS},
 }
 
 

@@ -45,8 +45,8 @@ NOTED = (
     (packages, ("ensure",)), (guard, ("ensure",)), (leave, ("due", "leave", "clear", "prepare")),
     (images, ("ensure",)), (resolver, ("ensure",)), (resume, ("prepare",)), (storage, ("ensure",)),
     (leftovers, ("remove",)), (cluster_dns, ("check", "watch")), (proxy, ("ensure",)),
-    (health, ("api_ready", "wait_listening")), (node_certificate, ("ensure",)), (addons, ("install_keys",)), (turns, ("load",)), (retire, ("due",)),
-    (containerd, ("retire_earlier",)), (restore, ("ensure", "settle")),
+    (health, ("api_ready", "wait_listening")), (node_certificate, ("ensure",)), (addons, ("install_keys",)),
+    (turns, ("load",)), (retire, ("due",)), (containerd, ("retire_earlier",)), (restore, ("ensure", "settle")),
 )  # fmt: skip
 
 

@@ -61,8 +61,10 @@ def test_the_kubeconfig_leads_to_the_api_with_that_certificate(documents, tmp_pa
     kubeconfig = json.loads((tmp_path / "kubelet" / "kubeconfig").read_text())
     cluster, user = kubeconfig["clusters"][0]["cluster"], kubeconfig["users"][0]["user"]
     assert b64decode(cluster["certificate-authority-data"]).decode() == documents["kubelet"]["ca.crt"]
-    assert user["client-certificate"] == user["client-key"] == str(
-        tmp_path / "kubelet" / "pki" / "kubelet-client-current.pem"
+    assert (
+        user["client-certificate"]
+        == user["client-key"]
+        == str(tmp_path / "kubelet" / "pki" / "kubelet-client-current.pem")
     )
 
 

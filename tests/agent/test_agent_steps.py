@@ -46,8 +46,9 @@ ETCD = [
     *("restore.settle", "network.settle", "membership.settle"),
 ]
 API = [
-    "node_certificate.ensure", "begin kube-apiserver", "kube-apiserver", "network.settle", "addons.install_keys", "anywhere-front.service", "anywhere-approver.service",
-    "anywhere-drain.service", "anywhere-rollout.service", "addons.apply bootstrap",
+    "node_certificate.ensure", "begin kube-apiserver", "kube-apiserver", "network.settle", "addons.install_keys",
+    "anywhere-front.service", "anywhere-approver.service", "anywhere-drain.service", "anywhere-rollout.service",
+    "addons.apply bootstrap",
 ]  # fmt: skip
 USERS = [
     "put bootstrap-kubeconfig", "put ca.crt", "health.api_ready",

@@ -9,7 +9,7 @@ from typing import Any
 
 from agent import bundle, health, host, kernel, replacement
 from agent.docker import Docker
-from agent.host import Host
+from agent.host import Host, NodeError
 from agent.network import Network
 from agent.replacement import Wanted
 from agent.turns import Stop, Turns, identity
@@ -74,7 +74,10 @@ def begin(release: Mapping[str, Any], spec: Mapping[str, Any], network: Network,
     """Start the container where there is none and it can be, without waiting until it is healthy; whether it was."""
     if replacement.is_there(spec["name"]) or not _may_start(spec):
         return False
-    replacement.start(_wanted(release, spec, network, turns, _data(release, spec)))
+    try:
+        replacement.start(_wanted(release, spec, network, turns, _data(release, spec)))
+    except NodeError as error:
+        raise NodeError(f"{spec['name']}: {error}") from error
     return True
 
 
