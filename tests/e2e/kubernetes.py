@@ -51,6 +51,15 @@ class Kubernetes:
     def get(self, *arguments: str) -> dict:
         return json.loads(self.kubectl("get", *arguments, "--output=json"))
 
+    def pods_started(self) -> dict[str, list[str]]:
+        """When each pod's containers were started, by the pod's uid: the same as long as nothing restarts a pod."""
+        return {
+            pod["metadata"]["uid"]: [
+                each["state"]["running"]["startedAt"] for each in pod["status"]["containerStatuses"]
+            ]
+            for pod in self.get("pods", "-A")["items"]
+        }
+
     def until(self, what: str, true, seconds: float = 300):
         """Ask until the answer is true, and return it."""
         end = time.monotonic() + seconds

@@ -34,15 +34,6 @@ def probe(cluster, request):
     assert not asking.lost
 
 
-def started(cluster):
-    """When each pod's containers were started, by pod."""
-    pods = cluster.get("pods", "-A")["items"]
-    return {
-        pod["metadata"]["uid"]: [each["state"]["running"]["startedAt"] for each in pod["status"]["containerStatuses"]]
-        for pod in pods
-    }
-
-
 def members(cluster):
     """The members that vote, as etcd itself says."""
     listed = cluster.on(cluster.shape.first_etcd, ETCDCTL).split()
@@ -55,7 +46,7 @@ def consoles(cluster, words):
 
 
 def test_labels_and_taints_reach_nodes_that_are_there(cluster, probe):
-    pods = started(cluster)
+    pods = cluster.pods_started()
     cluster.edit(lambda spec: spec["workers"].update(labels={"tier": "a"}, taints=["dedicated=a:PreferNoSchedule"]))
     cluster.apply()
     nodes = cluster.get("nodes", "-l", "tier=a")["items"]
@@ -64,30 +55,30 @@ def test_labels_and_taints_reach_nodes_that_are_there(cluster, probe):
     cluster.edit(lambda spec: spec["workers"].update(labels={}, taints=[]))
     cluster.apply()
     cluster.until("nodes without the label", lambda: not cluster.get("nodes", "-l", "tier=a")["items"])
-    assert started(cluster) == pods
+    assert cluster.pods_started() == pods
 
 
 def test_a_flag_reaches_one_api_server_after_the_other(cluster, probe):
-    pods = started(cluster)
+    pods = cluster.pods_started()
     cluster.edit(lambda spec: spec.update(components={"kube-apiserver": {"flags": {"max-requests-inflight": "401"}}}))
     cluster.apply()
     for master in ("master1", "master2", "master3"):
         assert "--max-requests-inflight=401" in cluster.on(master, "sudo docker inspect kube-apiserver")
-    assert started(cluster) == pods
+    assert cluster.pods_started() == pods
 
 
 @pytest.mark.parametrize("component", ["kube-apiserver", "kubelet"])
 def test_a_bad_release_costs_one_machine(cluster, probe, component):
-    pods = started(cluster)
+    pods = cluster.pods_started()
     cluster.edit(lambda spec: spec.update(components={component: {"flags": {"feature-gates": "NoSuchGate=true"}}}))
     done = cluster.anywhere("apply", "--yes", check=False)
     assert done.returncode == 1
     assert f"put {component} back" in done.stderr and "NoSuchGate" in done.stderr
     assert len(consoles(cluster, f"failed stage={component} reason={component}: ")) == 1
-    assert cluster.anywhere("rollout", "status", check=False).returncode == 1
+    assert cluster.anywhere("rollout status", check=False).returncode == 1
     cluster.edit(lambda spec: spec.pop("components"))
     cluster.apply()
-    assert started(cluster) == pods
+    assert cluster.pods_started() == pods
 
 
 def test_a_member_that_loses_its_disk_joins_again(cluster, probe):
@@ -112,7 +103,7 @@ def test_masters_leave_and_others_come(cluster, probe):
 
 def test_a_new_minor_version(cluster, probe):
     cluster.edit(lambda spec: spec.update(kubernetes={"version": VERSION}))
-    cluster.anywhere("images", "lock")
+    cluster.anywhere("images lock")
     cluster.apply()
     versions = {node["status"]["nodeInfo"]["kubeletVersion"] for node in cluster.get("nodes")["items"]}
     assert versions == {VERSION}
