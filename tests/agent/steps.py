@@ -21,6 +21,7 @@ from agent import (
     node_certificate,
     packages,
     proxy,
+    replacement,
     resolver,
     restore,
     resume,
@@ -45,7 +46,7 @@ NOTED = (
     (packages, ("ensure",)), (guard, ("ensure",)), (leave, ("due", "leave", "clear", "prepare")),
     (images, ("ensure",)), (resolver, ("ensure",)), (resume, ("prepare",)), (storage, ("ensure",)),
     (leftovers, ("remove",)), (cluster_dns, ("check", "watch")), (proxy, ("ensure",)),
-    (health, ("api_ready", "wait_listening")), (node_certificate, ("ensure",)), (addons, ("install_keys",)),
+    (health, ("api_ready",)), (node_certificate, ("ensure",)), (addons, ("install_keys",)),
     (turns, ("load",)), (retire, ("due",)), (containerd, ("retire_earlier",)), (restore, ("ensure", "settle")),
 )  # fmt: skip
 
@@ -53,12 +54,13 @@ NOTED = (
 class Steps(list):
     """What is called, in order; `me` is the machine, `leaving` whether it is to leave, `dns` what DNS answers.
 
-    `new` is whether nothing ran on it yet, `expired` whether the certificate of its member of etcd has, `retiring`
-    whether the release no longer has the machine, `stops` the step that does not go on, and with what.
+    `expired` is whether the certificate of its member of etcd has, `retiring` whether the release no longer has the
+    machine, `serving` whether its member of etcd ran before, `stops` the step
+    that does not go on, and with what.
     """
 
     me, leaving, retiring, dns, stops = MACHINES["master"], False, False, "ok", ("", None)
-    expired = new = False
+    expired, serving = False, True
 
     def __init__(self, document):
         self.document, self.turns = document, FreeTurns()
@@ -100,6 +102,7 @@ class Steps(list):
             monkeypatch.setattr(containers, name, getattr(self, name))
         monkeypatch.setattr(addons, "apply", lambda release, group: self.append(f"addons.apply {group}"))
         monkeypatch.setattr(service, "ensure", lambda name, **_: self.append(name))
+        monkeypatch.setattr(replacement, "is_there", lambda name: self.serving)
         monkeypatch.setattr(bundle, "secrets", lambda *_: {"ca.crt": "", "bootstrap-kubeconfig": ""})
         monkeypatch.setattr(converge, "put", lambda path, *_, **__: self.append(f"put {path.name}"))
 
@@ -110,7 +113,6 @@ class Steps(list):
     def begin(self, release, spec, network, turns):
         assert turns is self.turns
         self.append(f"begin {spec['component']}")
-        return self.new
 
     def ensure(self, release, spec, network, turns):
         if isinstance(turns, AtOnce):

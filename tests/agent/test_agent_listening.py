@@ -7,13 +7,10 @@ import pytest
 from agent import health
 from agent.docker import Docker
 
-RUNS = {"State": {"Running": True, "Pid": os.getpid()}}
-
-
 @pytest.fixture
 def port(programs, monkeypatch):
     """A port at which nobody listens yet, of the container etcd1, whose process is this one."""
-    monkeypatch.setattr(Docker, "inspect", lambda self, name: {"RestartCount": 0, **RUNS})
+    monkeypatch.setattr(Docker, "inspect", lambda self, name: {"State": {"Running": True, "Pid": os.getpid()}})
     programs.put("nsenter")
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
@@ -49,16 +46,3 @@ def test_one_that_has_ended_is_not_healthy(port, programs, monkeypatch):
     monkeypatch.setattr(Docker, "inspect", lambda self, name: {"State": {"Running": True, "Pid": 1 << 30}})
     assert not health.healthy(spec(port), Docker())
     assert programs.runs() == []
-
-
-def test_who_starts_is_waited_for_until_it_listens(port, programs, monkeypatch):
-    looks = []
-    monkeypatch.setattr(health.host.time, "sleep", lambda seconds: (looks.append(seconds), port.listen()))
-    health.wait_listening({**spec(port), "health_seconds": 60}, Docker())
-    assert len(looks) == 1 and programs.runs() == []
-
-
-def test_one_that_crashes_or_takes_too_long_is_left_to_who_tells_of_it(port, monkeypatch):
-    health.wait_listening({**spec(port), "health_seconds": 0}, Docker())
-    monkeypatch.setattr(Docker, "inspect", lambda self, name: {"RestartCount": 1, **RUNS})
-    health.wait_listening({**spec(port), "health_seconds": 3600}, Docker())

@@ -46,46 +46,47 @@ ETCD = [
     *("restore.settle", "network.settle", "membership.settle"),
 ]
 API = [
-    "node_certificate.ensure", "begin kube-apiserver", "kube-apiserver", "network.settle", "addons.install_keys",
-    "anywhere-front.service", "anywhere-approver.service", "anywhere-drain.service", "anywhere-rollout.service",
-    "addons.apply bootstrap",
+    "node_certificate.ensure", "put bootstrap-kubeconfig", "begin kube-apiserver", "begin kubelet",
+    "kube-apiserver", "network.settle", "addons.install_keys", "addons.apply bootstrap",
 ]  # fmt: skip
 USERS = [
     "put bootstrap-kubeconfig", "put ca.crt", "health.api_ready",
     "begin kube-controller-manager", "begin kube-scheduler", "begin kubelet", "begin kube-proxy",
     "kube-controller-manager", "network.settle", "kube-scheduler", "network.settle",
-    "kubelet", "network.settle", "containerd.retire_earlier", "kube-proxy", "network.settle", "addons.apply cluster",
+    "kubelet", "network.settle", "containerd.retire_earlier", "kube-proxy", "network.settle",
 ]  # fmt: skip
+SNAPSHOTS = ["anywhere-snapshot.service"]
+SERVICES = [f"anywhere-{name}.service" for name in ("front", "approver", "drain", "rollout")]
+LAST = [*SERVICES, "addons.apply cluster"]
 
 
 def test_an_etcd_machine(steps):
     steps.me = MACHINES["etcd"]
     assert converge.main() == 0
-    assert steps == [*PREPARE, *NETWORK, *ETCD, *DONE]
+    assert steps == [*PREPARE, *NETWORK, *ETCD, *SNAPSHOTS, *DONE]
 
 
 def test_a_master(steps):
     assert converge.main() == 0
-    assert steps == [*PREPARE, *NETWORK, *API, *USERS, *DONE]
-
-
-def test_a_new_master_starts_what_uses_the_api_before_that_is_ready(steps):
-    steps.new = True
-    assert converge.main() == 0
-    begun = [*USERS[:1], *(step for step in USERS if step.startswith("begin"))]
-    assert steps == [*PREPARE, *NETWORK, *API[:2], "health.wait_listening", *begun, *API[2:], *USERS, *DONE]
+    assert steps == [*PREPARE, *NETWORK, *API, *USERS, *LAST, *DONE]
 
 
 def test_a_master_with_etcd_has_that_first(steps, tmp_path):
     (tmp_path / "release.json").write_text(text("ha"))
     assert converge.main() == 0
-    assert steps == [*PREPARE, *NETWORK, *ETCD, *API, *USERS, *DONE]
+    assert steps == [*PREPARE, *NETWORK, *ETCD, *API, *USERS, *SNAPSHOTS, *LAST, *DONE]
+
+
+def test_a_new_member_takes_no_snapshot_before_the_machine_is_done(steps):
+    steps.me, steps.serving = MACHINES["etcd"], False
+    assert converge.main() == 0
+    assert steps == [*PREPARE, *NETWORK, *(step for step in ETCD if step not in SNAPSHOTS), *SNAPSHOTS, *DONE]
 
 
 def test_a_member_whose_certificate_has_expired_is_renewed_at_once_and_need_not_serve_before_the_others_are(steps):
     steps.me, steps.expired = MACHINES["etcd"], True
     assert converge.main() == 0
-    assert steps == [*PREPARE, *NETWORK, *ETCD[:3], "etcd at once", *ETCD[3:], *DONE]
+    assert steps == [*PREPARE, *NETWORK, *ETCD[:3], "etcd at once", *ETCD[3:], *SNAPSHOTS, *DONE]
 
 
 def test_a_worker(steps):

@@ -6,7 +6,7 @@ import hashlib
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from agent import (
     node_certificate,
     packages,
     proxy,
+    replacement,
     resolver,
     restore,
     resume,
@@ -38,7 +39,6 @@ from agent import (
     storage,
     turns,
 )  # fmt: skip
-from agent.docker import Docker
 from agent.files import put, write
 from agent.host import Host, NodeError
 from agent.turns import AtOnce, Turns, Waiting
@@ -49,6 +49,7 @@ WAITING = Path("/run/anywhere/waiting")  # the release, and for whom its machine
 CA = Path("/etc/anywhere/ca.crt")
 AGAIN_SECONDS = 600
 BEFORE_API = ("etcd", "kube-apiserver")  # what comes first, one after the other; all else uses the API
+BEGINNING = ("kube-apiserver", "kubelet")  # what a new master starts together
 
 
 def main() -> int:
@@ -180,8 +181,7 @@ def converge(release: Mapping[str, Any], me: Host, own: Turns, mark: Mark) -> No
     for spec in (spec for spec in specs if spec["component"] in BEFORE_API):
         mark.done(spec["component"])
         if spec["component"] == "kube-apiserver":
-            node_certificate.ensure(release, me)
-            begin_with_users(release, me, net, own, spec, users)
+            begin_master(release, me, net, own, specs)
         start(release, me, net, own, spec)
     hand_out(release, users)
     reach_api(release, users)
@@ -189,6 +189,7 @@ def converge(release: Mapping[str, Any], me: Host, own: Turns, mark: Mark) -> No
     for spec in users:
         mark.done(spec["component"])
         start(release, me, net, own, spec)
+    serve(release["network"], me, components(role))
     if "kube-apiserver" in components(role):
         mark.done("addons")
         addons.apply(release, "cluster")
@@ -214,22 +215,18 @@ def reach_api(release: Mapping[str, Any], specs: Sequence[Mapping[str, Any]]) ->
         health.api_ready(str(CA), 900)
 
 
-def begin_with_users(
-    release: Mapping[str, Any],
-    me: Host,
-    net: network.Network,
-    own: Turns,
-    spec: Mapping[str, Any],
-    users: Sequence[Mapping[str, Any]],
+def begin_master(
+    release: Mapping[str, Any], me: Host, net: network.Network, own: Turns, specs: Sequence[Mapping[str, Any]]
 ) -> None:
-    """Where the API server never ran here, start it, and its users as soon as it listens.
+    """Start an API server that never ran here, and the kubelet beside it.
 
-    It is ready some time later, and they need some time to start. Earlier they would fail, and try again too late.
+    Both take long to start, and the kubelet registers its node as soon as the API answers. The others would only take
+    time from them.
     """
-    if containers.begin(release, containers.filled(release, spec, me, net), net, own):
-        health.wait_listening(spec, Docker())
-        hand_out(release, users)
-        begin(release, me, net, own, users)
+    node_certificate.ensure(release, me)
+    first = [spec for name in BEGINNING for spec in specs if spec["component"] == name]
+    hand_out(release, first)
+    begin(release, me, net, own, first)
 
 
 def begin(
@@ -250,14 +247,14 @@ def start(release: Mapping[str, Any], me: Host, net: network.Network, own: Turns
         containerd.retire_earlier()
     if spec["component"] == "kube-apiserver":
         addons.install_keys(release)
-        serve_nodes(release["network"], me)
         addons.apply(release, "bootstrap")
 
 
 def start_etcd(release: Mapping[str, Any], me: Host, net: network.Network, own: Turns, spec: Mapping[str, Any]) -> None:
     """Have this machine's member healthy, and its membership settled."""
     storage.ensure()
-    service.ensure("anywhere-snapshot.service")  # before etcd changes: that waits for a snapshot
+    if replacement.is_there(me.member):
+        service.ensure("anywhere-snapshot.service")  # before etcd changes: that waits for a snapshot
     first = membership.prepare(release, me, own)
     wanted = containers.filled(release, spec, me, net, **first)
     if membership.has_expired(release, me):
@@ -269,12 +266,15 @@ def start_etcd(release: Mapping[str, Any], me: Host, net: network.Network, own: 
     membership.settle(release, me, own)
 
 
-def serve_nodes(networks: Mapping[str, Any], me: Host) -> None:
-    """Run the services of every master."""
-    service.ensure("anywhere-front.service", address=me.address)
-    service.ensure("anywhere-approver.service", networks=f"{networks['machines']} {networks['pods']}")
-    service.ensure("anywhere-drain.service")
-    service.ensure("anywhere-rollout.service")
+def serve(networks: Mapping[str, Any], me: Host, roles: Collection[str]) -> None:
+    """Run the services of a machine with these components: last, as a machine that is new needs none of them."""
+    if "etcd" in roles:
+        service.ensure("anywhere-snapshot.service")
+    if "kube-apiserver" in roles:
+        service.ensure("anywhere-front.service", address=me.address)
+        service.ensure("anywhere-approver.service", networks=f"{networks['machines']} {networks['pods']}")
+        service.ensure("anywhere-drain.service")
+        service.ensure("anywhere-rollout.service")
 
 
 if __name__ == "__main__":

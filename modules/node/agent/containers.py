@@ -70,15 +70,14 @@ def settings(spec: Mapping[str, Any], image: Mapping[str, Any], data: str | None
     return replacement.labelled(created)
 
 
-def begin(release: Mapping[str, Any], spec: Mapping[str, Any], network: Network, turns: Turns) -> bool:
-    """Start the container where there is none and it can be, without waiting until it is healthy; whether it was."""
+def begin(release: Mapping[str, Any], spec: Mapping[str, Any], network: Network, turns: Turns) -> None:
+    """Start the container where there is none and it can be, without waiting until it is healthy."""
     if replacement.is_there(spec["name"]) or not _may_start(spec):
-        return False
+        return
     try:
         replacement.start(_wanted(release, spec, network, turns, _data(release, spec)))
     except NodeError as error:
         raise NodeError(f"{spec['name']}: {error}") from error
-    return True
 
 
 def ensure(release: Mapping[str, Any], spec: Mapping[str, Any], network: Network, turns: Turns) -> bool:

@@ -23,8 +23,8 @@ ASKING = ("!", "-i", "lo", "-m", "addrtype", "!", "--dst-type", "LOCAL", "-m", "
 def ensure(networks: Sequence[str]) -> None:
     """Make the unit drop packets to `networks` (such as `169.254.169.254/32`), now and after each boot."""
     changed = put(RULES, _table(networks))
-    service.ensure(UNIT, rules=str(RULES), jump=f"PREROUTING {' '.join(ASKING)} -j {CHAIN}")
-    if changed or not _in_force(networks):
+    restarted = service.ensure(UNIT, rules=str(RULES), jump=f"PREROUTING {' '.join(ASKING)} -j {CHAIN}")
+    if not restarted and (changed or not _in_force(networks)):
         run("systemctl", "restart", UNIT)
 
 

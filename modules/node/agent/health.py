@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import urllib.parse
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -62,19 +61,6 @@ def wait(spec: Mapping[str, Any], engine: Docker) -> None:
     """Wait until the component is healthy; NodeError after its `health_seconds`."""
     if spec["health"]:
         host.wait(spec["name"], lambda: healthy(spec, engine), spec["health_seconds"])
-
-
-def wait_listening(spec: Mapping[str, Any], engine: Docker) -> None:
-    """Wait until the component takes connections, or is in trouble that `wait` is to tell of."""
-
-    def listens() -> bool:
-        container = engine.inspect(spec["name"])
-        if container is None or container["RestartCount"]:
-            return True
-        return _listens(str(container["State"]["Pid"]), urllib.parse.urlsplit(spec["health"]).port)
-
-    with suppress(NodeError):
-        host.wait(spec["name"], listens, spec["health_seconds"])
 
 
 def wait_serving(spec: Mapping[str, Any], engine: Docker) -> None:

@@ -26,14 +26,16 @@ def install(name: str, **values: str) -> bool:
     return True
 
 
-def ensure(name: str, **values: str) -> None:
-    """Run unit `name` as it is in the archive; restart it if it changed."""
-    if install(name, **values):
-        try:
-            run("systemctl", "restart", name)
-        except NodeError:
-            (UNITS / name).unlink()  # so that the next run tries again
-            raise
+def ensure(name: str, **values: str) -> bool:
+    """Run unit `name` as it is in the archive; restart it if it changed, and whether it did."""
+    if not install(name, **values):
+        return False
+    try:
+        run("systemctl", "restart", name)
+    except NodeError:
+        (UNITS / name).unlink()  # so that the next run tries again
+        raise
+    return True
 
 
 def remove(name: str) -> None:

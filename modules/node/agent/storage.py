@@ -28,8 +28,7 @@ def ensure() -> None:
     _format_blank(_only(_candidates()))
     FOLDER.mkdir(mode=0o700, parents=True, exist_ok=True)
     if ENTRY not in (mounts := FSTAB.read_text()):
-        write(FSTAB, mounts + ENTRY)
-        run("systemctl", "daemon-reload")
+        write(FSTAB, mounts + ENTRY)  # which systemd reads at the next boot
     run("mount", str(FOLDER))
 
 
