@@ -7,6 +7,7 @@ import pytest
 from agent import health
 from agent.docker import Docker
 
+
 @pytest.fixture
 def port(programs, monkeypatch):
     """A port at which nobody listens yet, of the container etcd1, whose process is this one."""
