@@ -48,6 +48,8 @@ NOTED = (
     (containerd, ("retire_earlier",)), (restore, ("ensure", "settle")),
 )  # fmt: skip
 
+HANDED = ("bootstrap-kubeconfig", "kubeconfig")  # to a machine, for its kubelet and its proxy
+
 
 class Steps(list):
     """What is called, in order; `me` is the machine, `leaving` whether it is to leave, `dns` what DNS answers.
@@ -99,7 +101,7 @@ class Steps(list):
             monkeypatch.setattr(containers, name, getattr(self, name))
         monkeypatch.setattr(addons, "apply", lambda release, group: self.append(f"addons.apply {group}"))
         monkeypatch.setattr(service, "ensure", lambda name, **_: self.append(name))
-        monkeypatch.setattr(bundle, "secrets", lambda *_: {"ca.crt": "", "bootstrap-kubeconfig": ""})
+        monkeypatch.setattr(bundle, "secrets", lambda *_: dict.fromkeys(("ca.crt", *HANDED), ""))
         monkeypatch.setattr(converge, "put", lambda path, *_, **__: self.append(f"put {path.name}"))
 
     def filled(self, release, spec, me, network, **more):

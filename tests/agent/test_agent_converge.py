@@ -38,7 +38,10 @@ from releases import release, text
 
 from generator.status import stages
 
-FILES = ("ca.crt", "bootstrap-kubeconfig", "client.key", "bootstrap-token.yaml")
+FILES = (
+    *("ca.crt", "client-ca.crt", "serving-ca.crt", "bootstrap-kubeconfig", "kubeconfig"),
+    *("client.key", "bootstrap-token.yaml"),
+)
 MASTER = Host("master1", "master", "master", "10.20.1.1", "10.0.2.100", 1500)
 
 
@@ -286,7 +289,7 @@ def test_a_failure_after_ready_is_said_and_so_is_its_end(machine, monkeypatch):
 
 def test_keys_on_the_machine_are_for_root_alone(machine):
     converge.main()
-    private = [*kubectl.KEYS.iterdir(), machine.root / "bootstrap-kubeconfig"]
+    private = [*kubectl.KEYS.iterdir(), machine.root / "bootstrap-kubeconfig", machine.root / "kubeconfig"]
     assert len(private) > 3
     assert {path.stat().st_mode & 0o777 for path in private} == {0o600}
     assert kubectl.KEYS.stat().st_mode & 0o777 == 0o700

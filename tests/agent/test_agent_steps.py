@@ -49,8 +49,9 @@ API = [
     "kube-apiserver", "network.settle", "addons.install_keys", "anywhere-front.service", "anywhere-approver.service",
     "anywhere-drain.service", "anywhere-rollout.service", "addons.apply bootstrap",
 ]  # fmt: skip
+HANDED = ["put bootstrap-kubeconfig", "put kubeconfig"]
 REST = [
-    "put bootstrap-kubeconfig", "put ca.crt", "health.api_ready",
+    *HANDED, "put ca.crt", "health.api_ready", *HANDED,
     "begin kube-controller-manager", "begin kube-scheduler", "begin kubelet", "begin kube-proxy",
     "kube-controller-manager", "network.settle", "kube-scheduler", "network.settle",
     "kubelet", "network.settle", "containerd.retire_earlier", "kube-proxy", "network.settle", "addons.apply cluster",
@@ -85,7 +86,7 @@ def test_a_worker(steps):
     assert converge.main() == 0
     assert steps == [
         *PREPARE, *NETWORK,
-        "put bootstrap-kubeconfig", "put ca.crt", "health.api_ready", "begin kubelet", "begin kube-proxy",
+        *HANDED, "put ca.crt", "health.api_ready", *HANDED, "begin kubelet", "begin kube-proxy",
         "kubelet", "network.settle", "containerd.retire_earlier", "kube-proxy", "network.settle",
         "leave.prepare", *DONE,
     ]  # fmt: skip
