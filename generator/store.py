@@ -77,6 +77,7 @@ class Secrets:
     """All secrets of one cluster on one target. `keys` holds text by name: service-account, encryption, weave.
 
     `generation` grows with every phase of a rotation, so that no older secrets take the place of newer ones.
+    `encrypted` is since when the present key opens everything in etcd, in whole seconds; None where it always did.
     """
 
     cluster: str
@@ -86,6 +87,7 @@ class Secrets:
     token: Token | None = None
     rotation: Rotation | None = None
     generation: int = 0
+    encrypted: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +259,7 @@ def _encode_secrets(secrets: Secrets) -> dict[str, Any]:
     content["bootstrap_token"] = token and {**token, "made": token["made"].isoformat()}
     if rotation := secrets.rotation:
         content["rotation"]["rolled_out"] = rotation.rolled_out and rotation.rolled_out.isoformat()
+    content["encrypted"] = secrets.encrypted and secrets.encrypted.isoformat()
     return content
 
 
@@ -291,19 +294,24 @@ def _decode_secrets(cluster: str, content: Mapping[str, Any]) -> Secrets:
         token=_decode_token(content["bootstrap_token"]),
         rotation=_decode_rotation(content.get("rotation")),
         generation=int(content.get("generation", 0)),
+        encrypted=_decode_moment(content.get("encrypted")),
     )
+
+
+def _decode_moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
 
 
 def _decode_rotation(content: Mapping[str, Any] | None) -> Rotation | None:
     if content is None:
         return None
-    pair, rolled_out = content["pair"], content["rolled_out"]
+    pair = content["pair"]
     return Rotation(
         subject=content["subject"],
         phase=Phase(content["phase"]),
         pair=pair and Pair(**pair),
         key=content["key"],
-        rolled_out=rolled_out and datetime.fromisoformat(rolled_out),
+        rolled_out=_decode_moment(content["rolled_out"]),
     )
 
 

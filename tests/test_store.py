@@ -118,6 +118,7 @@ def test_its_content_is_documented_json(saved, key):
                 "bootstrap_token": {"id": "abc123", "secret": "0123456789abcdef", "made": "2026-03-02T12:00:00+00:00"},
                 "rotation": None,
                 "generation": 0,
+                "encrypted": None,
             }
         },
     }
@@ -131,7 +132,7 @@ ROTATIONS = [
 
 @pytest.mark.parametrize("rotation", ROTATIONS)
 def test_a_rotation_that_is_under_way_is_kept(definition, saved, rotation):
-    secrets = having(rotation=rotation, generation=7)
+    secrets = having(rotation=rotation, generation=7, encrypted=datetime(2026, 3, 4, tzinfo=UTC))
     store.update(definition, "star-wars", lambda _: secrets)
     assert content(definition) == secrets
     assert "secret" not in repr(rotation)

@@ -138,4 +138,6 @@ def _pause(under_way: Rotation) -> Pause | None:
 
 def _next(under_way: Rotation) -> Entry | None:
     following = rotation.following_phase(under_way)
-    return following and Entry(under_way.subject, following, lambda now: rotation.advance(now, datetime.now(UTC)))
+    if following is None:
+        return None
+    return Entry(under_way.subject, following, lambda now: rotation.advance(now, datetime.now(UTC)))

@@ -154,7 +154,8 @@ def _enter(secrets: Secrets, rotation: Rotation, now: datetime) -> Secrets:
     if rotation.phase is Phase.TRUST:
         return replace(secrets, rotation=_with_new(secrets, rotation, now))
     if rotation.phase is Phase.DROP:
-        return replace(secrets, rotation=replace(rotation, pair=None, key=""))
+        encrypted = now.replace(microsecond=0) if rotation.subject == ENCRYPTION else secrets.encrypted
+        return replace(secrets, encrypted=encrypted, rotation=replace(rotation, pair=None, key=""))
     if rotation.pair:
         return _swap_authorities(secrets, rotation, rotation.pair)
     if rotation.key:

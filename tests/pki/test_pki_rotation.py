@@ -238,6 +238,12 @@ def test_secrets_are_read_by_both_keys_and_written_by_the_new_one_once_all_know_
         box, plain = config["resources"][0]["providers"]
         assert [(key["name"], key["secret"]) for key in box["secretbox"]["keys"]] == wanted
         assert plain == {"identity": {}} and len(b64decode(new, validate=True)) == 32
+    assert {phase: found.encrypted is not None for phase, found in step.items()} == {
+        Phase.TRUST: False,
+        Phase.ISSUE: False,
+        Phase.DROP: True,
+        None: True,
+    }
     again = steps(step[None], "encryption")[None]
     assert again.keys["encryption"].startswith("key3:")
 
