@@ -96,7 +96,12 @@ def _values(definition: Definition, lock: Lock, target: str) -> dict[str, Any]:
             "facts": {target: lock.facts.get(target, {})},
             "secrets": {
                 "store": lock.secrets.store if lock.secrets else "",
-                "targets": {target: {"authorities": secrets.authorities if secrets else {}}},
+                "targets": {
+                    target: {
+                        "generation": secrets.generation if secrets else 0,
+                        "authorities": secrets.authorities if secrets else {},
+                    }
+                },
             },
         },
     }

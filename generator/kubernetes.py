@@ -8,12 +8,12 @@ import json
 import socket
 import ssl
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from generator.errors import UserError
 
@@ -25,6 +25,7 @@ DESCRIPTIONS = {
     "/openapi/v3/apis/apps/v1": "application/json",
 }
 DESCRIPTION_SECONDS = 180.0
+PAGE = 200  # objects
 
 
 class UnreachableError(UserError):
@@ -76,6 +77,11 @@ class Client:
         """Merge `change` into the object at `path`; one that is gone is no error."""
         self._read(path, "PATCH", (http.client.OK, http.client.NOT_FOUND), json.dumps(change))
 
+    def replace(self, path: str, document: Mapping[str, Any]) -> None:
+        """Write the object at `path` as it was read; one that is gone, or was changed since, is no error."""
+        accepted = (http.client.OK, http.client.NOT_FOUND, http.client.CONFLICT)
+        self._read(path, "PUT", accepted, json.dumps(document))
+
     def readyz(self) -> bool:
         """Whether the API server calls itself ready."""
         with suppress(UnreachableError):
@@ -91,6 +97,16 @@ class Client:
     def items(self, path: str) -> Any:
         """The objects of the collection at `path`, from the API server's cache: see `nodes`."""
         return self.get(f"{path}?resourceVersion=0")["items"]
+
+    def stored(self, path: str) -> Iterator[Mapping[str, Any]]:
+        """The objects of the collection at `path` as etcd has them, however many there are."""
+        after = ""
+        while True:
+            page = self.get(f"{path}?limit={PAGE}{f'&continue={quote(after)}' if after else ''}")
+            yield from page["items"]
+            after = page.get("metadata", {}).get("continue", "")
+            if not after:
+                return
 
     def last_line(self, namespace: str, pod: str, container: str) -> str:
         """The last log line of a container before its last restart, or since its start; "" where there is none."""
@@ -144,7 +160,8 @@ class Client:
     def _ask(self, path: str, method: str, accepted: Sequence[int], body: str | None, media_type: str) -> bytes:
         if self._connection is None:
             self._connection = _Connection(self._server, self._name, self._context, self._timeout)
-        headers = {"Accept": media_type} | ({"Content-Type": "application/merge-patch+json"} if body else {})
+        kind = "application/json" if method == "PUT" else "application/merge-patch+json"
+        headers = {"Accept": media_type} | ({"Content-Type": kind} if body else {})
         self._connection.request(method, path, body, headers)
         response = self._connection.getresponse()
         answer = response.read()

@@ -71,11 +71,13 @@ class Previous:
 class PublicSecrets:
     """What everybody may know of a target's secrets.
 
-    `authorities` has the SHA-256 of each CA's public key, `documents` the version of each secret document.
+    `authorities` has the SHA-256 of the public key of each CA that signs, `documents` the version of each secret
+    document. `generation` grows with every phase of a rotation.
     """
 
     authorities: Mapping[str, str]
     documents: Mapping[str, str]
+    generation: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +229,9 @@ def _text(path: Path, lock: Lock) -> str:
     for images in (*value["images"].values(), *((value["previous"] or {}).get("images") or {}).values()):
         for image in images.values():
             del image["name"]  # it is the key
+    for public in (value["secrets"] or {"targets": {}})["targets"].values():
+        if not public["generation"]:
+            del public["generation"]
     for name in ("packages", "founders"):
         if not value[name]:
             del value[name]

@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +26,9 @@ from generator.files import PRIVATE, write_atomic
 if TYPE_CHECKING:
     from pyrage.x25519 import Identity  # type: ignore[import-untyped]
 
-API_VERSION = "anywhere/v2"
-SHARED = "anywhere/v1"  # the form before, in which all targets had the same keys
+API_VERSION = "anywhere/v3"
+BEFORE = "anywhere/v2"  # the form before, which knows no rotations: a version that writes it would undo one
+SHARED = "anywhere/v1"  # the first form, in which all targets had the same keys
 LOCK_SECONDS = 10.0
 
 
@@ -47,15 +49,45 @@ class Token:
     made: datetime
 
 
+class Phase(StrEnum):
+    """The steps of a rotation; each has reached every machine before the next one begins."""
+
+    TRUST = "trust"  # what the old one and the new one vouch for, and go on with the old one
+    ISSUE = "issue"  # from the new one, and still trust the old one
+    DROP = "drop"  # the old one
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """A rotation that is under way: of what, as `generator.pki.rotation` calls it, and the phase that it is in.
+
+    `pair` or `key` is the other one of two: the new one while it is only trusted, then the old one, of which only the
+    certificate is kept. `rolled_out` is when every machine was seen to have the phase, in whole seconds; None before.
+    """
+
+    subject: str
+    phase: Phase
+    pair: Pair | None = None
+    key: str = field(default="", repr=False)
+    rolled_out: datetime | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """All secrets of one cluster on one target. `keys` holds text by name: service-account, encryption, weave."""
+    """All secrets of one cluster on one target. `keys` holds text by name: service-account, encryption, weave.
+
+    `generation` grows with every phase of a rotation, so that no older secrets take the place of newer ones.
+    `encrypted` is since when the present key opens everything in etcd, in whole seconds; None where it always did.
+    """
 
     cluster: str
     authorities: Mapping[str, Pair] = field(default_factory=dict)
     leaves: Mapping[str, Pair] = field(default_factory=dict)
     keys: Mapping[str, str] = field(default_factory=dict, repr=False)
     token: Token | None = None
+    rotation: Rotation | None = None
+    generation: int = 0
+    encrypted: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,13 +257,16 @@ def _encode_secrets(secrets: Secrets) -> dict[str, Any]:
     del content["cluster"]  # it is the store's
     token = content.pop("token")
     content["bootstrap_token"] = token and {**token, "made": token["made"].isoformat()}
+    if rotation := secrets.rotation:
+        content["rotation"]["rolled_out"] = rotation.rolled_out and rotation.rolled_out.isoformat()
+    content["encrypted"] = secrets.encrypted and secrets.encrypted.isoformat()
     return content
 
 
 def _decode(path: Path, plain: bytes) -> Store:
     try:
         content = json.loads(plain)
-        if content["apiVersion"] not in (API_VERSION, SHARED):
+        if content["apiVersion"] not in (API_VERSION, BEFORE, SHARED):
             raise UserError(
                 f"{path} has apiVersion {content['apiVersion']!r}; this version knows {API_VERSION!r}.",
                 "Use the version of anywhere that wrote it.",
@@ -257,6 +292,26 @@ def _decode_secrets(cluster: str, content: Mapping[str, Any]) -> Secrets:
         leaves={name: Pair(**pair) for name, pair in content["leaves"].items()},
         keys=dict(content["keys"]),
         token=_decode_token(content["bootstrap_token"]),
+        rotation=_decode_rotation(content.get("rotation")),
+        generation=int(content.get("generation", 0)),
+        encrypted=_decode_moment(content.get("encrypted")),
+    )
+
+
+def _decode_moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+def _decode_rotation(content: Mapping[str, Any] | None) -> Rotation | None:
+    if content is None:
+        return None
+    pair = content["pair"]
+    return Rotation(
+        subject=content["subject"],
+        phase=Phase(content["phase"]),
+        pair=pair and Pair(**pair),
+        key=content["key"],
+        rolled_out=_decode_moment(content["rolled_out"]),
     )
 
 

@@ -29,8 +29,9 @@ def test_every_field_is_described_and_says_what_a_change_of_it_does():
 def test_every_field_of_the_lock_says_what_a_change_of_it_does():
     facts = {f"facts.{target}.{name}" for target, known in FACTS.items() for name in (*known, *PLACES)}
     secrets = {"secrets.store", "secrets.targets[].authorities[]", "secrets.targets[].documents"}
+    secrets.add("secrets.targets[].generation")
     assert [*SecretsEntry.model_fields] == ["store", "targets"]
-    assert [*PublicSecretsEntry.model_fields] == ["authorities", "documents"]
+    assert [*PublicSecretsEntry.model_fields] == ["authorities", "documents", "generation"]
     wanted = {name for name in LockFile.model_fields if name not in ("apiVersion", "kind", "facts", "secrets")}
     wanted |= facts | secrets
     assert {path.removeprefix("lock.") for path in CHANGES if path.startswith("lock.")} == wanted

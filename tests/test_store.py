@@ -17,7 +17,7 @@ import pytest
 
 from generator import agekey, pki, store
 from generator.errors import UserError
-from generator.store import Pair, Secrets, Store, Token
+from generator.store import Pair, Phase, Rotation, Secrets, Store, Token
 
 SECRETS = Secrets(
     "star-wars",
@@ -106,7 +106,7 @@ def test_it_is_armoured_and_private(saved):
 def test_its_content_is_documented_json(saved, key):
     identity = pyrage.x25519.Identity.from_str(key.read_text().splitlines()[-1])
     assert json.loads(pyrage.decrypt(saved.read_bytes(), [identity])) == {
-        "apiVersion": "anywhere/v2",
+        "apiVersion": "anywhere/v3",
         "cluster": "star-wars",
         "id": "0" * 32,
         "recipients": [str(identity.to_public())],
@@ -116,9 +116,34 @@ def test_its_content_is_documented_json(saved, key):
                 "leaves": {"admin": {"crt": "crt ü", "key": "key"}},
                 "keys": {"weave": "password"},
                 "bootstrap_token": {"id": "abc123", "secret": "0123456789abcdef", "made": "2026-03-02T12:00:00+00:00"},
+                "rotation": None,
+                "generation": 0,
+                "encrypted": None,
             }
         },
     }
+
+
+ROTATIONS = [
+    Rotation("ca etcd", Phase.ISSUE, Pair("crt of the old CA", ""), "", datetime(2026, 3, 3, 12, tzinfo=UTC)),
+    Rotation("encryption", Phase.TRUST, None, "key2:secret"),
+]
+
+
+@pytest.mark.parametrize("rotation", ROTATIONS)
+def test_a_rotation_that_is_under_way_is_kept(definition, saved, rotation):
+    secrets = having(rotation=rotation, generation=7, encrypted=datetime(2026, 3, 4, tzinfo=UTC))
+    store.update(definition, "star-wars", lambda _: secrets)
+    assert content(definition) == secrets
+    assert "secret" not in repr(rotation)
+
+
+def test_a_store_of_a_version_without_rotations_is_read(definition, saved, key):
+    identity = pyrage.x25519.Identity.from_str(key.read_text().splitlines()[-1])
+    known = json.loads(pyrage.decrypt(saved.read_bytes(), [identity])) | {"apiVersion": "anywhere/v2"}
+    del known["targets"]["local"]["rotation"], known["targets"]["local"]["generation"]
+    saved.write_bytes(pyrage.encrypt(json.dumps(known).encode(), [identity.to_public()], armored=True))
+    assert content(definition) == CONTENT
 
 
 def test_a_token_of_an_earlier_version_is_read(definition, saved, key):
@@ -262,7 +287,7 @@ def test_a_store_of_something_else_is_refused_without_showing_it(definition, sav
 
 def test_a_store_of_a_later_version_is_refused(definition, saved):
     saved.write_bytes(store._encrypt(b'{"apiVersion": "anywhere/v9"}', agekey.public(agekey.load(saved))))
-    refused(definition, "anywhere/v9", "anywhere/v2")
+    refused(definition, "anywhere/v9", "anywhere/v3")
 
 
 def test_the_store_of_another_cluster_is_refused(definition, saved):

@@ -25,6 +25,7 @@ from generator.cli import (
     kubeconfig,
     logs,
     pasteable,
+    pki,
     plan,
     render,
     rollback,
@@ -89,6 +90,7 @@ for verb in VERBS:
 app.add_typer(rollout.app, name="rollout")
 app.add_typer(images.app, name="images")
 app.add_typer(secrets.app, name="secrets")
+app.add_typer(pki.app, name="pki")
 app.add_typer(backend.app, name="backend")
 app.add_typer(etcd.app, name="etcd")
 

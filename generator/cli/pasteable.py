@@ -21,7 +21,7 @@ _WITHOUT_TARGET = ("validate", "images list", "secrets recrypt")
 _VERBS = (
     *("plan", "apply", "status", "doctor", "kubeconfig", "ssh", "logs", "destroy", "render", "env", "rollback"),
     *("images lock", "images pull", "secrets update", "backend create"),
-    *("rollout status", "rollout resume", "etcd list", "etcd snapshot", "etcd restore"),
+    *("rollout status", "rollout resume", "pki rotate", "etcd list", "etcd snapshot", "etcd restore"),
     *_WITHOUT_TARGET,
 )
 _COMMAND = re.compile(rf"`anywhere ({'|'.join(_VERBS)})((?: [^`]*)?)`")

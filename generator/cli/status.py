@@ -23,6 +23,6 @@ def run(
     project = open_project(file, provider, out)
     now, checks = cluster_health.once(project, wanted(project), warn=lambda message: typer.echo(message, err=True))
     certificates = cluster_secrets.expiries(project)
-    shown = (document if as_json else text)(now.rows, checks, certificates)
+    shown = (document if as_json else text)(now.rows, checks, certificates, cluster_secrets.rotation(project))
     typer.echo(pasteable.complete(shown, file, provider))
     return 1 if status.unready(now.rows) or cluster_checks.failing(checks) else 0

@@ -11,17 +11,22 @@ from generator.cli.tables import columns
 from generator.status import Expiry, Row
 
 if TYPE_CHECKING:
+    from generator.store import Rotation
     from providers import Check
 
 HEAD = ("MACHINE", "ROLE", "STATE", "STAGE", "READY", "VERSION", "ADDRESS", "NOTE")
-SOON_DAYS = 30
+SOON_DAYS, SOON_DAYS_CA = 30, 365  # an authority is in every kubeconfig, which takes longer to bring to people
 
 
-def text(rows: tuple[Row, ...], checks: tuple[Check, ...], certificates: tuple[Expiry, ...]) -> str:
-    """For a person: the machines, what works, then the certificates that expire soon, else the first that will."""
+def text(
+    rows: tuple[Row, ...], checks: tuple[Check, ...], certificates: tuple[Expiry, ...], under_way: Rotation | None
+) -> str:
+    """For a person: the machines, what works, a rotation, then the certificates that expire soon, else the first."""
     lines = [table(rows), *([check_view.text(checks)] if checks else [])]
-    ending = [c for c in certificates if c.days < SOON_DAYS]
-    lines += [f"Certificate {c.certificate} expires in {c.days} days: run `anywhere apply`." for c in ending]
+    if under_way:
+        lines.append(_rotation(under_way))
+    ending = [c for c in certificates if c.days < (SOON_DAYS_CA if c.certificate.endswith(" CA") else SOON_DAYS)]
+    lines += [f"Certificate {c.certificate} {_end(c.days)}: run `anywhere apply`." for c in ending]
     if certificates and not ending:
         first = certificates[0]
         lines.append(f"Certificates: the first to expire is {first.certificate}, in {first.days} days.")
@@ -33,15 +38,41 @@ def table(rows: tuple[Row, ...]) -> str:
     return columns(HEAD, [_cells(row) for row in rows])
 
 
-def document(rows: tuple[Row, ...], checks: tuple[Check, ...], certificates: tuple[Expiry, ...]) -> str:
+def document(
+    rows: tuple[Row, ...], checks: tuple[Check, ...], certificates: tuple[Expiry, ...], under_way: Rotation | None
+) -> str:
     """For a program, as JSON."""
+    reached = under_way and under_way.rolled_out
     return json.dumps(
         {
             "machines": [{**asdict(row), "healthy": row.healthy} for row in rows],
             "checks": [asdict(check) for check in checks],
             "certificates": [{**asdict(c), "at": c.at.isoformat()} for c in certificates],
+            "rotation": under_way
+            and {
+                "subject": under_way.subject,
+                "phase": under_way.phase,
+                "rolled_out": reached and reached.isoformat(),
+            },
         },
         indent=2,
+    )
+
+
+def _end(days: int) -> str:
+    return f"expires in {days} days" if days >= 0 else f"expired {-days} days ago"
+
+
+def _rotation(under_way: Rotation) -> str:
+    from generator.pki import rotation
+
+    reached = f"on every machine since {under_way.rolled_out:%Y-%m-%d %H:%M} UTC" if under_way.rolled_out else "begun"
+    where = f"{rotation.describe(under_way.subject, under_way.phase)} ({reached})"
+    held = rotation.held(under_way)
+    when = f" from {held[0]:%Y-%m-%d %H:%M} UTC on" if held else ""
+    return (
+        f"The rotation of {rotation.title(under_way.subject)} is at {where}. Go on with it{when}:"
+        f" `anywhere pki rotate --{under_way.subject}`."
     )
 
 

@@ -11,6 +11,8 @@ from generator.components.container import NODE_AGENT, PKI, Container
 from generator.definition import Network
 
 CONFIGURATION = "kubelet.yaml"
+# A kubelet would write its kubeconfig once, and for ever trust what it trusted then.
+HANDED = {name: f"/var/lib/kubelet/{name}" for name in ("bootstrap-kubeconfig", "kubeconfig")}
 KUBELET_MOUNTS = (
     "/var/lib/kubelet:/var/lib/kubelet:rshared",
     "/run:/run:rslave",
@@ -41,7 +43,7 @@ def kubelet(dns: str) -> Container:
         privileged=True,
         secrets="kubelet",
         files={CONFIGURATION: kubelet_configuration(pki, dns)},
-        handed={"bootstrap-kubeconfig": "/var/lib/kubelet/bootstrap-kubeconfig"},
+        handed=HANDED,
         needs_api=True,
         command=(
             "hyperkube",
@@ -71,6 +73,8 @@ def proxy(network: Network) -> Container:
         image="hyperkube",
         network="host",
         privileged=True,
+        secrets="kubelet",  # for nothing but to be started again when whom to trust changes: it reads that once
+        handed=HANDED,
         command=(
             "hyperkube",
             "kube-proxy",

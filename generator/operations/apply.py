@@ -27,7 +27,7 @@ from generator.operations import (
     state_guard,
     workspace,
 )
-from generator.operations.cluster_secrets import Prepared
+from generator.operations.cluster_secrets import Change, Prepared, unchanged
 from generator.operations.etcd_restore import Restoring
 from generator.operations.field_changes import Notice
 from generator.operations.machines import Snapshot
@@ -62,6 +62,7 @@ class Apply:
     frozen: bool = False
     allow_downgrade: bool = False
     restoring: Restoring | None = None  # what becomes of etcd's data meanwhile
+    rotate: Change = unchanged  # the phase of a rotation that this is to bring to the machines
     known: Lock | None = field(init=False)  # the lock on disk
     lock: Lock = field(init=False)  # the lock as it will be kept
     secrets: Prepared = field(init=False)
@@ -119,7 +120,7 @@ def _resolve(run: Apply) -> None:
 def _prepare_secrets(run: Apply) -> None:
     # A saved plan has the secrets' versions in it, so nothing is renewed for it.
     renewal = Renewal.NOTHING if run.saved else Renewal.ALL
-    run.secrets = cluster_secrets.prepare(run.project, run.known, renewal)
+    run.secrets = cluster_secrets.prepare(run.project, run.known, renewal, run.rotate)
     run.lock = cluster_secrets.recorded(run.lock, run.secrets.known, run.project.provider.name)
     run.unkept = keeping.unkept(run.project, run.known, run.lock, run.secrets)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from secrets import token_hex
@@ -19,7 +19,9 @@ from generator.pki import Renewal
 from generator.progress import Progress
 from generator.registry_login import Login
 from generator.status import Expiry
-from generator.store import Secrets, Store
+from generator.store import Rotation, Secrets, Store
+
+Change = Callable[[Secrets], Secrets]  # what a rotation makes of the secrets
 
 # The version of a document that is to be made: nobody knows it before. A provider may take 0 for "not given".
 UNMADE = "f" * 12
@@ -31,6 +33,7 @@ class Known:
 
     `documents` is component -> files, {} where the key is not at hand. `new` says that the target has no secrets yet.
     `store` is the id of the store, and `authorities` has the fingerprint of each CA; "" and {} before these are made.
+    `generation` is that of the secrets.
     """
 
     versions: Mapping[str, str]
@@ -38,6 +41,7 @@ class Known:
     new: bool
     store: str = ""
     authorities: Mapping[str, str] = field(default_factory=dict)
+    generation: int = 0
 
     @property
     def unmade(self) -> tuple[str, ...]:
@@ -52,6 +56,11 @@ class Prepared:
     before: Secrets | None
     secrets: Secrets
     known: Known
+
+
+def unchanged(secrets: Secrets) -> Secrets:
+    """The secrets as they are."""
+    return secrets
 
 
 def opened(project: Project, lock: Lock | None) -> Store:
@@ -100,7 +109,7 @@ def _recorded_in(lock: Lock | None, target: str) -> Known | None:
     if lock is None or lock.secrets is None or target not in lock.secrets.targets:
         return None
     public = lock.secrets.targets[target]
-    return Known(public.documents, {}, False, lock.secrets.store, public.authorities)
+    return Known(public.documents, {}, False, lock.secrets.store, public.authorities, public.generation)
 
 
 def _read(project: Project, lock: Lock | None, renewal: Renewal, login: Login | None) -> Known:
@@ -113,8 +122,8 @@ def _read(project: Project, lock: Lock | None, renewal: Renewal, login: Login | 
     )
     versions = {name: pki.version(d) if d == second[name] else UNMADE for name, d in first.items()}
     made = {name: document for name, document in first.items() if versions[name] != UNMADE}
-    authorities = pki.fingerprints(secrets) if secrets else {}
-    return Known(versions, made, secrets is None, _id(found, lock), authorities)
+    authorities, generation = (pki.fingerprints(secrets), secrets.generation) if secrets else ({}, 0)
+    return Known(versions, made, secrets is None, _id(found, lock), authorities, generation)
 
 
 def _with_login(project: Project, known: Known, recorded: Mapping[str, str]) -> Known:
@@ -127,8 +136,10 @@ def _with_login(project: Project, known: Known, recorded: Mapping[str, str]) -> 
     return replace(known, versions=versions)
 
 
-def prepare(project: Project, lock: Lock | None, renewal: Renewal = Renewal.ALL) -> Prepared:
-    """The secrets with what is missing made and what is old renewed; nothing is written.
+def prepare(
+    project: Project, lock: Lock | None, renewal: Renewal = Renewal.ALL, change: Change = unchanged
+) -> Prepared:
+    """The secrets after `change`, with what is missing made and what is old renewed; nothing is written.
 
     UserError where the key at hand may not write them, or the registry's login is lacking.
     """
@@ -139,11 +150,13 @@ def prepare(project: Project, lock: Lock | None, renewal: Renewal = Renewal.ALL)
     else:
         store_guard.check_key_may_be_made(project)
     before = found.targets.get(project.provider.name)
-    secrets = _ensured(project, before or Secrets(project.name), renewal)
+    secrets = _ensured(project, change(before or Secrets(project.name)), renewal)
     documents = pki.documents(secrets, login)
     versions = {name: pki.version(document) for name, document in documents.items()}
     store_id = _id(found, lock) or token_hex(16)
-    return Prepared(before, secrets, Known(versions, documents, before is None, store_id, pki.fingerprints(secrets)))
+    authorities = pki.fingerprints(secrets)
+    known = Known(versions, documents, before is None, store_id, authorities, secrets.generation)
+    return Prepared(before, secrets, known)
 
 
 def is_kept(project: Project, prepared: Prepared) -> bool:
@@ -160,19 +173,28 @@ def keep(project: Project, prepared: Prepared, progress: Progress) -> None:
 
     Says so where that made an age key. UserError, with nothing written, where this target's changed meanwhile.
     """
+    key = agekey.default_path()
+    existed = key.exists()
+    _write(project, prepared.before, prepared.secrets, prepared.known.store)
+    if key.exists() and not existed:
+        progress.note(f"warning: {key} was made; it alone opens {store.path_beside(project.definition.path)}.")
+        progress.note("warning: Keep a copy of that key in a safe place: without it the cluster's secrets are lost.")
+
+
+def note(project: Project, before: Secrets, after: Secrets) -> None:
+    """Write to the store what changes no document, and so needs no apply. UserError as in `keep`."""
+    _write(project, before, after, "")
+
+
+def _write(project: Project, before: Secrets | None, after: Secrets, store_id: str) -> None:
     target, lock = project.provider.name, lock_file.known(project)
 
     def change(now: Store) -> Store:
         now = store.inherited(now, _heirs(lock))
-        store_guard.check_unchanged(project, prepared.before, now.targets.get(target))
-        return replace(now, id=now.id or prepared.known.store, targets={**now.targets, target: prepared.secrets})
+        store_guard.check_unchanged(project, before, now.targets.get(target))
+        return replace(now, id=now.id or store_id, targets={**now.targets, target: after})
 
-    key = agekey.default_path()
-    existed = key.exists()
     store.update(project.definition.path, project.name, change, project.definition.age_recipients)
-    if key.exists() and not existed:
-        progress.note(f"warning: {key} was made; it alone opens {store.path_beside(project.definition.path)}.")
-        progress.note("warning: Keep a copy of that key in a safe place: without it the cluster's secrets are lost.")
 
 
 def recrypt(project: Project) -> Store:
@@ -190,7 +212,7 @@ def recrypt(project: Project) -> Store:
 def recorded(lock: Lock, secrets: Known, target: str) -> Lock:
     """`lock` with the public facts of the secrets of `target`."""
     others = lock.secrets.targets if lock.secrets else {}
-    public = PublicSecrets(secrets.authorities, secrets.versions)
+    public = PublicSecrets(secrets.authorities, secrets.versions, secrets.generation)
     return replace(lock, secrets=StoreRecord(secrets.store, {**others, target: public}))
 
 
@@ -201,12 +223,21 @@ def values(documents: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
 
 def expiries(project: Project) -> tuple[Expiry, ...]:
     """When the target's certificates expire, the first one first; () before the first apply, and without the key."""
+    return status.expiries(pki.expiries(_kept(project)), datetime.now(UTC))
+
+
+def rotation(project: Project) -> Rotation | None:
+    """The rotation that is under way; None also without the key."""
+    return _kept(project).rotation
+
+
+def _kept(project: Project) -> Secrets:
+    """What the store has of the target; nothing before the first apply, and without the key."""
     try:
         found = store.read(project.definition.path, project.name)
     except agekey.NoKey:
-        return ()
-    secrets = store.inherited(found, _heirs(lock_file.known(project))).of(project.provider.name)
-    return status.expiries(pki.expiries(secrets), datetime.now(UTC))
+        return Secrets(project.name)
+    return store.inherited(found, _heirs(lock_file.known(project))).of(project.provider.name)
 
 
 def remark_on_recipients(project: Project) -> str:

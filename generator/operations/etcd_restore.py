@@ -46,6 +46,7 @@ def prove(project: Project, name: str, progress: Progress) -> Restoring:
     _check_own(project, lock, snapshot)
     _check_version(lock, snapshot)
     secrets = cluster_secrets.opened(project, lock).of(project.provider.name)
+    _check_readable(secrets, snapshot)
     with progress.phase(f"read the snapshot {name}"):
         _check_whole(kept, snapshot, secrets)
     identity = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
@@ -59,6 +60,15 @@ def _check_own(project: Project, lock: Lock, snapshot: Snapshot) -> None:
             f"The snapshot {snapshot.name} is of another cluster: {snapshot.cluster} with secrets {snapshot.store},"
             f" not {project.name} with secrets {lock.secrets.store}.",
             "What another cluster encrypted cannot be read with the keys of this one.",
+        )
+
+
+def _check_readable(secrets: Secrets, snapshot: Snapshot) -> None:
+    if secrets.encrypted and snapshot.taken < secrets.encrypted:
+        raise UserError(
+            f"The snapshot {snapshot.name} is of before {secrets.encrypted:%Y-%m-%d %H:%M} UTC, when the key that its"
+            " Secrets are encrypted with was dropped.",
+            "API servers could not read them. Take a later one: `anywhere etcd list`.",
         )
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass
 from typing import Any
 
 from generator.errors import UserError
-from generator.kubernetes import Client
+from generator.kubernetes import Client, UnreachableError
 from generator.operations.project import Project
 
 # See modules/node/agent/rollout.py, which writes it.
@@ -72,6 +73,34 @@ def describe(progress: ReleaseProgress | None) -> tuple[str, ...]:
     else:
         lines.append(f"Release {progress.release} runs on every machine.")
     return tuple(lines)
+
+
+def wait(project: Project, client: Client, timeout: float) -> None:
+    """Wait until every machine, also one that joined meanwhile, runs the wanted release.
+
+    UserError where it was halted, and where the machines that are left stay the same for `timeout` seconds.
+    """
+    reason, end = "", time.monotonic() + timeout
+    while late := _late(project, client):
+        if late != reason:
+            reason, end = late, time.monotonic() + timeout
+        if time.monotonic() > end:
+            raise UserError(
+                f"{reason} It made no progress for {timeout:.0f} s.", "`anywhere rollout status` says more."
+            )
+        time.sleep(project.provider.poll)
+
+
+def _late(project: Project, client: Client) -> str:
+    """What does not run the wanted release yet, "" where everything does."""
+    try:
+        progress = read(client)
+    except UnreachableError as error:
+        return error.message
+    refuse_halted(progress, project)
+    if progress is None or progress.release != project.release[:DIGITS]:
+        return "The masters have not taken the release yet."
+    return "\n".join(describe(progress)) if progress.left else ""
 
 
 def resume(client: Client) -> None:

@@ -97,9 +97,12 @@ def _is_applied(project: Project) -> bool:
 
 
 def _differing(public: PublicSecrets, secrets: Secrets | None) -> str:
-    """What of the authorities is missing or another one, "" where all are as recorded."""
-    there = pki.fingerprints(secrets) if secrets else {}
-    return next((f"{name} CA" for name, digest in public.authorities.items() if there.get(name) != digest), "")
+    """What of the authorities is missing or another one, "" where all are as recorded.
+
+    The one that a rotation replaced counts too: it may have stopped between writing the secrets and the lock.
+    """
+    there = pki.vouching(secrets) if secrets else {}
+    return next((f"{name} CA" for name, digest in public.authorities.items() if digest not in there.get(name, ())), "")
 
 
 def _missing(path: Path, why: str, hint: str = "") -> UserError:

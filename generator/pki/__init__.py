@@ -1,6 +1,7 @@
 """A cluster's authorities, certificates and keys, and the document of them that each component gets."""
 
-from generator.pki.cluster import TOKEN_AGE, Renewal, ensure, expiries, fingerprints, rotate
+from generator.pki.certificate import fingerprint
+from generator.pki.cluster import TOKEN_AGE, Renewal, ensure, expiries, fingerprints, reissue, vouching
 from generator.pki.documents import LOGIN, RESTORE, admin_kubeconfig, documents, readers, restoring, version
 from generator.pki.person import Access, Person, grant
 
@@ -15,10 +16,12 @@ __all__ = [
     "documents",
     "ensure",
     "expiries",
+    "fingerprint",
     "fingerprints",
     "grant",
     "readers",
+    "reissue",
     "restoring",
-    "rotate",
     "version",
+    "vouching",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from ipaddress import ip_address
 from typing import TypeVar
@@ -18,7 +18,6 @@ from generator.errors import UserError
 from generator.store import Pair
 
 AUTHORITY_LIFE = timedelta(days=3650)
-LEAF_LIFE = timedelta(days=365)
 CLOCK_SKEW = timedelta(minutes=5)  # a machine whose clock is a little behind accepts a new certificate
 
 SERVER = ExtendedKeyUsageOID.SERVER_AUTH
@@ -40,7 +39,7 @@ class Leaf:
     usages: tuple[x509.ObjectIdentifier, ...]
     organizations: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
-    life: timedelta = LEAF_LIFE
+    life: timedelta = field(kw_only=True)
 
 
 def make_key() -> str:

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import string
-from base64 import b64encode
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import Enum
 from ipaddress import IPv4Network
-from secrets import choice, token_bytes, token_hex
+from secrets import choice, token_hex
 
 from generator import agekey, dns_names
 from generator.errors import UserError
-from generator.pki import certificate
+from generator.pki import certificate, encryption, rotation
 from generator.pki.certificate import CLIENT, SERVER, Leaf
-from generator.store import Pair, Secrets, Token
+from generator.store import Pair, Phase, Secrets, Token
 
 AUTHORITIES = ("kubernetes", "etcd", "front-proxy", "kubelet-client", "kubelet-serving")
 # A bootstrap token older than this is replaced. Masters keep the one they are told of alive, so any works.
 TOKEN_AGE = timedelta(days=7)
+# How long the certificates of each component live. They are renewed two weeks apart, so that no apply which comes by
+# restarts the whole control plane.
+LIVES = {
+    name: timedelta(days=364 - 21 * number)
+    for number, name in enumerate(
+        ("admin", "etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "addons")
+    )
+}
 
 
 class Renewal(Enum):
@@ -44,23 +51,25 @@ _API_NAMES = (
 
 
 def leaves(services: IPv4Network, names: Collection[str] = ()) -> Mapping[str, Leaf]:
-    """Every end certificate of a cluster, by name."""
-    api_names = dict.fromkeys((*_API_NAMES, str(services[1]), *sorted(names)))
+    """Every end certificate of a cluster, by name. Those of one component end together, as one restart renews them."""
+    api_names, api = dict.fromkeys((*_API_NAMES, str(services[1]), *sorted(names))), LIVES["kube-apiserver"]
     return {
         # etcd's gateway is a client of its own server, so that certificate is good for both
-        "etcd-server": Leaf("etcd", "etcd-server", (SERVER, CLIENT), names=_ETCD_NAMES),
-        "etcd-peer": Leaf("etcd", "etcd-peer", (SERVER, CLIENT), names=_ETCD_NAMES),
-        "etcd-client": Leaf("etcd", "etcd-client", (CLIENT,)),
-        "kube-apiserver": Leaf("kubernetes", "kube-apiserver", (SERVER,), names=tuple(api_names)),
-        "kube-apiserver-etcd-client": Leaf("etcd", "kube-apiserver", (CLIENT,)),
+        "etcd-server": Leaf("etcd", "etcd-server", (SERVER, CLIENT), names=_ETCD_NAMES, life=LIVES["etcd"]),
+        "etcd-peer": Leaf("etcd", "etcd-peer", (SERVER, CLIENT), names=_ETCD_NAMES, life=LIVES["etcd"]),
+        "etcd-client": Leaf("etcd", "etcd-client", (CLIENT,), life=LIVES["etcd"]),
+        "kube-apiserver": Leaf("kubernetes", "kube-apiserver", (SERVER,), names=tuple(api_names), life=api),
+        "kube-apiserver-etcd-client": Leaf("etcd", "kube-apiserver", (CLIENT,), life=api),
         "kube-apiserver-kubelet-client": Leaf(
-            "kubernetes", "kube-apiserver-kubelet-client", (CLIENT,), ("anywhere:kubelet-api",)
+            "kubernetes", "kube-apiserver-kubelet-client", (CLIENT,), ("anywhere:kubelet-api",), life=api
         ),
-        "front-proxy-client": Leaf("front-proxy", "front-proxy-client", (CLIENT,)),
-        "kube-controller-manager": Leaf("kubernetes", "system:kube-controller-manager", (CLIENT,)),
-        "kube-scheduler": Leaf("kubernetes", "system:kube-scheduler", (CLIENT,)),
-        "addons": Leaf("kubernetes", "anywhere-addons", (CLIENT,), ("system:masters",)),
-        "admin": Leaf("kubernetes", "anywhere-admin", (CLIENT,), ("system:masters",)),
+        "front-proxy-client": Leaf("front-proxy", "front-proxy-client", (CLIENT,), life=api),
+        "kube-controller-manager": Leaf(
+            "kubernetes", "system:kube-controller-manager", (CLIENT,), life=LIVES["kube-controller-manager"]
+        ),
+        "kube-scheduler": Leaf("kubernetes", "system:kube-scheduler", (CLIENT,), life=LIVES["kube-scheduler"]),
+        "addons": Leaf("kubernetes", "anywhere-addons", (CLIENT,), ("system:masters",), life=LIVES["addons"]),
+        "admin": Leaf("kubernetes", "anywhere-admin", (CLIENT,), ("system:masters",), life=LIVES["admin"]),
     }
 
 
@@ -93,14 +102,14 @@ def ensure(
     )
 
 
-def rotate(
-    secrets: Secrets, rotated: Collection[str], now: datetime, services: IPv4Network, names: Collection[str] = ()
+def reissue(
+    secrets: Secrets, reissued: Collection[str], now: datetime, services: IPv4Network, names: Collection[str] = ()
 ) -> Secrets:
-    """Issue the `rotated` certificates again, with new keys; UserError where a name is not a certificate's."""
+    """Issue the `reissued` certificates again, with new keys; UserError where a name is not a certificate's."""
     known = leaves(services, names)
-    if unknown := sorted(set(rotated) - set(known)):
+    if unknown := sorted(set(reissued) - set(known)):
         raise UserError(f"There is no certificate {unknown[0]!r}.", f"Use one of: {', '.join(sorted(known))}.")
-    kept = {name: pair for name, pair in secrets.leaves.items() if name not in rotated}
+    kept = {name: pair for name, pair in secrets.leaves.items() if name not in reissued}
     return ensure(replace(secrets, leaves=kept), now, services, names)
 
 
@@ -114,6 +123,17 @@ def expiries(secrets: Secrets) -> tuple[tuple[str, datetime], ...]:
 def fingerprints(secrets: Secrets) -> dict[str, str]:
     """The SHA-256 of each authority's public key, which stays the same when the authority is renewed."""
     return {name: certificate.fingerprint(pair.crt) for name, pair in sorted(secrets.authorities.items())}
+
+
+def vouching(secrets: Secrets) -> dict[str, tuple[str, ...]]:
+    """The same of each authority, beside that of the one whose place it took in a rotation that is not over."""
+    replaced = secrets.rotation and secrets.rotation.phase is Phase.ISSUE
+    return {
+        name: tuple(
+            certificate.fingerprint(pair.crt) for pair in (rotation.trusted(secrets, name) if replaced else (now,))
+        )
+        for name, now in sorted(secrets.authorities.items())
+    }
 
 
 def _authority(secrets: Secrets, name: str, now: datetime, *, renew: bool) -> Pair:
@@ -132,7 +152,7 @@ def _leaf(pair: Pair | None, leaf: Leaf, issuer: Pair, now: datetime, *, renew: 
 def _keys(keys: Mapping[str, str]) -> Mapping[str, str]:
     makers: Mapping[str, Callable[[], str]] = {
         "service-account": certificate.make_key,
-        "encryption": lambda: b64encode(token_bytes(32)).decode(),
+        "encryption": encryption.make,
         "snapshots": agekey.new,
         "weave": lambda: token_hex(32),  # hex: nothing that an option parser or a shell could misread
     }

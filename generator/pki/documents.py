@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from generator import agekey
 from generator.dns_names import API_SERVER, API_URL
 from generator.errors import UserError
-from generator.pki import kubeconfig
+from generator.pki import encryption, kubeconfig, rotation
 from generator.pki.certificate import public_pem
 from generator.registry_login import Login
 from generator.store import Pair, Secrets, Token
@@ -22,6 +22,7 @@ from generator.topology import Topology
 LOGIN = "registry"  # the component that is the login to the registry
 RESTORE = "restore"  # the one that machines with etcd restore a snapshot with
 BOOTSTRAP_GROUP = "system:bootstrappers:anywhere"
+KUBELET_CERTIFICATE = "/var/lib/kubelet/pki/kubelet-client-current.pem"  # where a kubelet keeps it, with its key
 
 
 def documents(secrets: Secrets, login: Login | None = None) -> dict[str, dict[str, str]]:
@@ -41,6 +42,12 @@ def documents(secrets: Secrets, login: Login | None = None) -> dict[str, dict[st
             "bootstrap-kubeconfig": kubeconfig.for_token(
                 secrets.cluster, "kubelet-bootstrap", API_URL, _ca(secrets, "kubernetes"), _token(secrets)
             ),
+            "kubeconfig": kubeconfig.for_file(
+                secrets.cluster, "kubelet", API_URL, _ca(secrets, "kubernetes"), KUBELET_CERTIFICATE
+            ),
+            # Those that a kubelet's own certificates must be of: it asks for others where they are not.
+            "client-ca.crt": secrets.authorities["kubelet-client"].crt,
+            "serving-ca.crt": secrets.authorities["kubelet-serving"].crt,
         },
         "addons": {
             "ca.crt": _ca(secrets, "kubernetes"),
@@ -116,9 +123,9 @@ def _apiserver(secrets: Secrets) -> dict[str, str]:
         **_files("kubelet-client", secrets.leaves["kube-apiserver-kubelet-client"]),
         "front-proxy-ca.crt": _ca(secrets, "front-proxy"),
         **_files("front-proxy-client", secrets.leaves["front-proxy-client"]),
-        "service-account.pub": public_pem(account),
+        "service-account.pub": "".join(map(public_pem, rotation.keys(secrets, rotation.SERVICE_ACCOUNT))),
         "service-account.key": account,
-        "encryption.yaml": _encryption(secrets.keys["encryption"]),
+        "encryption.yaml": encryption.configuration(rotation.keys(secrets, rotation.ENCRYPTION)),
     }
 
 
@@ -140,7 +147,8 @@ def _login(secrets: Secrets, login: Login) -> dict[str, str]:
 
 
 def _ca(secrets: Secrets, name: str) -> str:
-    return secrets.authorities[name].crt
+    """What vouches for certificates of an authority: more than one certificate while it is rotated."""
+    return "".join(pair.crt for pair in rotation.trusted(secrets, name))
 
 
 def _files(stem: str, pair: Pair) -> dict[str, str]:
@@ -156,22 +164,6 @@ def _token(secrets: Secrets) -> Token:
     if secrets.token is None:
         raise ValueError("secrets without a bootstrap token: ensure() comes first")
     return secrets.token
-
-
-def _encryption(key: str) -> str:
-    """New Secrets are encrypted; what was written before, in plain, can still be read."""
-    return f"""\
-apiVersion: apiserver.config.k8s.io/v1
-kind: EncryptionConfiguration
-resources:
-- resources: [secrets]
-  providers:
-  - secretbox:
-      keys:
-      - name: key1
-        secret: {key}
-  - identity: {{}}
-"""
 
 
 def _bootstrap_token(token: Token) -> str:

@@ -16,6 +16,12 @@ def for_certificate(
     return _kubeconfig(context or cluster, cluster, user, server, ca, lines, tls_server_name)
 
 
+def for_file(cluster: str, user: str, server: str, ca: str, path: str) -> str:
+    """YAML for a client whose certificate and key are both in the file at `path`, where they may change."""
+    lines = [f"client-certificate: {json.dumps(path)}", f"client-key: {json.dumps(path)}"]
+    return _kubeconfig(cluster, cluster, user, server, ca, lines, "")
+
+
 def for_token(cluster: str, user: str, server: str, ca: str, token: Token) -> str:
     """YAML for a client with a bearer token."""
     lines = [f"token: {json.dumps(f'{token.id}.{token.secret}')}"]

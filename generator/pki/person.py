@@ -10,7 +10,7 @@ from ipaddress import IPv4Network
 
 from generator.dns_names import API_SERVER
 from generator.errors import UserError
-from generator.pki import certificate, cluster, kubeconfig
+from generator.pki import certificate, cluster, kubeconfig, rotation
 from generator.pki.certificate import CLIENT, Leaf
 from generator.store import Secrets
 
@@ -52,11 +52,11 @@ def grant(secrets: Secrets, server: str, person: Person, context: str, now: date
     """
     if "kubernetes" not in secrets.authorities:
         raise UserError(f"Cluster {secrets.cluster!r} has no secrets yet.", "Run `anywhere apply` first.")
-    authority = secrets.authorities["kubernetes"]
+    ca = "".join(pair.crt for pair in rotation.trusted(secrets, "kubernetes"))
     leaf = Leaf("kubernetes", person.name, (CLIENT,), person.groups, life=person.ttl)
-    pair = certificate.issue(leaf, authority, now)
+    pair = certificate.issue(leaf, secrets.authorities["kubernetes"], now)
     user = f"{person.name}@{context}"
-    text = kubeconfig.for_certificate(context, user, server, authority.crt, pair, API_SERVER, context=user)
+    text = kubeconfig.for_certificate(context, user, server, ca, pair, API_SERVER, context=user)
     return Access(text, certificate.expiry(pair.crt))
 
 

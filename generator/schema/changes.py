@@ -139,6 +139,17 @@ def _where_addon_goes(d: Difference) -> str:
     return LIVE if set(d.before) <= set(d.after) else NEW
 
 
+def _where_a_rotation_goes_on(d: Difference) -> str:
+    """A phase leads to the next one. One left out, or one of before, cuts machines off that know neither key."""
+    return LIVE if d.after in ((d.before or 0), (d.before or 0) + 1) else NEVER
+
+
+def _where_it_is_rotated(d: Difference) -> str:
+    """Machines trust the other authority already, as of the phase that they have."""
+    generations = [values.get(f"{d.path.rpartition('.')[0]}.generation") or 0 for values in (d.applied, d.wanted)]
+    return LIVE if generations[1] == generations[0] + 1 else NEVER
+
+
 _PROXY = "Fetches and containerd take it at once; Docker, which only pulls from a registry, at the machine's next boot."
 _MEMBERS = (
     "One member after the other joins, or leaves, while the others serve. Etcd never moves between the masters and"
@@ -172,6 +183,10 @@ _TAGS = Rule(LIVE, "Running workers keep theirs.", warning="workers that are the
 _RANGE = "Certificates, routers and Services that are there have addresses of the old range."
 
 _KEYS = "Machines trust the keys that they were given: bring back the lock and the secrets of one and the same commit."
+_ROTATED = (
+    "A rotation goes from phase to phase, and machines have another one than the phase before this: bring back the"
+    " lock and the secrets that were applied last, as with git pull."
+)
 
 _PLACES = Rule(NEVER, "More may follow. Machines and volumes keep those that are there.", judge=_where_machines_move)
 _LOCKED_IMAGES = Rule(NEW, "No machine is made anew for an image.", judge=_where_any_changes(NEW))
@@ -223,7 +238,8 @@ _LOCKED: Mapping[str, Rule] = {
     "lock.founders": Rule(NEVER, "They founded etcd, and share the network's addresses among themselves."),
     "lock.previous": Rule(LIVE, "What `anywhere rollback` goes back to.", compared=False),
     "lock.secrets.store": Rule(NEVER, _KEYS),
-    "lock.secrets.targets[].authorities[]": Rule(NEVER, _KEYS),
+    "lock.secrets.targets[].generation": Rule(NEVER, _ROTATED, judge=_where_a_rotation_goes_on),
+    "lock.secrets.targets[].authorities[]": Rule(NEVER, _KEYS, judge=_where_it_is_rotated),
     "lock.secrets.targets[].documents": Rule(
         LIVE, "It records what secrets there are; `apply` and `secrets update` keep it true.", compared=False
     ),

@@ -42,6 +42,7 @@ class PackagesEntry(Strict):
 class PublicSecretsEntry(Strict):
     authorities: dict[Text, Hex]
     documents: dict[Text, Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]]
+    generation: int = Field(default=0, ge=0)
 
 
 class SecretsEntry(Strict):

@@ -18,7 +18,7 @@ from agent import (
     leftovers,
     membership,
     network,
-    node_certificate,
+    node_certificates,
     packages,
     proxy,
     replacement,
@@ -46,9 +46,11 @@ NOTED = (
     (packages, ("ensure",)), (guard, ("ensure",)), (leave, ("due", "leave", "clear", "prepare")),
     (images, ("ensure",)), (resolver, ("ensure",)), (resume, ("prepare",)), (storage, ("ensure",)),
     (leftovers, ("remove",)), (cluster_dns, ("check", "watch")), (proxy, ("ensure",)),
-    (health, ("api_ready",)), (node_certificate, ("ensure",)), (addons, ("install_keys",)),
+    (health, ("api_ready",)), (node_certificates, ("sign_first",)), (addons, ("install_keys",)),
     (turns, ("load",)), (retire, ("due",)), (containerd, ("retire_earlier",)), (restore, ("ensure", "settle")),
 )  # fmt: skip
+
+HANDED = ("bootstrap-kubeconfig", "kubeconfig")  # to a machine, for its kubelet and its proxy
 
 
 class Steps(list):
@@ -103,7 +105,7 @@ class Steps(list):
         monkeypatch.setattr(addons, "apply", lambda release, group: self.append(f"addons.apply {group}"))
         monkeypatch.setattr(service, "ensure", lambda name, **_: self.append(name))
         monkeypatch.setattr(replacement, "is_there", lambda name: self.serving)
-        monkeypatch.setattr(bundle, "secrets", lambda *_: {"ca.crt": "", "bootstrap-kubeconfig": ""})
+        monkeypatch.setattr(bundle, "secrets", lambda *_: dict.fromkeys(("ca.crt", *HANDED), ""))
         monkeypatch.setattr(converge, "put", lambda path, *_, **__: self.append(f"put {path.name}"))
 
     def filled(self, release, spec, me, network, **more):

@@ -24,7 +24,7 @@ from agent import (
     leftovers,
     membership,
     network,
-    node_certificate,
+    node_certificates,
     packages,
     resolver,
     service,
@@ -39,7 +39,10 @@ from releases import release, text
 
 from generator.status import stages
 
-FILES = ("ca.crt", "bootstrap-kubeconfig", "client.key", "bootstrap-token.yaml")
+FILES = (
+    *("ca.crt", "client-ca.crt", "serving-ca.crt", "bootstrap-kubeconfig", "kubeconfig"),
+    *("client.key", "bootstrap-token.yaml"),
+)
 MASTER = Host("master1", "master", "master", "10.20.1.1", "10.0.2.100", 1500)
 
 
@@ -104,7 +107,7 @@ def root(tmp_path, monkeypatch):
         (kubectl, "KEYS"), (addons, "STATE"), (resolver, "PODS"), (containerd, "EARLIER"),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, folder / name.lower())
-    monkeypatch.setattr(node_certificate, "FOLDER", folder)
+    monkeypatch.setattr(node_certificates, "CLIENT", folder / "pki" / "kubelet-client-current.pem")
     document = tmp_path / "release.json"
     document.write_text(text("ha").replace("/var/lib/kubelet/", f"{folder}/"))
     monkeypatch.setattr(converge.sys, "argv", ["agent", str(document)])
@@ -288,7 +291,7 @@ def test_a_failure_after_ready_is_said_and_so_is_its_end(machine, monkeypatch):
 
 def test_keys_on_the_machine_are_for_root_alone(machine):
     converge.main()
-    private = [*kubectl.KEYS.iterdir(), machine.root / "bootstrap-kubeconfig"]
+    private = [*kubectl.KEYS.iterdir(), machine.root / "bootstrap-kubeconfig", machine.root / "kubeconfig"]
     assert len(private) > 3
     assert {path.stat().st_mode & 0o777 for path in private} == {0o600}
     assert kubectl.KEYS.stat().st_mode & 0o777 == 0o700

@@ -5,7 +5,7 @@ from dataclasses import replace
 from ipaddress import IPv4Address
 
 import pytest
-from agent import bundle
+from agent import bundle, node_certificates
 from agent import kernel as host_kernel
 from agent.host import Host, NodeError
 from agent.network import flannel, weave
@@ -302,10 +302,41 @@ def test_the_cni_configuration_takes_the_machines_range(network):
     assert bridge["ipam"]["routes"] == [{"dst": "10.32.0.0/12"}]
 
 
+def node(monkeypatch, folder):
+    """Have the machine be a node that has its certificate."""
+    monkeypatch.setattr(flannel, "KUBECONFIG", folder / "kubeconfig")
+    monkeypatch.setattr(node_certificates, "CLIENT", folder / "kubelet-client-current.pem")
+    flannel.KUBECONFIG.write_text("- cluster:\n    certificate-authority-data: b2xk\n    server: https://a\n")
+    node_certificates.CLIENT.touch()
+
+
+def test_flannel_waits_for_the_certificate_of_the_node(network, engine, turns, monkeypatch, tmp_path):
+    """Its kubeconfig is handed to a machine before the kubelet has one."""
+    node(monkeypatch, tmp_path)
+    node_certificates.CLIENT.unlink()
+    network.settle(turns)
+    assert "flannel" not in engine.containers
+
+
+def test_flannel_is_started_again_with_the_authorities_that_the_node_trusts(
+    network, engine, turns, monkeypatch, tmp_path
+):
+    node(monkeypatch, tmp_path)
+    subnet = "FLANNEL_NETWORK=10.32.0.0/12\nFLANNEL_SUBNET=10.32.3.1/24\nFLANNEL_MTU=1420\n"
+    monkeypatch.setattr(flannel, "wait", lambda *_: flannel.SUBNET.exists() or flannel.SUBNET.write_text(subnet))
+    network.settle(turns)
+    before = engine.containers["flannel"]["Id"]
+    flannel.KUBECONFIG.write_text(json.dumps({}) + "\n    certificate-authority-data: b2xk\n")
+    network.settle(turns)  # written by the kubelet, which says the same in other words
+    assert engine.containers["flannel"]["Id"] == before
+    flannel.KUBECONFIG.write_text("    certificate-authority-data: b2xkIG5ldw==\n")
+    network.settle(turns)
+    assert engine.containers["flannel"]["Id"] != before
+
+
 @pytest.mark.parametrize("change", [{"encryption": False}, {"pods": "10.64.0.0/12"}, {"image": "sha256:another"}])
 def test_flannel_is_replaced_where_its_description_changes(network, engine, turns, monkeypatch, tmp_path, change):
-    monkeypatch.setattr(flannel, "KUBECONFIG", tmp_path / "kubeconfig")
-    flannel.KUBECONFIG.touch()
+    node(monkeypatch, tmp_path)
     subnet = "FLANNEL_NETWORK=10.32.0.0/12\nFLANNEL_SUBNET=10.32.3.1/24\nFLANNEL_MTU=1420\n"
     monkeypatch.setattr(flannel, "wait", lambda *_: flannel.SUBNET.exists() or flannel.SUBNET.write_text(subnet))
     network.settle(turns)
@@ -323,8 +354,7 @@ def test_flannel_is_replaced_where_its_description_changes(network, engine, turn
 
 
 def test_a_flannel_that_writes_no_range_is_put_back(network, engine, turns, monkeypatch, tmp_path):
-    monkeypatch.setattr(flannel, "KUBECONFIG", tmp_path / "kubeconfig")
-    flannel.KUBECONFIG.touch()
+    node(monkeypatch, tmp_path)
     monkeypatch.setattr(flannel, "SECONDS", -1)
     engine.containers["flannel"] = {"Id": "old", "settings": {"Image": "old"}, "running": True, "files": b""}
     flannel.SUBNET.write_text("FLANNEL_SUBNET=10.32.3.1/24\nFLANNEL_MTU=1420\n")

@@ -46,11 +46,12 @@ ETCD = [
     *("restore.settle", "network.settle", "membership.settle"),
 ]
 API = [
-    "node_certificate.ensure", "put bootstrap-kubeconfig", "begin kube-apiserver", "begin kubelet",
+    "node_certificates.sign_first", "put bootstrap-kubeconfig", "put kubeconfig", "begin kube-apiserver", "begin kubelet",
     "kube-apiserver", "network.settle", "addons.install_keys", "addons.apply bootstrap",
 ]  # fmt: skip
+HANDED = ["put bootstrap-kubeconfig", "put kubeconfig"]
 USERS = [
-    "put bootstrap-kubeconfig", "put ca.crt", "health.api_ready",
+    *HANDED, *HANDED, "put ca.crt", "health.api_ready",
     "begin kube-controller-manager", "begin kube-scheduler", "begin kubelet", "begin kube-proxy",
     "kube-controller-manager", "network.settle", "kube-scheduler", "network.settle",
     "kubelet", "network.settle", "containerd.retire_earlier", "kube-proxy", "network.settle",
@@ -94,7 +95,7 @@ def test_a_worker(steps):
     assert converge.main() == 0
     assert steps == [
         *PREPARE, *NETWORK,
-        "put bootstrap-kubeconfig", "put ca.crt", "health.api_ready", "begin kubelet", "begin kube-proxy",
+        *HANDED, "put ca.crt", "health.api_ready", *HANDED, "begin kubelet", "begin kube-proxy",
         "kubelet", "network.settle", "containerd.retire_earlier", "kube-proxy", "network.settle",
         "leave.prepare", *DONE,
     ]  # fmt: skip

@@ -4,6 +4,7 @@ import hashlib
 import json
 import threading
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pyrage
@@ -11,6 +12,7 @@ import pytest
 
 from generator import agekey, pki, render, store
 from generator.definition import VERSION
+from generator.errors import UserError
 from generator.files import write_atomic
 from generator.lock import path_beside, read
 from generator.operations import cluster_secrets, etcd_restore, etcd_snapshots, keeping, lock_file, workspace
@@ -210,6 +212,23 @@ def test_a_snapshot_that_is_not_to_be_restored_changes_nothing(put, different, w
     assert {path for path in after if before.get(path) != after[path]} <= {
         path for path in after if path.name == ".anywhere-lock"
     }
+
+
+@pytest.mark.parametrize(("minutes", "readable"), [(-1, True), (1, False)])
+def test_a_snapshot_whose_secrets_nobody_can_read_any_more(put, prove, definition, minutes, readable):
+    """As the key that they are encrypted with was rotated since."""
+    moment = datetime(2026, 11, 26, 19, tzinfo=UTC) + timedelta(minutes=minutes)
+
+    def encrypted(found: store.Store) -> store.Store:
+        return replace(found, targets={"local": replace(found.targets["local"], encrypted=moment)})
+
+    store.update(definition, "quickstart", encrypted)
+    put()
+    if readable:
+        assert prove().snapshot.name == NAME
+    else:
+        with pytest.raises(UserError, match="when the key that its Secrets are encrypted with was dropped"):
+            prove()
 
 
 def test_a_snapshot_that_there_is_not(put, capsys):

@@ -71,7 +71,7 @@ def expiring(definition):
     services = load(definition).network.services
     secrets = store.read(definition, "quickstart").targets["local"]
     made = datetime.now(UTC) - timedelta(days=300)
-    return change(definition, leaves=pki.rotate(secrets, secrets.leaves, made, services).leaves)
+    return change(definition, leaves=pki.reissue(secrets, secrets.leaves, made, services).leaves)
 
 
 @pytest.mark.parametrize("words", LOOKING, ids=" ".join)

@@ -1,5 +1,6 @@
 """Who vouches for whom, under which names, and for how much."""
 
+import itertools
 from datetime import timedelta
 
 import pytest
@@ -132,9 +133,28 @@ def test_leaves_say_no_more_than_they_need(secrets):
         assert not extensions.get_extension_for_class(x509.KeyUsage).value.key_cert_sign
         assert isinstance(leaf.public_key().curve, ec.SECP256R1)
         assert leaf.not_valid_before_utc == NOW.replace(microsecond=0) - timedelta(minutes=5)
-        assert leaf.not_valid_after_utc == NOW.replace(microsecond=0) + timedelta(days=365)
+        assert timedelta(days=250) < leaf.not_valid_after_utc - NOW < timedelta(days=365)
         serials.add(leaf.serial_number)
     assert len(serials) == len(secrets.leaves)
+
+
+COMPONENT_OF = {
+    "etcd-server": "etcd",
+    "etcd-peer": "etcd",
+    "etcd-client": "etcd",
+    "kube-apiserver-etcd-client": "kube-apiserver",
+    "kube-apiserver-kubelet-client": "kube-apiserver",
+    "front-proxy-client": "kube-apiserver",
+}
+
+
+def test_certificates_of_one_component_end_together_and_those_of_two_are_renewed_weeks_apart(secrets):
+    ends: dict[str, set] = {}
+    for name, pair in secrets.leaves.items():
+        ends.setdefault(COMPONENT_OF.get(name, name), set()).add(certificates(pair.crt)[0].not_valid_after_utc)
+    assert len(ends) == 6 and all(len(moments) == 1 for moments in ends.values())
+    renewed = sorted((moment - NOW) * 2 / 3 for moments in ends.values() for moment in moments)
+    assert all(later - earlier > timedelta(days=13) for earlier, later in itertools.pairwise(renewed))
 
 
 def test_a_name_that_no_certificate_can_hold_is_an_error():

@@ -23,7 +23,7 @@ FILES = {
     "kube-controller-manager": "ca.crt kubeconfig kubelet-client-ca.crt kubelet-client-ca.key kubelet-serving-ca.crt "
     "kubelet-serving-ca.key service-account.key front-proxy-ca.crt",
     "kube-scheduler": "ca.crt kubeconfig front-proxy-ca.crt",
-    "kubelet": "ca.crt bootstrap-kubeconfig",
+    "kubelet": "ca.crt bootstrap-kubeconfig kubeconfig client-ca.crt serving-ca.crt",
     "addons": "ca.crt client.crt client.key kubeconfig bootstrap-token.yaml",
     "snapshots": "recipient",
     "weave": "password",

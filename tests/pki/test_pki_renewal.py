@@ -27,8 +27,10 @@ def test_the_token_is_made_anew_after_seven_days_and_nothing_else(secrets):
 
 def test_leaves_are_renewed_with_a_third_of_their_life_left_and_authorities_stay(secrets):
     names = ("api.example.com", "203.0.113.7")
-    early = pki.ensure(secrets, NOW + timedelta(days=240), SERVICES, names)
+    early = pki.ensure(secrets, NOW + timedelta(days=170), SERVICES, names)
     assert early.leaves == secrets.leaves
+    one = pki.ensure(secrets, NOW + timedelta(days=175), SERVICES, names)
+    assert {name for name, pair in secrets.leaves.items() if one.leaves[name] != pair} == {"addons"}
     late = pki.ensure(secrets, NOW + timedelta(days=250), SERVICES, names)
     assert all(late.leaves[name] != pair for name, pair in secrets.leaves.items())
     assert (late.authorities, late.keys) == (secrets.authorities, secrets.keys)
@@ -42,7 +44,7 @@ def test_a_renewed_authority_still_vouches_for_old_and_new_certificates(secrets)
     for name, pair in after.authorities.items():
         assert pair.crt != before.authorities[name].crt and pair.key == before.authorities[name].key
     assert verify_client(before.leaves["admin"].crt, after.authorities["kubernetes"].crt, NOW + 2451 * day)
-    later = pki.rotate(after, ["admin"], NOW + 2451 * day, SERVICES)
+    later = pki.reissue(after, ["admin"], NOW + 2451 * day, SERVICES)
     assert verify_client(later.leaves["admin"].crt, before.authorities["kubernetes"].crt, NOW + 2452 * day)
 
 
@@ -85,14 +87,14 @@ def test_a_certificate_of_another_identity_is_made_anew(secrets):
 
 def test_rotate_makes_only_what_it_is_told(secrets):
     names = ("api.example.com", "203.0.113.7")
-    rotated = pki.rotate(secrets, ["kube-scheduler"], NOW, SERVICES, names)
+    rotated = pki.reissue(secrets, ["kube-scheduler"], NOW, SERVICES, names)
     assert {n for n, p in rotated.leaves.items() if p.key != secrets.leaves[n].key} == {"kube-scheduler"}
     assert replace(rotated, leaves=secrets.leaves) == secrets
 
 
 def test_rotate_of_an_unknown_name_lists_the_known(secrets):
     with pytest.raises(UserError, match="'kube-shedular'") as caught:
-        pki.rotate(secrets, ["kube-shedular"], NOW, SERVICES)
+        pki.reissue(secrets, ["kube-shedular"], NOW, SERVICES)
     assert "kube-scheduler" in caught.value.hint
 
 

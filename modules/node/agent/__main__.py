@@ -26,7 +26,7 @@ from agent import (
     leftovers,
     membership,
     network,
-    node_certificate,
+    node_certificates,
     packages,
     proxy,
     replacement,
@@ -223,7 +223,7 @@ def begin_master(
     Both take long to start, and the kubelet registers its node as soon as the API answers. The others would only take
     time from them.
     """
-    node_certificate.ensure(release, me)
+    node_certificates.sign_first(release, me)
     first = [spec for name in BEGINNING for spec in specs if spec["component"] == name]
     hand_out(release, first)
     begin(release, me, net, own, first)

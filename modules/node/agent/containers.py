@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from agent import bundle, health, host, kernel, replacement
+from agent import bundle, health, host, kernel, node_certificates, replacement
 from agent.docker import Docker
 from agent.host import Host, NodeError
 from agent.network import Network
@@ -109,8 +109,15 @@ def _wanted(
         stop=Stop(spec["component"], spec["identity"], lambda: health.serves(spec, Docker())),
         creator=network.engine(spec),
         stop_seconds=spec["stop_seconds"],
-        prepare=lambda: host.wait(spec["after"], lambda: _may_start(spec), spec["health_seconds"]),
+        prepare=lambda: _prepare(release, spec),
     )
+
+
+def _prepare(release: Mapping[str, Any], spec: Mapping[str, Any]) -> None:
+    """Have the machine be as the component needs it, once whatever it takes the place of is stopped."""
+    if spec["component"] == "kubelet":
+        node_certificates.forget_foreign(bundle.secrets(release, spec["secrets"]))
+    host.wait(spec["after"], lambda: _may_start(spec), spec["health_seconds"])
 
 
 def _may_start(spec: Mapping[str, Any]) -> bool:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from agent import kernel, replacement
+from agent import kernel, node_certificates, replacement
 from agent.docker import Docker
 from agent.files import overwrite, put
 from agent.host import Host, NodeError, wait
@@ -24,7 +25,8 @@ CONFLIST = Path("/etc/cni/net.d/10-flannel.conflist")
 KUBECONFIG = Path("/var/lib/kubelet/kubeconfig")
 SECONDS = 300
 OOM_SCORE = -999  # as the kubelet's: without the network nothing works
-LABEL = "anywhere.flannel"  # its configuration
+LABEL, TRUST = "anywhere.flannel", "anywhere.flannel-trust"  # its configuration, and the API that it believes
+AUTHORITY = re.compile(r"certificate-authority-data: *(\S+)")  # as the kubelet writes it, and as it is handed out
 
 
 def driver(release: Mapping[str, Any], host: Host) -> Flannel:
@@ -58,7 +60,7 @@ class Flannel:
 
     def settle(self, turns: Turns) -> None:
         """Start flanneld; it needs the node's certificate and the range that the API gave the node."""
-        if not KUBECONFIG.exists():
+        if not (KUBECONFIG.exists() and node_certificates.CLIENT.exists()):
             return
         image, configuration = self._release["images"]["flannel"], self._configure()
         wanted = Wanted(
@@ -67,7 +69,7 @@ class Flannel:
             wait=_answer,
             wait_replaced=_answer,
             turns=turns,
-            stop=Stop("network", identity(image["id"], configuration), SUBNET.exists),
+            stop=Stop("network", identity(image["id"], configuration, _trusted()), SUBNET.exists),
             creator=Docker(),
             stop_seconds=10,
             prepare=lambda: SUBNET.unlink(missing_ok=True),  # else the one before it would vouch for it
@@ -135,7 +137,7 @@ class Flannel:
             "Entrypoint": command[:1],
             "Cmd": command[1:],
             "Env": [f"NODE_NAME={self._host.name}"],
-            "Labels": {LABEL: configuration},
+            "Labels": {LABEL: configuration, TRUST: identity(_trusted())},
             "HostConfig": host_config | {"RestartPolicy": {"Name": "always"}},
         }
 
@@ -156,6 +158,11 @@ class Flannel:
         portmap = {"type": "portmap", "capabilities": {"portMappings": True}, "snat": True}
         text = json.dumps({"cniVersion": "1.0.0", "name": "flannel", "plugins": [bridge, portmap]}, indent=1) + "\n"
         put(CONFLIST, text)
+
+
+def _trusted() -> list[str]:
+    """The authorities in the node's kubeconfig, which flanneld reads once, when it starts."""
+    return AUTHORITY.findall(KUBECONFIG.read_text())
 
 
 def _answer() -> None:
