@@ -89,7 +89,7 @@ def test_a_package_that_fails_is_named_with_its_last_line_and_goes_on_after_it_i
 
 
 def test_a_newer_archive_mends_a_package_that_failed(root, turns):
-    with pytest.raises(NodeError, match="^tool: "):
+    with pytest.raises(NodeError, match=r"^tool: "):
         debian.ensure(release(root.serve(*newer(root, postinst=BROKEN))), turns)
     debian.ensure(release(root.serve(*newer(root, "3"))), turns)
     assert root.installed() == {"libtool": "3 installed", "tool": "3 installed", "other": "1 installed"}

@@ -59,7 +59,7 @@ def ensure(release: Mapping[str, Any], own: Turns, specs: Sequence[Mapping[str, 
     wanted = turns.identity(archive, held)
     now = _read(wanted)
     if archive and not now.done:
-        _refuse_second_wait()
+        _wait_for_boot()
         source = Source(apt.fetch(archive, FOLDER), (apt.KERNELS,) if held else ())
         _follow(source, now, Stop(DEBIAN, identity, lambda: _any_serves(specs)), own, updates["reboots"], specs)
         own.back()
@@ -105,20 +105,19 @@ def _is_due(now: Update, reboots: Sequence[str]) -> bool:
     """Whether something that was updated runs in its old version until this machine boots."""
     if now.boot != _boot():
         return False
-    patterns = tuple(reboots)
-    return REQUIRED.exists() or any(fnmatch(name, pattern) for name in now.moved for pattern in patterns)
+    return REQUIRED.exists() or any(fnmatch(name, pattern) for name in now.moved for pattern in reboots)
 
 
 def _boot_where_due(now: Update, stop: Stop, own: Turns, reboots: Sequence[str]) -> None:
     if _is_due(now, reboots):
         own.away(stop)
-        files.write(ASKED, str(time.monotonic()))
         host.run("systemctl", "reboot")
+        files.write(ASKED, str(time.monotonic()))
         raise Waiting("its own boot, which its packages take")
 
 
-def _refuse_second_wait() -> None:
-    """While this machine is about to boot nothing else is begun: Waiting, and NodeError where it does not."""
+def _wait_for_boot() -> None:
+    """Waiting while this machine is about to boot, as it was told to; NodeError where it does not."""
     if not ASKED.exists():  # it is gone after a boot
         return
     if time.monotonic() - float(ASKED.read_text()) < RESTART_SECONDS:
