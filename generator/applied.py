@@ -82,6 +82,7 @@ def _values(definition: Definition, lock: Lock, target: str) -> dict[str, Any]:
             "workers": pools,
             "network": {**asdict(definition.network), "driver": lock.driver},
             "rollout": asdict(definition.rollout),
+            "os": asdict(definition.os),
             "registry": asdict(definition.registry) if definition.registry else {},
             "proxy": asdict(definition.proxy) if definition.proxy else {},
             "addons": definition.addons,

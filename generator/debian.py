@@ -16,6 +16,9 @@ from generator import command
 from generator.errors import UserError
 
 SUITE = "trixie"
+Suite = tuple[str, str]  # the folder of a mirror, and the suite in it
+SECURITY: Suite = ("debian-security", f"{SUITE}-security")
+SUITES: tuple[Suite, ...] = (("debian", SUITE), ("debian", f"{SUITE}-updates"), SECURITY)
 HINT = "Is the Debian archive reachable? ANYWHERE_DEBIAN_MIRROR names another one."
 _MIRROR = "http://deb.debian.org"
 _SCRATCH = "anywhere-root-"  # prefix of the folders that root file systems are made in
@@ -38,11 +41,10 @@ _UNSHARE = ("newuidmap", "newgidmap")
 _SUBORDINATE = (Path("/etc/subuid"), Path("/etc/subgid"))
 
 
-def sources(options: str = "") -> list[str]:
+def sources(options: str = "", suites: Sequence[Suite] = SUITES) -> list[str]:
     """The lines of a sources.list for the suite, its updates and its security; `options` such as `[signed-by=...] `."""
     mirror = os.environ.get("ANYWHERE_DEBIAN_MIRROR", _MIRROR).rstrip("/")
-    entries = (("debian", SUITE), ("debian", f"{SUITE}-updates"), ("debian-security", f"{SUITE}-security"))
-    return [f"deb {options}{mirror}/{folder} {suite} main" for folder, suite in entries]
+    return [f"deb {options}{mirror}/{folder} {suite} main" for folder, suite in suites]
 
 
 def mmdebstrap() -> list[str]:

@@ -44,6 +44,8 @@ NEWEST = {"1.35": "v1.35.8", "1.36": "v1.36.5", "1.37": "v1.37.2"}
 VERSION = NEWEST["1.37"]  # the one taken where a definition gives none
 ADDONS = ("dns",)
 DRIVERS = ("weave", "flannel")
+UPDATES = ("none", "security", "all")  # of a machine's own Debian
+KERNELS = ("held", "moved")
 ARCHITECTURES = ("amd64", "arm64")
 LOCAL_OUTSIDE = IPv4Network("10.0.2.0/24")  # QEMU's user network, by which local machines reach the outside
 
@@ -129,6 +131,14 @@ class Rollout:
 
 
 @dataclass(frozen=True, slots=True)
+class Os:
+    """The machines' own Debian: which `updates` reach those that are there, and whether their kernel is moved too."""
+
+    updates: str = "security"
+    kernel: str = "held"
+
+
+@dataclass(frozen=True, slots=True)
 class Proxy:
     """How machines reach the outside: the URLs for either scheme, "" for none, and what is reached without."""
 
@@ -182,6 +192,7 @@ class Definition:
     proxy: Proxy | None = None
     age_recipients: tuple[str, ...] = ()
     rollout: Rollout = Rollout()
+    os: Os = Os()
 
     @property
     def architectures(self) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from generator.files import write_atomic
 from generator.kubernetes_version import is_older
 
 if TYPE_CHECKING:
-    from generator.schema.lockfile import ImageEntry, SecretsEntry
+    from generator.schema.lockfile import ImageEntry, SecretsEntry, UpdatesEntry
 
 _HEADER = """\
 # What {name} is made of: images by digest, the base image by checksum, address blocks of worker pools.
@@ -60,6 +60,22 @@ class Packages:
 
 
 @dataclass(frozen=True, slots=True)
+class Update:
+    """A package as it is to be: its version, and the SHA-256 of its file."""
+
+    version: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Updates:
+    """What machines that are there update themselves from: an archive as in `Packages`, and what it holds, by name."""
+
+    archive: Packages
+    packages: Mapping[str, Update]
+
+
+@dataclass(frozen=True, slots=True)
 class Previous:
     """What a cluster was made of before, to which it may go back: a version of Kubernetes, and images as in `Lock`."""
 
@@ -90,7 +106,7 @@ class StoreRecord:
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """What a cluster is made of. `images` and `packages` go by architecture, and images then by name.
+    """What a cluster is made of. `images`, `packages` and `updates` go by architecture, and images then by name.
 
     `blocks` gives each worker pool its block of addresses, permanently; `facts` is what each target told about itself.
     `founders` are the etcd machines and masters that the cluster began with, by name: they found etcd, and share the
@@ -104,6 +120,7 @@ class Lock:
     blocks: Mapping[str, int]
     facts: Mapping[str, Mapping[str, Any]]
     packages: Mapping[str, Packages] = field(default_factory=dict)
+    updates: Mapping[str, Updates] = field(default_factory=dict)
     founders: tuple[str, ...] = ()
     previous: Previous | None = None
     secrets: StoreRecord | None = None
@@ -139,6 +156,7 @@ def read(path: Path) -> Lock:
         blocks=dict(sorted(file.blocks.items())),
         facts=file.facts,
         packages={arch: Packages(**dict(packages)) for arch, packages in sorted(file.packages.items())},
+        updates={arch: _updates(updates) for arch, updates in sorted(file.updates.items())},
         founders=tuple(file.founders),
         previous=Previous(file.previous.kubernetes, _images(file.previous.images)) if file.previous else None,
         secrets=_secrets(file.secrets) if file.secrets else None,
@@ -150,6 +168,11 @@ def _images(entries: Mapping[str, Mapping[str, ImageEntry]]) -> dict[str, dict[s
         arch: {name: Image(name=name, **dict(image)) for name, image in sorted(images.items())}
         for arch, images in sorted(entries.items())
     }
+
+
+def _updates(entry: UpdatesEntry) -> Updates:
+    packages = {name: Update(package.version, package.sha256) for name, package in sorted(entry.packages.items())}
+    return Updates(Packages(entry.sha256, entry.size), packages)
 
 
 def _secrets(entry: SecretsEntry) -> StoreRecord:
@@ -232,7 +255,9 @@ def _text(path: Path, lock: Lock) -> str:
     for public in (value["secrets"] or {"targets": {}})["targets"].values():
         if not public["generation"]:
             del public["generation"]
-    for name in ("packages", "founders"):
+    for updates in value["updates"].values():
+        updates |= updates.pop("archive")
+    for name in ("packages", "updates", "founders"):
         if not value[name]:
             del value[name]
     text = StringIO()

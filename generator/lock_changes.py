@@ -42,6 +42,9 @@ def _entries(lock: Lock) -> Iterator[tuple[str, str]]:
             yield f"image {name} ({arch})", _image(image)
     for arch, packages in lock.packages.items():
         yield f"packages ({arch})", packages.sha256[:SHORT]
+    for arch, updates in lock.updates.items():
+        for name, package in updates.packages.items():
+            yield f"update of {name} ({arch})", package.version
     if lock.base:
         yield "machine image", f"{lock.base.source} {lock.base.sha256[:SHORT]}"
     for pool, block in lock.blocks.items():

@@ -11,7 +11,7 @@ from typing import Any
 from generator import addons, dns_names, node_proxy
 from generator.components import Container, as_defined, containers, reserving
 from generator.definition import Definition
-from generator.lock import Image, Lock
+from generator.lock import Image, Lock, Updates
 from generator.topology import CONTROL_PLANE_TAINT, Topology, role_components
 
 RUNTIMES: Mapping[str, tuple[str, ...]] = {  # where an image is needed, if not in Docker
@@ -19,6 +19,8 @@ RUNTIMES: Mapping[str, tuple[str, ...]] = {  # where an image is needed, if not 
     "coredns": ("containerd",),
     "weave-npc": ("containerd",),
 }
+# Packages whose old version goes on running until a machine boots again, as patterns of names.
+REBOOTS = ("dbus", "libc6", "libsystemd0", "linux-image-*", "systemd")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ def document(
         # Here for every target, so that all have the same release.
         "host_loopback": definition.providers.local.host_loopback,
         "packages": {arch: packages.sha256 for arch, packages in lock.packages.items()},
+        "updates": debian(definition, lock),
         "network": network(definition, lock, topology),
         "control_plane": control_plane(topology),
         "rollout": asdict(definition.rollout),
@@ -63,6 +66,23 @@ def document(
         "dns": dns_question(definition),
     }
     return json.dumps(content, indent=1, sort_keys=True).encode() + b"\n"
+
+
+def updates(definition: Definition, lock: Lock) -> Mapping[str, Updates]:
+    """What machines update themselves from, by architecture; nothing where the definition leaves them as they are."""
+    return {} if definition.os.updates == "none" else lock.updates
+
+
+def debian(definition: Definition, lock: Lock) -> dict[str, Any]:
+    """What machines have of Debian once they are updated: an archive, and the versions in it, by architecture."""
+    archives = {
+        arch: {
+            "archive": found.archive.sha256,
+            "packages": {name: package.version for name, package in found.packages.items()},
+        }
+        for arch, found in updates(definition, lock).items()
+    }
+    return {"kernel": definition.os.kernel, "reboots": list(REBOOTS), "archives": archives}
 
 
 def network(definition: Definition, lock: Lock, topology: Topology) -> dict[str, Any]:

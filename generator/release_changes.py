@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from typing import Any
 
 Release = Mapping[str, Any]  # a parsed `release.json`
 CLUSTER, EVERY_MACHINE = "cluster", "every machine"
 RESTARTED, STARTED, STOPPED, IN_PLACE = "restarted", "started", "stopped", ""
+REBOOTED = "drained and rebooted, one machine at a time"
+NO_REBOOT = "installed in turns, no reboot"
+SHOWN = 20  # packages that are named
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,7 @@ def _every_machine(before: Release, after: Release) -> Iterator[ComponentChange]
     yield ComponentChange(EVERY_MACHINE, "proxy", _listed("variables", [name for name in proxy if name.islower()]))
     packages = _names_changed(before.get("packages", {}), after.get("packages", {}))
     yield ComponentChange(EVERY_MACHINE, "packages", _listed("architectures", packages))
+    yield _debian(before, after)
     of_roles = {name for role in after["roles"].values() for name in role["images"]}
     for name in sorted(_images(after).keys() - of_roles):
         yield ComponentChange(EVERY_MACHINE, name, _image(name, before, after))
@@ -55,6 +60,29 @@ def _every_machine(before: Release, after: Release) -> Iterator[ComponentChange]
     for name in _names_changed(before.get("secrets", {}), after.get("secrets", {})):
         if name not in of_containers:
             yield ComponentChange(EVERY_MACHINE, name, ("keys",))
+
+
+def _debian(before: Release, after: Release) -> ComponentChange:
+    """The packages that machines are to have in another version, and whether one of them takes a reboot."""
+    old, new = _versions(before), _versions(after)
+    moved = [name for name in sorted(new) if old.get(name) != new[name]]
+    said = [f"{name} {old[name]} -> {new[name]}" if name in old else f"{name} {new[name]}" for name in moved]
+    if len(said) > SHOWN:
+        said[SHOWN:] = [f"and {len(said) - SHOWN} more"]
+    counted = f"{len(moved)} package{'s' if len(moved) > 1 else ''}"
+    reboot = any(fnmatch(name, pattern) for name in moved for pattern in after["updates"]["reboots"])
+    return ComponentChange(EVERY_MACHINE, "debian", _listed(counted, said), REBOOTED if reboot else NO_REBOOT)
+
+
+def _versions(release: Release) -> dict[str, str]:
+    """The packages that machines update, by name; a kernel that is held stays as it is."""
+    updates = release.get("updates") or {"archives": {}}
+    versions = {name: version for each in updates["archives"].values() for name, version in each["packages"].items()}
+    return {name: version for name, version in versions.items() if updates["kernel"] == "moved" or not _is_kernel(name)}
+
+
+def _is_kernel(name: str) -> bool:
+    return name.startswith("linux-image-")
 
 
 def _roles(before: Release, after: Release) -> Iterator[ComponentChange]:

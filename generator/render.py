@@ -119,9 +119,10 @@ def archives(definition: Definition, lock: Lock, topology: Topology) -> dict[str
         for images in (lock.images[arch],)
         for name, roles in readers.items()
     }
+    updates = {arch: each.archive for arch, each in release.updates(definition, lock).items()}
     readable |= {
         f"packages/{packages.sha256}.tar": set(role_components(definition))
-        for arch, packages in lock.packages.items()
+        for arch, packages in (*lock.packages.items(), *updates.items())
         if arch in definition.architectures
     }
     return {key: {"roles": sorted(readable[key])} for key in sorted(readable)}

@@ -24,6 +24,7 @@ STAGES = (
     "kube-controller-manager",
     "kube-scheduler",
     "addons",
+    "debian",
     "ready",
 )
 
@@ -46,6 +47,7 @@ _REMEDIES = {
     "etcd": "etcd is not healthy: `anywhere ssh MACHINE -- sudo docker logs etcd`.",
     "kube-apiserver": "The API server is not ready: `anywhere ssh MACHINE -- sudo docker logs kube-apiserver`.",
     "kubelet": "The kubelet runs, but its node is not Ready: `anywhere ssh MACHINE -- sudo docker logs kubelet`.",
+    "debian": "Its packages cannot be updated: `anywhere ssh MACHINE -- sudo journalctl -u anywhere-converge`.",
     "addons": "The add-ons cannot be applied: `anywhere ssh MACHINE -- sudo journalctl -u anywhere-converge`.",
 }
 

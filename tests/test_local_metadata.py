@@ -83,6 +83,8 @@ def test_refuses_other_roles(cluster: Path) -> None:
         "/images/../secret.tar",
         "/images/short.tar",
         f"/images/{'0' * 64}.tar",
+        "/packages/../secret.tar",
+        f"/packages/{'0' * 64}.tar",
     ],
 )
 def test_finds_nothing_else(cluster: Path, path: str) -> None:
@@ -100,6 +102,13 @@ def test_streams_a_large_image(cluster: Path) -> None:
     status, body = get(cluster, f"/images/{name}.tar")
     assert status == 200
     assert hashlib.sha256(body).hexdigest() == name
+
+
+def test_an_archive_of_packages_is_one_too(cluster: Path) -> None:
+    folder = cluster.parent / "packages"
+    folder.mkdir()
+    (folder / f"{'1' * 64}.tar").write_bytes(b"debs")
+    assert get(cluster, f"/packages/{'1' * 64}.tar", "worker") == (200, b"debs")
 
 
 def test_head_gives_the_length_alone(cluster: Path) -> None:

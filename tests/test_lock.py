@@ -10,7 +10,7 @@ from test_topology import STAR_WARS
 
 from generator import lock
 from generator.errors import InvalidFile, UserError
-from generator.lock import Base, Image, Lock, Packages, PublicSecrets, StoreRecord
+from generator.lock import Base, Image, Lock, Packages, PublicSecrets, StoreRecord, Update, Updates
 
 ETCD = Image("etcd", "anywhere.local/etcd:v3.6.6", f"sha256:{'a' * 64}", "b" * 64, 123, "build")
 PAUSE = Image("pause", "anywhere.local/pause:3.10", f"sha256:{'c' * 64}", "d" * 64, 45, "folder")
@@ -22,6 +22,7 @@ LOCK = Lock(
     blocks={"general": 0, "batch": 1},
     facts={"aws": {"zones": ["a", "b"], "number": 1.5, "none": None, "text": list(HOSTILE)}, "local": {"x": "1.35"}},
     packages={"arm64": Packages("f" * 64, 7)},
+    updates={"amd64": Updates(Packages("9" * 64, 8), {"openssl": Update("3.5.4-1", "8" * 64)})},
     secrets=StoreRecord("0" * 32, {"aws": PublicSecrets({"etcd": "1" * 64}, {"weave": "0123456789ab"})}),
 )
 
@@ -102,6 +103,7 @@ def test_a_lock_of_a_version_that_has_ended_is_read(path):
         ("a" * 64, "a" * 63, "images.amd64.etcd.id", "wrong form"),
         ("batch: 1", "batch: 0", "blocks", "same block"),
         ("kubernetes: v1.37.2", "kubernetes: v1.37", "kubernetes", "not a Kubernetes version"),
+        ("version: 3.5.4-1", "version: ''", "updates.amd64.packages.openssl.version", "1 character"),
         ("kind: Lock", "kind: Cluster", "kind", "should be Lock"),
     ],
 )

@@ -8,11 +8,13 @@ from types import SimpleNamespace
 import pytest
 
 from generator import packages
+from generator.definition import Os
 from generator.errors import UserError
-from generator.lock import Packages
-from generator.packages import apt, closure
+from generator.lock import Packages, Update
+from generator.packages import apt, closure, updates
 from generator.packages.apt import Apt
 from generator.progress import Silent
+from providers.local import recipe
 
 pytestmark = pytest.mark.skipif(shutil.which("apt-get") is None, reason="apt is not installed")
 
@@ -27,6 +29,11 @@ ARCHIVE = {
     "libfilter": ("3~1", "filter", "Depends: base"),
     "iproute": ("1", "iproute", "Depends: libfilter"),
     "unwanted": ("1", "unwanted", ""),
+    "kept": ("1", "kept", "Conflicts: unwanted"),
+    "stranger": ("1", "stranger", ""),
+    "linux-image-cloud-amd64": ("6", "linux", "Depends: linux-image-6"),
+    "linux-image-cloud-arm64": ("6", "linux", "Depends: linux-image-6"),
+    "linux-image-6": ("6", "linux", ""),
 }
 
 
@@ -61,15 +68,18 @@ def debian(tmp_path, monkeypatch):
     monkeypatch.setattr(apt, "_trust", lambda: "trusted=yes")
     monkeypatch.setattr(closure, "wanted", lambda: ["docker.io", "iproute"])
     monkeypatch.setattr(closure, "STOCK", ("init", "iproute"))
+    monkeypatch.setattr(updates, "_may_have", lambda: [["unwanted", "absent"], ["kept"]])
     pool = root / "debian" / "pool"
-    pool.mkdir(parents=True)
+    for folder in ("debian", "debian-security"):
+        (root / folder / "pool").mkdir(parents=True)
 
-    def offer(**versions):
+    def offer(security=(), **versions):
         for arch in ("amd64", "arm64"):
             named = {n: (versions.get(n, v), s, f.replace(v, versions.get(n, v))) for n, (v, s, f) in ARCHIVE.items()}
             publish(root / "debian", "trixie", arch, [entry(pool, arch, n, *fields) for n, fields in named.items()])
             publish(root / "debian", "trixie-updates", arch, [])
-            publish(root / "debian-security", "trixie-security", arch, [])
+            mended = [entry(pool.parent.parent / "debian-security" / "pool", arch, n, *ARCHIVE[n]) for n in security]
+            publish(root / "debian-security", "trixie-security", arch, mended)
 
     offer()
     brought = tmp_path / "brought"
@@ -77,11 +87,11 @@ def debian(tmp_path, monkeypatch):
 
 
 def ensure(debian, arch="amd64"):
-    return packages.ensure(arch, debian.cache, Silent())
+    return packages.ensure(packages.needed(), arch, debian.cache, Silent())
 
 
 def present(debian, locked, arch="amd64"):
-    return packages.present(locked, arch, debian.cache, Silent())
+    return packages.present(packages.needed(), locked, arch, debian.cache, Silent())
 
 
 def path(debian, made):
@@ -226,3 +236,76 @@ def test_where_debian_has_moved_on_it_is_said(debian):
 
 def test_the_list_of_a_node_is_one_that_its_commands_come_from():
     assert {"docker.io", "docker-cli", "containerd", "ipset", "conntrack", "curl"} <= set(closure.wanted())
+
+
+SECURITY = Os()
+
+
+def resolve(debian, os=SECURITY, arch="amd64"):
+    return packages.resolve_updates(os, arch, debian.cache, Silent())
+
+
+def test_security_is_what_the_security_archive_has_of_what_machines_may_have(debian):
+    debian.offer(security=("libfilter", "runc", "kept", "stranger", "linux-image-6"))
+    found = resolve(debian)
+    assert {name: package.version for name, package in found.packages.items()} == {
+        "kept": "1", "libfilter": "3~1", "runc": "2:1.1",
+    }  # fmt: skip
+    file = debian.cache / "packages" / f"{found.archive.sha256}.tar"
+    content = members(file)
+    assert content.keys() == {
+        "Packages",
+        "install",
+        *(f"{n}_amd64.deb" for n in ("kept_1", "libfilter_3~1", "runc_1.1")),
+    }
+    deb = content["runc_1.1_amd64.deb"]
+    assert found.packages["runc"] == Update("2:1.1", hashlib.sha256(deb).hexdigest()) and content["install"] == b""
+    assert found.archive == Packages(hashlib.sha256(file.read_bytes()).hexdigest(), file.stat().st_size)
+
+
+def test_what_security_mended_once_is_taken_as_it_is_now(debian):
+    debian.offer(security=("runc",), runc="2:1.2")
+    assert resolve(debian).packages["runc"].version == "2:1.2"
+
+
+def test_all_is_everything_that_a_machine_may_have(debian):
+    assert resolve(debian, Os("all")).packages.keys() == ARCHIVE.keys() - {
+        "stranger", "linux-image-cloud-amd64", "linux-image-cloud-arm64", "linux-image-6",
+    }  # fmt: skip
+
+
+def test_a_kernel_that_is_moved_is_that_of_the_architecture(debian):
+    debian.offer(security=("linux-image-cloud-arm64", "linux-image-6", "linux-image-cloud-amd64"))
+    assert resolve(debian, Os(kernel="moved"), "arm64").packages.keys() == {"linux-image-cloud-arm64", "linux-image-6"}
+    assert resolve(debian) is None
+
+
+def test_where_nothing_is_to_be_updated_there_is_no_archive(debian):
+    assert resolve(debian, Os("none")) is None
+
+
+def test_updates_of_the_lock_are_made_again_where_debian_still_has_them(debian):
+    debian.offer(security=("runc",))
+    found = resolve(debian)
+    shutil.rmtree(debian.cache)
+    selection = packages.updating(SECURITY, "amd64")
+    again = packages.present(selection, found.archive, "amd64", debian.cache, Silent())
+    assert hashlib.sha256(again.read_bytes()).hexdigest() == found.archive.sha256
+    again.unlink()
+    debian.offer(security=("runc",), runc="2:1.2")
+    with pytest.raises(UserError, match=r"updates of machines \(amd64\): the lock says .* has moved on"):
+        packages.present(selection, found.archive, "amd64", debian.cache, Silent())
+
+
+def test_where_debian_cannot_be_reached_it_is_said_how_to_do_without_updates(debian):
+    shutil.rmtree(debian.root)
+    with pytest.raises(UserError, match="Reading Debian's package lists failed") as caught:
+        resolve(debian)
+    assert caught.value.hint.endswith("spec.os.updates: none does without.")
+
+
+def test_what_local_machines_have_is_among_what_is_updated(monkeypatch):
+    monkeypatch.undo()
+    known = {*closure.wanted(), *(name for part in updates._may_have() for name in part)}
+    assert set(recipe.packages()) - known == {"linux-image-cloud-amd64"}
+    assert len(updates._may_have()) == 2 and all(name.strip() == name != "" for name in known)

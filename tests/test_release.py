@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from strategies import definitions
 
 from generator import pki, release, render, topology
+from generator.definition import Os
 from generator.store import Secrets
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -144,3 +145,14 @@ def test_it_says_what_the_definition_and_the_lock_say(definition):
 
 def test_dns_has_the_tenth_address():
     assert release.dns_address(IPv4Network("10.96.0.0/16")) == "10.96.0.10"
+
+
+def test_a_definition_without_updates_leaves_machines_as_they_are():
+    definition, lock, machines = golden.load("ha")
+    key = f"packages/{lock.updates['amd64'].archive.sha256}.tar"
+    assert document(definition, lock, machines)["updates"]["archives"] and key in render.archives(
+        definition, lock, machines
+    )
+    without = replace(definition, os=Os("none"))
+    assert document(without, lock, machines)["updates"]["archives"] == {}
+    assert key not in render.archives(without, lock, machines)

@@ -7,8 +7,9 @@ import golden
 import pytest
 
 from generator import render
-from generator.definition import Proxy, Registry
-from generator.release_changes import CLUSTER, EVERY_MACHINE, ComponentChange, compare
+from generator.definition import Os, Proxy, Registry
+from generator.lock import Packages, Update, Updates
+from generator.release_changes import CLUSTER, EVERY_MACHINE, NO_REBOOT, REBOOTED, ComponentChange, compare
 
 
 def release(definition=None, lock=None, **versions):
@@ -108,3 +109,48 @@ def test_how_many_pods_a_node_takes_restarts_the_kubelets_of_its_pool_alone():
     for group in before["groups"].values():
         del group["max_pods"]  # as an older version of anywhere has it
     assert compare(before, release()) == ()
+
+
+def updated(kernel="held", **versions):
+    """The release of the example with these versions of Debian's packages; `_` in their names is `-`."""
+    definition, lock, _ = golden.load("star-wars")
+    packages = {name.replace("_", "-"): Update(version, "0" * 64) for name, version in versions.items()}
+    updates = {"amd64": Updates(Packages("1" * 64, 1), packages)} if packages else {}
+    return release(replace(definition, os=Os(kernel=kernel)), replace(lock, updates=updates))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "details", "effect"),
+    [
+        ({"openssl": "1"}, {"openssl": "2"}, "1 package (openssl 1 -> 2)", NO_REBOOT),
+        ({}, {"openssl": "2", "curl": "8"}, "2 packages (curl 8, openssl 2)", NO_REBOOT),
+        ({"curl": "8"}, {"curl": "8", "libc6": "2.41"}, "1 package (libc6 2.41)", REBOOTED),
+        ({"curl": "8"}, {"curl": "9", "linux_image_cloud_amd64": "6"}, "1 package (curl 8 -> 9)", NO_REBOOT),
+        (
+            {"linux_image_cloud_amd64": "6"},
+            {"linux_image_cloud_amd64": "6", "kernel": "moved"},
+            "1 package (linux-image-cloud-amd64 6)",
+            REBOOTED,
+        ),
+    ],
+)
+def test_packages_of_machines_are_said_with_what_they_take(before, after, details, effect):
+    assert compare(updated(**before), updated(**after)) == (
+        ComponentChange(EVERY_MACHINE, "debian", (details,), effect),
+    )
+
+
+def test_packages_that_stay_or_are_no_longer_updated_are_no_change():
+    assert compare(updated(curl="8"), updated(curl="8")) == compare(updated(curl="8"), updated()) == ()
+
+
+def test_many_packages_are_counted():
+    (change,) = compare(updated(), updated(**{f"package_{n:02}": "1" for n in range(50)}))
+    assert change.details[0].startswith("50 packages (package-00 1, ") and change.details[0].endswith(", and 30 more)")
+
+
+def test_a_release_of_an_earlier_version_has_no_updates():
+    before = updated()
+    del before["updates"]
+    (change,) = compare(before, updated(curl="8"))
+    assert change.details == ("1 package (curl 8)",)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from generator import release
 from generator.directories import archives, cache
 from generator.images import cache as image_cache
 from generator.lock import Lock
@@ -24,10 +25,13 @@ def prepare(workspace: Workspace, plan: Plan, progress: Progress) -> None:
 
 
 def fetch(project: Project, lock: Lock, progress: Progress) -> None:
-    """Have every image of the lock in the cache, and the packages where machines install them."""
-    image_cache.present(lock, archives(), cache(), progress, project.definition.registry)
-    if project.provider.installs_packages:
-        from generator import packages
+    """Have every image of the lock in the cache, the packages where machines install them, and updates."""
+    from generator import packages
 
-        for arch in project.definition.architectures:
-            packages.present(lock.packages[arch], arch, cache(), progress)
+    definition = project.definition
+    image_cache.present(lock, archives(), cache(), progress, definition.registry)
+    for arch in definition.architectures:
+        if project.provider.installs_packages:
+            packages.present(packages.needed(), lock.packages[arch], arch, cache(), progress)
+        if updates := release.updates(definition, lock).get(arch):
+            packages.present(packages.updating(definition.os, arch), updates.archive, arch, cache(), progress)

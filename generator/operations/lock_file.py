@@ -13,7 +13,7 @@ from generator.directories import archives, cache
 from generator.errors import UserError
 from generator.images import cache as image_cache
 from generator.images import catalog
-from generator.lock import Image, Lock, Previous
+from generator.lock import Image, Lock, Previous, Updates
 from generator.operations import version_guard
 from generator.operations.project import Project
 from generator.operations.resolution import Resolver
@@ -70,6 +70,8 @@ def as_recorded(project: Project, resolver: Resolver) -> Lock:
 def refresh(project: Project, resolver: Resolver, progress: Progress, *, allow_downgrade: bool = False) -> Lock:
     """Choose and pin everything anew, but for what machines are keyed on: driver, addresses, zones, region.
 
+    Updates of Debian come with this alone: without it, a cluster begins with what its machines' images have.
+
     Writes nothing. UserError where the definition asks for another of these than a cluster that was applied has, or
     for a Kubernetes version that the cluster's cannot be followed by; and where the registry's login is lacking.
     """
@@ -80,7 +82,8 @@ def refresh(project: Project, resolver: Resolver, progress: Progress, *, allow_d
         version_guard.check(project, lock.kubernetes, "in the lock", back, allow_downgrade=allow_downgrade)
         if _was_applied(project, lock):
             _check_driver(project, lock)
-    return _choose(project, lock, resolver, progress)
+    chosen = _choose(project, lock, resolver, progress)
+    return replace(chosen, updates=_updates(project.definition, resolver))
 
 
 def check(lock: Lock, definition: Definition, provider: str) -> None:
@@ -158,6 +161,14 @@ def _complete(project: Project, lock: Lock, resolver: Resolver) -> Lock:
         lock = replace(lock, base=resolver.base())
     blocks = topology.blocks(definition, lock.blocks)
     return replace(lock, blocks=blocks, founders=lock.founders or topology.founders(definition))
+
+
+def _updates(definition: Definition, resolver: Resolver) -> dict[str, Updates]:
+    """What machines update themselves from, by architecture."""
+    if definition.os.updates == "none":
+        return {}
+    found = {arch: resolver.updates(arch) for arch in definition.architectures}
+    return {arch: updates for arch, updates in found.items() if updates}
 
 
 def _previous(

@@ -14,6 +14,7 @@ from generator.operations.project import Project
 # See modules/node/agent/rollout.py, which writes it.
 STATUS = "/api/v1/namespaces/kube-system/configmaps/anywhere-rollout"
 RESUME = "anywhere/resume"
+DEBIAN = "debian"  # the packages of a machine itself, as a component
 DIGITS = 12  # of a release's checksum, by which it is called
 
 
@@ -24,6 +25,12 @@ class Halt:
     machine: str
     component: str
     reason: str
+
+    def said(self) -> str:
+        """It in one sentence; packages of Debian are not put back."""
+        if self.component == DEBIAN:
+            return f"{self.machine} could not update its packages: {self.reason}"
+        return f"{self.machine} put {self.component} back, as its new version did not work: {self.reason}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +59,7 @@ def refuse_halted(progress: ReleaseProgress | None, project: Project) -> None:
     """UserError where the rollout of the wanted release was halted."""
     if progress is None or progress.release != project.release[:DIGITS] or not progress.halted:
         return
-    lines = (
-        f"{h.machine} put {h.component} back, as its new version did not work: {h.reason}" for h in progress.halted
-    )
+    lines = (halt.said() for halt in progress.halted)
     raise UserError(
         "The rollout is halted: " + "\n".join(lines),
         "No machine tries it again. Fix the definition and apply, or, to try the same once more: "
@@ -66,7 +71,7 @@ def describe(progress: ReleaseProgress | None) -> tuple[str, ...]:
     """How far the release is, in lines."""
     if progress is None:
         return ("The masters have not said yet how far the release is.",)
-    lines = [f"Halted: {h.machine} put {h.component} back: {h.reason}" for h in progress.halted]
+    lines = [f"Halted: {halt.said()}" for halt in progress.halted]
     lines += [f"Waiting: {name} is not drained: {reason}" for name, reason in progress.stuck]
     if progress.left:
         lines.append(f"Release {progress.release} does not run yet on: {', '.join(progress.left)}.")

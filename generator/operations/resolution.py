@@ -11,7 +11,7 @@ from generator.directories import archives, cache
 from generator.images import cache as image_cache
 from generator.images.catalog import Wanted, titled
 from generator.images.recipe import recipe
-from generator.lock import Base, Image, Packages
+from generator.lock import Base, Image, Packages, Updates
 from generator.operations.project import Project
 from generator.progress import Progress
 
@@ -37,6 +37,9 @@ class Resolver(Protocol):
 
     def packages(self, arch: str) -> Packages: ...
 
+    def updates(self, arch: str) -> Updates | None:
+        """What machines that are there update themselves from; None where that is nothing."""
+
     def base(self) -> Base | None:
         """The machine image, where the target's machines start from one that is made here."""
 
@@ -57,7 +60,12 @@ class Making:
     def packages(self, arch: str) -> Packages:
         from generator import packages
 
-        return packages.ensure(arch, cache(), self._progress)
+        return packages.ensure(packages.needed(), arch, cache(), self._progress)
+
+    def updates(self, arch: str) -> Updates | None:
+        from generator import packages
+
+        return packages.resolve_updates(self._project.definition.os, arch, cache(), self._progress)
 
     def base(self) -> Base | None:
         return self._project.provider.base(self._progress)
@@ -77,6 +85,9 @@ class Nominal:
 
     def packages(self, arch: str) -> Packages:
         return _unknown_packages(arch)
+
+    def updates(self, arch: str) -> Updates | None:
+        return None  # who only looks refreshes nothing
 
     def base(self) -> Base | None:
         return _UNKNOWN_BASE

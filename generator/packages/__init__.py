@@ -1,6 +1,7 @@
-"""The packages that a node needs beyond a stock Debian, one archive an architecture: a tar that is an apt source.
+"""Archives of Debian's packages for machines, one an architecture: a tar that is an apt source.
 
-It holds the `.deb` files, their index `Packages`, and `install`: the names to install, one a line.
+It holds the `.deb` files, their index `Packages`, and `install`: the names to install, one a line. One has what a node
+needs beyond a stock Debian, another what machines that are there update themselves from.
 """
 
 from __future__ import annotations
@@ -8,24 +9,60 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from generator import directories
+from generator.definition import Os
 from generator.errors import UserError
 from generator.files import copy_atomic, sha256, write_atomic
-from generator.lock import Packages
-from generator.packages import archive, closure
-from generator.packages.apt import Apt
+from generator.lock import Packages, Update, Updates
+from generator.packages import archive, closure, updates
+from generator.packages.apt import Apt, Package
 from generator.progress import Progress
 
 
-def ensure(arch: str, cache: Path, progress: Progress) -> Packages:
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What an archive is to hold. `choose` gets Debian's whole archive, and a folder for whatever else it looks at.
+
+    `install` are the names that are installed of it by themselves.
+    """
+
+    title: str
+    choose: Callable[[Apt, Path], tuple[Package, ...]]
+    install: tuple[str, ...] = ()
+
+
+def needed() -> Selection:
+    """What a node needs beyond a stock Debian."""
+    return Selection("packages of nodes", lambda apt, work: closure.missing(apt), tuple(closure.wanted()))
+
+
+def updating(os: Os, arch: str) -> Selection:
+    """What machines that are there may have in an older version."""
+    return Selection("updates of machines", lambda apt, work: updates.choose(os, arch, apt, work))
+
+
+def ensure(selection: Selection, arch: str, cache: Path, progress: Progress) -> Packages:
     """What Debian's archive has now for `arch`, in the cache. What is there already is not downloaded again."""
-    with progress.phase(f"packages of nodes ({arch})"):
-        return _make(arch, cache, progress)
+    with progress.phase(f"{selection.title} ({arch})"):
+        return _make(selection, arch, cache, progress)
 
 
-def present(packages: Packages, arch: str, cache: Path, progress: Progress) -> Path:
+def resolve_updates(os: Os, arch: str, cache: Path, progress: Progress) -> Updates | None:
+    """What Debian's archive has now of `os.updates`, in the cache; None where that is nothing."""
+    try:
+        made = ensure(updating(os, arch), arch, cache, progress)
+    except UserError as error:
+        raise UserError(error.message, f"{error.hint} spec.os.updates: none does without.") from None
+    found = archive.read_index(_path(made, cache))
+    packages = {each["Package"]: Update(each["Version"], each["SHA256"]) for each in found}
+    return Updates(made, packages) if packages else None
+
+
+def present(selection: Selection, packages: Packages, arch: str, cache: Path, progress: Progress) -> Path:
     """Have exactly the archive of the lock in the cache; its path. UserError where it can no longer be had."""
     path = _path(packages, cache)
     if _is(path, packages):
@@ -36,10 +73,10 @@ def present(packages: Packages, arch: str, cache: Path, progress: Progress) -> P
             path.parent.mkdir(parents=True, exist_ok=True)
             copy_atomic(file, path)
             return path
-    made = ensure(arch, cache, progress)
+    made = ensure(selection, arch, cache, progress)
     if made != packages:
         raise UserError(
-            f"The packages of {arch} nodes: the lock says {packages.sha256}, but Debian's archive has moved on "
+            f"The {selection.title} ({arch}): the lock says {packages.sha256}, but Debian's archive has moved on "
             f"and now gives {made.sha256}.",
             f"Put {packages.sha256}.tar, from the cache it was locked with, in {_archives_folder()}; "
             "or take the newer packages: anywhere images lock.",
@@ -47,22 +84,23 @@ def present(packages: Packages, arch: str, cache: Path, progress: Progress) -> P
     return path
 
 
-def _make(arch: str, cache: Path, progress: Progress) -> Packages:
+def _make(selection: Selection, arch: str, cache: Path, progress: Progress) -> Packages:
     folder = cache / "packages"
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder, prefix=".new-") as work:
         apt = Apt(arch, Path(work) / "apt")
         progress.note("reading the package lists")
         apt.update()
-        needed = closure.missing(apt)
-        index = archive.index(needed)
-        memo = folder / f"{arch}-{hashlib.sha256(f'{index}{closure.wanted()}'.encode()).hexdigest()[:32]}.json"
+        chosen = selection.choose(apt, Path(work))
+        index = archive.index(chosen)
+        content = f"{index}{list(selection.install)}"
+        memo = folder / f"{arch}-{hashlib.sha256(content.encode()).hexdigest()[:32]}.json"
         if (known := _remembered(memo, cache)) is not None:
             return known
-        total = sum(package.size for package in needed)
-        progress.note(f"downloading {len(needed)} packages, {total / 1e6:.0f} MB")
+        total = sum(package.size for package in chosen)
+        progress.note(f"downloading {len(chosen)} packages, {total / 1e6:.0f} MB")
         tar = Path(work) / "packages.tar"
-        archive.write(tar, index, apt.download(needed))
+        archive.write(tar, index, selection.install, apt.download(chosen))
         made = Packages(sha256(tar), tar.stat().st_size)
         tar.replace(_path(made, cache))
         write_atomic(memo, json.dumps({"sha256": made.sha256, "size": made.size}).encode())

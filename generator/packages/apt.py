@@ -49,9 +49,12 @@ class Package:
 
 
 class Apt:
-    """The archive of Debian 13 for one architecture, as apt sees it. `folder` is made, and holds all that apt keeps."""
+    """The archive of Debian 13 for one architecture, as apt sees it. `folder` is made, and holds all that apt keeps.
 
-    def __init__(self, arch: str, folder: Path) -> None:
+    `suites` are those of `debian.SUITES` that it has.
+    """
+
+    def __init__(self, arch: str, folder: Path, suites: Sequence[debian.Suite] = debian.SUITES) -> None:
         if not shutil.which("apt-get"):
             raise UserError(
                 "Packages for nodes cannot be downloaded: apt is not installed.",
@@ -61,7 +64,7 @@ class Apt:
         for name in ("lists/partial", "cache/archives/partial", "etc/apt.conf.d", "etc/preferences.d", "debs"):
             (folder / name).mkdir(parents=True)
         (folder / "status").touch()
-        (folder / "sources.list").write_text("".join(f"{line}\n" for line in debian.sources(f"[{_trust()}] ")))
+        (folder / "sources.list").write_text("".join(f"{line}\n" for line in debian.sources(f"[{_trust()}] ", suites)))
         configuration = folder / "apt.conf"
         configuration.write_text(_configuration(arch, folder))
         self._environment = {**os.environ, "APT_CONFIG": str(configuration), "LC_ALL": "C"}
@@ -75,6 +78,10 @@ class Apt:
         return sorted(
             p.name for p in _parse(self._run("Reading Debian's package lists", "apt-cache", "dumpavail")) if p.required
         )
+
+    def names(self) -> frozenset[str]:
+        """The names of all packages."""
+        return frozenset(self._run("Reading Debian's package lists", "apt-cache", "pkgnames").split())
 
     def closure(self, names: Iterable[str]) -> dict[str, str]:
         """The packages that installing `names` on nothing at all takes, without recommended ones: name -> version."""
@@ -91,6 +98,8 @@ class Apt:
     def download(self, packages: Sequence[Package]) -> dict[str, Path]:
         """Their files, by SHA-256. apt has checked each by the signed lists, and here it is checked again."""
         asked = [f"{package.name}={package.fields['Version']}" for package in packages]
+        if not asked:
+            return {}
         self._run(
             "Downloading the packages of nodes", "apt-get", "-qq", "download", *asked, folder=self._folder / "debs"
         )

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
-from generator.packages import closure
 from generator.packages.apt import Package
 
 # What apt needs to know of a package; the rest of Debian's index is left out, being different from apt to apt.
@@ -33,11 +32,18 @@ def index(packages: Sequence[Package]) -> str:
     return "\n".join(_entry(package) for package in packages)
 
 
-def write(path: Path, text: str, files: Mapping[str, Path]) -> None:
+def read_index(path: Path) -> list[dict[str, str]]:
+    """The entries of the index in an archive."""
+    with tarfile.open(path) as tar:
+        file = tar.extractfile("Packages")
+        return _entries(file.read().decode() if file else "")
+
+
+def write(path: Path, text: str, install: Iterable[str], files: Mapping[str, Path]) -> None:
     """Write the archive of the index `text`; `files` are the packages' files by SHA-256."""
-    members: dict[str, bytes | Path] = {"Packages": text.encode(), "install": _install()}
-    for entry in text.split("\n\n"):
-        fields = dict(line.split(": ", 1) for line in entry.splitlines())
+    names = "".join(f"{name}\n" for name in install)
+    members: dict[str, bytes | Path] = {"Packages": text.encode(), "install": names.encode()}
+    for fields in _entries(text):
         members[fields["Filename"].removeprefix("./")] = files[fields["SHA256"]]
     with tarfile.open(path, "w", format=tarfile.USTAR_FORMAT) as tar:
         for name, content in sorted(members.items()):
@@ -58,5 +64,5 @@ def _entry(package: Package) -> str:
     return "\n".join([*lines, f"Filename: ./{filename}", ""])
 
 
-def _install() -> bytes:
-    return "".join(f"{name}\n" for name in closure.wanted()).encode()
+def _entries(text: str) -> list[dict[str, str]]:
+    return [dict(line.split(": ", 1) for line in entry.splitlines()) for entry in text.split("\n\n") if entry]

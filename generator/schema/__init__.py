@@ -159,6 +159,7 @@ def _definition(path: Path, cluster: Cluster, trusted: _Trusted) -> domain.Defin
         providers=cluster.providers.sections(),
         age_recipients=tuple(dict.fromkeys(spec.access.age_recipients)),
         rollout=domain.Rollout(int(spec.rollout.wave.rstrip("%")) / 100, seconds(spec.rollout.drain)),
+        os=domain.Os(**dict(spec.os)),
     )
 
 

@@ -228,6 +228,7 @@ _LOCKED: Mapping[str, Rule] = {
         on={"local": LIVE},
         judge=_where_any_changes(NEW),
     ),
+    "lock.updates": Rule(LIVE, "Installed in turns; the plan says which packages move.", compared=False),
     "lock.base": Rule(NEW, "For local machines.", on={"aws": LIVE, "gce": LIVE}),
     "lock.blocks": Rule(
         NEVER,
@@ -316,6 +317,15 @@ CHANGES: Mapping[str, Rule] = {
     ),
     "spec.rollout.wave": Rule(LIVE, "It holds for the next change."),
     "spec.rollout.drain": Rule(LIVE, "It holds for the next change."),
+    "spec.os.updates": Rule(
+        LIVE, "After `images lock`: packages are installed in turns. `none` leaves machines as they are."
+    ),
+    "spec.os.kernel": Rule(
+        LIVE,
+        "`moved` after `images lock`: machines are drained and rebooted, one at a time. Local machines have the kernel"
+        " of their image or of this computer.",
+        warning="where it is moved, machines are drained and rebooted, one at a time",
+    ),
     "spec.registry.mirror": Rule(LIVE, "Machines pull from it what they lack; containers that run stay."),
     "spec.registry.ca": Rule(LIVE, "It holds from the next pull on.", compared=False),
     "spec.registry.login": Rule(LIVE, "It holds from the next pull on, as does another password."),

@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Wi
 
 from generator import recipients
 from generator.decode import nearest, wrong
-from generator.definition import ADDONS, ARCHITECTURES, DRIVERS, NEWEST, SIZES, VERSION
+from generator.definition import ADDONS, ARCHITECTURES, DRIVERS, KERNELS, NEWEST, SIZES, UPDATES, VERSION
 from generator.kubernetes_version import is_older, skipped_minors
 from generator.source import shown
 
@@ -309,6 +309,8 @@ Accel = one_of(("auto", "kvm", "tcg"), "an accelerator")
 SizeName = one_of(tuple(SIZES), "a size")
 Addon = one_of(ADDONS, "an add-on", later=("metrics", "storage", "dashboard", "ingress"))
 Arch = one_of(ARCHITECTURES, "an architecture")
+Updates = one_of(UPDATES, "a choice of updates")
+Kernel = one_of(KERNELS, "what becomes of a kernel")
 AnyVersion = Annotated[
     str, BeforeValidator(version), WithJsonSchema({"type": "string", "pattern": f"^{_VERSION.pattern}$"})
 ]

@@ -39,6 +39,15 @@ class PackagesEntry(Strict):
     size: int = Field(ge=0)
 
 
+class UpdateEntry(Strict):
+    version: Text
+    sha256: Hex
+
+
+class UpdatesEntry(PackagesEntry):
+    packages: dict[Text, UpdateEntry]
+
+
 class PublicSecretsEntry(Strict):
     authorities: dict[Text, Hex]
     documents: dict[Text, Annotated[str, Field(pattern=r"^[0-9a-f]{12}$")]]
@@ -62,6 +71,7 @@ class LockFile(Strict):
     driver: fields.Driver
     images: dict[fields.Arch, dict[str, ImageEntry]]
     packages: dict[fields.Arch, PackagesEntry] = {}
+    updates: dict[fields.Arch, UpdatesEntry] = {}
     base: BaseEntry | None = None
     blocks: Annotated[dict[fields.PoolName, Annotated[int, Field(ge=0)]], AfterValidator(_apart)]
     founders: list[Annotated[str, Field(pattern=r"^(etcd|master)[1-9][0-9]?$")]] = []

@@ -187,6 +187,18 @@ class Rollout(Strict):
     )
 
 
+class Os(Strict):
+    """The Debian of machines that are there; `images lock` brings its updates into the lock."""
+
+    updates: fields.Updates = Field(
+        default="security",
+        description="What is updated: none; security, the packages that Debian's security archive has; or all.",
+    )
+    kernel: fields.Kernel = Field(
+        default="held", description="held keeps the kernel of a machine's image; moved updates it like other packages."
+    )
+
+
 class Access(Strict):
     ssh_keys: fields.Items[fields.SshKey] = Field(
         default=(), description="OpenSSH public keys that may log in to machines."
@@ -218,6 +230,7 @@ class Spec(Strict):
     ] = ()
     network: Network = Network()
     rollout: Rollout = Rollout()
+    os: Os = Os()
     registry: Annotated[
         Registry | None, BeforeValidator(_mirror, json_schema_input_type=fields.Registry | Registry | None)
     ] = Field(default=None, examples=["registry.example.com/k8s"])

@@ -1,8 +1,9 @@
 """The machine's metadata address: QEMU runs this once a connection, with the connection as stdin and stdout.
 
 `GET /KEY` gives the document KEY where the machine's role may read it; `GET /images/SHA256.tar` gives an image
-archive from the cache. Below `/etcd/` is what machines with etcd keep: they may `PUT` and `GET` it, a folder (its key
-ends with a slash) gives the keys in it, and only below `/etcd/snapshots/` is a file replaced, or removed by `DELETE`.
+archive from the cache, and `GET /packages/SHA256.tar` one of packages, from the folder beside it. Below `/etcd/` is
+what machines with etcd keep: they may `PUT` and `GET` it, a folder (its key ends with a slash) gives the keys in it,
+and only below `/etcd/snapshots/` is a file replaced, or removed by `DELETE`.
 It runs without site-packages (`python -I -S`), so it imports the standard library only.
 """
 
@@ -18,7 +19,7 @@ from typing import BinaryIO
 _LINE = 8192  # bytes: the longest request or header line
 _CHUNK = 1 << 20
 _KEY = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*")
-_ARCHIVE = re.compile(r"images/([0-9a-f]{64}\.tar)")
+_ARCHIVE = re.compile(r"(?P<folder>images|packages)/(?P<name>[0-9a-f]{64}\.tar)")
 _STORED = re.compile(r"etcd/(?P<replaceable>snapshots/)?(?P<name>[A-Za-z0-9_][A-Za-z0-9._-]{0,127})?")
 _LARGEST = 8 << 30  # bytes of one file: no etcd is meant to be larger
 _MOST = 1000  # files in a folder
@@ -65,7 +66,7 @@ def _locate(key: str, cluster: Path, role: str, images: Path) -> Path:
     if not _KEY.fullmatch(key):
         raise Refused("404 Not Found", "There is no such document.")
     if archive := _ARCHIVE.fullmatch(key):
-        return images / archive[1]
+        return (images if archive["folder"] == "images" else images.parent / "packages") / archive["name"]
     try:
         roles = json.loads((cluster / "readers" / key).read_bytes())["roles"]
     except (OSError, ValueError, KeyError):

@@ -65,4 +65,6 @@ def programs(tmp_path, monkeypatch):
         path.chmod(0o755)
 
     read = lambda name: (folder / name).read_text().partition("\n")[2].partition("\n")[2]  # noqa: E731
-    return SimpleNamespace(put=put, read=read, runs=lambda: log.read_text().splitlines() if log.exists() else [])
+    return SimpleNamespace(
+        folder=folder, put=put, read=read, runs=lambda: log.read_text().splitlines() if log.exists() else []
+    )

@@ -28,6 +28,13 @@ class FreeTurns:
     def hold(self, stop):
         return self._have("hold", stop)
 
+    def away(self, stop):
+        assert "take" in self.open
+        self.said.append(f"away {stop.component}")
+
+    def back(self):
+        self.said.append("back")
+
     def done(self, component, identity):
         self.said.append(f"done {component}")
 

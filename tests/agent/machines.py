@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 from agent import bundle, etcd, halts, progress, snapshot
 from agent.host import Host
-from agent.turns import control_plane
+from agent.turns import DEBIAN, control_plane
 from agent.turns.control_plane import ControlPlane
 from etcd_gateway import Client, Cluster
 from releases import release
@@ -55,5 +55,5 @@ class Machines:
     def record(self, *components, names=None, digest=DIGEST):
         """Have machines, by default all, run components of the release already, as far as they have them."""
         for name in names or self.release["control_plane"]:
-            done = frozenset(components) & set(self.components(name))
+            done = frozenset(components) & {*self.components(name), DEBIAN}
             self.client.put(f"{progress.PREFIX}{name}", progress.Record(digest, done).text())

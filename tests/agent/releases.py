@@ -15,5 +15,5 @@ def release(case):
     """The same as a machine of amd64 reads it."""
     whole = json.loads(text(case))
     ids = {name: [images[name]["id"] for images in whole["images"].values()] for name in whole["images"]["amd64"]}
-    mine = {"images": whole["images"]["amd64"], "packages": whole["packages"].get("amd64")}
+    mine = {"images": whole["images"]["amd64"], "packages": whole["packages"].get("amd64"), "arch": "amd64"}
     return {**whole, **mine, "image_ids": ids}

@@ -9,6 +9,7 @@ from agent import (
     cluster_dns,
     containerd,
     containers,
+    debian,
     guard,
     health,
     host,
@@ -57,12 +58,12 @@ class Steps(list):
     """What is called, in order; `me` is the machine, `leaving` whether it is to leave, `dns` what DNS answers.
 
     `expired` is whether the certificate of its member of etcd has, `retiring` whether the release no longer has the
-    machine, `serving` whether its member of etcd ran before, `stops` the step
-    that does not go on, and with what.
+    machine, `serving` whether its member of etcd ran before, `new` whether it never was ready, `stops` the step that
+    does not go on, and with what.
     """
 
     me, leaving, retiring, dns, stops = MACHINES["master"], False, False, "ok", ("", None)
-    expired, serving = False, True
+    expired, serving, new = False, True, False
 
     def __init__(self, document):
         self.document, self.turns = document, FreeTurns()
@@ -95,6 +96,10 @@ class Steps(list):
             for name in names:
                 step = f"{module.__name__.removeprefix('agent.')}.{name}"
                 monkeypatch.setattr(module, name, self.note(step, answers.get(step, lambda: None)))
+        monkeypatch.setattr(debian, "ensure", self.update)
+        monkeypatch.setattr(host, "CONVERGED", self.document.with_name("converged"))
+        if not self.new:
+            host.CONVERGED.touch()
         monkeypatch.setattr(network, "load", lambda release, me: Network(self))
         monkeypatch.setattr(membership, "prepare", self.with_turns("membership.prepare", FIRST))
         monkeypatch.setattr(membership, "has_expired", lambda release, me: self.expired)
@@ -108,8 +113,15 @@ class Steps(list):
         monkeypatch.setattr(bundle, "secrets", lambda *_: dict.fromkeys(("ca.crt", *HANDED), ""))
         monkeypatch.setattr(converge, "put", lambda path, *_, **__: self.append(f"put {path.name}"))
 
+    def update(self, release, turns, specs=()):
+        if isinstance(turns, AtOnce):
+            assert not specs
+            return self.append("debian at once")
+        assert turns is self.turns and specs and all(spec["health"] for spec in specs)
+        self.append("debian")
+
     def filled(self, release, spec, me, network, **more):
-        assert more == (FIRST if spec["component"] == "etcd" else {})
+        assert not more or (more == FIRST and spec["component"] == "etcd")
         return spec
 
     def begin(self, release, spec, network, turns):

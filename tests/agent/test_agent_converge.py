@@ -15,6 +15,7 @@ from agent import (
     cluster_dns,
     console,
     containerd,
+    debian,
     health,
     host,
     images,
@@ -128,6 +129,7 @@ def prepared(monkeypatch):
     ):  # fmt: skip
         monkeypatch.setattr(module, name, lambda: None)
     monkeypatch.setattr(packages, "ensure", lambda archive: steps.append(("packages", archive)))
+    monkeypatch.setattr(debian, "ensure", lambda release, turns, specs=(): None)
     monkeypatch.setattr(host, "read", lambda release: MASTER)
     monkeypatch.setattr(turns, "load", lambda release, me, digest: FreeTurns())
     first = {"INITIAL_CLUSTER": "etcd1=https://etcd1.weave.local:2380", "CLUSTER_STATE": "new"}
@@ -168,7 +170,7 @@ def names(machine):
 
 STAGES = [
     "boot", "fetch", "host", "images", "network", "etcd", "kube-apiserver", "kube-controller-manager",
-    "kube-scheduler", "kubelet", "kube-proxy", "addons", "ready",
+    "kube-scheduler", "kubelet", "kube-proxy", "addons", "debian", "ready",
 ]  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from agent import host, packages, settings
+from agent import apt, host, packages, settings
 from agent.host import NodeError
 from releases import text
 
@@ -22,7 +22,7 @@ def test_the_release_is_that_of_this_architecture(monkeypatch, machine, arch):
     images = {"other": {"etcd": {"id": "theirs"}}, arch: {"etcd": {"id": "ours"}}}
     found = host.release(json.dumps({"images": images, "packages": {"other": "cd", arch: "ab"}}))
     ids = {"etcd": ["theirs", "ours"]}
-    assert found == {"images": {"etcd": {"id": "ours"}}, "image_ids": ids, "packages": "ab"}
+    assert found == {"images": {"etcd": {"id": "ours"}}, "image_ids": ids, "packages": "ab", "arch": arch}
 
 
 def test_a_release_for_other_machines_is_refused(monkeypatch):
@@ -144,9 +144,9 @@ def test_programs_ask_resolved(tree):
 @pytest.fixture
 def stock(tmp_path, monkeypatch, programs):
     """A machine without Docker; apt-get brings every command. `archive` is the checksum that the release gives."""
-    for name in ("FOLDER", "JOURNAL"):
-        monkeypatch.setattr(packages, name, tmp_path / "var" / name.lower())
-    packages.JOURNAL.mkdir(parents=True)
+    monkeypatch.setattr(packages, "FOLDER", tmp_path / "var" / "folder")
+    monkeypatch.setattr(apt, "JOURNAL", tmp_path / "var" / "journal")
+    apt.JOURNAL.mkdir(parents=True)
     commands = tmp_path / "commands"
     monkeypatch.setattr(packages.shutil, "which", lambda name: (commands / name).exists() or None)
     tar = tmp_path / "archive.tar"
@@ -207,9 +207,9 @@ def test_an_installation_that_was_cut_short_goes_on(stock, monkeypatch):
     monkeypatch.setattr(packages.shutil, "which", lambda name: name)  # all is unpacked, but not configured
     (packages.FOLDER / stock.archive).mkdir(parents=True)
     (packages.FOLDER / stock.archive / "install").write_text("docker.io\n")
-    (packages.JOURNAL / "0001").touch()
+    (apt.JOURNAL / "0001").touch()
     packages.ensure(stock.archive)
-    assert "dpkg --force-confold --configure -a" in stock.runs()
+    assert "dpkg --force-confold --configure --pending" in stock.runs()
     assert stock.runs()[-1].endswith("install docker.io")
     assert not packages.FOLDER.exists()
 

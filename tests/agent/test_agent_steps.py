@@ -18,7 +18,7 @@ PREPARE = [
 ]  # fmt: skip
 STAYS = ["retire.due"]
 NETWORK = [*STAYS, "leave.clear", "images.ensure", "network.up", "resolver.ensure", "restore.ensure"]
-DONE = ["finish", "leftovers.remove", "resume.prepare", "cluster_dns.check"]
+DONE = ["debian", "finish", "leftovers.remove", "resume.prepare", "cluster_dns.check"]
 
 
 @pytest.fixture
@@ -101,6 +101,14 @@ def test_a_worker(steps):
     ]  # fmt: skip
 
 
+def test_a_new_machine_has_its_packages_before_it_does_anything(steps):
+    steps.new = True
+    host.CONVERGED.unlink()
+    assert converge.main() == 0
+    first = PREPARE.index("packages.ensure") + 1
+    assert steps == [*PREPARE[:first], "debian at once", *PREPARE[first:], *NETWORK, *API, *REST, *DONE]
+
+
 def test_a_worker_that_its_target_takes_away(steps):
     steps.me, steps.leaving = MACHINES["worker"], True
     assert converge.main() == 0
@@ -114,7 +122,7 @@ def test_a_machine_that_the_release_no_longer_has(steps, tmp_path):
     assert [line.split()[1] for line in said(tmp_path)[-2:]] == ["stage=retired", "stage=ready"]
 
 
-@pytest.mark.parametrize("step", ["network.up", "membership.prepare", "kube-apiserver", "kubelet"])
+@pytest.mark.parametrize("step", ["network.up", "membership.prepare", "kube-apiserver", "kubelet", "debian"])
 def test_a_machine_whose_turn_it_is_not_stops_there_and_says_so_once(steps, tmp_path, step):
     """It is no failure: the timer comes back, with the release that is then the newest."""
     (tmp_path / "release.json").write_text(text("ha"))

@@ -5,11 +5,11 @@ import os
 import time
 
 import pytest
-from agent import halts
+from agent import cordon, halts
 from agent.api import ApiError
 from agent.host import Host, NodeError
 from agent.turns import Stop, Waiting, worker
-from agent.turns.worker import HALTED, RELEASE, TURN, WAITS, Worker
+from agent.turns.worker import BOOTS, EMPTIED, HALTED, RELEASE, TURN, WAITS, Worker
 from node_api import Api, node
 
 NAME = "worker-general-1"
@@ -113,7 +113,7 @@ def test_only_what_was_put_back_halts(cluster):
 
 
 def test_the_whole_release_is_reported_once(cluster):
-    said(cluster).update({WAITS: "b", TURN: "b", HALTED: "{}"})
+    said(cluster).update({WAITS: "b", TURN: "b", HALTED: "{}", BOOTS: "b", EMPTIED: "b"})
     turns().done("kubelet", "new")
     assert RELEASE not in said(cluster)
     turns().finish()
@@ -160,3 +160,32 @@ def test_it_changes_its_own_node_alone(cluster):
     turns().finish()
     assert {path for _, path in cluster.calls} == {f"/api/v1/nodes/{NAME}"}
     assert cluster.nodes["worker-general-2"] == before
+
+
+def test_a_worker_boots_once_the_masters_have_moved_its_pods(cluster):
+    said(cluster)[EMPTIED] = "a"
+    with pytest.raises(Waiting, match="the masters, who move its pods"):
+        turns().away(stop("debian"))
+    assert said(cluster)[BOOTS] == "b"
+    said(cluster)[EMPTIED] = "b"
+    turns().away(stop("debian"))
+
+
+@pytest.mark.parametrize("away", AWAY)
+def test_a_worker_does_not_boot_without_the_api(cluster, away):
+    said(cluster)[EMPTIED], cluster.away = "b", away
+    for step in (lambda: turns().away(stop("debian")), turns().back):
+        with pytest.raises(Waiting, match="the API"):
+            step()
+
+
+def test_a_worker_is_back_once_its_node_is_ready_in_this_boot(cluster, tmp_path, monkeypatch):
+    monkeypatch.setattr(cordon, "BOOT", tmp_path / "boot")
+    cordon.BOOT.write_text("boot-2\n")
+    with pytest.raises(Waiting, match="its node"):
+        turns().back()
+    cluster.nodes[NAME]["status"]["nodeInfo"]["bootID"] = "boot-2"
+    turns().back()
+    cluster.nodes[NAME]["status"]["conditions"][0]["status"] = "False"
+    with pytest.raises(Waiting, match="its node"):
+        turns().back()

@@ -4,7 +4,7 @@ import math
 
 import pytest
 from agent import waves
-from agent.waves import Worker, following, unfinished, worker_of
+from agent.waves import Worker, booting, following, unfinished, worker_of
 from hypothesis import given
 from hypothesis import strategies as st
 from node_api import node
@@ -65,6 +65,14 @@ def test_one_that_is_not_ready_and_has_no_turn_holds_up_nobody():
     """It may be the one that the release mends."""
     assert following([waiting(1, ready=False), waiting(2)], "b", 0.2) == ["worker-0001"]
     assert following([waiting(1, waits="", ready=False), waiting(2)], "b", 0.2) == ["worker-0002"]
+
+
+def test_one_worker_boots_at_a_time_of_those_that_have_their_turn_and_ask():
+    asking = [waiting(n, turn="b", boots="b") for n in (3, 2)]
+    others = [waiting(1, turn="b"), waiting(0, boots="b"), waiting(4, turn="b", boots="a"), done(5, emptied="b")]
+    assert booting([*others, *asking], "b") == "worker-0002" and booting(others, "b") == ""
+    assert booting([*asking, waiting(9, turn="b", boots="b", emptied="b")], "b") == ""
+    assert booting([*asking, waiting(9, turn="b", boots="b", emptied="a")], "b") == "worker-0002"
 
 
 def test_only_those_that_wait_for_this_release_have_their_turn():

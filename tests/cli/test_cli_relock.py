@@ -4,13 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from generator import lock
-from generator.lock import Base
+from generator import lock, packages
+from generator.lock import Base, Packages, Update, Updates
 from generator.operations import artifacts, lock_file, resolution
 from generator.schema import fields
 from tests.cli.target import DEFINITION, pinned, run
 
 AT = "cluster.yaml --provider local"
+UPDATES = Updates(Packages("9" * 64, 8), {"openssl": Update("3.5.4-1", "8" * 64)})
 
 
 @pytest.fixture
@@ -34,6 +35,7 @@ def unbuilt(monkeypatch):
 def built(monkeypatch):
     monkeypatch.setattr(lock_file.image_cache, "resolve", lambda wanted, *rest: pinned(wanted))
     monkeypatch.setattr(lock_file.image_cache, "available", lambda *args: False)
+    monkeypatch.setattr(packages, "resolve_updates", lambda os, arch, *rest: UPDATES)
 
 
 def new(definition):
@@ -72,6 +74,7 @@ def test_an_apply_without_a_lock_resolves_before_it_plans_and_writes_after_yes(p
     assert seen == [False, True]
     made = lock.read(path)
     assert made.base == Base("debian-archive", "c" * 64) and made.blocks == {"general": 0}
+    assert made.updates == {}  # machines begin with what their image has
 
 
 @pytest.mark.parametrize("verb", [("plan",), ("render",), ("apply", "--yes")], ids=" ".join)
@@ -196,3 +199,13 @@ def test_an_image_on_this_computer_is_foreseen_as_it_is(path, definition, unbuil
     images = pinned(lock_file.catalog.wanted("v1.37.2", "flannel"))
     monkeypatch.setattr(resolution.image_cache, "held", lambda wanted, *rest: images[wanted.name])
     assert run("plan") == 0
+
+
+def test_images_lock_brings_updates_and_only_that(path, definition, built, capsys):
+    assert run("plan") == 0 and lock.read(path).updates == {}
+    assert run("images", "lock") == 0 and lock.read(path).updates == {"amd64": UPDATES}
+    assert "update of openssl (amd64): 3.5.4-1\n" in capsys.readouterr().out
+    definition.write_text(DEFINITION + "  os: {updates: none}\n")
+    assert run("plan") == 0 and lock.read(path).updates == {"amd64": UPDATES}
+    assert run("images", "lock") == 0 and lock.read(path).updates == {}
+    assert "update of openssl (amd64): 3.5.4-1 is no longer needed\n" in capsys.readouterr().out

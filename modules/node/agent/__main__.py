@@ -17,6 +17,7 @@ from agent import (
     console,
     containerd,
     containers,
+    debian,
     guard,
     health,
     host,
@@ -41,7 +42,7 @@ from agent import (
 )  # fmt: skip
 from agent.files import put, write
 from agent.host import Host, NodeError
-from agent.turns import AtOnce, Turns, Waiting
+from agent.turns import DEBIAN, AtOnce, Turns, Waiting
 
 # Since this boot. READY holds the release, the monotonic time at which that was last reported, and what of DNS.
 BOOTED, READY = Path("/run/anywhere/booted"), Path("/run/anywhere/ready")
@@ -161,6 +162,8 @@ def prepare(release: Mapping[str, Any], mark: Mark) -> Host:
     proxy.ensure(release)
     kernel.ensure()
     packages.ensure(release["packages"])
+    if not host.CONVERGED.exists():  # a new machine has nothing to lose, and need not boot later
+        debian.ensure(release, AtOnce())
     settings.resolve_names()
     me = host.read(release)
     guard.ensure(host.guarded(me.metadata, release["host_loopback"]))
@@ -195,6 +198,8 @@ def converge(release: Mapping[str, Any], me: Host, own: Turns, mark: Mark) -> No
         addons.apply(release, "cluster")
     if me.role == "worker":
         leave.prepare()
+    mark.done(DEBIAN)
+    debian.ensure(release, own, [containers.filled(release, spec, me, net) for spec in specs if spec["health"]])
 
 
 def components(role: Mapping[str, Any]) -> set[str]:

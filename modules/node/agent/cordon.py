@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from agent import kubectl
 from agent.api import MERGE, Api
 from agent.drain import NODES
 from agent.host import NodeError
+from agent.turns import Waiting
 
+BOOT = Path("/proc/sys/kernel/random/boot_id")  # as the kubelet reports it
 CORDONED = "anywhere/cordoned"  # an annotation: whoever cordoned this node opens it again
 
 
@@ -42,6 +45,13 @@ def reopen(api: Api, name: str) -> None:
     if CORDONED in node["metadata"].get("annotations", {}):
         change = {"metadata": {"annotations": {CORDONED: None}}, "spec": {"unschedulable": None}}
         api.call("PATCH", f"{NODES}/{name}", change, MERGE)
+
+
+def wait_ready(node: Mapping[str, Any]) -> None:
+    """Waiting where this machine's node is not Ready, or was last heard of before the machine booted."""
+    ready = any(each["type"] == "Ready" and each["status"] == "True" for each in node["status"].get("conditions", ()))
+    if not ready or node["status"]["nodeInfo"]["bootID"] != BOOT.read_text().strip():
+        raise Waiting("its node, which is not Ready since it booted")
 
 
 @contextmanager

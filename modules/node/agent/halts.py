@@ -14,6 +14,7 @@ from typing import Any
 from agent.etcd import Etcd
 from agent.files import write
 from agent.host import RUN, NodeError
+from agent.turns import DEBIAN
 
 PREFIX = "/anywhere/halted/"
 REFUSED_SECONDS = 1800
@@ -34,7 +35,8 @@ def refuse(etcd: Etcd, component: str, identity: str) -> None:
     """NodeError where this description of the component was put back somewhere."""
     halt = read(etcd).get(component)
     if halt and halt.identity == identity:
-        raise NodeError(f"the rollout is halted: {halt.machine} put {component} back: {halt.reason}")
+        did = "could not update its packages" if component == DEBIAN else f"put {component} back"
+        raise NodeError(f"the rollout is halted: {halt.machine} {did}: {halt.reason}")
 
 
 def read(etcd: Etcd) -> dict[str, Halt]:

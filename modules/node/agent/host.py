@@ -55,7 +55,8 @@ def release(text: str) -> dict[str, Any]:
     if arch not in whole["images"]:
         raise NodeError(f"the release has no images for {arch}")
     ids = {name: [images[name]["id"] for images in whole["images"].values()] for name in whole["images"][arch]}
-    return {**whole, "images": whole["images"][arch], "image_ids": ids, "packages": whole.get("packages", {}).get(arch)}
+    mine = {"images": whole["images"][arch], "packages": whole.get("packages", {}).get(arch), "arch": arch}
+    return {**whole, **mine, "image_ids": ids}
 
 
 def take_name() -> None:

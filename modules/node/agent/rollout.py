@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from agent import containers, cordon, etcd, halts, host, kubectl, pool_settings, progress, waves
+from agent import containers, cordon, debian, etcd, halts, host, kubectl, pool_settings, progress, waves
 from agent.api import MERGE, Api, ApiError
 from agent.drain import NODES
 from agent.etcd import Etcd
@@ -22,14 +22,15 @@ from agent.halts import Halt
 from agent.host import Host, NodeError
 from agent.progress import Record
 from agent.retire import RETIRED
+from agent.turns import DEBIAN
 from agent.turns.control_plane import held
-from agent.turns.worker import HALTED, TURN
+from agent.turns.worker import EMPTIED, HALTED, TURN
 from agent.waves import Worker
 
 LEADER, LEASE_SECONDS = "/anywhere/rollout-leader", 60
 LOOK_SECONDS, CALM_SECONDS = 5, 30  # between looks while something is under way, and while nothing is
 STATUS = "/api/v1/namespaces/kube-system/configmaps/anywhere-rollout"
-OF_WORKERS = ("kubelet", "kube-proxy", "network")
+OF_WORKERS = ("kubelet", "kube-proxy", "network", DEBIAN)
 RESUME = "anywhere/resume"  # an annotation of it: a person wants what was put back to be tried again
 
 
@@ -57,6 +58,7 @@ class Controller:
         known = [waves.worker_of(node) for node in workers]
         if not late and not halted:
             self._give_turns(release, digest, workers, known)
+            self._let_boot(release, digest, waves.booting(known, digest))
         left = [worker.name for worker in known if worker.release != digest]
         retired = sorted(name for name, record in records.items() if record == Record(digest, frozenset({RETIRED})))
         self._tell(release, digest, [*late, *left], halted, retired)
@@ -69,6 +71,7 @@ class Controller:
             for role in release["roles"].values()
             for spec in role["containers"]
         }
+        asked.add((DEBIAN, debian.identity_of(release)))
         known = halts.read(self._etcd).values()
         return [
             halt
@@ -132,6 +135,17 @@ class Controller:
         except NodeError as error:
             self._stuck[name] = str(error)
 
+    def _let_boot(self, release: Mapping[str, Any], digest: str, name: str) -> None:
+        """Move the pods of a worker whose packages take a boot, and tell it."""
+        if not name:
+            return
+        self._stuck.pop(name, None)
+        try:
+            cordon.empty(self._api, release, name)
+            self._annotate(name, {EMPTIED: digest})
+        except NodeError as error:
+            self._stuck[name] = str(error)
+
     def _annotate(self, name: str, annotations: Mapping[str, str | None]) -> None:
         self._api.call("PATCH", f"{NODES}/{name}", {"metadata": {"annotations": dict(annotations)}}, MERGE)
 
@@ -173,7 +187,7 @@ def _halt_of(node: Mapping[str, Any]) -> Halt | None:
 def wanted(release: Mapping[str, Any]) -> dict[str, set[str]]:
     """All components of the control plane, by machine."""
     return {
-        name: {spec["component"] for spec in release["roles"][machine["role"]]["containers"]}
+        name: {DEBIAN, *(spec["component"] for spec in release["roles"][machine["role"]]["containers"])}
         for name, machine in release["control_plane"].items()
     }
 

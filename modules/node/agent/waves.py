@@ -7,20 +7,25 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from agent.turns.worker import RELEASE, TURN, WAITS
+from agent.turns.worker import BOOTS, EMPTIED, RELEASE, TURN, WAITS
 
 FEW = 0.05  # of all workers, in the second wave
 
 
 @dataclass(frozen=True)
 class Worker:
-    """A worker's node. `release` runs on it whole, `turn` was given to it, and for `waits` it asked."""
+    """A worker's node. `release` runs on it whole, `turn` was given to it, and for `waits` it asked.
+
+    For `boots` it asked to be emptied, so that it may boot, and for `emptied` it was.
+    """
 
     name: str
     release: str
     turn: str
     waits: str
     ready: bool
+    boots: str = ""
+    emptied: str = ""
 
 
 def worker_of(node: Mapping[str, Any]) -> Worker:
@@ -32,6 +37,8 @@ def worker_of(node: Mapping[str, Any]) -> Worker:
         turn=annotations.get(TURN, ""),
         waits=annotations.get(WAITS, ""),
         ready=any(each["type"] == "Ready" and each["status"] == "True" for each in conditions),
+        boots=annotations.get(BOOTS, ""),
+        emptied=annotations.get(EMPTIED, ""),
     )
 
 
@@ -51,3 +58,11 @@ def following(workers: Iterable[Worker], release: str, share: float) -> list[str
     size = 1 if not done else few if done <= few else math.ceil(share * len(known))
     waiting = sorted(w.name for w in known if w.waits == release and release not in (w.turn, w.release))
     return waiting[: max(1, size)]
+
+
+def booting(workers: Iterable[Worker], release: str) -> str:
+    """The worker that is to be emptied now, so that it boots; "" where none asks, or while another is away."""
+    having = [worker for worker in workers if worker.turn == release and worker.release != release]
+    if any(worker.emptied == release for worker in having):
+        return ""
+    return min((worker.name for worker in having if worker.boots == release), default="")

@@ -11,12 +11,14 @@ from typing import Any, Protocol
 
 from agent.host import Host
 
+DEBIAN = "debian"  # the packages of a machine itself, as a component
 # What comes before what, on all machines. Those of a group go together on one machine.
 ORDER = (
     ("etcd",),
     ("kube-apiserver",),
     ("kube-controller-manager", "kube-scheduler"),
     ("kubelet", "kube-proxy"),
+    (DEBIAN,),
 )
 
 
@@ -45,6 +47,15 @@ class Turns(Protocol):
     def hold(self, stop: Stop) -> AbstractContextManager[None]:
         """Have the turn to start something again that hangs; Waiting where it is not to be had."""
 
+    def away(self, stop: Stop) -> None:
+        """Have the pods of this machine elsewhere and no other machine stopped, so that it may boot; within a turn.
+
+        Waiting where that is not so.
+        """
+
+    def back(self) -> None:
+        """Waiting where the node of this machine is not Ready since it booted."""
+
     def done(self, component: str, identity: str) -> None:
         """Record that a component runs as the release describes it."""
 
@@ -53,13 +64,23 @@ class Turns(Protocol):
 
 
 class AtOnce:
-    """Turns for a change that machines make together, as those with it and those without do not reach each other."""
+    """Turns of a machine that others need not wait for.
+
+    That is a new one, and a change that machines make together, as those with it and those without do not reach each
+    other.
+    """
 
     def take(self, stop: Stop) -> AbstractContextManager[None]:
         return nullcontext()
 
     def hold(self, stop: Stop) -> AbstractContextManager[None]:
         return nullcontext()
+
+    def away(self, stop: Stop) -> None:
+        """Nothing: nothing runs on it yet."""
+
+    def back(self) -> None:
+        """Nothing: it has no node yet."""
 
     def done(self, component: str, identity: str) -> None:
         """Nothing: nobody waits for it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import ssl
 import threading
 import time
@@ -9,15 +10,18 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from typing import Any
 
-from agent import api, bundle, cordon, etcd, halts, progress, snapshot
+from agent import api, bundle, cordon, etcd, halts, kubectl, progress, snapshot
+from agent.drain import NODES
 from agent.etcd import Etcd, Silent
 from agent.halts import Halt
 from agent.host import Host, NodeError
-from agent.turns import Stop, Waiting, before
+from agent.turns import DEBIAN, Stop, Waiting, before
 
 LOCK = "/anywhere/turn"  # its value is who has the turn, and for what
+AWAY = "/anywhere/away"  # its value is who boots, and the id of the boot that ends: nothing else is stopped meanwhile
 LEASE_SECONDS, RENEW_SECONDS = 60, 15
 ATTENTION_SECONDS = 45  # how long a turn is waited for before the machine looks for a newer release
+UNREACHED = (NodeError, OSError, http.client.HTTPException)  # etcd or the API does not answer, or refuses
 RECORD_SECONDS = 60  # how long etcd is waited for to be told that something was put back
 
 
@@ -50,7 +54,26 @@ class ControlPlane:
         with lock:
             yield
 
+    def away(self, stop: Stop) -> None:
+        try:
+            self._etcd.put(AWAY, f"{self._me.name} {_boot()}")  # first, as it also says who opens the node again
+            if self._has_node:
+                cordon.empty(kubectl.api(), self._release, self._me.name)
+        except UNREACHED as error:
+            with suppress(NodeError):
+                self._etcd.delete(AWAY)
+            raise Waiting(f"a way to boot: {error}") from error
+
+    def back(self) -> None:
+        if self._has_node:
+            try:
+                cordon.wait_ready(kubectl.api().call("GET", f"{NODES}/{self._me.name}"))
+            except UNREACHED as error:
+                raise Waiting(f"the API: {error}") from error
+
     def done(self, component: str, identity: str) -> None:
+        if component == DEBIAN:
+            self._return()
         progress.note(self._etcd, self._me.name, self._digest, component)
         with suppress(Silent):
             halts.clear(self._etcd, component, identity)
@@ -64,6 +87,19 @@ class ControlPlane:
             self._opened = etcd.connect(self._release, self._me.role, self._me.member)
         return self._opened
 
+    @property
+    def _has_node(self) -> bool:
+        return "kubelet" in self._components(self._me.name)
+
+    def _return(self) -> None:
+        """Open this machine's node, and let others be stopped, once it has booted; later, where that cannot be now."""
+        with suppress(*UNREACHED):
+            name, _, boot = (self._etcd.get(AWAY) or "").partition(" ")
+            if name == self._me.name and boot != _boot():
+                if self._has_node:
+                    cordon.reopen(kubectl.api(), name)
+                self._etcd.delete(AWAY)
+
     def _pods_elsewhere(self, stop: Stop) -> AbstractContextManager[object]:
         if stop.component != "kubelet" or not stop.serving():
             return nullcontext()
@@ -71,6 +107,8 @@ class ControlPlane:
 
     def _turn(self, stop: Stop) -> AbstractContextManager[object]:
         try:
+            if stop.serving():  # it may have booted towards a newer release, for which others wait
+                self._return()
             return self._lock(lambda: self._late(stop.component) or self._unsaved(stop), lambda: self._forbidden(stop))
         except Silent as error:
             if stop.serving():
@@ -122,8 +160,17 @@ class ControlPlane:
     def _forbidden(self, stop: Stop) -> str:
         """The others that are down where this machine's component still serves; "" for none. NodeError after a halt."""
         halts.refuse(self._etcd, stop.component, stop.identity)
-        down = self._missed(stop.component) if stop.serving() else []
+        if not stop.serving():
+            return ""
+        if away := self._absent():
+            return f"{away}, which boots"
+        down = self._missed(stop.component)
         return f"{', '.join(down)}, as nothing is stopped while another is down" if down else ""
+
+    def _absent(self) -> str:
+        """The other machine that boots now, "" for none."""
+        name = (self._etcd.get(AWAY) or "").partition(" ")[0]
+        return name if name in self._machines and name != self._me.name else ""
 
     def _components(self, name: str) -> set[str]:
         role = self._release["roles"][self._machines[name]["role"]]
@@ -132,10 +179,10 @@ class ControlPlane:
     def _missed(self, component: str) -> list[str]:
         """The others that do not serve, of those that are missed while this machine's component is stopped."""
         mine, down = self._components(self._me.name), []
-        if component in ("etcd", "network") and "etcd" in mine:
+        if component in ("etcd", "network", DEBIAN) and "etcd" in mine:
             voters = [m.name for m in self._etcd.members() if not m.learner and m.name != self._me.member]
             down += [name or "a new member" for name in voters if not (name and self._etcd.serves(etcd.host_of(name)))]
-        if component in ("kube-apiserver", "network") and "kube-apiserver" in mine:
+        if component in ("kube-apiserver", "network", DEBIAN) and "kube-apiserver" in mine:
             authority = bundle.secrets(self._release, "kube-apiserver")["server-ca.crt"]
             others = (name for name in self._machines if name != self._me.name)
             masters = [name for name in others if "kube-apiserver" in self._components(name)]
@@ -152,6 +199,10 @@ class ControlPlane:
                 if time.monotonic() > end:
                     return print(f"only this machine knows of the halt: {error}", flush=True)
                 time.sleep(1)
+
+
+def _boot() -> str:
+    return cordon.BOOT.read_text().strip()
 
 
 @contextmanager

@@ -9,18 +9,21 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 
-from agent import halts
+from agent import cordon, halts
 from agent.api import MERGE, Api
 from agent.files import put
 from agent.host import RUN, Host, NodeError
-from agent.turns import Stop, Waiting
+from agent.turns import DEBIAN, Stop, Waiting
 
 # Annotations of the node: the release that the masters give a turn for, that it waits for, and that it runs.
 TURN, WAITS, RELEASE, HALTED = "anywhere/turn", "anywhere/waits", "anywhere/release", "anywhere/halted"
+# That its packages take a boot, and that its pods are elsewhere, so that it may.
+BOOTS, EMPTIED = "anywhere/boots", "anywhere/emptied"
 REPORTED = RUN / "reported"  # the release that this node's annotation was given, and when
 AGAIN_SECONDS = 600  # given again, as the node may have been registered anew, or restored from a snapshot
 KUBELET = Path("/var/lib/kubelet/pki/kubelet-client-current.pem")  # the key is in it too
 CA = Path("/etc/anywhere/ca.crt")
+UNREACHED = (NodeError, OSError, http.client.HTTPException)  # the API does not answer, or refuses
 
 
 class Worker:
@@ -34,7 +37,7 @@ class Worker:
     def take(self, stop: Stop) -> Iterator[None]:
         given = self._given(stop)
         if not given and stop.serving():
-            with suppress(NodeError, OSError, http.client.HTTPException):
+            with suppress(*UNREACHED):
                 self._annotate({WAITS: self._digest})
             raise Waiting("the masters, who give each worker its turn")
         if not given:
@@ -43,13 +46,27 @@ class Worker:
             yield
         except NodeError as error:
             halts.record_alone(stop.component, stop.identity)
-            with suppress(NodeError, OSError, http.client.HTTPException):
+            with suppress(*UNREACHED):
                 halt = {"component": stop.component, "identity": stop.identity, "release": self._digest}
                 self._annotate({HALTED: json.dumps({**halt, "reason": str(error)[:500]})})
             raise
 
     def hold(self, stop: Stop) -> AbstractContextManager[None]:
         return nullcontext()  # no other machine is missed less
+
+    def away(self, stop: Stop) -> None:
+        try:
+            if self._annotations().get(EMPTIED) != self._digest:
+                self._annotate({BOOTS: self._digest})
+                raise Waiting("the masters, who move its pods before it boots")
+        except UNREACHED as error:
+            raise Waiting(f"the API: {error}") from error
+
+    def back(self) -> None:
+        try:
+            cordon.wait_ready(self._api().call("GET", self._path))
+        except UNREACHED as error:
+            raise Waiting(f"the API: {error}") from error
 
     def done(self, component: str, identity: str) -> None:
         """Nothing: the masters ask for the whole release alone."""
@@ -59,21 +76,26 @@ class Worker:
         if known == self._digest and time.monotonic() - float(at) < AGAIN_SECONDS:
             return
         try:
-            self._annotate({RELEASE: self._digest, WAITS: None, HALTED: None})
-        except (NodeError, OSError, http.client.HTTPException) as error:
+            self._annotate({RELEASE: self._digest, WAITS: None, HALTED: None, BOOTS: None, EMPTIED: None})
+        except UNREACHED as error:
             return print(f"not reported yet: {error}", flush=True)
         put(REPORTED, f"{self._digest} {time.monotonic()}")
 
     def _given(self, stop: Stop) -> bool:
         """Whether the masters gave this machine its turn for the release; NodeError where it put that back before."""
         try:
-            annotations = self._api().call("GET", self._path)["metadata"].get("annotations", {})
-        except (NodeError, OSError, http.client.HTTPException):
+            annotations = self._annotations()
+        except UNREACHED:
             return False
         halted = json.loads(annotations.get(HALTED, "{}"))
         if (halted.get("component"), halted.get("identity")) == (stop.component, stop.identity):
-            raise NodeError(f"{stop.component} was put back: {halted['reason']}")
+            did = "its packages were not updated" if stop.component == DEBIAN else f"{stop.component} was put back"
+            raise NodeError(f"{did}: {halted['reason']}")
         return bool(annotations.get(TURN) == self._digest)
+
+    def _annotations(self) -> Mapping[str, str]:
+        found: Mapping[str, str] = self._api().call("GET", self._path)["metadata"].get("annotations", {})
+        return found
 
     def _annotate(self, annotations: Mapping[str, str | None]) -> None:
         self._api().call("PATCH", self._path, {"metadata": {"annotations": dict(annotations)}}, MERGE)
