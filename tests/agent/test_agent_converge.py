@@ -147,6 +147,7 @@ def machine(root, prepared, monkeypatch, engine, programs, serial):
     monkeypatch.setattr(images, "ensure", lambda release, names: steps.append(("images", *names)))
     monkeypatch.setattr(health, "healthy", lambda spec, engine: True)
     monkeypatch.setattr(health, "serves", lambda spec, engine: True)
+    monkeypatch.setattr(health, "wait_answering", lambda spec, engine: None)
     monkeypatch.setattr(cluster_dns, "ask", lambda server, name: "ok")
     monkeypatch.setattr(health, "api_ready", lambda ca, seconds: steps.append("api ready"))
     monkeypatch.setattr(

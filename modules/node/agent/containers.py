@@ -80,6 +80,11 @@ def begin(release: Mapping[str, Any], spec: Mapping[str, Any], network: Network,
         raise NodeError(f"{spec['name']}: {error}") from error
 
 
+def bring_files(release: Mapping[str, Any], spec: Mapping[str, Any]) -> None:
+    """Have the component's files on this machine, for when it starts."""
+    _data(release, spec)
+
+
 def ensure(release: Mapping[str, Any], spec: Mapping[str, Any], network: Network, turns: Turns) -> bool:
     """Have the container run, healthy, as `spec` says; whether something was started or replaced."""
     data = _data(release, spec)
