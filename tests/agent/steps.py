@@ -105,7 +105,7 @@ class Steps(list):
         monkeypatch.setattr(membership, "has_expired", lambda release, me: self.expired)
         monkeypatch.setattr(membership, "settle", self.with_turns("membership.settle"))
         monkeypatch.setattr(retire, "retire", self.with_turns("retire.retire"))
-        for name in ("filled", "ensure", "begin", "bring_files"):
+        for name in ("filled", "ensure", "begin", "create"):
             monkeypatch.setattr(containers, name, getattr(self, name))
         monkeypatch.setattr(addons, "apply", lambda release, group: self.append(f"addons.apply {group}"))
         monkeypatch.setattr(service, "ensure", lambda name, **_: self.append(name))
@@ -128,8 +128,9 @@ class Steps(list):
         assert turns is self.turns
         self.append(f"begin {spec['component']}")
 
-    def bring_files(self, release, spec):
-        self.append(f"files of {spec['component']}")
+    def create(self, release, spec, network, turns):
+        assert turns is self.turns
+        self.append(f"create {spec['component']}")
 
     def ensure(self, release, spec, network, turns):
         if isinstance(turns, AtOnce):

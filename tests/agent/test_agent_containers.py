@@ -227,6 +227,20 @@ def test_one_that_begins_is_not_waited_for(engine, sick, secrets, ensure, begin)
     assert ensure() is False
 
 
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_one_that_was_created_early_is_started_by_what_comes_next(
+    engine, sick, secrets, turns, ensure, begin, interrupted
+):
+    containers.create(release_with("sha256:one"), spec(), Plain(), turns)
+    first = engine.containers["etcd1"]["Id"]
+    assert not engine.containers["etcd1"]["running"]
+    if not interrupted:
+        begin()
+        assert engine.containers["etcd1"]["running"]
+    ensure()
+    assert engine.containers["etcd1"]["running"] and engine.containers["etcd1"]["Id"] == first
+
+
 def test_one_that_begins_leaves_the_one_before_it_alone(engine, sick, secrets, ensure, begin):
     ensure()
     before = engine.containers["etcd1"]["Id"]

@@ -76,7 +76,7 @@ def test_a_new_master_starts_what_uses_the_api_once_that_answers_and_the_kubelet
     users = ("kubelet", "kube-controller-manager", "kube-scheduler", "kube-proxy")
     begun = [
         *("begin kube-apiserver", "node_certificates.sign_first", *HANDED, *HANDED),
-        *(f"files of {component}" for component in USED), "health.wait_answering",
+        *(f"create {component}" for component in USED), "health.wait_answering",
         *(f"begin {component}" for component in users),
     ]  # fmt: skip
     assert steps == [*PREPARE, *NETWORK, *begun, *API, *USERS, *LAST, *DONE]

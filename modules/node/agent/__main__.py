@@ -239,7 +239,7 @@ def begin_master(
     node_certificates.sign_first(release, me)
     hand_out(release, users)
     for user in users:
-        containers.bring_files(release, user)
+        containers.create(release, containers.filled(release, user, me, net), net, own)
     health.wait_answering(spec, Docker())
     begin(release, me, net, own, sorted(users, key=lambda user: user["component"] != "kubelet"))
 
