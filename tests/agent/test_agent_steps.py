@@ -45,13 +45,13 @@ ETCD = [
     *("storage.ensure", "anywhere-snapshot.service", "membership.prepare", "etcd"),
     *("restore.settle", "network.settle", "membership.settle"),
 ]
-API = ["kube-apiserver", "network.settle", "addons.install_keys", "addons.apply bootstrap"]
+API = ["kube-apiserver", "addons.install_keys", "addons.apply bootstrap", "network.settle"]
 HANDED = ["put bootstrap-kubeconfig", "put kubeconfig"]
 USERS = [
     *HANDED, *HANDED, "put ca.crt", "health.api_ready",
     "begin kube-controller-manager", "begin kube-scheduler", "begin kubelet", "begin kube-proxy",
     "kube-controller-manager", "network.settle", "kube-scheduler", "network.settle",
-    "kubelet", "network.settle", "containerd.retire_earlier", "kube-proxy", "network.settle",
+    "kubelet", "containerd.retire_earlier", "network.settle", "kube-proxy", "network.settle",
 ]  # fmt: skip
 USED = [step.removeprefix("begin ") for step in USERS if step.startswith("begin ")]
 SNAPSHOTS = ["anywhere-snapshot.service"]
@@ -106,7 +106,7 @@ def test_a_worker(steps):
     assert steps == [
         *PREPARE, *NETWORK,
         *HANDED, *HANDED, "put ca.crt", "health.api_ready", "begin kubelet", "begin kube-proxy",
-        "kubelet", "network.settle", "containerd.retire_earlier", "kube-proxy", "network.settle",
+        "kubelet", "containerd.retire_earlier", "network.settle", "kube-proxy", "network.settle",
         "leave.prepare", *DONE,
     ]  # fmt: skip
 

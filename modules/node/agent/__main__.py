@@ -257,12 +257,12 @@ def start(release: Mapping[str, Any], me: Host, net: network.Network, own: Turns
     if spec["component"] == "etcd":
         return start_etcd(release, me, net, own, spec)
     containers.ensure(release, containers.filled(release, spec, me, net), net, own)
-    net.settle(own)
     if spec["component"] == "kubelet":
         containerd.retire_earlier()
     if spec["component"] == "kube-apiserver":
         addons.install_keys(release)
         addons.apply(release, "bootstrap")
+    net.settle(own)  # after what is applied, which lets a node read what its network is made of
 
 
 def start_etcd(release: Mapping[str, Any], me: Host, net: network.Network, own: Turns, spec: Mapping[str, Any]) -> None:
