@@ -40,10 +40,7 @@ from releases import release, text
 
 from generator.status import stages
 
-FILES = (
-    *("ca.crt", "client-ca.crt", "serving-ca.crt", "bootstrap-kubeconfig", "kubeconfig"),
-    *("client.key", "bootstrap-token.yaml"),
-)
+FILES = ("ca.crt", "bootstrap-kubeconfig", "kubeconfig", "client.key", "bootstrap-token.yaml")
 MASTER = Host("master1", "master", "master", "10.20.1.1", "10.0.2.100", 1500)
 
 
