@@ -73,6 +73,7 @@ def spec(**changes):
         "pid": "",
         "needs_api": False,
         "after": "",
+        "needs": "",
         "stop_seconds": 30,
         "oom_score": -997,
         "health": "http://127.0.0.1/live",
@@ -102,6 +103,13 @@ def begin(turns):
 
 def settings(data="etcd-pki-1", **changes):
     return containers.settings(spec(**changes), {"id": "sha256:one"}, data, Plain())
+
+
+def test_docker_makes_nothing_in_the_place_of_what_a_component_needs():
+    """At a boot it would start etcd on a disk that is empty, before this machine has looked whether it may."""
+    assert "Mounts" not in settings()["HostConfig"]
+    (mount,) = settings(needs="/var/lib/etcd/start.json")["HostConfig"]["Mounts"]
+    assert (mount["Type"], mount["Source"], mount["ReadOnly"]) == ("bind", "/var/lib/etcd/start.json", True)
 
 
 def test_a_label_tells_what_a_container_was_made_from():

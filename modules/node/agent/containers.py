@@ -64,6 +64,9 @@ def settings(spec: Mapping[str, Any], image: Mapping[str, Any], data: str | None
             "LogConfig": {"Type": "json-file", "Config": {"max-size": "20m", "max-file": "3"}},
         },
     }
+    if spec["needs"]:  # other than `Binds`, Docker makes no folder in the place of what is not there
+        there = {"Type": "bind", "Source": spec["needs"], "Target": spec["needs"], "ReadOnly": True}
+        created["HostConfig"]["Mounts"] = [there]
     if spec["network"] == "host":
         created["HostConfig"] |= {"NetworkMode": "host", "PidMode": spec["pid"], "CgroupnsMode": "host"}
     else:
