@@ -125,13 +125,17 @@ def test_one_that_is_no_founder_joins_also_before_the_founding_is_recorded(machi
     assert prepare(machines, release=release)["CLUSTER_STATE"] == "existing"
 
 
-def test_one_whose_disk_is_lost_is_removed_before_it_joins_anew(machines, capsys):
+def test_one_whose_disk_is_lost_is_removed_before_it_joins_anew(machines, engine, capsys):
+    """Its container goes too: what takes the place of one has to serve, and a learner serves nobody."""
     founded(machines)
+    for name in ("etcd3", "etcd3-previous"):
+        engine.containers[name] = {"Id": name, "settings": {"Image": "etcd"}, "running": False, "files": b""}
     before = next(member["ID"] for member in machines.etcd.members if member["name"] == "etcd3")
     machines.etcd.down.add("etcd3")
     assert prepare(machines)["CLUSTER_STATE"] == "existing"
     assert before not in [member["ID"] for member in machines.etcd.members]
     assert [member["isLearner"] for member in machines.etcd.members] == [False, False, True]
+    assert engine.names() == set()
     assert "etcd3: its data is gone, so it becomes a member anew" in capsys.readouterr().out
 
 

@@ -61,7 +61,7 @@ class Machine:
 
 
 @pytest.fixture
-def machines(tmp_path, monkeypatch):
+def machines(tmp_path, monkeypatch, engine):
     (tmp_path / "program").mkdir()
     cluster = real_etcd.Cluster(real_etcd.program(tmp_path / "program"), tmp_path)
     files = dict(zip(("ca.crt", "client.crt", "client.key"), (cluster.authority.ca, *cluster.client), strict=True))

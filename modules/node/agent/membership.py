@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from agent import etcd, host, store
+from agent import etcd, host, replacement, store
 from agent.docker import Docker
 from agent.etcd import Changing, Etcd, Member, Silent
 from agent.files import write
@@ -34,7 +34,7 @@ def prepare(release: Mapping[str, Any], me: Host, turns: Turns) -> dict[str, str
     """
     if START.exists() and _was_removed(release, me):
         print(f"{me.member}: it is no member any more, so its data is of no use", flush=True)
-        Docker().remove(me.member)
+        _remove_containers(me)
         forget()
     if not (DATA.exists() and START.exists()):
         start = _found(release) if DATA.exists() or _founds(release, me) else _join(release, me, turns)
@@ -117,6 +117,7 @@ def _found(release: Mapping[str, Any]) -> dict[str, str]:
 
 def _join(release: Mapping[str, Any], me: Host, turns: Turns) -> dict[str, str]:
     """Become a member of the cluster that is there, in the place of one of the same name whose data is gone."""
+    _remove_containers(me)
     client = etcd.connect(release, me.role)
     try:
         with turns.hold(JOIN):
@@ -135,6 +136,12 @@ def _join(release: Mapping[str, Any], me: Host, turns: Turns) -> dict[str, str]:
             f" anywhere etcd restore. ({error})"
         ) from error
     return _start("existing", [member.name or me.member for member in client.members()])
+
+
+def _remove_containers(me: Host) -> None:
+    """Remove what ran this member before: what takes its place would have to serve, and a learner serves nobody."""
+    for name in (me.member, replacement.previous(me.member)):
+        Docker().remove(name)
 
 
 def _start(state: str, members: list[str]) -> dict[str, str]:
