@@ -36,8 +36,8 @@ def probe(cluster, request):
 
 def members(cluster):
     """The members that vote, as etcd itself says."""
-    listed = cluster.on(cluster.shape.first_etcd, ETCDCTL).split()
-    return {words.split(",")[2].strip() for words in listed}
+    listed = (line.split(", ") for line in cluster.on(cluster.shape.first_etcd, ETCDCTL).splitlines())
+    return {name for _, _, name, _, _, learner in listed if learner == "false"}
 
 
 def consoles(cluster, words):
