@@ -1,6 +1,7 @@
 """How masters see a worker off: one of them drains its node, deletes it, and takes its addresses back."""
 
 import json
+import threading
 import time
 from types import SimpleNamespace
 
@@ -156,6 +157,27 @@ def test_the_other_words_of_the_api_are_not_taken_for_gone(master):
     api.call = call
     assert see_to(master, api)
     assert api.nodes == {}
+
+
+def test_a_master_drains_a_node_once_at_a_time_and_again_where_that_failed(master):
+    """The API reports a node with each of its changes, and those of its kubelet do not end before it does."""
+    api, drainer, go = Api(node()), Drainer(master.document, "master1"), threading.Event()
+    master.drained = lambda: go.wait(60)
+    call = api.call
+
+    def refuse(method, *more):
+        if method == "DELETE":
+            raise ApiError("DELETE", 500, "")
+        return call(method, *more)
+
+    api.call = refuse
+    first = drainer.consider(api, api.seen(NAME))
+    assert drainer.consider(api, api.seen(NAME)) is None
+    go.set()
+    first.join()
+    api.call = call
+    drainer.consider(api, api.seen(NAME)).join()
+    assert api.nodes == {} and master.done == [f"drain {NAME}", f"drain {NAME}", f"forget {NAME}"]
 
 
 def test_a_claim_that_the_api_refuses_for_another_reason_is_an_error(master):

@@ -101,6 +101,12 @@ def test_an_api_that_stays_silent_is_given_up(clock):
     assert clock.seconds <= 1000 + leave.SILENCE_SECONDS + 1
 
 
+def test_an_api_that_refuses_is_asked_no_more(clock):
+    refused = ApiError("GET", 403, "forbidden")
+    with pytest.raises(ApiError, match="403"):
+        leave.ask_masters(Api(CLAIMED, refused, GONE), "worker-general-1")
+
+
 def test_it_leaves_once(worker, engine):
     leave.leave({}, WORKER)
     assert worker.done == ["network"] and "kubelet" not in engine.names()

@@ -172,6 +172,15 @@ def test_a_sole_member_whose_disk_vanished_asks_for_a_snapshot_and_does_not_begi
         prepare(machines, "master1", with_members(machines, "etcd1"))
 
 
+def test_one_that_joins_while_there_is_no_majority_waits_for_one(machines):
+    """Its disk is lost, and another machine starts again: that is over soon, and no snapshot is restored for it."""
+    founded(machines)
+    machines.etcd.down |= {"etcd2", "etcd3"}
+    with pytest.raises(Waiting, match="etcd, which has no majority"):
+        prepare(machines)
+    assert len(machines.etcd.members) == 3 and not membership.START.exists()
+
+
 @pytest.mark.parametrize("what", ["unhealthy", "learner"])
 def test_one_that_joins_while_another_does_waits_for_it(machines, what):
     founded(machines)

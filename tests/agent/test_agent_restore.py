@@ -3,6 +3,7 @@
 import copy
 import hashlib
 import json
+import stat
 
 import pytest
 from agent import etcd, host, restore, storage, store
@@ -53,7 +54,7 @@ def machine(engine, programs, kept, cluster, disk, monkeypatch):
     monkeypatch.setattr(restore, "WAIT_SECONDS", -1)
     monkeypatch.setattr(host.time, "sleep", lambda seconds: None)
     programs.put("age", 'printf "%s with %s" "$(cat "$6")" "$(cat "$3")" >"$5"')
-    programs.put("docker", f"mkdir {disk}/data-unfinished && touch {disk}/data-unfinished/new")
+    programs.put("docker", f"mkdir {disk}/data-unfinished && cp {disk}/restore.db {disk}/data-unfinished/new")
     for name in ("etcd1", "kube-apiserver", "kube-scheduler", "kubelet"):
         engine.containers[name] = {"Id": name, "settings": {"Image": name}, "running": True, "files": {}}
     return programs
@@ -93,7 +94,9 @@ def test_the_first_member_has_the_data_of_the_snapshot(machine, engine, cluster,
     silence(cluster)
     restore.ensure(wanted, of())
     assert [path.name for path in (disk / "data").iterdir()] == ["new"]
+    assert (disk / "data" / "new").read_text() == f"{ENCRYPTED.decode()} with AGE-SECRET-KEY-1"
     assert (disk / "data-before-restore" / "data" / "old").exists()
+    assert stat.S_IMODE((disk / "data-before-restore").stat().st_mode) == 0o700
     peer = "etcd1=https://etcd1.weave.local:2380"
     assert json.loads((disk / "start.json").read_text()) == {"INITIAL_CLUSTER": peer, "CLUSTER_STATE": "new"}
     assert is_done(disk)
@@ -139,6 +142,14 @@ def test_it_happens_once(machine, engine, cluster, disk, wanted):
     assert (machine.runs(), engine.done) == (ran, done)
 
 
+def test_what_was_done_is_known_once_the_disk_is_there(machine, engine, cluster, disk, wanted, monkeypatch):
+    """Before a boot mounts it, there is no record of the restore: it would be made again, over newer data."""
+    monkeypatch.setattr(storage, "ensure", lambda: (disk / "restored").write_text(ID))
+    silence(cluster)
+    restore.ensure(wanted, of())
+    assert machine.runs() == [] and engine.done == []
+
+
 def test_nothing_stops_for_a_snapshot_that_is_not_the_one(machine, engine, cluster, kept, disk, wanted):
     kept[KEY] = b"another"
     with pytest.raises(NodeError, match=f"{NAME} has the SHA-256 "):
@@ -162,6 +173,15 @@ def test_the_first_waits_until_all_others_stopped(machine, cluster, disk, wanted
     silence(cluster)
     restore.ensure(wanted, of())
     assert (disk / "data-before-restore" / "data" / "old").exists() and is_done(disk)
+
+
+def test_what_is_set_aside_is_so_on_the_disk_before_anybody_is_waited_for(machine, disk, wanted, monkeypatch):
+    """After a power cut the member would serve what was, beside the one that is restored."""
+    synced = []
+    monkeypatch.setattr(restore.os, "sync", lambda: synced.append((disk / "start.json").exists()))
+    with pytest.raises(NodeError, match="to stop"):
+        restore.ensure(wanted, of())
+    assert synced == [False]
 
 
 def test_the_others_set_their_data_aside_and_wait_for_the_first(machine, engine, cluster, disk, wanted):
@@ -191,15 +211,25 @@ def test_workers_have_no_part_in_it(machine, engine, wanted):
 
 def test_an_interrupted_attempt_is_made_again_and_the_first_data_stay_aside(machine, cluster, disk, wanted):
     silence(cluster)
-    machine.put("docker", "exit 1")
+    machine.put("docker", f"mkdir {disk}/data-unfinished; exit 1")
     with pytest.raises(NodeError, match="docker run"):
         restore.ensure(wanted, of())
     assert not restore.PLAIN.exists()
-    (disk / "data").mkdir()  # what Docker may have begun anew at a boot in between
-    machine.put("docker", f"mkdir {disk}/data-unfinished && touch {disk}/data-unfinished/new")
+    (disk / "data" / "member").mkdir(parents=True)  # what Docker may have begun anew at a boot in between
+    machine.put("docker", f"mkdir {disk}/data-unfinished && cp {disk}/restore.db {disk}/data-unfinished/new")
     restore.ensure(wanted, of())
     assert (disk / "data-before-restore" / "data" / "old").exists()
     assert [path.name for path in (disk / "data").iterdir()] == ["new"]
+
+
+def test_what_an_earlier_restore_set_aside_makes_room(machine, cluster, disk, wanted):
+    earlier = disk / "data-before-restore"
+    (earlier / "data").mkdir(parents=True)
+    (earlier / "data" / "older").touch()
+    (earlier / "restored").write_text("20250101T000000Z")
+    silence(cluster)
+    restore.ensure(wanted, of())
+    assert [path.name for path in (earlier / "data").iterdir()] == ["old"] and is_done(disk)
 
 
 def test_a_disk_that_is_lost_later_does_not_go_back_to_the_snapshot(machine, cluster, kept, disk, wanted):

@@ -6,6 +6,7 @@ import os
 
 import pytest
 from agent import containers, cordon, debian, halts, host, kubectl, rollout
+from agent.api import ApiError
 from agent.halts import Halt
 from agent.host import NodeError
 from agent.retire import RETIRED
@@ -207,6 +208,22 @@ def test_a_person_resumes_and_each_machine_may_try_again(cluster):
     assert len(cluster.given()) == 1 and cluster.status()["halted"] == []
     with pytest.raises(Waiting), cluster.turns("master1", DIGEST).take(Stop("kubelet", IDENTITY, lambda: False)):
         raise Waiting("it would be tried")
+
+
+def test_an_api_that_does_not_say_whether_a_person_resumes_is_asked_again(cluster, monkeypatch):
+    """Until then nothing is known of halts to forget, so nobody has a turn."""
+    cluster.workers(10)
+    call = cluster.api.call
+
+    def refuse(method, path, *more):
+        if path == STATUS:
+            raise ApiError("GET", 500, "")
+        return call(method, path, *more)
+
+    monkeypatch.setattr(cluster.api, "call", refuse)
+    with pytest.raises(ApiError, match="500"):
+        cluster.controller.look()
+    assert cluster.given() == []
 
 
 def test_a_halt_of_the_network_ends_the_turns_too(cluster):

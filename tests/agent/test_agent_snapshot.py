@@ -136,6 +136,16 @@ def test_nothing_is_left_on_the_disk(machine, kept, wanted):
     assert list(snapshot.FOLDER.iterdir()) == []
 
 
+def test_what_a_power_cut_left_on_the_disk_is_removed_first(machine, kept, wanted):
+    """etcdctl continues nothing, and the disk is etcd's own."""
+    snapshot.FOLDER.mkdir()
+    (snapshot.FOLDER / "db.part").write_text("half")
+    machine.put("docker", f"ls {snapshot.FOLDER} >&2; exit 1")
+    with pytest.raises(NodeError) as failed:
+        snapshot.look(wanted, of())
+    assert "db.part" not in str(failed.value) and list(snapshot.FOLDER.iterdir()) == []
+
+
 @pytest.mark.parametrize(("hours", "taken"), [(5.9, 1), (6, 2)])
 def test_the_next_is_taken_when_the_last_is_old_enough(machine, kept, wanted, clock, hours, taken):
     snapshot.look(wanted, of())
@@ -194,7 +204,7 @@ def test_a_failure_is_told_and_forgotten_after_the_next_success(machine, kept, w
         snapshot.look(wanted, of())
     told = json.loads(kept[snapshot.FAILED])
     assert told["machine"] == "etcd1" and "age: error: no" in told["reason"]
-    assert snapshot.taken(list(kept)) == []
+    assert snapshot.taken(list(kept)) == [] and list(snapshot.FOLDER.iterdir()) == []
     machine.put("age", works)
     snapshot.look(wanted, of())
     assert snapshot.FAILED not in kept and len(kept) == 2

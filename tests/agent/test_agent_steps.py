@@ -150,6 +150,9 @@ def test_a_machine_whose_turn_it_is_not_stops_there_and_says_so_once(steps, tmp_
     steps.stops = ("", None)
     assert converge.main() == 0
     assert "stage=ready" in said(tmp_path)[-1]
+    before = said(tmp_path)
+    assert converge.main() == 0
+    assert said(tmp_path) == before  # nobody is waited for any more
 
 
 def test_status_knows_whom_a_machine_waits_for_however_long(steps, tmp_path):

@@ -14,7 +14,7 @@ from generator import agekey, pki, render, store
 from generator.definition import VERSION
 from generator.errors import UserError
 from generator.files import write_atomic
-from generator.lock import path_beside, read
+from generator.lock import path_beside, read, write
 from generator.operations import cluster_secrets, etcd_restore, etcd_snapshots, keeping, lock_file, workspace
 from generator.operations.project import open_project
 from generator.progress import Silent
@@ -99,6 +99,14 @@ def test_no_snapshot_yet(kept, capsys):
 def test_a_cluster_that_was_never_applied(definition, capsys):
     assert run("etcd", "list") == 1
     assert "cluster.lock.yaml" in capsys.readouterr().err
+
+
+def test_a_cluster_that_was_applied_on_another_target_alone(nowhere, definition, capsys):
+    path = path_beside(definition)
+    found = read(path)
+    write(path, replace(found, secrets=replace(found.secrets, targets={})))
+    assert run("etcd", "list") == 1
+    assert "Cluster quickstart was not applied on local yet." in capsys.readouterr().err
 
 
 def test_what_is_not_whole_is_not_listed(put, kept, capsys):

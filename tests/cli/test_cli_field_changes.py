@@ -72,6 +72,14 @@ def test_a_key_that_no_machine_gets_is_announced_in_each_form(cluster, home, def
     assert "ssh_keys" not in capsys.readouterr().out
 
 
+def test_the_remedy_where_the_target_makes_workers_itself(cluster, definition, monkeypatch, capsys):
+    monkeypatch.setattr(cluster, "manages_workers", True, raising=False)
+    define(definition, POOL, f"{POOL}  access: {{ssh_keys: [{KEY}]}}\n")
+    assert run("plan") == 0
+    remedy = capsys.readouterr().out.partition("one by one: ")[2].partition(")")[0]
+    assert remedy.endswith("then apply; delete a worker's instance, and its group starts another")
+
+
 def test_the_remedy_has_terraform_replace_a_machine(cluster, home, definition, capsys):
     define(definition, POOL, f"{POOL}  access: {{ssh_keys: [{KEY}]}}\n")
     assert run("plan") == 0

@@ -147,3 +147,18 @@ def test_a_write_that_fails_leaves_the_file(config, monkeypatch, capsys):
     monkeypatch.setattr(user_kubeconfig, "write_atomic", full)
     assert merge() == 1 and config.read_text() == THEIRS
     assert "No space left on device" in capsys.readouterr().err
+
+
+def test_a_file_that_cannot_be_read_is_named(config, home, monkeypatch, capsys):
+    config.write_text(THEIRS)
+    monkeypatch.setenv("KUBECONFIG", f"{config}:{home}")
+    assert merge() == 1 and config.read_text() == THEIRS
+    assert f"{home} cannot be read: Is a directory." in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_made_is_named(config, home, monkeypatch, capsys):
+    (home / "file").touch()
+    path = home / "file" / "folder" / "config"
+    monkeypatch.setenv("KUBECONFIG", str(path))
+    assert merge() == 1
+    assert f"{path} cannot be locked: Not a directory." in capsys.readouterr().err

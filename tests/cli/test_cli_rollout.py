@@ -14,7 +14,7 @@ from generator.cli.plan_view import text
 from generator.definition import SIZES
 from generator.errors import UserError
 from generator.kubernetes import Node
-from generator.operations import cluster_api, kubeconfig, patience, readiness, rollout
+from generator.operations import cluster_api, kubeconfig, patience, readiness, retirement, rollout
 from generator.operations.cluster_secrets import Known
 from generator.operations.review import Review
 from generator.operations.workspace import Workspace
@@ -385,6 +385,20 @@ def test_apply_takes_turns_once_somebody_agreed_to_the_whole(pair, capsys, monke
     last = ["plan", "apply", *waits]
     assert titles[-len(each + last) :] == [*each, *last]
     assert run("plan", "--detailed-exitcode") == 0
+
+
+def test_machines_that_go_leave_the_control_plane_before_they_are_destroyed(pair, home, capsys, monkeypatch):
+    pair.main = pair.main.replace("OTHER", "VALUE").replace('["etcd1", "master1"]', '["master1"]')
+    state, left = home / ".anywhere" / "quickstart-local" / "terraform.tfstate", []
+
+    def leave(workspace, plan, *_):
+        assert "etcd1" in state.read_text()
+        left.extend(retirement.leaving(workspace, plan))
+        return plan
+
+    monkeypatch.setattr(retirement, "run", leave)
+    run("apply", "--yes", "--may-destroy", "etcd1", "--timeout", "20")
+    assert left == ["etcd1"] and "etcd1" not in state.read_text()
 
 
 def test_plan_says_that_it_takes_turns_and_a_program_gets_json_alone(pair, capsys):

@@ -6,10 +6,12 @@ import shutil
 import stat
 import sys
 import zipfile
+from dataclasses import replace
 
 import pytest
 
 from generator import store
+from generator.operations import saved_plan
 from tests import secrets_scan
 from tests.cli.target import DEFINITION, run
 
@@ -47,6 +49,19 @@ def test_a_saved_plan_does_the_same_elsewhere(saved, elsewhere, nowhere, capsys)
     out = capsys.readouterr().out
     assert "+ terraform_data.machine" in out and "Plan: 1 to create." in out and "The cluster is ready." in out
     assert "VALUE" in state(there) and run("plan", "--detailed-exitcode") == 0
+
+
+def test_a_saved_plan_brings_the_versions_of_its_providers(saved, home, tmp_path):
+    """Else Terraform takes the newest, and refuses the plan; what a folder has chosen already stays."""
+    plan = replace(saved_plan.read(saved), providers=b"# chosen\n")
+    for name in ("fresh", "other"):
+        (tmp_path / name).mkdir()
+    chosen = tmp_path / "other" / ".terraform.lock.hcl"
+    chosen.write_bytes(b"# another\n")
+    for name in ("fresh", "other"):
+        saved_plan.install_providers(plan, tmp_path / name)
+    assert (tmp_path / "fresh" / ".terraform.lock.hcl").read_bytes() == b"# chosen\n"
+    assert chosen.read_bytes() == b"# another\n"
 
 
 def test_what_was_saved_is_applied_and_nothing_planned_since(saved, nowhere, home, monkeypatch, capsys):

@@ -10,7 +10,8 @@ import pytest
 
 from generator import agekey, lock, pki, store
 from generator.lock import PublicSecrets
-from generator.operations import project
+from generator.operations import cluster_secrets, project
+from generator.progress import Silent
 from generator.store import Store
 from tests.cli.target import DEFINITION, Nowhere, run
 
@@ -101,6 +102,16 @@ def test_without_the_key_versions_are_those_of_the_lock(cluster, home, definitio
             assert run(*verb) == 1
             assert "cluster.secrets.age" in capsys.readouterr().err
         assert content(home) == before
+
+
+def test_without_the_key_and_without_versions_in_the_lock_nothing_is_guessed(cluster, home, definition, monkeypatch):
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "nobody"))
+    path = lock.path_beside(definition)
+    found = lock.read(path)
+    lock.write(path, replace(found, secrets=replace(found.secrets, targets={})))
+    opened = project.open_project(definition, "local", None)
+    with pytest.raises(agekey.NoKey):
+        cluster_secrets.look(opened, lock.read(path), Silent())
 
 
 def test_where_the_lock_is_behind_the_store_wins(cluster, definition, capsys):

@@ -285,6 +285,14 @@ def test_no_verb_works_on_the_remote_state_of_another_cluster(nowhere, backend, 
     assert backend.read_bytes() == before
 
 
+def test_another_computer_opens_the_remote_state_first(nowhere, backend, home):
+    """It has no folder yet: what it renders has to be initialised before the state can be read."""
+    assert target.run("apply", "--yes", "--timeout", "20") == 0
+    shutil.rmtree(home / ".anywhere")
+    assert target.run("kubeconfig") == 0
+    assert (home / ".anywhere" / "quickstart-local" / "kubeconfig").exists()
+
+
 def forget(home, definition):
     """A fresh checkout of a cluster whose store was lost, by a lock that knows no store."""
     shutil.rmtree(home / ".anywhere")

@@ -1,96 +1,154 @@
 """`python -m tests.mutation [FILE...]`: do the tests miss a guard that is no longer called? A table in Markdown.
 
 Each mutant lacks one call, one refusal or one step, and should make a test fail. One that survives shows a test that is
-not there. Works on a copy of the committed tree.
+not there. Works on copies of the committed tree.
+
+First all tests run once, which says which of them run which statement. A mutant then gets only those, and survives at
+once where there is none.
 """
 
+import itertools
 import os
-import subprocess
+import queue
 import sys
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.mutation.mutant import Mutant, mutants
+from tests.mutation.suite import Baseline, Copy, measure
+from tests.mutation.survivors import REASONS
 
-ROOT = Path(__file__).parents[2]
-SECONDS = 300  # for the tests of one mutant; one that hangs is found too
-
-# The quickest to notice comes first.
-VERBS = (
-    "tests/cli/test_cli_steps.py",
-    "tests/cli/test_cli_secrets.py",
-    "tests/cli/test_cli_looking.py",
-    "tests/cli/test_cli_relock.py",
-    "tests/cli",
-    "tests/test_destroy_guard.py",
-    "tests/test_rendered_folder.py",
-    "tests/test_readiness.py",
+# What refuses, orders or waits, on the way to a cluster that lives.
+MUTATED = (
+    *(
+        f"generator/operations/{name}.py"
+        for name in (
+            *("apply", "destroy", "plan", "cluster_secrets", "destroy_guard", "etcd_restore", "etcd_snapshots"),
+            *("field_changes", "keeping", "load_balancers", "lock_file", "planning", "preflight", "release_progress"),
+            *("retirement", "rollback", "saved_plan", "state_guard", "steps", "store_guard", "user_kubeconfig"),
+            *("version_guard", "workspace"),
+        )
+    ),
+    *(
+        f"modules/node/agent/{name}.py"
+        for name in (
+            *("__main__", "cordon", "drain", "guard", "halts", "leave", "membership", "restore", "retire", "rollout"),
+            *("settings", "snapshot", "storage", "turns/control_plane", "turns/worker"),
+        )
+    ),
 )
-AGENT = ("tests/agent/test_agent_steps.py", "tests/agent")
-# What is mutated, and the tests that must notice.
+# The tests that may run it. Others could only find more.
 TESTS = {
-    "generator/operations/apply.py": VERBS,
-    "generator/operations/destroy.py": VERBS,
-    "generator/operations/plan.py": VERBS,
-    "generator/operations/cluster_secrets.py": VERBS,
-    "generator/operations/destroy_guard.py": VERBS,
-    "generator/operations/field_changes.py": VERBS,
-    "generator/operations/keeping.py": VERBS,
-    "generator/operations/load_balancers.py": (*VERBS, "tests/test_cloud_destroy.py"),
-    "generator/operations/lock_file.py": VERBS,
-    "generator/operations/planning.py": VERBS,
-    "generator/operations/preflight.py": VERBS,
-    "generator/operations/saved_plan.py": VERBS,
-    "generator/operations/state_guard.py": VERBS,
-    "generator/operations/steps.py": VERBS,
-    "generator/operations/store_guard.py": VERBS,
-    "generator/operations/version_guard.py": ("tests/cli/test_cli_field_changes.py", *VERBS),
-    "generator/operations/workspace.py": VERBS,
-    "modules/node/agent/__main__.py": AGENT,
-    "modules/node/agent/guard.py": AGENT,
-    "modules/node/agent/leave.py": AGENT,
-    "modules/node/agent/settings.py": AGENT,
-    "modules/node/agent/storage.py": AGENT,
+    "generator/operations/": (
+        "tests/cli",
+        *(
+            f"tests/test_{name}.py"
+            for name in (
+                *("authentication", "cloud_destroy", "cloud_rollout", "cluster_health", "destroy_guard", "images"),
+                *("kubernetes", "leaders", "local_rollout", "readiness", "recipients", "rendered_folder", "retirement"),
+                *("status", "store", "terraform"),
+            )
+        ),
+    ),
+    "modules/node/agent/": ("tests/agent",),
 }
 
 
+@dataclass(frozen=True)
+class Result:
+    """What became of a mutant. `by` is the test that noticed it, "" where it survived all `tests`."""
+
+    file: str
+    mutant: Mutant
+    tests: int
+    by: str = ""
+
+    @property
+    def reason(self) -> str:
+        """Why it may survive; "" where nothing excuses it."""
+        return REASONS.get(self.file, {}).get(self.mutant.what, "")
+
+    def __str__(self) -> str:
+        fate = f"noticed by {self.by}" if self.by else f"SURVIVED {self.tests} tests. {self.reason}"
+        return f"{self.file}:{self.mutant.line} without `{self.mutant.what}`: {fate}"
+
+
 def main(files: Sequence[str]) -> int:
-    survived = 0
-    print("| file | line | without | found |\n|---|---|---|---|", flush=True)
+    begun, names = time.monotonic(), files or MUTATED
     with tempfile.TemporaryDirectory() as folder:
-        archive = subprocess.run(["git", "archive", "HEAD"], cwd=ROOT, capture_output=True, check=True).stdout
-        subprocess.run(["tar", "-x"], input=archive, cwd=folder, check=True)
-        for name in files or TESTS:
-            source = (Path(folder) / name).read_text()
-            for mutant in mutants(source):
-                found = noticed(Path(folder), name, mutant)
-                survived += not found
-                what = mutant.what.replace("|", "\\|")
-                print(f"| {name} | {mutant.line} | `{what}` | {'yes' if found else '**no**'} |", flush=True)
-            (Path(folder) / name).write_text(source)
-    print(f"\n{survived} survived.")
-    return 1 if survived else 0
+        copies = [Copy.make(Path(folder) / str(number)) for number in range(os.cpu_count() or 1)]
+        tests = (test for home, tests in TESTS.items() if any(n.startswith(home) for n in names) for test in tests)
+        baseline = measure(copies[0], names, tests)
+        say(f"{len(baseline.seconds)} tests pass, in {time.monotonic() - begun:.0f} s")
+        for test in baseline.failed:
+            say(f"not counted, as it fails without a mutant, or for any change of the text: {test}")
+        results = sorted(every(names, baseline, copies), key=lambda found: (found.file, found.mutant.line))
+    print("\n".join(table(results)))
+    say(f"{len(results)} mutants, in {(time.monotonic() - begun) / 60:.0f} minutes")
+    missed = [result for result in results if not (result.by or result.reason)]
+    for result in missed:
+        say(str(result))
+    return 1 if missed else 0
 
 
-def noticed(folder: Path, name: str, mutant: Mutant) -> bool:
-    """Whether the file's tests fail with the mutant in its place."""
-    (folder / name).write_text(mutant.text)
-    words = [sys.executable, "-m", "pytest", "-q", "-x", "-n0", "-p", "no:cacheprovider", "-m", "not e2e"]
+def every(files: Iterable[str], baseline: Baseline, copies: Sequence[Copy]) -> Iterator[Result]:
+    """Try all mutants, on all copies at the same time."""
+    wanted = [
+        (name, number, mutant)
+        for name in files
+        for number, mutant in enumerate(mutants((copies[0].folder / name).read_text()))
+    ]
+    free: queue.SimpleQueue[Copy] = queue.SimpleQueue()
+    for copy in copies:
+        free.put(copy)
+    noticed: dict[str, set[str]] = {name: set() for name in files}
+
+    def one(name: str, number: int, mutant: Mutant) -> Result:
+        copy = free.get()
+        try:
+            result = tried(copy, name, mutant, baseline.tests(name, number, noticed[name]))
+        finally:
+            free.put(copy)
+        noticed[name].add(result.by)
+        return result
+
+    with ThreadPoolExecutor(len(copies)) as pool:
+        for result in pool.map(lambda given: one(*given), wanted):
+            say(str(result))
+            yield result
+
+
+def tried(copy: Copy, name: str, mutant: Mutant, tests: Mapping[str, float]) -> Result:
+    """Run the tests with the mutant in its place, until one fails."""
+    if not tests:
+        return Result(name, mutant, 0)
+    path = copy.folder / name
+    source = path.read_text()
+    path.write_text(mutant.text)
     try:
-        environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
-        done = subprocess.run(
-            [*words, *TESTS[name]],
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=SECONDS,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return True
-    return done.returncode != 0
+        return Result(name, mutant, len(tests), copy.first_failed(tests))
+    finally:
+        path.write_text(source)
+
+
+def table(results: Iterable[Result]) -> Iterator[str]:
+    """In Markdown: a line for each file, and one for all."""
+    yield "| file | mutants | noticed | survivors |"
+    yield "|---|--:|--:|---|"
+    by_file = {name: list(group) for name, group in itertools.groupby(results, lambda result: result.file)}
+    for name, group in by_file.items():
+        survivors = (f"`{r.mutant.what}`: {r.reason or 'no test'}".replace("|", "\\|") for r in group if not r.by)
+        yield f"| {name} | {len(group)} | {sum(bool(r.by) for r in group)} | {'<br>'.join(survivors)} |"
+    every_one = [result for group in by_file.values() for result in group]
+    yield f"| all | {len(every_one)} | {sum(bool(r.by) for r in every_one)} | |"
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

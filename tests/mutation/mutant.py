@@ -4,6 +4,8 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+SAID_OR_SLEPT = ("print", "time.sleep")  # these guard nothing
+
 
 @dataclass(frozen=True)
 class Mutant:
@@ -16,20 +18,21 @@ class Mutant:
 
 def mutants(source: str) -> Iterator[Mutant]:
     """Every mutant of a module, in the order of its lines."""
-    tree = ast.parse(source)
-    found = sorted(
-        (node for node in ast.walk(tree) if _removable(node)), key=lambda node: (node.lineno, node.col_offset)
-    )
-    for node in found:
+    for node in removable(ast.parse(source)):
         yield Mutant(node.lineno, ast.unparse(node).splitlines()[0], _without(source, node))
 
 
-def _removable(node: ast.AST) -> bool:
-    """Whether a node is a call for its effect alone, a raise, or a step in a verb's list of steps."""
+def removable(tree: ast.AST) -> list[ast.AST]:
+    """What each mutant of a module lacks: a call for its effect alone, a raise, or a step in a verb's list of steps."""
+    found = (node for node in ast.walk(tree) if _is_removable(node))
+    return sorted(found, key=lambda node: (node.lineno, node.col_offset))
+
+
+def _is_removable(node: ast.AST) -> bool:
     match node:
-        case ast.Expr(value=ast.Call()) | ast.Raise():
-            return True
-        case ast.Call(func=ast.Name(id="Step")):
+        case ast.Expr(value=ast.Call(func=called)):
+            return ast.unparse(called) not in SAID_OR_SLEPT
+        case ast.Raise() | ast.Call(func=ast.Name(id="Step")):
             return True
     return False
 

@@ -1,0 +1,76 @@
+"""`anywhere rollback`: back to the release before, or nothing at all."""
+
+from dataclasses import replace
+
+import pytest
+
+from generator import lock
+from generator.definition import NEWEST, VERSION
+from generator.kubernetes_version import same_minor
+from generator.lock import Previous, path_beside, read
+from tests.cli.target import DEFINITION, run
+
+PATCH = f"{VERSION.rpartition('.')[0]}.0"
+WRITTEN = DEFINITION.replace("spec:\n", f"spec:\n  kubernetes: {{version: {VERSION}}}  # ours\n")
+
+
+@pytest.fixture
+def before(nowhere, definition):
+    """Record in the lock what the cluster was made of before; the lock."""
+    definition.write_text(WRITTEN)
+
+    def record(version, size=1):
+        path = path_beside(definition)
+        now = read(path)
+        images = {arch: {n: replace(i, size=size) for n, i in each.items()} for arch, each in now.images.items()}
+        lock.write(path, replace(now, previous=Previous(version, images)))
+        return read(path)
+
+    return record
+
+
+def test_both_releases_change_places(before, definition, capsys):
+    assert PATCH != VERSION and same_minor(PATCH, VERSION)
+    known = before(PATCH)
+    assert run("rollback") == 0
+    after = read(path_beside(definition))
+    assert (after.kubernetes, after.images) == (known.previous.kubernetes, known.previous.images)
+    assert after.previous == Previous(known.kubernetes, known.images)
+    assert definition.read_text() == WRITTEN.replace(VERSION, PATCH)
+    out = capsys.readouterr().out
+    assert f"The cluster is to run Kubernetes {PATCH}" in out and "apply" in out and "--allow-downgrade" in out
+    assert run("rollback") == 0
+    assert (read(path_beside(definition)), definition.read_text()) == (known, WRITTEN)
+
+
+def test_images_go_back_where_the_version_stays(before, definition):
+    definition.write_text(DEFINITION)
+    known = before(VERSION)
+    assert run("rollback") == 0
+    assert read(path_beside(definition)).images == known.previous.images and definition.read_text() == DEFINITION
+
+
+def refused(definition, capsys):
+    """What is said by a rollback that writes nothing."""
+    both = [path.read_bytes() for path in (definition, path_beside(definition))]
+    assert run("rollback") == 1
+    assert [path.read_bytes() for path in (definition, path_beside(definition))] == both
+    return " ".join(capsys.readouterr().err.split())
+
+
+def test_a_cluster_without_a_release_before_stays(nowhere, definition, capsys):
+    assert "knows no release before this one" in refused(definition, capsys)
+
+
+def test_a_minor_version_is_not_taken_back(before, definition, capsys):
+    """An older one does not read all that the newer wrote."""
+    before(NEWEST["1.36"])
+    said = refused(definition, capsys)
+    assert f"Kubernetes {VERSION} cannot go back to {NEWEST['1.36']}" in said and "anywhere etcd list" in said
+
+
+def test_a_version_that_is_not_written_down_is_not_replaced(before, definition, capsys):
+    definition.write_text(DEFINITION)
+    before(PATCH)
+    said = refused(definition, capsys)
+    assert "gives no Kubernetes version" in said and f"Write version: {VERSION} under spec.kubernetes" in said
