@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import encodings.idna  # noqa: F401  (what a pass would import, so that not each of them does)
+import gc
 import heapq
 import os
 import random
 import time
 import traceback
 from collections.abc import Sequence
+
+import agent.turns.control_plane  # noqa: F401
 
 from benchmarks.rollout.machine import Machine, look
 
@@ -22,6 +26,7 @@ def run(machines: Sequence[Machine], interval: float) -> None:
     begin, chance = time.monotonic(), random.Random(0)
     due = [(begin + chance.uniform(0, interval), number) for number in range(len(machines))]
     heapq.heapify(due)
+    gc.freeze()  # children share the memory of what is never collected
     under_way: dict[int, int] = {}
     while True:
         while due and due[0][0] <= time.monotonic():

@@ -66,7 +66,7 @@ def look(machine: Machine) -> None:
     worker.CA, worker.KUBELET = machine.place.ca, machine.certificate
     worker.REPORTED = machine.folder / "reported"
     halts.RUN = machine.folder  # type: ignore[attr-defined]  # it has it of `agent.host`
-    text = _fetch(machine.place)
+    text = _fetch(machine)
     release, digest = host.release(text), hashlib.sha256(text.encode()).hexdigest()
     own = turns.load(release, Host(machine.name, ROLE, ROLE, HOST, HOST, 1500), digest)
     with suppress(Waiting, NodeError):  # both are for the machine's console
@@ -74,13 +74,20 @@ def look(machine: Machine) -> None:
         own.finish()
 
 
-def _fetch(place: Place) -> str:
-    connection = http.client.HTTPConnection(HOST, place.store, timeout=60)
-    connection.request("GET", f"/{RELEASE}")
+def _fetch(machine: Machine) -> str:
+    """The release; as `anywhere-converge` and curl do it, only where it is not the last one."""
+    last, tag = machine.folder / RELEASE, machine.folder / "release.tag"
+    connection = http.client.HTTPConnection(HOST, machine.place.store, timeout=60)
+    known = {"If-None-Match": tag.read_text()} if tag.exists() else {}
+    connection.request("GET", f"/{RELEASE}", headers=known)
     answer = connection.getresponse()
     text = answer.read().decode()
+    if answer.status == 304:
+        return last.read_text()
     if answer.status != 200:
         raise OSError(f"{RELEASE}: {answer.status} {text}")
+    last.write_text(text)
+    tag.write_text(answer.headers["ETag"])
     return text
 
 
