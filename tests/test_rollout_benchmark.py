@@ -53,13 +53,13 @@ def test_the_store_counts_what_it_sends(tmp_path):
 
 
 def test_costs_are_told_by_second():
-    before = Counts(10.0, {"GET": 5}, {"200": 1}, 0, {"etcd": 1.0})
-    after = Counts(20.0, {"GET": 25, "LIST": 1}, {"200": 11}, 10240, {"etcd": 2.0})
+    before = Counts(10.0, {"GET": 5, "POST": 2}, {"200": 1}, 0, {"etcd": 1.0})
+    after = Counts(20.0, {"GET": 25, "POST": 2, "LIST": 1}, {"200": 11}, 10240, {"etcd": 2.0})
     found = {"a release": Outcome(after.since(before), (Wave(1, 2.0, 3.0),), touched=1, halted=4.0)}
     rows = {line[:24].strip(): line[24:].strip() for line in table(found).splitlines()}
     assert rows == {
         "": "a release", "seconds": "10", "API requests/s: GET": "2.0", "API requests/s: LIST": "0.1",
-        "store requests/s": "1.0", "store KiB/s": "1.0", "CPU of etcd": "10%", "machines touched": "1",
+        "store requests/s": "1.0", "store KiB/s": "1.0", "etcd, of one CPU": "10%", "machines touched": "1",
     }  # fmt: skip
     assert list(lines(found)) == [
         "wave 1: 1 workers, begun 2 s after the release, took 3 s",

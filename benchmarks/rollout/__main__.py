@@ -41,16 +41,14 @@ def outcomes(given: argparse.Namespace) -> Mapping[str, Outcome]:
 def table(found: Mapping[str, Outcome]) -> str:
     """A column for each outcome."""
     costs = [outcome.cost for outcome in found.values()]
-    verbs = sorted({verb for cost in costs for verb in cost.api})
+    verbs = sorted({verb for cost in costs for verb, count in cost.api.items() if count})
     rows = {"seconds": [f"{cost.seconds:.0f}" for cost in costs]}
-    rows |= {
-        f"API requests/s: {verb}": [_rate(cost.api.get(verb, 0), cost.seconds) for cost in costs] for verb in verbs
-    }
+    for verb in verbs:
+        rows[f"API requests/s: {verb}"] = [_rate(cost.api.get(verb, 0), cost.seconds) for cost in costs]
     rows["store requests/s"] = [_rate(sum(cost.store.values()), cost.seconds) for cost in costs]
     rows["store KiB/s"] = [_rate(cost.bytes / 1024, cost.seconds) for cost in costs]
-    rows |= {
-        f"CPU of {part}": [f"{100 * cost.cpu[part] / cost.seconds:.0f}%" for cost in costs] for part in costs[0].cpu
-    }
+    for part in costs[0].cpu:
+        rows[f"{part}, of one CPU"] = [f"{cost.cpu[part] / cost.seconds:.0%}" for cost in costs]
     rows["machines touched"] = [str(outcome.touched) for outcome in found.values()]
     return "\n".join([_line("", found), *(_line(title, cells) for title, cells in rows.items())])
 

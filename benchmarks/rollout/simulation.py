@@ -109,7 +109,10 @@ def running(
     pace: Pace = Pace(),  # noqa: B008 (it is frozen)
 ) -> Iterator[Simulation]:
     """A cluster all of whose workers run the release `text`."""
-    with tempfile.TemporaryDirectory(prefix="anywhere-rollout-") as folder, ExitStack() as stack:
+    with (
+        tempfile.TemporaryDirectory(prefix="anywhere-rollout-", ignore_cleanup_errors=True) as folder,
+        ExitStack() as stack,
+    ):
         where = place.choose(Path(folder))
         where.lead()
         secrets = pki.ensure(Secrets(definition.name), datetime.now(UTC), definition.network.services)
