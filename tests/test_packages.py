@@ -29,7 +29,7 @@ ARCHIVE = {
     "libfilter": ("3~1", "filter", "Depends: base"),
     "iproute": ("1", "iproute", "Depends: libfilter"),
     "unwanted": ("1", "unwanted", ""),
-    "kept": ("1", "kept", "Conflicts: unwanted"),
+    "kept": ("1", "kept", "Conflicts: unwanted\nInstalled-Size: 7"),
     "stranger": ("1", "stranger", ""),
     "linux-image-cloud-amd64": ("6", "linux", "Depends: linux-image-6"),
     "linux-image-cloud-arm64": ("6", "linux", "Depends: linux-image-6"),
@@ -260,6 +260,7 @@ def test_security_is_what_the_security_archive_has_of_what_machines_may_have(deb
     }
     deb = content["runc_1.1_amd64.deb"]
     assert found.packages["runc"] == Update("2:1.1", hashlib.sha256(deb).hexdigest()) and content["install"] == b""
+    assert b"Installed-Size: 7\n" in content["Packages"]
     assert found.archive == Packages(hashlib.sha256(file.read_bytes()).hexdigest(), file.stat().st_size)
 
 

@@ -143,7 +143,8 @@ def test_archives_are_for_exactly_the_roles_that_load_them(case):
     loaded = {name: {role for role in roles if name in roles[role]["images"]} for name in lock.images["amd64"]}
     network = {name for name in loaded if not loaded[name]}  # what no role runs makes up the network, on all machines
     assert network and network <= {"cni", "flannel", "weave", "weaveexec", "weavedb"}
-    assert read_by(definition, lock) == {
+    updates = {f"packages/{found.archive.sha256}.tar": set(roles) for found in lock.updates.values()}
+    assert read_by(definition, lock) == updates | {
         f"images/{image.archive}.tar": loaded[name] or set(roles) for name, image in lock.images["amd64"].items()
     }
 

@@ -12,6 +12,9 @@ from generator.cli.options import DEFAULT_FILE, DEFAULT_PROVIDER, File, Out, Pro
 if TYPE_CHECKING:
     from generator.operations.apply import Apply
     from generator.operations.cluster_secrets import Change
+    from generator.operations.key_rotation import Applying
+    from generator.operations.project import Project
+    from generator.progress import Progress
 
 app = typer.Typer(help="Rotate the keys and certificates of a cluster.", rich_markup_mode=None)
 
@@ -50,30 +53,36 @@ def rotate(
 
     Each step is an apply, and is asked about. One that was interrupted, or has to wait, goes on with the same command.
     """
-    from generator.cli import plan_view
-    from generator.cli.approval import confirm
     from generator.cli.phases import show
-    from generator.operations import folder_lock, key_rotation, steps
-    from generator.operations.apply import STEPS, Apply
+    from generator.operations import folder_lock, key_rotation
     from generator.operations.project import open_project
 
-    subject = _subject(
-        {
-            f"ca {ca}": bool(ca),
-            "leaves": leaves,
-            "service-account": service_account,
-            "encryption": encryption,
-            "weave": weave,
-            "bootstrap-token": bootstrap_token,
-        }
-    )
-    project, shown = open_project(file, provider, out), show()
+    asked = {f"ca {ca}": bool(ca), "leaves": leaves, "service-account": service_account}
+    asked |= {"encryption": encryption, "weave": weave, "bootstrap-token": bootstrap_token}
+    subject, project, shown = _subject(asked), open_project(file, provider, out), show()
+    with folder_lock.hold(project, "pki rotate"):
+        applying = _applying(project, shown, timeout, yes)
+        pause = key_rotation.run(project, subject, applying, shown, timeout, at_once=now)
+    if pause is None:
+        typer.echo("The rotation is finished. Commit the lock and the secrets.")
+    else:
+        typer.echo(f"{pause.why}\nThe rest of it, {pause.following}, may run from {pause.until:%Y-%m-%d %H:%M} UTC.")
+        typer.echo("The same command goes on then. Commit the lock and the secrets until then.")
+    return 0
+
+
+def _applying(project: Project, progress: Progress, timeout: float, yes: bool) -> Applying:
+    """How one step is applied: its plan is shown, and it is asked about."""
+    from generator.cli import plan_view
+    from generator.cli.approval import confirm
+    from generator.operations import steps
+    from generator.operations.apply import STEPS, Apply
 
     def applying(change: Change, words: str) -> Apply:
-        shown.note(words)
+        progress.note(words)
         run = Apply(
             project,
-            shown,
+            progress,
             (),
             timeout,
             show=plan_view.show,
@@ -82,14 +91,7 @@ def rotate(
         )
         return steps.run(STEPS, run)
 
-    with folder_lock.hold(project, "pki rotate"):
-        pause = key_rotation.run(project, subject, applying, shown, timeout, at_once=now)
-    if pause is None:
-        typer.echo("The rotation is finished. Commit the lock and the secrets.")
-    else:
-        typer.echo(f"{pause.why}\nThe rest of it, {pause.following}, may run from {pause.until:%Y-%m-%d %H:%M} UTC.")
-        typer.echo("The same command goes on then. Commit the lock and the secrets until then.")
-    return 0
+    return applying
 
 
 def _subject(asked: dict[str, bool]) -> str:

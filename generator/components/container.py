@@ -17,9 +17,10 @@ class Container:
 
     `secrets` names the bundle; `files` join it under /etc/kubernetes/<component>; `handed` are secret files written to
     the machine instead, as they change without a restart. `after` is a file of the machine that must be there before
-    the component starts. `advertise` is the flag that takes the container's own address. `health` is a URL in the
-    container's network namespace, asked for at most `health_seconds`. `oom_score` is added to the kernel's score of
-    its processes. `cpu` (thousandths of one) and `memory` (MiB) are kept from pods for it.
+    the component starts. `needs` is one without which Docker does not start it either, such as at a boot. `advertise`
+    is the flag that takes the container's own address. `health` is a URL in the container's network namespace, asked
+    for at most `health_seconds`. `oom_score` is added to the kernel's score of its processes. `cpu` (thousandths of
+    one) and `memory` (MiB) are kept from pods for it.
     """
 
     component: str
@@ -39,6 +40,7 @@ class Container:
     pid: str = ""
     needs_api: bool = False
     after: str = ""
+    needs: str = ""
     stop_seconds: int = 30
     oom_score: int = CRITICAL
     cpu: int = 0

@@ -38,6 +38,8 @@ def etcd() -> Container:
             "--auto-compaction-retention=8h",
         ),
         mounts=("/var/lib/etcd:/var/lib/etcd",),
+        # On a disk that is not its own, or new, it would begin data of its own before anybody has looked.
+        needs="/var/lib/etcd/start.json",
         cpu=100,
         memory=100,
         # At first it is only alive: a member alone is no quorum yet, and the others wait for it to come up.

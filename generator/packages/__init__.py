@@ -27,12 +27,13 @@ from generator.progress import Progress
 class Selection:
     """What an archive is to hold. `choose` gets Debian's whole archive, and a folder for whatever else it looks at.
 
-    `install` are the names that are installed of it by themselves.
+    `install` are the names that are installed of it by themselves, `fields` those of Debian's index that it has.
     """
 
     title: str
     choose: Callable[[Apt, Path], tuple[Package, ...]]
     install: tuple[str, ...] = ()
+    fields: tuple[str, ...] = archive.FIELDS
 
 
 def needed() -> Selection:
@@ -42,7 +43,11 @@ def needed() -> Selection:
 
 def updating(os: Os, arch: str) -> Selection:
     """What machines that are there may have in an older version."""
-    return Selection("updates of machines", lambda apt, work: updates.choose(os, arch, apt, work))
+
+    def choose(apt: Apt, work: Path) -> tuple[Package, ...]:
+        return updates.choose(os, arch, apt, work)
+
+    return Selection("updates of machines", choose, fields=archive.RECOGNISED)
 
 
 def ensure(selection: Selection, arch: str, cache: Path, progress: Progress) -> Packages:
@@ -92,7 +97,7 @@ def _make(selection: Selection, arch: str, cache: Path, progress: Progress) -> P
         progress.note("reading the package lists")
         apt.update()
         chosen = selection.choose(apt, Path(work))
-        index = archive.index(chosen)
+        index = archive.index(chosen, selection.fields)
         content = f"{index}{list(selection.install)}"
         memo = folder / f"{arch}-{hashlib.sha256(content.encode()).hexdigest()[:32]}.json"
         if (known := _remembered(memo, cache)) is not None:

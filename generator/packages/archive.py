@@ -27,9 +27,13 @@ FIELDS = (
 )
 
 
-def index(packages: Sequence[Package]) -> str:
+# Beside these, by which apt tells that a machine has just this package: else it would install the same version again.
+RECOGNISED = (*FIELDS, "Installed-Size")
+
+
+def index(packages: Sequence[Package], fields: Sequence[str] = FIELDS) -> str:
     """The file `Packages`: an entry each, in the given order."""
-    return "\n".join(_entry(package) for package in packages)
+    return "\n".join(_entry(package, fields) for package in packages)
 
 
 def read_index(path: Path) -> list[dict[str, str]]:
@@ -57,10 +61,10 @@ def write(path: Path, text: str, install: Iterable[str], files: Mapping[str, Pat
                     tar.addfile(member, file)
 
 
-def _entry(package: Package) -> str:
+def _entry(package: Package, fields: Sequence[str]) -> str:
     # The file's name in Debian's pool has no epoch, whose colon a file of an apt source may not have.
     filename = PurePosixPath(package.fields["Filename"]).name
-    lines = [f"{name}: {package.fields[name]}" for name in FIELDS if name in package.fields]
+    lines = [f"{name}: {package.fields[name]}" for name in fields if name in package.fields]
     return "\n".join([*lines, f"Filename: ./{filename}", ""])
 
 

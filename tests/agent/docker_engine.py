@@ -62,6 +62,7 @@ class Engine(ThreadingMixIn, UnixStreamServer):
         config = {"Labels": settings.get("Labels") or {}}
         config |= {part: settings.get(part) or [] for part in ("Entrypoint", "Cmd")}
         state = {"Running": container["running"], "Pid": 4242 if container["running"] else 0}
+        state["Status"] = "running" if container["running"] else "exited" if container.get("started") else "created"
         state["ExitCode"] = container.get("exit", 0)
         answer = {"Id": container["Id"], "Name": f"/{known}", "Config": config, "State": state}
         return answer | {"RestartCount": container.get("restarts", 0)}
@@ -93,7 +94,7 @@ class Engine(ThreadingMixIn, UnixStreamServer):
         container = self.containers[self._one(name)]
         if container["settings"]["Image"] in self.broken:
             raise Refused(500, "exec: no such file")
-        container["running"] = True
+        container["running"] = container["started"] = True
 
     def stop(self, name, _query, _body):
         self.containers[self._one(name)]["running"] = False

@@ -39,6 +39,7 @@ class Root:
         (tree / "usr").mkdir()
         (tree / "usr" / name).write_text(version)
         control = f"Package: {name}\nVersion: {version}\nArchitecture: all\nMaintainer: nobody <nobody@example.com>\n"
+        control += "Installed-Size: 1\n"
         control += f"Depends: {depends}\n" if depends else ""
         (tree / "DEBIAN/control").write_text(f"{control}Description: {name}\n")
         for script, text in scripts.items():
@@ -58,7 +59,7 @@ class Root:
         source.mkdir()
         for file in files:
             shutil.copy(file, source)
-        (source / "Packages").write_text("\n".join(map(_entry, sorted(source.iterdir()))))
+        (source / "Packages").write_text("\n".join(map(entry, sorted(source.iterdir()))))
         (source / "install").touch()
         tar = self._work / "archive.tar"
         with tarfile.open(tar, "w") as out:
@@ -76,7 +77,7 @@ class Root:
         return {name: f"{version} {state}" for name, version, state in map(str.split, said.splitlines())}
 
 
-def _entry(file):
+def entry(file):
     """A package in an index, as Debian's has it."""
     control = subprocess.run(["dpkg-deb", "--field", file], check=True, capture_output=True, text=True).stdout
     data = file.read_bytes()

@@ -47,7 +47,7 @@ NOTED = (
     (packages, ("ensure",)), (guard, ("ensure",)), (leave, ("due", "leave", "clear", "prepare")),
     (images, ("ensure",)), (resolver, ("ensure",)), (resume, ("prepare",)), (storage, ("ensure",)),
     (leftovers, ("remove",)), (cluster_dns, ("check", "watch")), (proxy, ("ensure",)),
-    (health, ("api_ready",)), (node_certificates, ("sign_first",)), (addons, ("install_keys",)),
+    (health, ("api_ready", "wait_answering")), (node_certificates, ("sign_first",)), (addons, ("install_keys",)),
     (turns, ("load",)), (retire, ("due",)), (containerd, ("retire_earlier",)), (restore, ("ensure", "settle")),
 )  # fmt: skip
 
@@ -58,12 +58,12 @@ class Steps(list):
     """What is called, in order; `me` is the machine, `leaving` whether it is to leave, `dns` what DNS answers.
 
     `expired` is whether the certificate of its member of etcd has, `retiring` whether the release no longer has the
-    machine, `serving` whether its member of etcd ran before, `new` whether it never was ready, `stops` the step that
+    machine, `blank` whether no component ran there yet, `new` whether it never was ready, `stops` the step that
     does not go on, and with what.
     """
 
     me, leaving, retiring, dns, stops = MACHINES["master"], False, False, "ok", ("", None)
-    expired, serving, new = False, True, False
+    expired, blank, new = False, False, False
 
     def __init__(self, document):
         self.document, self.turns = document, FreeTurns()
@@ -105,11 +105,11 @@ class Steps(list):
         monkeypatch.setattr(membership, "has_expired", lambda release, me: self.expired)
         monkeypatch.setattr(membership, "settle", self.with_turns("membership.settle"))
         monkeypatch.setattr(retire, "retire", self.with_turns("retire.retire"))
-        for name in ("filled", "ensure", "begin"):
+        for name in ("filled", "ensure", "begin", "create"):
             monkeypatch.setattr(containers, name, getattr(self, name))
         monkeypatch.setattr(addons, "apply", lambda release, group: self.append(f"addons.apply {group}"))
         monkeypatch.setattr(service, "ensure", lambda name, **_: self.append(name))
-        monkeypatch.setattr(replacement, "is_there", lambda name: self.serving)
+        monkeypatch.setattr(replacement, "is_there", lambda name: not self.blank)
         monkeypatch.setattr(bundle, "secrets", lambda *_: dict.fromkeys(("ca.crt", *HANDED), ""))
         monkeypatch.setattr(converge, "put", lambda path, *_, **__: self.append(f"put {path.name}"))
 
@@ -127,6 +127,10 @@ class Steps(list):
     def begin(self, release, spec, network, turns):
         assert turns is self.turns
         self.append(f"begin {spec['component']}")
+
+    def create(self, release, spec, network, turns):
+        assert turns is self.turns
+        self.append(f"create {spec['component']}")
 
     def ensure(self, release, spec, network, turns):
         if isinstance(turns, AtOnce):

@@ -2,18 +2,17 @@
 
 import io
 import json
-import os
 import tarfile
 from dataclasses import replace
 
 import pytest
-from agent import bundle, containers, health, host
+from agent import bundle, containers, health
 from agent.docker import Docker
 from agent.host import Host, NodeError
 from agent.network import load
 from agent.turns import Waiting
 from free_turns import NoTurns
-from releases import release, text
+from releases import release
 
 SECRETS = {"server.crt": "certificate\n", "server.key": "very secret\n"}
 HOST = Host("master1", "master", "master", "10.20.1.1", "10.0.2.100", 1500)
@@ -74,6 +73,7 @@ def spec(**changes):
         "pid": "",
         "needs_api": False,
         "after": "",
+        "needs": "",
         "stop_seconds": 30,
         "oom_score": -997,
         "health": "http://127.0.0.1/live",
@@ -103,6 +103,13 @@ def begin(turns):
 
 def settings(data="etcd-pki-1", **changes):
     return containers.settings(spec(**changes), {"id": "sha256:one"}, data, Plain())
+
+
+def test_docker_makes_nothing_in_the_place_of_what_a_component_needs():
+    """At a boot it would start etcd on a disk that is empty, before this machine has looked whether it may."""
+    assert "Mounts" not in settings()["HostConfig"]
+    (mount,) = settings(needs="/var/lib/etcd/start.json")["HostConfig"]["Mounts"]
+    assert (mount["Type"], mount["Source"], mount["ReadOnly"]) == ("bind", "/var/lib/etcd/start.json", True)
 
 
 def test_a_label_tells_what_a_container_was_made_from():
@@ -227,6 +234,20 @@ def test_one_that_begins_is_not_waited_for(engine, sick, secrets, ensure, begin)
     assert ensure() is False
 
 
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_one_that_was_created_early_is_started_by_what_comes_next(
+    engine, sick, secrets, turns, ensure, begin, interrupted
+):
+    containers.create(release_with("sha256:one"), spec(), Plain(), turns)
+    first = engine.containers["etcd1"]["Id"]
+    assert not engine.containers["etcd1"]["running"]
+    if not interrupted:
+        begin()
+        assert engine.containers["etcd1"]["running"]
+    ensure()
+    assert engine.containers["etcd1"]["running"] and engine.containers["etcd1"]["Id"] == first
+
+
 def test_one_that_begins_leaves_the_one_before_it_alone(engine, sick, secrets, ensure, begin):
     ensure()
     before = engine.containers["etcd1"]["Id"]
@@ -307,22 +328,6 @@ def test_labels_taints_and_pods_as_the_kubelet_takes_them():
     assert "--node-ip=10.32.0.1" in command
 
 
-def test_a_description_is_told_from_another_by_all_that_is_the_same_on_every_machine():
-    """It is what a halt is about: what one machine put back, no other tries."""
-    found = release("ha")
-    etcd = found["roles"]["master"]["containers"][0]
-    first = {"INITIAL_CLUSTER": "etcd1=https://etcd1.weave.local:2380", "CLUSTER_STATE": "new"}
-    second = {"INITIAL_CLUSTER": "etcd2=https://etcd2.weave.local:2380", "CLUSTER_STATE": "existing"}
-    other = Host("master2", "master", "master", "10.20.1.42", "10.0.2.100", 1500)
-    same = containers.filled(found, etcd, HOST, Plain(), **first)["identity"]
-    assert containers.filled(found, etcd, other, Plain(), **second)["identity"] == same
-    assert containers.identity_of(found, etcd) == same
-    identities = {same, containers.identity_of(found, etcd | {"command": ["etcd", "--broken"]})}
-    for part, change in (("image_ids", {"etcd": ["sha256:another"]}), ("secrets", {"etcd": "ba9876543210"})):
-        identities.add(containers.identity_of(found | {part: found[part] | change}, etcd))
-    assert len(identities) == 4
-
-
 def test_what_is_done_is_recorded_once_it_is_healthy(engine, sick, secrets, turns, ensure):
     sick.add("etcd")
     with pytest.raises(NodeError):
@@ -377,14 +382,3 @@ def test_the_first_one_needs_only_be_alive(engine, sick, secrets, ensure):
     sick.add("ready etcd")
     assert ensure() is True
     assert ensure() is False
-
-
-def test_the_identity_is_the_same_on_both_architectures(monkeypatch):
-    whole = json.loads(text("ha"))
-    whole["images"]["arm64"] = json.loads(json.dumps(whole["images"]["amd64"]).replace("sha256:", "sha256:arm"))
-    found = []
-    for arch in ("amd64", "arm64"):
-        monkeypatch.setattr(host, "ARCHITECTURES", {os.uname().machine: arch})
-        one = host.release(json.dumps(whole))
-        found.append([containers.identity_of(one, each) for each in one["roles"]["worker"]["containers"]])
-    assert found[0] == found[1]

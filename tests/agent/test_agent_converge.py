@@ -1,6 +1,5 @@
 """Converge, with a real engine's protocol beneath and the network and documents stood in for."""
 
-import json
 import os
 import re
 import time
@@ -40,10 +39,7 @@ from releases import release, text
 
 from generator.status import stages
 
-FILES = (
-    *("ca.crt", "client-ca.crt", "serving-ca.crt", "bootstrap-kubeconfig", "kubeconfig"),
-    *("client.key", "bootstrap-token.yaml"),
-)
+FILES = ("ca.crt", "bootstrap-kubeconfig", "kubeconfig", "client.key", "bootstrap-token.yaml")
 MASTER = Host("master1", "master", "master", "10.20.1.1", "10.0.2.100", 1500)
 
 
@@ -147,6 +143,7 @@ def machine(root, prepared, monkeypatch, engine, programs, serial):
     monkeypatch.setattr(images, "ensure", lambda release, names: steps.append(("images", *names)))
     monkeypatch.setattr(health, "healthy", lambda spec, engine: True)
     monkeypatch.setattr(health, "serves", lambda spec, engine: True)
+    monkeypatch.setattr(health, "wait_answering", lambda spec, engine: None)
     monkeypatch.setattr(cluster_dns, "ask", lambda server, name: "ok")
     monkeypatch.setattr(health, "api_ready", lambda ca, seconds: steps.append("api ready"))
     monkeypatch.setattr(
@@ -381,25 +378,3 @@ def test_a_token_that_another_replaced_is_not_applied_again(machine, monkeypatch
     applied.write_text("")
     assert converge.main() == 0
     assert "addons bootstrap-token.yaml anew" in applied.read_text()
-
-
-def addresses(*found):
-    links = enumerate(found, 1460)
-    return json.dumps([{"mtu": mtu, "addr_info": [{"local": address}]} for mtu, address in links])
-
-
-def test_a_machine_finds_its_address_and_how_large_packets_may_be_there(monkeypatch):
-    monkeypatch.setattr(host, "run", lambda *_: addresses("127.0.0.1", "10.0.2.15", "10.20.4.1"))
-    assert host._address_in("10.20.0.0/16") == ("10.20.4.1", 1462)
-    with pytest.raises(NodeError, match=r"192\.168"):
-        host._address_in("192.168.0.0/16")
-
-
-@pytest.mark.parametrize(("name", "member"), [("etcd3", "etcd3"), ("master12", "etcd12")])
-def test_a_members_name(name, member):
-    assert Host(name, "etcd", "etcd", "", "", 1500).member == member
-
-
-def test_a_program_that_fails_is_quoted():
-    with pytest.raises(NodeError, match="exit 3: broken"):
-        host.run("sh", "-c", "echo broken >&2; exit 3")

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import threading
 
+import dpkg_root
 import pytest
 from agent import apt, cordon, debian
 from agent.host import NodeError
@@ -58,6 +59,16 @@ def test_what_is_older_is_updated_in_the_machines_turn_and_nothing_else(root, tu
 def test_a_machine_that_has_all_takes_no_turn(root, turns):
     debian.ensure(release(root.serve(root.build("absent", "2"))), turns)
     assert turns.said == ["back", "done debian"]
+
+
+@pytest.mark.parametrize("size", ["Installed-Size: 1\n", ""])
+def test_a_package_of_the_same_version_is_not_installed_again(root, turns, monkeypatch, size):
+    """To apt, one whose index lacks a field that the machine knows is another."""
+    whole = dpkg_root.entry
+    monkeypatch.setattr(dpkg_root, "entry", lambda file: whole(file).replace("Installed-Size: 1\n", size))
+    root.install(same := root.build("same", "1"))
+    debian.ensure(release(root.serve(same)), turns)
+    assert turns.said == ["back", "done debian"] and kept()["done"]
 
 
 def test_a_release_without_updates_leaves_it_as_it_is(root, turns, programs):

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 from agent import apt, host, packages, settings
-from agent.host import NodeError
+from agent.host import Host, NodeError
 from releases import text
 
 ARCHIVE = {"Packages": b"Package: docker.io\n", "install": b"docker.io\nipset\n", "docker.io_1_amd64.deb": b"deb"}
@@ -243,3 +243,25 @@ def test_containers_are_kept_from_what_is_for_the_machine_alone(
 ):
     programs.put("ip", f"echo '{NIC.format(address, prefix)}'")
     assert host.guarded(metadata, host_loopback) == [guarded]
+
+
+def addresses(*found):
+    links = enumerate(found, 1460)
+    return json.dumps([{"mtu": mtu, "addr_info": [{"local": address}]} for mtu, address in links])
+
+
+def test_a_machine_finds_its_address_and_how_large_packets_may_be_there(monkeypatch):
+    monkeypatch.setattr(host, "run", lambda *_: addresses("127.0.0.1", "10.0.2.15", "10.20.4.1"))
+    assert host._address_in("10.20.0.0/16") == ("10.20.4.1", 1462)
+    with pytest.raises(NodeError, match=r"192\.168"):
+        host._address_in("192.168.0.0/16")
+
+
+@pytest.mark.parametrize(("name", "member"), [("etcd3", "etcd3"), ("master12", "etcd12")])
+def test_a_members_name(name, member):
+    assert Host(name, "etcd", "etcd", "", "", 1500).member == member
+
+
+def test_a_program_that_fails_is_quoted():
+    with pytest.raises(NodeError, match="exit 3: broken"):
+        host.run("sh", "-c", "echo broken >&2; exit 3")

@@ -302,6 +302,9 @@ def test_the_cni_configuration_takes_the_machines_range(network):
     assert bridge["ipam"]["routes"] == [{"dst": "10.32.0.0/12"}]
 
 
+RANGE = "FLANNEL_NETWORK=10.32.0.0/12\nFLANNEL_SUBNET=10.32.3.1/24\nFLANNEL_MTU=1420\n"
+
+
 def node(monkeypatch, folder):
     """Have the machine be a node that has its certificate."""
     monkeypatch.setattr(flannel, "KUBECONFIG", folder / "kubeconfig")
@@ -310,20 +313,15 @@ def node(monkeypatch, folder):
     node_certificates.CLIENT.touch()
 
 
-def test_flannel_waits_for_the_certificate_of_the_node(network, engine, turns, monkeypatch, tmp_path):
-    """Its kubeconfig is handed to a machine before the kubelet has one."""
-    node(monkeypatch, tmp_path)
-    node_certificates.CLIENT.unlink()
-    network.settle(turns)
-    assert "flannel" not in engine.containers
-
-
-def test_flannel_is_started_again_with_the_authorities_that_the_node_trusts(
+def test_flannel_waits_for_the_certificate_of_the_node_and_trusts_whom_that_trusts(
     network, engine, turns, monkeypatch, tmp_path
 ):
     node(monkeypatch, tmp_path)
-    subnet = "FLANNEL_NETWORK=10.32.0.0/12\nFLANNEL_SUBNET=10.32.3.1/24\nFLANNEL_MTU=1420\n"
-    monkeypatch.setattr(flannel, "wait", lambda *_: flannel.SUBNET.exists() or flannel.SUBNET.write_text(subnet))
+    monkeypatch.setattr(flannel, "wait", lambda *_: flannel.SUBNET.exists() or flannel.SUBNET.write_text(RANGE))
+    node_certificates.CLIENT.unlink()
+    network.settle(turns)
+    assert "flannel" not in engine.containers  # its kubeconfig is there before the kubelet has a certificate
+    node_certificates.CLIENT.touch()
     network.settle(turns)
     before = engine.containers["flannel"]["Id"]
     flannel.KUBECONFIG.write_text(json.dumps({}) + "\n    certificate-authority-data: b2xk\n")
@@ -337,8 +335,7 @@ def test_flannel_is_started_again_with_the_authorities_that_the_node_trusts(
 @pytest.mark.parametrize("change", [{"encryption": False}, {"pods": "10.64.0.0/12"}, {"image": "sha256:another"}])
 def test_flannel_is_replaced_where_its_description_changes(network, engine, turns, monkeypatch, tmp_path, change):
     node(monkeypatch, tmp_path)
-    subnet = "FLANNEL_NETWORK=10.32.0.0/12\nFLANNEL_SUBNET=10.32.3.1/24\nFLANNEL_MTU=1420\n"
-    monkeypatch.setattr(flannel, "wait", lambda *_: flannel.SUBNET.exists() or flannel.SUBNET.write_text(subnet))
+    monkeypatch.setattr(flannel, "wait", lambda *_: flannel.SUBNET.exists() or flannel.SUBNET.write_text(RANGE))
     network.settle(turns)
     before = engine.containers["flannel"]["Id"]
     network.settle(turns)

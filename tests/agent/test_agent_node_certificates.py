@@ -83,7 +83,7 @@ def test_it_happens_before_a_kubelet_starts_and_no_sooner(kubelet, monkeypatch, 
     monkeypatch.setattr(containers, "settings", lambda *_: {"Labels": {}})
     monkeypatch.setattr(host, "wait", lambda *_: None)
     spec = {"component": component, "name": component, "secrets": "kubelet", "image": "hyperkube", "identity": "1"}
-    spec |= {"stop_seconds": 1, "after": "", "health_seconds": 1}
+    spec |= {"stop_seconds": 1, "after": "", "needs": "", "health_seconds": 1}
 
     class Network:
         def engine(self, spec):

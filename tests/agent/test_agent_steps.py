@@ -45,17 +45,15 @@ ETCD = [
     *("storage.ensure", "anywhere-snapshot.service", "membership.prepare", "etcd"),
     *("restore.settle", "network.settle", "membership.settle"),
 ]
-API = [
-    "node_certificates.sign_first", "put bootstrap-kubeconfig", "put kubeconfig", "begin kube-apiserver", "begin kubelet",
-    "kube-apiserver", "network.settle", "addons.install_keys", "addons.apply bootstrap",
-]  # fmt: skip
+API = ["kube-apiserver", "addons.install_keys", "addons.apply bootstrap", "network.settle"]
 HANDED = ["put bootstrap-kubeconfig", "put kubeconfig"]
 USERS = [
     *HANDED, *HANDED, "put ca.crt", "health.api_ready",
     "begin kube-controller-manager", "begin kube-scheduler", "begin kubelet", "begin kube-proxy",
     "kube-controller-manager", "network.settle", "kube-scheduler", "network.settle",
-    "kubelet", "network.settle", "containerd.retire_earlier", "kube-proxy", "network.settle",
+    "kubelet", "containerd.retire_earlier", "network.settle", "kube-proxy", "network.settle",
 ]  # fmt: skip
+USED = [step.removeprefix("begin ") for step in USERS if step.startswith("begin ")]
 SNAPSHOTS = ["anywhere-snapshot.service"]
 SERVICES = [f"anywhere-{name}.service" for name in ("front", "approver", "drain", "rollout")]
 LAST = [*SERVICES, "addons.apply cluster"]
@@ -72,6 +70,18 @@ def test_a_master(steps):
     assert steps == [*PREPARE, *NETWORK, *API, *USERS, *LAST, *DONE]
 
 
+def test_a_new_master_starts_what_uses_the_api_once_that_answers_and_the_kubelet_first(steps):
+    steps.blank = True
+    assert converge.main() == 0
+    users = ("kubelet", "kube-controller-manager", "kube-scheduler", "kube-proxy")
+    begun = [
+        *("begin kube-apiserver", "node_certificates.sign_first", *HANDED, *HANDED),
+        *(f"create {component}" for component in USED), "health.wait_answering",
+        *(f"begin {component}" for component in users),
+    ]  # fmt: skip
+    assert steps == [*PREPARE, *NETWORK, *begun, *API, *USERS, *LAST, *DONE]
+
+
 def test_a_master_with_etcd_has_that_first(steps, tmp_path):
     (tmp_path / "release.json").write_text(text("ha"))
     assert converge.main() == 0
@@ -79,7 +89,7 @@ def test_a_master_with_etcd_has_that_first(steps, tmp_path):
 
 
 def test_a_new_member_takes_no_snapshot_before_the_machine_is_done(steps):
-    steps.me, steps.serving = MACHINES["etcd"], False
+    steps.me, steps.blank = MACHINES["etcd"], True
     assert converge.main() == 0
     assert steps == [*PREPARE, *NETWORK, *(step for step in ETCD if step not in SNAPSHOTS), *SNAPSHOTS, *DONE]
 
@@ -95,8 +105,8 @@ def test_a_worker(steps):
     assert converge.main() == 0
     assert steps == [
         *PREPARE, *NETWORK,
-        *HANDED, "put ca.crt", "health.api_ready", *HANDED, "begin kubelet", "begin kube-proxy",
-        "kubelet", "network.settle", "containerd.retire_earlier", "kube-proxy", "network.settle",
+        *HANDED, *HANDED, "put ca.crt", "health.api_ready", "begin kubelet", "begin kube-proxy",
+        "kubelet", "containerd.retire_earlier", "network.settle", "kube-proxy", "network.settle",
         "leave.prepare", *DONE,
     ]  # fmt: skip
 
@@ -106,7 +116,7 @@ def test_a_new_machine_has_its_packages_before_it_does_anything(steps):
     host.CONVERGED.unlink()
     assert converge.main() == 0
     first = PREPARE.index("packages.ensure") + 1
-    assert steps == [*PREPARE[:first], "debian at once", *PREPARE[first:], *NETWORK, *API, *REST, *DONE]
+    assert steps == [*PREPARE[:first], "debian at once", *PREPARE[first:], *NETWORK, *API, *USERS, *LAST, *DONE]
 
 
 def test_a_worker_that_its_target_takes_away(steps):

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from generator import lock, pki, render, store
+from generator import lock, packages, pki, render, store
 from generator.cli.phases import show
 from generator.definition import Definition
 from generator.images import catalog
@@ -40,6 +40,12 @@ def definition(home):
     path = home / "cluster.yaml"
     path.write_text(DEFINITION)
     return path
+
+
+@pytest.fixture(autouse=True)
+def nothing_newer(monkeypatch):
+    """Debian's archive has nothing newer than machines have."""
+    monkeypatch.setattr(packages, "resolve_updates", lambda *args: None)
 
 
 @pytest.fixture

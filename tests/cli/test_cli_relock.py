@@ -35,7 +35,6 @@ def unbuilt(monkeypatch):
 def built(monkeypatch):
     monkeypatch.setattr(lock_file.image_cache, "resolve", lambda wanted, *rest: pinned(wanted))
     monkeypatch.setattr(lock_file.image_cache, "available", lambda *args: False)
-    monkeypatch.setattr(packages, "resolve_updates", lambda os, arch, *rest: UPDATES)
 
 
 def new(definition):
@@ -201,7 +200,8 @@ def test_an_image_on_this_computer_is_foreseen_as_it_is(path, definition, unbuil
     assert run("plan") == 0
 
 
-def test_images_lock_brings_updates_and_only_that(path, definition, built, capsys):
+def test_images_lock_brings_updates_and_only_that(path, definition, built, monkeypatch, capsys):
+    monkeypatch.setattr(packages, "resolve_updates", lambda os, arch, *rest: UPDATES)
     assert run("plan") == 0 and lock.read(path).updates == {}
     assert run("images", "lock") == 0 and lock.read(path).updates == {"amd64": UPDATES}
     assert "update of openssl (amd64): 3.5.4-1\n" in capsys.readouterr().out

@@ -44,6 +44,36 @@ def test_a_kernel_that_does_not_say_counts_as_complete(settings):
     assert kernel.missing(kernel.FEATURES) == ()
 
 
+@pytest.fixture
+def running(settings, tmp_path):
+    """The settings of a kernel as it boots: a file each, but for keys, which it was built without."""
+    files = {}
+    for name, value in {**dict.fromkeys(kernel.KUBELET, 0), kernel.WATCHERS: 128}.items():
+        if not name.startswith("kernel.keys."):
+            files[name] = tmp_path / "proc/sys" / name.replace(".", "/")
+            files[name].parent.mkdir(parents=True, exist_ok=True)
+            files[name].write_text(f"{value}\n")
+    return files
+
+
+def test_what_kubelets_insist_on_is_set_before_the_first_machine_and_said(running):
+    (said,) = kernel.unprepared()
+    assert "vm.overcommit_memory to 1" in said and "fs.inotify.max_user_instances to 8192" in said
+    assert "panic_on_oom" not in said and "keys" not in said
+    kernel.prepare(())
+    assert {name: file.read_text().strip() for name, file in running.items()} == {
+        "vm.overcommit_memory": "1", "vm.panic_on_oom": "0", "kernel.panic": "10", "kernel.panic_on_oops": "1",
+        kernel.WATCHERS: "8192",
+    }  # fmt: skip
+    assert kernel.unprepared() == ()
+
+
+def test_more_watchers_than_needed_stay(running):
+    running[kernel.WATCHERS].write_text("99999\n")
+    kernel.prepare(())
+    assert running[kernel.WATCHERS].read_text() == "99999\n"
+
+
 def test_only_the_supervisor_holds_the_lock_and_who_asks_does_not(tmp_path):
     assert lock.holder(tmp_path) is None
     with lock.held(tmp_path):

@@ -40,6 +40,7 @@ from agent import (
     storage,
     turns,
 )  # fmt: skip
+from agent.docker import Docker
 from agent.files import put, write
 from agent.host import Host, NodeError
 from agent.turns import DEBIAN, AtOnce, Turns, Waiting
@@ -50,7 +51,6 @@ WAITING = Path("/run/anywhere/waiting")  # the release, and for whom its machine
 CA = Path("/etc/anywhere/ca.crt")
 AGAIN_SECONDS = 600
 BEFORE_API = ("etcd", "kube-apiserver")  # what comes first, one after the other; all else uses the API
-BEGINNING = ("kube-apiserver", "kubelet")  # what a new master starts together
 
 
 def main() -> int:
@@ -184,7 +184,7 @@ def converge(release: Mapping[str, Any], me: Host, own: Turns, mark: Mark) -> No
     for spec in (spec for spec in specs if spec["component"] in BEFORE_API):
         mark.done(spec["component"])
         if spec["component"] == "kube-apiserver":
-            begin_master(release, me, net, own, specs)
+            begin_master(release, me, net, own, spec, users)
         start(release, me, net, own, spec)
     hand_out(release, users)
     reach_api(release, users)
@@ -221,17 +221,27 @@ def reach_api(release: Mapping[str, Any], specs: Sequence[Mapping[str, Any]]) ->
 
 
 def begin_master(
-    release: Mapping[str, Any], me: Host, net: network.Network, own: Turns, specs: Sequence[Mapping[str, Any]]
+    release: Mapping[str, Any],
+    me: Host,
+    net: network.Network,
+    own: Turns,
+    spec: Mapping[str, Any],
+    users: Sequence[Mapping[str, Any]],
 ) -> None:
-    """Start an API server that never ran here, and the kubelet beside it.
+    """Start an API server that never ran here, and its users as soon as it answers: it is ready some time later.
 
-    Both take long to start, and the kubelet registers its node as soon as the API answers. The others would only take
-    time from them.
+    Before it answers they would fail, and then wait longer and longer between their attempts. The kubelet comes first,
+    as it registers the node.
     """
+    if replacement.is_there(spec["name"]):
+        return
+    begin(release, me, net, own, [spec])
     node_certificates.sign_first(release, me)
-    first = [spec for name in BEGINNING for spec in specs if spec["component"] == name]
-    hand_out(release, first)
-    begin(release, me, net, own, first)
+    hand_out(release, users)
+    for user in users:
+        containers.create(release, containers.filled(release, user, me, net), net, own)
+    health.wait_answering(spec, Docker())
+    begin(release, me, net, own, sorted(users, key=lambda user: user["component"] != "kubelet"))
 
 
 def begin(
@@ -247,12 +257,12 @@ def start(release: Mapping[str, Any], me: Host, net: network.Network, own: Turns
     if spec["component"] == "etcd":
         return start_etcd(release, me, net, own, spec)
     containers.ensure(release, containers.filled(release, spec, me, net), net, own)
-    net.settle(own)
     if spec["component"] == "kubelet":
         containerd.retire_earlier()
     if spec["component"] == "kube-apiserver":
         addons.install_keys(release)
         addons.apply(release, "bootstrap")
+    net.settle(own)  # after what is applied, which lets a node read what its network is made of
 
 
 def start_etcd(release: Mapping[str, Any], me: Host, net: network.Network, own: Turns, spec: Mapping[str, Any]) -> None:

@@ -22,7 +22,8 @@ ENVIRONMENT = {"DEBIAN_FRONTEND": "noninteractive", "APT_LISTCHANGES_FRONTEND": 
 KERNELS = "linux-image-*"
 # Nothing is removed for a newer version; what an interruption left without its dependencies gets them.
 _UPGRADE = ("--no-install-recommends", "--fix-broken", "--with-new-pkgs", "upgrade")
-_MOVES = re.compile(r"^Inst (\S+) (?:\[\S+\] )?\((\S+)", re.MULTILINE)
+_MOVES = re.compile(r"^Inst (\S+) (?:\[(\S+)\] )?\((\S+)", re.MULTILINE)
+_UPGRADABLE = re.compile(r"^([^/\s]+)/\S+ (\S+) \S+ \[upgradable from: (\S+)\]", re.MULTILINE)
 _FAILED = re.compile(
     r"(?:^(.*)\n)?^dpkg: error processing (?:package|archive) (\S+) \(--[\w-]+\):\n (.+)$", re.MULTILINE
 )
@@ -55,7 +56,8 @@ class Source:
     def moves(self) -> dict[str, str]:
         """The packages of this machine that the archive has newer, and what these take: name -> version."""
         self._apt("update")
-        return dict(_MOVES.findall(self._apt("--simulate", *_UPGRADE)))
+        found = _MOVES.findall(self._apt("--simulate", *_UPGRADE))
+        return {name: new for name, old, new in found if new != old}
 
     def upgrade(self) -> None:
         """Install what `moves` says; NodeError names the package that fails."""
@@ -65,7 +67,7 @@ class Source:
     def kept_back(self) -> list[str]:
         """The packages that stay older than in the archive, since others would have to go for them."""
         listed = run("apt", *self._options(), "list", "--upgradable", env=self._environment)
-        return sorted(line.partition("/")[0] for line in listed.splitlines() if "[upgradable from:" in line)
+        return sorted(name for name, new, old in _UPGRADABLE.findall(listed) if new != old)
 
     def _apt(self, *words: str) -> str:
         """Run apt-get; NodeError with the package that dpkg failed for and what that last said, or with apt's word."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,9 @@ def settings(spec: Mapping[str, Any], image: Mapping[str, Any], data: str | None
             "LogConfig": {"Type": "json-file", "Config": {"max-size": "20m", "max-file": "3"}},
         },
     }
+    if spec["needs"]:  # other than `Binds`, Docker makes no folder in the place of what is not there
+        there = {"Type": "bind", "Source": spec["needs"], "Target": spec["needs"], "ReadOnly": True}
+        created["HostConfig"]["Mounts"] = [there]
     if spec["network"] == "host":
         created["HostConfig"] |= {"NetworkMode": "host", "PidMode": spec["pid"], "CgroupnsMode": "host"}
     else:
@@ -70,14 +74,20 @@ def settings(spec: Mapping[str, Any], image: Mapping[str, Any], data: str | None
     return replacement.labelled(created)
 
 
+def create(release: Mapping[str, Any], spec: Mapping[str, Any], network: Network, turns: Turns) -> None:
+    """Have the container, which may be started later, where there is none and it can be."""
+    if not replacement.is_there(spec["name"]) and _may_start(spec):
+        with _named(spec):
+            replacement.create(_wanted(release, spec, network, turns, _data(release, spec)))
+
+
 def begin(release: Mapping[str, Any], spec: Mapping[str, Any], network: Network, turns: Turns) -> None:
-    """Start the container where there is none and it can be, without waiting until it is healthy."""
-    if replacement.is_there(spec["name"]) or not _may_start(spec):
-        return
-    try:
-        replacement.start(_wanted(release, spec, network, turns, _data(release, spec)))
-    except NodeError as error:
-        raise NodeError(f"{spec['name']}: {error}") from error
+    """Start the container that never ran, where it can be, without waiting until it is healthy."""
+    create(release, spec, network, turns)
+    container = Docker().inspect(spec["name"])
+    if container and container["State"]["Status"] == "created":
+        with _named(spec):
+            network.engine(spec).start(spec["name"])
 
 
 def ensure(release: Mapping[str, Any], spec: Mapping[str, Any], network: Network, turns: Turns) -> bool:
@@ -86,6 +96,15 @@ def ensure(release: Mapping[str, Any], spec: Mapping[str, Any], network: Network
     changed = replacement.ensure(_wanted(release, spec, network, turns, data))
     bundle.forget_others(Docker(), spec["component"], {data} if data else set())
     return changed
+
+
+@contextmanager
+def _named(spec: Mapping[str, Any]) -> Iterator[None]:
+    """A NodeError inside says which component it is of."""
+    try:
+        yield
+    except NodeError as error:
+        raise NodeError(f"{spec['name']}: {error}") from error
 
 
 def _data(release: Mapping[str, Any], spec: Mapping[str, Any]) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import urllib.parse
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,12 @@ def serves(spec: Mapping[str, Any], engine: Docker) -> bool:
 
 
 def _answers(name: str, url: str, engine: Docker) -> bool:
-    """Whether a health check of container `name` succeeds.
+    """Whether a health check of container `name` succeeds."""
+    return _asked(name, url, engine, "--fail")
+
+
+def _asked(name: str, url: str, engine: Docker, *options: str) -> bool:
+    """Whether curl, with these options, takes what container `name` answers.
 
     The address is on the loopback of the component's own namespace, where nothing else can listen, so the certificate
     is not verified.
@@ -39,7 +45,7 @@ def _answers(name: str, url: str, engine: Docker) -> bool:
     pid = str(container["State"]["Pid"])
     if not _listens(pid, urllib.parse.urlsplit(url).port):
         return False
-    probe = ["curl", "--silent", "--fail", "--insecure", "--max-time", "5", "--output", "/dev/null", url]
+    probe = ["curl", "--silent", *options, "--insecure", "--max-time", "5", "--output", "/dev/null", url]
     return subprocess.run(["nsenter", "--net", "--target", pid, *probe], check=False).returncode == 0
 
 
@@ -61,6 +67,17 @@ def wait(spec: Mapping[str, Any], engine: Docker) -> None:
     """Wait until the component is healthy; NodeError after its `health_seconds`."""
     if spec["health"]:
         host.wait(spec["name"], lambda: healthy(spec, engine), spec["health_seconds"])
+
+
+def wait_answering(spec: Mapping[str, Any], engine: Docker) -> None:
+    """Wait until the component says anything, be it that it is not healthy; returns where it crashes or is slow."""
+
+    def answers() -> bool:
+        container = engine.inspect(spec["name"])
+        return container is None or container["RestartCount"] > 0 or _asked(spec["name"], spec["health"], engine)
+
+    with suppress(NodeError):  # who waits until it is healthy tells of it
+        host.wait(spec["name"], answers, spec["health_seconds"])
 
 
 def wait_serving(spec: Mapping[str, Any], engine: Docker) -> None:

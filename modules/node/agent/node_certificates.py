@@ -75,9 +75,9 @@ def _signed(authority: Mapping[str, str], name: str) -> str:
     RUN.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=RUN) as folder:  # in memory
         paths = {file: Path(folder, file) for file in ("request", "ca.crt", "ca.key", "key")}
-        paths["request"].write_text(REQUEST.format(name=name))
+        write(paths["request"], REQUEST.format(name=name))
         for file in ("ca.crt", "ca.key"):
-            paths[file].write_text(authority[f"kubelet-client-{file}"])
+            write(paths[file], authority[f"kubelet-client-{file}"], mode=0o600)
         certificate = run(
             *("openssl", "req", "-x509", "-config", str(paths["request"]), "-days", str(DAYS)),
             *("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", str(paths["key"])),

@@ -77,10 +77,15 @@ def previous(name: str) -> str:
     return f"{name}-previous"
 
 
-def start(wanted: Wanted) -> None:
-    """Create and start the container, of which there is none, and do not wait for it: `ensure` does."""
+def create(wanted: Wanted) -> None:
+    """Create the container, of which there is none, so that it starts sooner later."""
     wanted.prepare()
     wanted.creator.create(wanted.name, wanted.settings)
+
+
+def start(wanted: Wanted) -> None:
+    """Create and start the container, of which there is none, and do not wait for it: `ensure` does."""
+    create(wanted)
     wanted.creator.start(wanted.name)
 
 

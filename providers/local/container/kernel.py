@@ -30,9 +30,17 @@ FEATURES = {
 EVERY_MACHINE = ("overlay", "loop", "veth", "bridge", "br_netfilter", "nf_conntrack")
 WEAVE = ("dummy", "ip_set", "xt_set")  # without any of these it does not come up
 FLANNEL = ("vxlan",)
-WATCHERS = 8192  # of files, for all programs of root on this computer; the kernel's default is 128
-_WATCHERS_NAME = "fs.inotify.max_user_instances"
-_WATCHERS = Path("/proc/sys/fs/inotify/max_user_instances")
+# Watchers of files, for all programs of root on this computer; the kernel's default is 128.
+WATCHERS, ENOUGH = "fs.inotify.max_user_instances", 8192
+# What a kubelet insists on: it would set them itself, which a machine may not, and does not start without.
+KUBELET = {
+    "vm.overcommit_memory": 1,
+    "vm.panic_on_oom": 0,
+    "kernel.panic": 10,
+    "kernel.panic_on_oops": 1,
+    "kernel.keys.root_maxkeys": 1_000_000,
+    "kernel.keys.root_maxbytes": 25_000_000,
+}
 _ROOT = Path("/")
 
 
@@ -67,21 +75,29 @@ def unprepared() -> tuple[str, ...]:
     """What must be done to this computer before its first machine, in words; () where nothing is left to do."""
     absent = _unloaded(modules(FEATURES))
     loading = (f"loading kernel modules: {' '.join(absent)}",) if absent else ()
-    raising = (f"setting {_WATCHERS_NAME} to {WATCHERS} until this computer boots again",) if _few_watchers() else ()
-    return (*loading, *raising)
+    values = ", ".join(f"{name} to {value}" for name, value in _unset().items())
+    setting = (f"setting {values}, until this computer boots again",) if values else ()
+    return (*loading, *setting)
 
 
 def prepare(names: Iterable[str]) -> None:
-    """Load modules, which machines cannot, and let the machines together have as many watchers as each needs."""
+    """Load modules, which machines cannot, and change the settings that all machines share."""
     if absent := _unloaded(names):
         run([find("modprobe"), "--all", *absent], "Loading kernel modules")
-    if _few_watchers():
-        _WATCHERS.write_text(str(WATCHERS))
+    for name, value in _unset().items():
+        _setting(name).write_text(str(value))
 
 
 def _unloaded(names: Iterable[str]) -> tuple[str, ...]:
     return tuple(name for name in names if not (_ROOT / "sys/module" / name).exists())
 
 
-def _few_watchers() -> bool:
-    return int(_WATCHERS.read_text()) < WATCHERS
+def _unset() -> dict[str, int]:
+    """The settings that are to change, with their new values."""
+    there = {name: int(_setting(name).read_text()) for name in (WATCHERS, *KUBELET) if _setting(name).exists()}
+    few = {WATCHERS: ENOUGH} if there.get(WATCHERS, ENOUGH) < ENOUGH else {}
+    return few | {name: value for name, value in KUBELET.items() if there.get(name, value) != value}
+
+
+def _setting(name: str) -> Path:
+    return _ROOT / "proc/sys" / name.replace(".", "/")
