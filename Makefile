@@ -24,7 +24,7 @@ YES      := $(if $(filter yes,$(APPROVE)),--yes)
 TARGET   := "$$CLUSTER" --provider "$$PROVIDER"
 OPTIONS  := $$ARGS
 
-.PHONY: setup setup-test lock kubernetes validate render plan apply destroy status doctor offline test lint e2e e2e-day2 e2e-all e2e-nested bench mutate clean
+.PHONY: setup setup-test lock kubernetes validate render plan apply destroy status doctor offline test lint e2e e2e-day2 e2e-all e2e-nested bench bench-day2 mutate clean
 
 setup: $(VENV)/ready
 
@@ -98,6 +98,11 @@ bench: setup-test
 	$(VENV)/bin/python -m benchmarks.clouds
 	$(VENV)/bin/python -m benchmarks.kubeadm
 	$(VENV)/bin/python -m benchmarks.boot
+
+# How a release reaches 1,000 workers, on a real control plane of this computer. What a client of a cluster notices
+# meanwhile is the table of e2e-day2.
+bench-day2: setup
+	@set -f; $(VENV)/bin/python -m benchmarks.rollout $(OPTIONS)
 
 clean:
 	rm -rf $(VENV)

@@ -11,14 +11,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.clock import Row, measure, table
+from benchmarks.lock import lock
 from generator import node, pki, render, schema, topology
 from generator.definition import Definition
-from generator.lock import Base, Image, Lock
 from generator.store import Secrets
 
 EXAMPLE = Path(__file__).parent.parent / "examples" / "star-wars" / "cluster.yaml"
 COMMAND = Path(sys.executable).with_name("anywhere")
-IMAGES = ("hyperkube", "etcd", "coredns", "pause", "cni", "weave", "weaveexec", "weavedb", "weave-npc")
 
 
 def command(*arguments: str) -> Callable[[], object]:
@@ -37,15 +36,6 @@ def grown(definition: Definition, machines: int) -> Definition:
     counts = [min(100, workers - begin) for begin in range(0, workers, 100)]
     pools = tuple(replace(pool, name=f"pool-{number}", count=count) for number, count in enumerate(counts))
     return replace(definition, workers=pools)
-
-
-def lock(definition: Definition) -> Lock:
-    """A lock with checksums of nothing, as rendering never looks at what they are of."""
-    images = {
-        name: Image(name, f"anywhere.local/{name}:v1", f"sha256:{'0' * 64}", "0" * 64, 1, "build") for name in IMAGES
-    }
-    blocks = topology.blocks(definition, {})
-    return Lock(definition.kubernetes, "weave", {"amd64": images}, Base("debian-archive", "0" * 64), blocks, {})
 
 
 def rendering(definition: Definition) -> Callable[[], render.Tree]:

@@ -62,6 +62,20 @@ def test_gives_a_document_to_its_readers(cluster: Path) -> None:
     assert get(cluster, "/secrets/etcd", "master") == (200, b"the key of etcd")
 
 
+def test_does_not_send_what_is_known(cluster: Path) -> None:
+    asked = "GET /release.json HTTP/1.1\r\nIf-None-Match: {}\r\n\r\n"
+    status, headers, body = ask(cluster, asked.format('"another"').encode())
+    assert (status, body) == (200, b'{"release": 1}')
+    for _ in range(2):
+        status, again, body = ask(cluster, asked.format(headers["ETag"]).encode())
+        assert (status, again["ETag"], body) == (304, headers["ETag"], b"")
+    release = cluster / "documents" / "release.json"
+    (cluster / "new").write_text('{"release": 2}')
+    (cluster / "new").replace(release)
+    status, changed, body = ask(cluster, asked.format(headers["ETag"]).encode())
+    assert (status, body) == (200, b'{"release": 2}') and changed["ETag"] != headers["ETag"]
+
+
 def test_refuses_other_roles(cluster: Path) -> None:
     status, body = get(cluster, "/secrets/etcd")
     assert status == 403

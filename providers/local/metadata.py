@@ -41,12 +41,13 @@ def command(python: str, cluster: Path, role: str, images: Path) -> list[str]:
 
 @dataclass(frozen=True)
 class _Request:
-    """`size` is that of the body in bytes, None where the request does not say."""
+    """`size` is that of the body in bytes, None where the request does not say; `known` is an entity tag."""
 
     method: str
     key: str
     size: int | None
     only_if_absent: bool
+    known: str
 
 
 def _request(stream: BinaryIO) -> _Request:
@@ -58,7 +59,8 @@ def _request(stream: BinaryIO) -> _Request:
         name, _, value = line.decode("latin-1").partition(":")
         headers[name.lower()] = value.strip()
     length, key = headers.get("content-length", ""), words[1].partition("?")[0].removeprefix("/")
-    return _Request(words[0], key, int(length) if length.isdecimal() else None, headers.get("if-none-match") == "*")
+    known = headers.get("if-none-match", "")
+    return _Request(words[0], key, int(length) if length.isdecimal() else None, known == "*", known)
 
 
 def _locate(key: str, cluster: Path, role: str, images: Path) -> Path:
@@ -90,9 +92,9 @@ def _send_all(source: int, size: int, target: int) -> None:
         sent += count
 
 
-def _head(status: str, size: int, kind: str) -> bytes:
-    lines = (f"HTTP/1.1 {status}", f"Content-Length: {size}", f"Content-Type: {kind}", "Connection: close", "", "")
-    return "\r\n".join(lines).encode()
+def _head(status: str, size: int, kind: str, *more: str) -> bytes:
+    lines = (f"Content-Length: {size}", f"Content-Type: {kind}", "Connection: close", *more)
+    return "\r\n".join((f"HTTP/1.1 {status}", *lines, "", "")).encode()
 
 
 def _write_all(target: int, data: bytes) -> None:
@@ -106,10 +108,12 @@ def _send(path: Path, request: _Request, target: int) -> None:
     except OSError:
         raise Refused("404 Not Found", f"{request.key} is not on this host.") from None
     try:
-        size = os.fstat(source).st_size
-        _write_all(target, _head("200 OK", size, "application/octet-stream"))
-        if request.method == "GET":
-            _send_all(source, size, target)
+        seen = os.fstat(source)
+        tag = f'"{seen.st_ino:x}-{seen.st_mtime_ns:x}-{seen.st_size:x}"'
+        status = "304 Not Modified" if request.known == tag else "200 OK"
+        _write_all(target, _head(status, seen.st_size, "application/octet-stream", f"ETag: {tag}"))
+        if request.method == "GET" and request.known != tag:
+            _send_all(source, seen.st_size, target)
     finally:
         os.close(source)
 

@@ -59,7 +59,7 @@ def machine(tmp_path, programs, console):
     programs.put("anywhere-fetch", f'exec cat "{served}/$1"')
     script = tmp_path / "anywhere-converge"
     text = SCRIPT.read_text()
-    for path in ("/opt/anywhere", "/var/lib/anywhere", "/dev/ttyS0", "/dev/console"):
+    for path in ("/opt/anywhere", "/var/lib/anywhere", "/run/anywhere", "/dev/ttyS0", "/dev/console"):
         assert path in text
         text = text.replace(path, f"{tmp_path}{path}")
     script.write_text(text)
@@ -101,6 +101,52 @@ def test_the_archive_is_fetched_once(machine):
     machine.boot()
     machine.boot()
     assert machine.fetched() == ["release.json", "node", "release.json"]
+
+
+# As curl does it: what is sent has a tag, here its checksum, and is not sent to who has that.
+TAGGED = """\
+[ "$2" ] || exec cat "{served}/$1"
+tag=$(sha256sum <"{served}/$1")
+[ "$tag" = "$(cat "$2")" ] || cat "{served}/$1"
+printf %s "$tag" >"$2"
+"""
+
+
+@pytest.fixture
+def tagged(machine):
+    """The same machine, whose store tags what it sends."""
+    machine.programs.put("anywhere-fetch", TAGGED.format(served=machine.served))
+    return machine
+
+
+def test_a_release_that_is_the_last_one_is_not_sent_again(tagged):
+    tagged.release(archive(), cluster="star-wars")
+    tagged.boot()
+    before = tagged.last.stat()
+    assert '"star-wars"' in tagged.boot().stdout and tagged.last.stat() == before
+    tagged.release(archive(), cluster="another")
+    for _ in range(2):
+        assert '"another"' in tagged.boot().stdout
+
+
+@pytest.mark.parametrize("damage", ["", "{", "{}"])
+def test_a_damaged_release_is_sent_again(tagged, damage):
+    tagged.release(archive(), cluster="star-wars")
+    tagged.boot()
+    tagged.last.write_text(damage)
+    assert '"star-wars"' in tagged.boot().stdout
+
+
+def test_a_release_that_could_not_be_written_is_sent_again(tagged):
+    """A disk may be full just then."""
+    tagged.release(archive(), cluster="old")
+    tagged.boot()
+    tagged.release(archive(), cluster="new")
+    in_the_way = tagged.last.with_name(f".{tagged.last.name}.new")
+    in_the_way.mkdir()
+    assert '"old"' in tagged.boot().stdout
+    in_the_way.rmdir()
+    assert '"new"' in tagged.boot().stdout
 
 
 def test_a_new_release_takes_its_own_archive(machine):

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import time
 
 import pytest
 from agent import containers, cordon, debian, halts, host, kubectl, rollout
@@ -137,6 +138,26 @@ def test_pods_move_before_a_kubelet_of_another_minor_version_and_come_back_after
     cluster.converge()
     cluster.controller.look()
     assert cluster.api.nodes[first]["spec"] == {} and cordon.CORDONED not in cluster.said(first)
+
+
+def test_a_large_wave_is_drained_a_few_at_a_time(cluster, monkeypatch):
+    """Each takes a process of the master, which need not be large."""
+    cluster.workers(200, version="v1.34.9")
+    cluster.controller.look()
+    cluster.converge()
+    cluster.controller.look()
+    cluster.converge()
+    busy, most = set(), []
+
+    def drain(image, container, verb, name, *options):
+        busy.add(name)
+        most.append(len(busy))
+        time.sleep(0.01)
+        busy.remove(name)
+
+    monkeypatch.setattr(kubectl, "run", drain)
+    cluster.controller.look()
+    assert len(most) == 40 and 1 < max(most) <= rollout.AT_ONCE
 
 
 def test_a_worker_that_is_not_ready_gets_no_pods_yet(cluster):

@@ -67,6 +67,18 @@ def test_a_worker_asks_for_its_turn_and_stops_nothing_before_it_is_given(cluster
     assert taken(turns(), stop())
 
 
+def test_a_worker_that_waits_does_not_repeat_it(cluster):
+    """A thousand of them look twice a minute."""
+    for _ in range(3):
+        with pytest.raises(Waiting):
+            taken(turns(), stop())
+    assert len(cluster.calls) == 1
+    said(cluster).clear()  # registered anew
+    with pytest.raises(Waiting):
+        taken(turns(), stop())
+    assert said(cluster) == {WAITS: "b"}
+
+
 def test_what_does_not_serve_has_nothing_to_lose(cluster):
     assert taken(turns(), stop(serving=False))
     assert said(cluster) == {}

@@ -93,7 +93,7 @@ class Services:
         kept = {name: value for name, value in request.headers.items() if name != "accept-encoding"}
         connection.request(request.method, request.path, request.body, kept)
         answer = connection.getresponse()
-        return Answer(answer.status, answer.read())
+        return Answer(answer.status, answer.read(), {"ETag": tag} if (tag := answer.headers["ETag"]) else {})
 
     def reason(self, request: Request) -> tuple[str, str] | None:
         """Why the signature does not hold: (S3's or Secrets Manager's code, message)."""

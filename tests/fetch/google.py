@@ -1,6 +1,7 @@
 """What a GCE instance sees of Google: its metadata server, Cloud Storage and Secret Manager."""
 
 import base64
+import hashlib
 import json
 import re
 import threading
@@ -138,12 +139,12 @@ class Services:
             return error(401, "UNAUTHENTICATED", "Request had invalid authentication credentials.")
         if request.host == HOSTS[0]:
             stored = self.store(request, self.bucket)
-            return stored or self._object(request.path)
+            return stored or self._object(request.path, request.headers.get("if-none-match", ""))
         if request.method != "GET":
             return error(405, "UNIMPLEMENTED", "Only GET is for machines.")
         return self._version(request.path)
 
-    def _object(self, path: str) -> Answer:
+    def _object(self, path: str, known: str) -> Answer:
         """Cloud Storage's JSON API; a download's errors are plain text."""
         split = urlsplit(path)
         folder, _, name = split.path.rpartition("/")
@@ -154,7 +155,8 @@ class Services:
             return Answer(403, f"worker@galaxy does not have storage.objects.get access to {key}.".encode())
         if key not in self.objects:
             return Answer(404, f"No such object: {self.bucket}/{key}".encode())
-        return Answer(200, self.objects[key])
+        tag = hashlib.sha256(self.objects[key]).hexdigest()  # Google's are not in quotes
+        return Answer(304, b"", {"ETag": tag}) if tag == known else Answer(200, self.objects[key], {"ETag": tag})
 
     def _version(self, path: str) -> Answer:
         name = path.removeprefix(f"/v1/projects/{self.project}/secrets/").removesuffix("/versions/latest:access")

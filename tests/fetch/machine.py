@@ -59,6 +59,12 @@ class Programs:
         assert (done.returncode, done.stderr) == (0, b"")
         return done.stdout
 
+    def renew(self, key: str, tag: Path) -> bytes:
+        """What is sent to a machine that has a file with the tag of what it knows."""
+        done = subprocess.run([*self.line(key), str(tag)], capture_output=True, timeout=120)
+        assert (done.returncode, done.stderr) == (0, b"")
+        return done.stdout
+
     def refused(self, key: str) -> str:
         """The one line said where the document does not come; nothing of it is on stdout."""
         done = self.fetch(key)

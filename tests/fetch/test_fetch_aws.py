@@ -71,6 +71,16 @@ def test_document(machine):
     assert [seen.method for seen in machine.metadata.seen[:2]] == ["PUT", "GET"]
 
 
+def test_a_document_that_is_known_is_not_sent_again(machine, tmp_path):
+    tag = tmp_path / "tag"
+    tag.touch()
+    assert machine.renew("release.json", tag) == b'{"release": 1}\n'
+    first = tag.read_text()
+    assert first and machine.renew("release.json", tag) == b"" and tag.read_text() == first
+    tag.write_text('"another"\n')
+    assert machine.renew("release.json", tag) == b'{"release": 1}\n' and tag.read_text() == first
+
+
 def test_secret_is_the_same_to_the_byte(machine):
     assert machine.have("secrets/etcd") == SECRET.encode()
     assert json.loads(machine.services.seen[0].body) == {"SecretId": "star-wars/etcd"}

@@ -45,6 +45,16 @@ def test_document(machine):
     assert machine.services.seen[1].path == f"/storage/v1/b/{google.BUCKET}/o/images%2F{'a' * 64}.tar?alt=media"
 
 
+def test_a_document_that_is_known_is_not_sent_again(machine, tmp_path):
+    tag = tmp_path / "tag"
+    tag.touch()
+    assert machine.renew("release.json", tag) == b'{"release": 1}\n'
+    first = tag.read_text()
+    assert first and machine.renew("release.json", tag) == b"" and tag.read_text() == first
+    tag.write_text('"another"\n')
+    assert machine.renew("release.json", tag) == b'{"release": 1}\n' and tag.read_text() == first
+
+
 def test_secret_is_the_same_to_the_byte(machine):
     assert machine.have("secrets/etcd") == SECRET
 

@@ -31,6 +31,7 @@ LEADER, LEASE_SECONDS = "/anywhere/rollout-leader", 60
 LOOK_SECONDS, CALM_SECONDS = 5, 30  # between looks while something is under way, and while nothing is
 STATUS = "/api/v1/namespaces/kube-system/configmaps/anywhere-rollout"
 OF_WORKERS = ("kubelet", "kube-proxy", "network", DEBIAN)
+AT_ONCE = 16  # workers that are drained beside each other: each takes a process of this master
 RESUME = "anywhere/resume"  # an annotation of it: a person wants what was put back to be tried again
 
 
@@ -121,7 +122,7 @@ class Controller:
         if not wave:
             return
         by_name = {node["metadata"]["name"]: node for node in nodes}
-        with ThreadPoolExecutor(max_workers=len(wave)) as pool:
+        with ThreadPoolExecutor(max_workers=min(len(wave), AT_ONCE)) as pool:
             list(pool.map(lambda name: self._give(release, digest, by_name[name]), wave))
 
     def _give(self, release: Mapping[str, Any], digest: str, node: Mapping[str, Any]) -> None:
