@@ -63,6 +63,7 @@ class Engine(ThreadingMixIn, UnixStreamServer):
         config |= {part: settings.get(part) or [] for part in ("Entrypoint", "Cmd")}
         state = {"Running": container["running"], "Pid": 4242 if container["running"] else 0}
         state["Status"] = "running" if container["running"] else "exited" if container.get("started") else "created"
+        state["StartedAt"] = "2026-03-01T12:00:30.7Z"
         state["ExitCode"] = container.get("exit", 0)
         answer = {"Id": container["Id"], "Name": f"/{known}", "Config": config, "State": state}
         return answer | {"RestartCount": container.get("restarts", 0)}

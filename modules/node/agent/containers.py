@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from agent import bundle, health, host, kernel, node_certificates, replacement
+from agent import bundle, health, host, kernel, node_certificates, node_report, replacement
 from agent.docker import Docker
 from agent.host import Host, NodeError
 from agent.network import Network
@@ -123,13 +123,20 @@ def _wanted(
         name=spec["name"],
         settings=settings(spec, release["images"][spec["image"]], data, network),
         wait=lambda: health.wait(spec, Docker()),
-        wait_replaced=lambda: health.wait_serving(spec, Docker()),
+        wait_replaced=lambda: _wait_replaced(spec),
         turns=turns,
         stop=Stop(spec["component"], spec["identity"], lambda: health.serves(spec, Docker())),
         creator=network.engine(spec),
         stop_seconds=spec["stop_seconds"],
         prepare=lambda: _prepare(release, spec),
     )
+
+
+def _wait_replaced(spec: Mapping[str, Any]) -> None:
+    """Wait until the component has taken over the part of the one before it."""
+    health.wait_serving(spec, Docker())
+    if spec["component"] == "kubelet":
+        node_report.wait(spec["name"], spec["health_seconds"])
 
 
 def _prepare(release: Mapping[str, Any], spec: Mapping[str, Any]) -> None:
