@@ -2,68 +2,18 @@
 
 import hashlib
 import json
-import os
 import time
 
 import pytest
-from agent import containers, cordon, debian, halts, host, kubectl, rollout
+from agent import containers, cordon, halts, kubectl, rollout
 from agent.api import ApiError
 from agent.halts import Halt
-from agent.host import NodeError
 from agent.retire import RETIRED
 from agent.rollout import RESUME, STATUS, Controller
 from agent.turns import Stop, Waiting
-from agent.turns.worker import BOOTS, EMPTIED, HALTED, RELEASE, TURN
-from machines import Machines
-from node_api import VERSION, Api, node
-from releases import release, text
-
-ALL = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "debian")
-TEXT = text("ha")
-DIGEST = hashlib.sha256(TEXT.encode()).hexdigest()
-KUBELET = next(c for c in release("ha")["roles"]["worker"]["containers"] if c["component"] == "kubelet")
-IDENTITY = containers.identity_of(release("ha"), KUBELET)
-
-
-class Cluster(Machines):
-    """Three masters that run the release, and the API; the leading master's `controller`."""
-
-    def __init__(self, tmp_path, monkeypatch):
-        super().__init__("ha", tmp_path, monkeypatch)
-        self.document = tmp_path / "release.json"
-        self.document.write_text(TEXT)
-        monkeypatch.setattr(host, "ARCHITECTURES", {os.uname().machine: "amd64"})
-        self.api, self.drained, self.stuck = Api(*(node(f"master{n}") for n in (1, 2, 3))), [], set()
-        monkeypatch.setattr(kubectl, "run", self._drain)
-        monkeypatch.setattr(kubectl, "api", lambda: self.api)
-        self.controller = Controller(self.document, self.client, self.api)
-        self.record(*ALL, digest=DIGEST)
-
-    def _drain(self, image, container, verb, name, *options):
-        self.drained.append(name)
-        self.api.nodes[name]["spec"]["unschedulable"] = True
-        if name in self.stuck:
-            raise NodeError("a disruption budget forbids it")
-
-    def workers(self, number, **more):
-        for n in range(1, number + 1):
-            name = f"worker-general-{n:03}"
-            self.api.nodes[name] = node(name, **({"release": "old", "waits": DIGEST} | more))
-
-    def said(self, name):
-        return self.api.nodes[name]["metadata"]["annotations"]
-
-    def given(self):
-        return [name for name in sorted(self.api.nodes) if self.said(name).get(TURN) == DIGEST]
-
-    def converge(self):
-        """The workers that have their turn run the release."""
-        for name in self.given():
-            self.said(name)[RELEASE] = DIGEST
-            self.api.nodes[name]["status"]["nodeInfo"]["kubeletVersion"] = VERSION
-
-    def status(self):
-        return json.loads(self.api.objects[STATUS]["data"]["status"])
+from agent.turns.worker import HALTED, RELEASE, TURN
+from node_api import VERSION, node
+from rollout_cluster import ALL, DIGEST, IDENTITY, TEXT, Cluster
 
 
 @pytest.fixture
@@ -358,50 +308,3 @@ def test_a_look_that_fails_ends_the_lead(cluster, monkeypatch):
     with pytest.raises(ConnectionRefusedError):
         rollout.lead(cluster.document, cluster.host("master1"))
     assert cluster.client.get(rollout.LEADER) is None and cluster.etcd.leases == {}
-
-
-def booting(cluster, *numbers):
-    """Workers that have their turn, and ask to boot."""
-    for n in numbers:
-        cluster.said(f"worker-general-{n:03}").update({TURN: DIGEST, BOOTS: DIGEST})
-
-
-def emptied(cluster):
-    return [name for name in sorted(cluster.api.nodes) if cluster.said(name).get(EMPTIED) == DIGEST]
-
-
-def test_workers_whose_packages_take_a_boot_are_emptied_one_after_the_other(cluster):
-    cluster.workers(5)
-    booting(cluster, 1, 2, 3)
-    for n in (1, 2, 3):
-        name = f"worker-general-{n:03}"
-        for _ in range(2):
-            cluster.controller.look()
-            assert emptied(cluster)[-1:] == [name] and cluster.drained[-1] == name and len(cluster.drained) == n
-        cluster.said(name).update({RELEASE: DIGEST})
-        del cluster.said(name)[EMPTIED]
-    cluster.controller.look()
-    assert all("unschedulable" not in cluster.api.nodes[f"worker-general-{n:03}"]["spec"] for n in (1, 2, 3))
-
-
-def test_a_worker_that_cannot_be_emptied_does_not_boot_and_is_said(cluster):
-    cluster.workers(2)
-    booting(cluster, 1)
-    cluster.stuck.add("worker-general-001")
-    cluster.controller.look()
-    assert emptied(cluster) == [] and "disruption budget" in cluster.status()["stuck"]["worker-general-001"]
-    cluster.stuck.clear()
-    cluster.controller.look()
-    assert emptied(cluster) == ["worker-general-001"] and cluster.status()["stuck"] == {}
-
-
-def test_packages_that_failed_on_a_worker_halt_the_rollout(cluster):
-    cluster.workers(5)
-    identity = debian.identity_of(release("ha"))
-    said = {"component": "debian", "identity": identity, "release": DIGEST, "reason": "tool: exit 3"}
-    cluster.said("worker-general-001").update({TURN: DIGEST, HALTED: json.dumps(said)})
-    booting(cluster, 2)
-    cluster.controller.look()
-    assert [h["component"] for h in cluster.status()["halted"]] == ["debian"] and emptied(cluster) == []
-    with pytest.raises(NodeError, match="worker-general-001 could not update its packages: tool: exit 3"):
-        halts.refuse(cluster.client, "debian", identity)
