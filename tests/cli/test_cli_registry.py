@@ -5,6 +5,7 @@ import json
 import pytest
 
 from generator import lock, registry_login, render
+from generator.operations import lock_file
 from generator.operations.cluster_secrets import UNMADE
 from tests.cli.target import run
 
@@ -38,6 +39,14 @@ def test_a_login_that_is_not_set_stops_what_needs_it_before_anything_changes(now
         path: path.read_bytes() for path in home.rglob("*") if path.is_file() and ".anywhere-lock" not in path.name
     }
     assert after == before
+
+
+def test_apply_asks_for_the_login_before_it_makes_what_the_lock_lacks(nowhere, definition, monkeypatch, capsys):
+    """That may take an hour."""
+    definition.write_text(definition.read_text() + LOGIN)
+    monkeypatch.setattr(lock_file, "resolve", lambda *_: pytest.fail("it was made"))
+    assert run("apply", "--yes") == 1
+    assert "asks for a login (spec.registry.login)" in capsys.readouterr().err
 
 
 def test_who_only_looks_needs_no_login(versions, definition, login, monkeypatch, capsys):

@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 
 from generator import store
-from generator.operations import saved_plan
+from generator.operations import planning, saved_plan
 from tests import secrets_scan
 from tests.cli.target import DEFINITION, run
 
@@ -62,6 +62,16 @@ def test_a_saved_plan_brings_the_versions_of_its_providers(saved, home, tmp_path
         saved_plan.install_providers(plan, tmp_path / name)
     assert (tmp_path / "fresh" / ".terraform.lock.hcl").read_bytes() == b"# chosen\n"
     assert chosen.read_bytes() == b"# another\n"
+
+
+def test_apply_takes_the_providers_of_the_plan_before_it_opens_the_state(saved, elsewhere, nowhere, monkeypatch):
+    there, seen = elsewhere(), []
+    chosen, initialise = there / ".anywhere" / "quickstart-local" / ".terraform.lock.hcl", planning.initialise
+    read = saved_plan.read
+    monkeypatch.setattr(saved_plan, "read", lambda path: replace(read(path), providers=b"# chosen\n"))
+    monkeypatch.setattr(planning, "initialise", lambda *given: (seen.append(chosen.read_bytes()), initialise(*given)))
+    assert run("apply", "--plan", saved, "--yes", "--timeout", "20") == 0
+    assert seen == [b"# chosen\n"]
 
 
 def test_what_was_saved_is_applied_and_nothing_planned_since(saved, nowhere, home, monkeypatch, capsys):
