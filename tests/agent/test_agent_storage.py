@@ -40,7 +40,7 @@ def test_an_empty_disk_is_formatted_and_mounted(machine, name):
     storage.ensure()
     assert formatted(machine) == [str(disk)]
     assert storage.FOLDER.is_dir()
-    assert machine.runs()[-3:] == ["udevadm settle", "systemctl daemon-reload", f"mount {storage.FOLDER}"]
+    assert machine.runs()[-2:] == ["udevadm settle", f"mount {storage.FOLDER}"]  # a reload of systemd takes seconds
     assert storage.FSTAB.read_text() == "/dev/vda / ext4\n" + storage.ENTRY
 
 
