@@ -35,7 +35,8 @@ def say(nowhere, monkeypatch):
         ({"left": ["master2", "worker-a-1"]}, 1, ["Release 0123456789ab does not run yet on: master2, worker-a-1."]),
         (
             {"left": ["worker-a-1"], "stuck": {"worker-a-1": "a budget forbids it"}, "halted": [HALT]}, 1,
-            ["Halted: master1 put kubelet back: not ready", "Waiting: worker-a-1 is not drained: a budget forbids it",
+            ["Halted: master1 put kubelet back, as its new version did not work: not ready",
+             "Waiting: worker-a-1 is not drained: a budget forbids it",
              "Release 0123456789ab does not run yet on: worker-a-1."],
         ),
     ],
