@@ -31,6 +31,7 @@ STAGES = (
 _MARK = re.compile(
     r"anywhere: stage=(?P<stage>\S+) t=(?P<t>\d+(?:\.\d+)?)(?: release=(?P<release>\w+))?(?: dns=(?P<dns>\S+))?"
 )
+_POWER_ON = "anywhere: power-on"  # a target may write it, as what a console had before is of another boot
 _WAITING = re.compile(r"anywhere: waiting stage=(?P<stage>\S+) for=(?P<what>[^\r\n]*)")
 _FAILED = re.compile(r"anywhere: failed stage=(?P<stage>\S+) reason=(?P<reason>[^\r\n]*)")
 
@@ -125,7 +126,10 @@ def stages(console: str) -> Console:
     marks: list[tuple[str, float]] = []
     failed = reason = release = dns = waiting = ""
     for line in console.splitlines():
-        if match := _MARK.search(line):
+        if _POWER_ON in line:
+            marks.clear()
+            failed, reason, release, dns, waiting = "", "", "", "", ""
+        elif match := _MARK.search(line):
             if match["stage"] == "boot":
                 marks.clear()
             marks.append((match["stage"], float(match["t"])))

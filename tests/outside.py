@@ -6,7 +6,7 @@ import socket
 import ssl
 import threading
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from generator.pki import certificate
@@ -106,7 +106,7 @@ def authority(folder, *names):
     """A CA, and a TLS context of a server that has these names; the CA is at `folder`/ca.crt."""
     now = datetime.now(UTC)
     issuer = certificate.authority("outside", "tests", now)
-    pair = certificate.issue(Leaf("outside", "outside", (SERVER,), names=names), issuer, now)
+    pair = certificate.issue(Leaf("outside", "outside", (SERVER,), names=names, life=timedelta(days=1)), issuer, now)
     folder.mkdir(exist_ok=True)
     for name, text in {"ca.crt": issuer.crt, "server.crt": pair.crt, "server.key": pair.key}.items():
         (folder / name).write_text(text)

@@ -6,11 +6,12 @@ import shutil
 import tempfile
 import traceback
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from generator import lock as locks
-from generator import render, schema, topology
+from generator import render, schema, status, topology
 from providers.local import accelerator, kind, machine
 from providers.local import record as records
 from providers.local.adapter import Local
@@ -146,3 +147,12 @@ def test_who_is_not_root_removes_a_machine_in_which_root_has_files(outermost, mo
     assert os.waitpid(child, 0)[1] == 0
     assert removed == str(folder)
     assert not folder.exists()
+
+
+def test_a_console_tells_one_boot_from_the_next(tmp_path):
+    console = tmp_path / records.CONSOLE
+    console.write_text("anywhere: stage=ready t=9.0\n")
+    started = []
+    own = SimpleNamespace(start=lambda *what: started.append(status.stages(console.read_text())))
+    machine._power_on(own, None, None, tmp_path)
+    assert [said.stage for said in started] == [""]

@@ -55,6 +55,13 @@ def test_a_failure_counts_until_progress_follows_it():
     assert status.stages(failed + "anywhere: stage=images t=40\n").failed == ""
 
 
+def test_a_machine_that_was_just_powered_on_has_said_nothing_yet():
+    """Its console keeps what it said before: that is of another boot."""
+    console = status.stages(READY + "anywhere: power-on\n[    0.0] Linux\n")
+    assert (console.marks, console.release, console.dns) == ((), "", "")
+    assert not rows([Seen("master1", console=READY + "anywhere: power-on\n")], [node("master1")])["master1"].converged
+
+
 def test_a_reboot_begins_anew():
     assert status.stages(READY + "anywhere: stage=boot t=9.0\n").marks == (("boot", 9.0),)
 

@@ -8,6 +8,7 @@ import hashlib
 import ipaddress
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,6 +24,13 @@ from providers.local.terraform.schema import UNKNOWN, Attribute, InvalidAttribut
 _RESTART = ("cpus", "memory", "disk", "network", "disks", "egress", "accel", "forwards")
 ACCELERATORS = ("auto", "kvm", "tcg")
 GRACE = 120  # s
+
+
+def _power_on(own: Kind, cluster: ClusterFolder, record: Record, folder: Path) -> None:
+    """Start a machine that is off; its console tells what it said before from what it will say."""
+    with suppress(PermissionError), (folder / records.CONSOLE).open("a") as console:  # that may be root's
+        console.write(f"{records.POWER_ON}\n")
+    own.start(cluster, record, folder)
 
 
 def _wanted(planned: State, seed_digest: str) -> Record:
@@ -134,12 +142,12 @@ class Machine(Resource[ClusterFolder]):
             try:
                 record = self._make(wanted, own, folder, files)
                 if planned["running"]:
-                    own.start(self.settings, record, folder)
+                    _power_on(own, self.settings, record, folder)
             except BaseException:
                 self._remove(folder)
                 raise
         elif planned["running"] and not own.pid(folder):
-            own.start(self.settings, record, folder)
+            _power_on(own, self.settings, record, folder)
         return self._state(planned, record)
 
     def _adopt(self, wanted: Record, own: Kind, folder: Path) -> Record | None:
@@ -201,7 +209,7 @@ class Machine(Resource[ClusterFolder]):
         if planned["running"] and not own.pid(folder):
             for name in record.disks:
                 disk.ensure_size(self.settings, name)
-            own.start(self.settings, record, folder)
+            _power_on(own, self.settings, record, folder)
         return self._state(planned, record)
 
     def _change(self, record: Record, own: Kind, planned: State, folder: Path) -> Record:

@@ -11,6 +11,7 @@ from typing import Any
 from providers.local.home import ClusterFolder, read_json, write_json
 
 FILE = "machine.json"
+POWER_ON = "anywhere: power-on"  # a line of the console, before those of a boot: see generator.status
 CONSOLE = "console.log"  # beside it: what the machine wrote to its serial console
 
 
