@@ -1,12 +1,14 @@
 """What a plan may destroy: etcd's data and the control plane only by name."""
 
+from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import providers
 from generator.errors import UserError
-from generator.operations import destroy_guard
+from generator.operations import destroy_guard, planning
 from generator.terraform import Change, Plan
 
 ADDRESSES = {name: providers.load(name).addresses for name in providers.NAMES}
@@ -60,3 +62,15 @@ def test_what_is_made_changed_or_a_worker_is_no_loss():
     local = ADDRESSES["local"]
     workers = [(keyed(local.machine, f"worker-etcd-{n}"), "delete") for n in (1, 2)]
     destroy_guard.check(plan(*workers), [], local)
+
+
+@pytest.mark.parametrize("provider", ["aws", "gce"])
+@pytest.mark.parametrize("ends", [None, KeyboardInterrupt, UserError("Terraform failed.")])
+def test_what_protects_the_data_is_away_for_a_moment_alone(provider, ends, tmp_path):
+    """What lifts it must not stay in the folder, where the next plan, or a person's Terraform, would find it."""
+    project = SimpleNamespace(folder=tmp_path, provider=SimpleNamespace(name=provider))
+    with suppress(KeyboardInterrupt, UserError), planning.unprotected(project):
+        assert [path.name.endswith("_override.tf") for path in tmp_path.iterdir()] == [True]
+        if ends:
+            raise ends
+    assert list(tmp_path.iterdir()) == []

@@ -248,12 +248,6 @@ def test_after_a_boot_the_stages_are_said_again(machine):
     assert {step[0] for step in machine.engine.done} == {"start"}
 
 
-def test_right_after_a_boot_there_is_no_folder_for_what_was_said(machine, root, monkeypatch):
-    monkeypatch.setattr(converge, "BOOTED", root / "run" / "booted")
-    assert converge.main() == 0
-    assert converge.BOOTED.exists() and names(machine) == STAGES
-
-
 @pytest.mark.parametrize("error", [NodeError("no\r\nroute   to host"), OSError("no route to host")])
 def test_a_stage_that_fails_is_said(machine, monkeypatch, error):
     def fail(*_):

@@ -155,6 +155,12 @@ def test_a_machine_whose_turn_it_is_not_stops_there_and_says_so_once(steps, tmp_
     assert said(tmp_path) == before  # nobody is waited for any more
 
 
+def test_right_after_a_boot_there_is_no_folder_for_what_was_said(steps, tmp_path, monkeypatch):
+    monkeypatch.setattr(converge, "BOOTED", tmp_path / "run" / "booted")
+    assert converge.main() == 0
+    assert converge.BOOTED.exists() and "stage=boot" in said(tmp_path)[0]
+
+
 def test_status_knows_whom_a_machine_waits_for_however_long(steps, tmp_path):
     steps.stops = ("kubelet", Waiting("master2"))
     for _ in range(3):
