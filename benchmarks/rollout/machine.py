@@ -7,7 +7,7 @@ import http.client
 import json
 import time
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,7 +69,7 @@ def look(machine: Machine) -> None:
     text = _fetch(machine)
     release, digest = host.release(text), hashlib.sha256(text.encode()).hexdigest()
     own = turns.load(release, Host(machine.name, ROLE, ROLE, HOST, HOST, 1500), digest)
-    with suppress(Waiting, NodeError):  # both are for the machine's console
+    with redirect_stdout(None), suppress(Waiting, NodeError):  # all of it is for the machine's console
         _converge(machine, release, digest, own)
         own.finish()
 

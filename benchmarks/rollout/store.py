@@ -42,10 +42,10 @@ class Store:
         with tempfile.TemporaryFile() as answer, request.makefile("rb") as stream:
             metadata.answer(stream, answer.fileno(), self._folder, "worker", self._folder)
             sent = os.pread(answer.fileno(), answer.seek(0, os.SEEK_END), 0)
-        request.sendall(sent)
         with self._alone:
             self.answers[sent.split(b" ", 2)[1].decode()] += 1
             self.bytes += len(sent)
+        request.sendall(sent)
 
 
 @contextmanager
@@ -62,5 +62,7 @@ def serving(place: Place) -> Iterator[Store]:
 
     with Server((HOST, place.store), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield store
-        server.shutdown()
+        try:
+            yield store
+        finally:
+            server.shutdown()
