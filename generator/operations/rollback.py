@@ -48,7 +48,7 @@ def _back(lock: Lock, path: Path) -> Previous:
 
 def _definition(path: Path, now: str, back: str) -> str:
     """The definition with the version `back` in the place of `now`, and all else as it was written."""
-    text = path.read_text()
+    text = path.read_bytes().decode()  # with the ends of its lines as they are
     if now == back:
         return text
     lines, number = text.splitlines(keepends=True), sources.read(path).line(("spec", "kubernetes", "version")) - 1

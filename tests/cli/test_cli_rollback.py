@@ -74,3 +74,20 @@ def test_a_version_that_is_not_written_down_is_not_replaced(before, definition, 
     before(PATCH)
     said = refused(definition, capsys)
     assert "gives no Kubernetes version" in said and f"Write version: {VERSION} under spec.kubernetes" in said
+
+
+def test_the_ends_of_lines_stay(before, definition):
+    before(PATCH)
+    written = WRITTEN.replace("\n", "\r\n").encode()
+    definition.write_bytes(written)
+    assert run("rollback") == 0
+    assert definition.read_bytes() == written.replace(VERSION.encode(), PATCH.encode())
+
+
+def test_one_that_was_interrupted_between_its_files_goes_on(before, definition, monkeypatch):
+    before(PATCH)
+    with monkeypatch.context() as patch:
+        patch.setattr(lock, "write", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        assert run("rollback") == 130 and PATCH in definition.read_text()
+    assert run("rollback") == 0
+    assert PATCH in definition.read_text() and read(path_beside(definition)).kubernetes == PATCH
