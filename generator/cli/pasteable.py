@@ -37,7 +37,7 @@ def complete(text: str, file: Path, provider: str) -> str:
         named = "" if verb in _WITHOUT_TARGET else target
         return f"`anywhere {verb} {shlex.quote(str(file))}{named}{rest}`"
 
-    target = "" if provider == os.environ.get("ANYWHERE_PROVIDER", DEFAULT_PROVIDER) else f" --provider {provider}"
+    target = "" if provider == _default_provider() else f" --provider {provider}"
     return _COMMAND.sub(completed, text) if target or file != DEFAULT_FILE else text
 
 
@@ -49,11 +49,16 @@ def hints(verb: Callable[P, R]) -> Callable[P, R]:
         try:
             return verb(*args, **given)
         except UserError as error:
-            file, provider = _file(given), str(given.get("provider", DEFAULT_PROVIDER))
+            # A verb that takes no target says nothing of which one a person means.
+            file, provider = _file(given), str(given.get("provider") or _default_provider())
             error.message, error.hint = (complete(text, file, provider) for text in (error.message, error.hint))
             raise
 
     return run
+
+
+def _default_provider() -> str:
+    return os.environ.get("ANYWHERE_PROVIDER", DEFAULT_PROVIDER)
 
 
 def _file(given: dict[str, Any]) -> Path:

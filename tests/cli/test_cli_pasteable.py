@@ -46,6 +46,13 @@ def test_a_target_that_the_environment_chooses_is_not_named(monkeypatch):
     assert complete("`anywhere plan`", Path("cluster.yaml"), "local") == "`anywhere plan cluster.yaml --provider local`"
 
 
+def test_a_verb_without_a_target_names_none_that_nobody_chose(home, monkeypatch, capsys):
+    (home / "other.yaml").write_text(DEFINITION)
+    monkeypatch.setenv("ANYWHERE_PROVIDER", "gce")
+    assert run("secrets", "recrypt", "other.yaml") == 1
+    assert "`anywhere apply other.yaml` makes them" in capsys.readouterr().err
+
+
 def test_every_verb_that_takes_a_definition_is_known():
     """And of each, whether it takes a target: `validate` may, and needs none."""
     root = get_command(cli.app)
