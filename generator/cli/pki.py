@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Rotate the keys and certificates of a cluster.", rich_markup_mode=None)
 
-Authority = Annotated[
-    str,
+Authorities = Annotated[
+    list[str],
     typer.Option(
         "--ca", metavar="NAME", help="A CA: kubernetes, etcd, front-proxy, kubelet-client or kubelet-serving."
     ),
@@ -39,7 +39,7 @@ def rotate(
     file: File = DEFAULT_FILE,
     provider: ProviderName = DEFAULT_PROVIDER,
     out: Out = None,
-    ca: Authority = "",
+    ca: Authorities = [],  # noqa: B006 (typer copies it)
     leaves: Leaves = False,
     service_account: ServiceAccount = False,
     encryption: Encryption = False,
@@ -57,7 +57,7 @@ def rotate(
     from generator.operations import folder_lock, key_rotation
     from generator.operations.project import open_project
 
-    asked = {f"ca {ca}": bool(ca), "leaves": leaves, "service-account": service_account}
+    asked = {**dict.fromkeys((f"ca {name}" for name in ca), True), "leaves": leaves, "service-account": service_account}
     asked |= {"encryption": encryption, "weave": weave, "bootstrap-token": bootstrap_token}
     subject, project, shown = _subject(asked), open_project(file, provider, out), show()
     with folder_lock.hold(project, "pki rotate"):
