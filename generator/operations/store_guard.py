@@ -56,6 +56,7 @@ def check_matches(project: Project, lock: Lock | None, found: Store) -> None:
         if found.id not in ("", lock.secrets.store):
             raise _other(path, f"{beside} belongs to store {lock.secrets.store}, and this is store {found.id}")
         for target, public in lock.secrets.targets.items():
+            _check_generation(project, target, public, found.of(target))
             if differing := _differing(public, found.targets.get(target)):
                 raise _other(path, f"its {differing} of {target} is not the one that {beside} records")
     if project.provider.name not in found.targets and _is_applied(project):
@@ -88,6 +89,26 @@ def check_key_may_be_made(project: Project) -> None:
             f"There is no age key: {default_path()} does not exist. A new one would not be among"
             " spec.access.age_recipients.",
             "Run `anywhere secrets key`, which makes one, and add what it prints to the list.",
+        )
+
+
+def _check_generation(project: Project, target: str, public: PublicSecrets, secrets: Secrets) -> None:
+    """UserError where a rotation was begun or went on after the lock, or the store, was written: one is of old times.
+
+    Whatever writes both writes the store first, so one phase more of that is what an interruption leaves.
+    """
+    path, beside = store.path_beside(project.definition.path), locks.path_beside(project.definition.path)
+    if secrets.authorities and secrets.generation < public.generation:
+        raise UserError(
+            f"{path} is older than {beside}: its secrets of {target} are of generation {secrets.generation}, and the"
+            f" lock records {public.generation}.",
+            _restore(path),
+        )
+    if secrets.generation > public.generation and _differing(public, secrets):
+        raise UserError(
+            f"{beside} is older than {path}: it records generation {public.generation} of the secrets of {target}, and"
+            f" they are of {secrets.generation}.",
+            f"Keep {path}, which alone has the newest keys. {_restore(beside)}",
         )
 
 

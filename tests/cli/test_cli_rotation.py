@@ -199,6 +199,21 @@ def test_a_cluster_without_secrets_is_applied_first(world):
         world.rotate("leaves")
 
 
+@pytest.mark.parametrize(("subject", "older"), [("encryption", "secrets.age"), ("ca etcd", "lock.yaml")])
+def test_a_store_and_a_lock_of_two_times_tell_which_to_bring_back(world, home, definition, capsys, subject, older):
+    """The older one is to be replaced, never the newer one: no other file may have the keys that machines have."""
+    name = f"cluster.{older}"
+    old = (home / name).read_bytes()
+    world.rotate(subject)
+    (home / name).write_bytes(old)
+    before = {path.name: path.read_bytes() for path in home.iterdir() if path.is_file()}
+    for verb in (("plan",), ("render",), ("env",), ("secrets", "update"), ("pki", "rotate", "--leaves", "--yes")):
+        assert run(*verb) == 1
+        err = capsys.readouterr().err
+        assert f"{name} is older than cluster." in err and f"git checkout HEAD -- {name}" in err
+    assert {path.name: path.read_bytes() for path in home.iterdir() if path.is_file()} == before
+
+
 @pytest.fixture
 def cluster(nowhere, home, definition, monkeypatch):
     """A cluster that was applied, whose machines take each release at once and whose API takes what it is sent."""
@@ -325,6 +340,7 @@ def test_secrets_of_before_a_phase_that_was_applied_are_refused(cluster, home, d
     ("words", "said"),
     [
         (("--leaves", "--weave"), "One rotation at a time, not --leaves and --weave."),
+        (("--ca", "etcd", "--ca", "kubernetes"), "One rotation at a time, not --ca etcd and --ca kubernetes."),
         (("--ca", "ectd"), "There is no certificate authority 'ectd'."),
         ((), "No rotation is under way."),
         (("--leaves",), "there is no terminal to ask for approval on"),
