@@ -6,7 +6,7 @@ import json
 import stat
 
 import pytest
-from agent import etcd, host, restore, storage, store
+from agent import etcd, host, restore, snapshot, storage, store
 from agent.host import Host, NodeError
 from etcd_gateway import Client, Cluster
 from releases import release
@@ -112,6 +112,19 @@ def test_what_uses_etcd_starts_anew_once_it_serves(machine, engine, cluster, dis
     done = list(engine.done)
     restore.settle(wanted, of())
     assert engine.done == done
+
+
+def test_who_took_the_snapshot_keeps_nobody_from_the_next(machine, cluster, wanted):
+    """Its lock is in what was restored."""
+    silence(cluster)
+    restore.ensure(wanted, of())
+    cluster.down.clear()
+    cluster.keys[snapshot.LOCK] = "etcd3"
+    restore.settle(wanted, of())
+    assert snapshot.LOCK not in cluster.keys
+    cluster.keys[snapshot.LOCK] = "etcd2"  # who takes one by now
+    restore.settle(wanted, of())
+    assert cluster.keys[snapshot.LOCK] == "etcd2"
 
 
 def test_it_is_a_cluster_of_its_own_whose_revisions_nobody_has_seen(machine, cluster, disk, wanted):

@@ -17,7 +17,7 @@ from agent.docker import Docker
 from agent.etcd import Etcd
 from agent.files import publish, write
 from agent.host import STATE, Host, NodeError, run
-from agent.snapshot import PREFIX, sha256
+from agent.snapshot import LOCK, PREFIX, sha256
 
 FOLDER = storage.FOLDER
 DATA, ASIDE, UNFINISHED = (FOLDER / name for name in ("data", "data-before-restore", "data-unfinished"))
@@ -61,6 +61,7 @@ def settle(release: Mapping[str, Any], me: Host) -> None:
     if me.member == _first(release):
         client = etcd.connect(release, me.role, me.member)
         if client.get(DONE) != wanted["id"]:
+            client.delete(LOCK)  # it was held by whoever took the snapshot, and would be for a quarter of an hour
             store.put_once(_marker(wanted["id"]), me.name.encode())
             client.put(DONE, wanted["id"])
     _start(*USERS)  # before the network settles, which may need the API
