@@ -81,7 +81,9 @@ def test_etcd_has_all_its_members_again(cluster, snapshot):
 
 def test_kubelets_went_on_by_themselves(cluster, snapshot):
     """New pods run on every node, and what their kubelets say reaches the API."""
+    before = set(echo.pods(cluster))
     cluster.kubectl("delete", "pods", "--namespace=e2e", "--all", "--wait=false")
+    cluster.until("the end of the pods before", lambda: not before & set(echo.pods(cluster)))
     echo.run(cluster, cluster.shape.nodes)
     for pod in echo.pods(cluster):
         assert echo.fetch(cluster, pod, "http://127.0.0.1:8080/hostname")
