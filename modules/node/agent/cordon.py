@@ -47,10 +47,19 @@ def reopen(api: Api, name: str) -> None:
         api.call("PATCH", f"{NODES}/{name}", change, MERGE)
 
 
+def boot() -> str:
+    """The id of this machine's present boot."""
+    return BOOT.read_text().strip()
+
+
+def is_ready(node: Mapping[str, Any]) -> bool:
+    conditions = node["status"].get("conditions", ())
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+
+
 def wait_ready(node: Mapping[str, Any]) -> None:
     """Waiting where this machine's node is not Ready, or was last heard of before the machine booted."""
-    ready = any(each["type"] == "Ready" and each["status"] == "True" for each in node["status"].get("conditions", ()))
-    if not ready or node["status"]["nodeInfo"]["bootID"] != BOOT.read_text().strip():
+    if not is_ready(node) or node["status"]["nodeInfo"]["bootID"] != boot():
         raise Waiting("its node, which is not Ready since it booted")
 
 

@@ -96,14 +96,14 @@ def _install(source: Source, now: Update) -> Update:
     if kept := source.kept_back():
         print(f"kept back, since others would have to go: {', '.join(kept)}", flush=True)
     os.sync()
-    now = replace(now, boot=_boot())
+    now = replace(now, boot=cordon.boot())
     _write(now)
     return now
 
 
 def _is_due(now: Update, reboots: Sequence[str]) -> bool:
     """Whether something that was updated runs in its old version until this machine boots."""
-    if now.boot != _boot():
+    if now.boot != cordon.boot():
         return False
     return REQUIRED.exists() or any(fnmatch(name, pattern) for name in now.moved for pattern in reboots)
 
@@ -141,10 +141,6 @@ def _serves(spec: Mapping[str, Any]) -> bool:
         return False
 
 
-def _boot() -> str:
-    return cordon.BOOT.read_text().strip()
-
-
 def _read(wanted: str) -> Update:
     """How far it is; what another release left unfinished is begun anew, and its packages count as moved."""
     try:
@@ -154,7 +150,7 @@ def _read(wanted: str) -> Update:
     known = replace(known, moved=tuple(known.moved))
     if known.wanted == wanted:
         return known
-    over = known.done or known.boot not in ("", _boot())
+    over = known.done or known.boot not in ("", cordon.boot())
     return Update(wanted, () if over else known.moved)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from agent import cordon
 from agent.turns.worker import BOOTS, EMPTIED, RELEASE, TURN, WAITS
 
 FEW = 0.05  # of all workers, in the second wave
@@ -30,13 +31,12 @@ class Worker:
 
 def worker_of(node: Mapping[str, Any]) -> Worker:
     annotations = node["metadata"].get("annotations", {})
-    conditions = node["status"].get("conditions", ())
     return Worker(
         name=node["metadata"]["name"],
         release=annotations.get(RELEASE, ""),
         turn=annotations.get(TURN, ""),
         waits=annotations.get(WAITS, ""),
-        ready=any(each["type"] == "Ready" and each["status"] == "True" for each in conditions),
+        ready=cordon.is_ready(node),
         boots=annotations.get(BOOTS, ""),
         emptied=annotations.get(EMPTIED, ""),
     )

@@ -56,7 +56,7 @@ class ControlPlane:
 
     def away(self, stop: Stop) -> None:
         try:
-            self._etcd.put(AWAY, f"{self._me.name} {_boot()}")  # first, as it also says who opens the node again
+            self._etcd.put(AWAY, f"{self._me.name} {cordon.boot()}")  # first, as it also says who opens the node again
             if self._has_node:
                 cordon.empty(kubectl.api(), self._release, self._me.name)
         except UNREACHED as error:
@@ -95,7 +95,7 @@ class ControlPlane:
         """Open this machine's node, and let others be stopped, once it has booted; later, where that cannot be now."""
         with suppress(*UNREACHED):
             name, _, boot = (self._etcd.get(AWAY) or "").partition(" ")
-            if name == self._me.name and boot != _boot():
+            if name == self._me.name and boot != cordon.boot():
                 if self._has_node:
                     cordon.reopen(kubectl.api(), name)
                 self._etcd.delete(AWAY)
@@ -199,10 +199,6 @@ class ControlPlane:
                 if time.monotonic() > end:
                     return print(f"only this machine knows of the halt: {error}", flush=True)
                 time.sleep(1)
-
-
-def _boot() -> str:
-    return cordon.BOOT.read_text().strip()
 
 
 @contextmanager
