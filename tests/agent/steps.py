@@ -45,7 +45,7 @@ MACHINES = {
 NOTED = (
     (host, ("take_name", "read")), (settings, ("ensure", "resolve_names")), (kernel, ("ensure",)),
     (packages, ("ensure",)), (guard, ("ensure",)), (leave, ("due", "leave", "clear", "prepare")),
-    (images, ("ensure",)), (resolver, ("ensure",)), (resume, ("prepare",)), (storage, ("ensure",)),
+    (images, ("ensure", "ensure_for_pods")), (resolver, ("ensure",)), (resume, ("prepare",)), (storage, ("ensure",)),
     (leftovers, ("remove",)), (cluster_dns, ("check", "watch")), (proxy, ("ensure",)),
     (health, ("api_ready", "wait_answering")), (node_certificates, ("sign_first",)), (addons, ("install_keys",)),
     (turns, ("load",)), (retire, ("due",)), (containerd, ("retire_earlier",)), (restore, ("ensure", "settle")),
@@ -110,8 +110,10 @@ class Steps(list):
         monkeypatch.setattr(addons, "apply", lambda release, group: self.append(f"addons.apply {group}"))
         monkeypatch.setattr(service, "ensure", lambda name, **_: self.append(name))
         monkeypatch.setattr(replacement, "is_there", lambda name: not self.blank)
+        monkeypatch.setattr(bundle, "fetch_all", lambda release, specs: self.append("bundle.fetch_all"))
         monkeypatch.setattr(bundle, "secrets", lambda *_: dict.fromkeys(("ca.crt", *HANDED), ""))
-        monkeypatch.setattr(converge, "put", lambda path, *_, **__: self.append(f"put {path.name}"))
+        for module in (converge, bundle):
+            monkeypatch.setattr(module, "put", lambda path, *_, **__: self.append(f"put {path.name}"))
 
     def update(self, release, turns, specs=()):
         if isinstance(turns, AtOnce):
@@ -144,6 +146,9 @@ class Steps(list):
 class Network:
     def __init__(self, steps):
         self._steps = steps
+
+    def begin(self):
+        self._steps.append("network.begin")
 
     def up(self, turns):
         assert turns is self._steps.turns

@@ -50,6 +50,9 @@ class Network:
     def images(self):
         return ("cni",)
 
+    def begin(self):
+        """Nothing of it takes a while."""
+
     def up(self, turns):
         self.steps.append("network up")
 
@@ -141,6 +144,7 @@ def machine(root, prepared, monkeypatch, engine, programs, serial):
     steps = prepared
     monkeypatch.setattr(network, "load", lambda release, me: Network(steps))
     monkeypatch.setattr(images, "ensure", lambda release, names: steps.append(("images", *names)))
+    monkeypatch.setattr(images, "ensure_for_pods", lambda release, names: None)
     monkeypatch.setattr(health, "healthy", lambda spec, engine: True)
     monkeypatch.setattr(health, "serves", lambda spec, engine: True)
     monkeypatch.setattr(health, "wait_answering", lambda spec, engine: None)

@@ -27,6 +27,11 @@ def release(runtimes, registry=None, ident=ID):
     }
 
 
+def load(release, names):
+    images.ensure(release, names)
+    images.ensure_for_pods(release, names)
+
+
 class Store(dict):
     """The engine's images: {reference: id}, kept in files so that the programs below can add to them."""
 
@@ -56,7 +61,7 @@ case "$3 $4" in
   if grep -qx "$ref" PODS; then :; else cat NEW >>PODS; fi
   name "$ref" ;;
 "images label") [ "$6" = io.cri-containerd.image= ] && grep -qx "$5" PODS && cat NEW >>PODS ;;
-"images tag") shift 4; [ "$1" = --force ] && shift; grep -qx "$1" PODS && name "$2" ;;
+"images tag") shift 5; grep -qx "$1" PODS && shift && for new; do name "$new"; done ;;
 "images rm") shift 4; for gone; do sed -i "\\|^$gone\\$|d" PODS; done ;;
 "containers ls") cat USED ;;
 esac
@@ -93,23 +98,31 @@ def machine(tmp_path, engine, programs, monkeypatch):
 
 
 def test_what_is_lacking_is_fetched_once_a_runtime(machine):
-    images.ensure(release(["docker", "containerd"]), ["etcd"])
+    load(release(["docker", "containerd"]), ["etcd"])
     assert machine.runs().count(f"anywhere-fetch images/{'1' * 64}.tar") == 2
     assert "docker load --quiet" in machine.runs()
 
 
 def test_containerd_runs_before_it_is_asked_for_images(machine):
-    images.ensure(release(["docker"]), ["etcd"])
+    load(release(["docker"]), ["etcd"])
     assert machine.started == []
-    images.ensure(release(["containerd"]), ["etcd"])
+    load(release(["containerd"]), ["etcd"])
+    assert machine.started == [CONTAINERD_ID]
+
+
+def test_what_docker_runs_does_not_wait_for_what_pods_run(machine):
+    """The network driver's containers, which take a while to come up, are started in between."""
+    images.ensure(release(["docker", "containerd"]), ["etcd"])
+    assert machine.started == [] and "docker load --quiet" in machine.runs()
+    images.ensure_for_pods(release(["docker", "containerd"]), ["etcd"])
     assert machine.started == [CONTAINERD_ID]
 
 
 @pytest.mark.parametrize("runtimes", [["docker"], ["containerd"], ["docker", "containerd"]])
 def test_what_is_there_is_not_fetched(machine, runtimes):
-    images.ensure(release(runtimes), ["etcd"])
+    load(release(runtimes), ["etcd"])
     before = len(machine.runs())
-    images.ensure(release(runtimes), ["etcd"])
+    load(release(runtimes), ["etcd"])
     assert not any(run.startswith("anywhere-fetch") for run in machine.runs()[before:])
 
 
@@ -120,12 +133,12 @@ def test_containerd_may_take_a_moment_to_know_what_it_imported(machine, tmp_path
         f"case $5$6 in imagesls) cat {pods}; cat {late} >>{pods} 2>/dev/null ;; "
         f"imagesimport) cat >/dev/null; printf '{ID}\\n{REF}\\n' >{late} ;; esac; exit 0",
     )
-    images.ensure(release(["containerd"]), ["etcd"])
+    load(release(["containerd"]), ["etcd"])
     assert machine.runs().count(f"{CTR} images ls --quiet") == 4
 
 
 def test_pods_have_a_name_for_each_content(machine):
-    images.ensure(release(["containerd"]), ["etcd"])
+    load(release(["containerd"]), ["etcd"])
     assert machine.pods() == {REF, POD_REF, ID}
 
 
@@ -134,31 +147,31 @@ OTHER = f"sha256:{'2' * 64}"
 
 def test_new_content_under_the_same_tag_is_loaded_once_and_no_name_of_content_is_given_away(machine):
     """containerd's CRI does not notice it by itself, and machines were seen to load it every three minutes."""
-    images.ensure(release(["containerd"]), ["etcd"])
-    images.ensure(release(["containerd"], ident=OTHER), ["etcd"])
+    load(release(["containerd"]), ["etcd"])
+    load(release(["containerd"], ident=OTHER), ["etcd"])
     assert machine.pods() == {REF, POD_REF, ID, OTHER, f"{REF}-222222222222"}
     before = len(machine.runs())
-    images.ensure(release(["containerd"], ident=OTHER), ["etcd"])
+    load(release(["containerd"], ident=OTHER), ["etcd"])
     assert machine.runs()[before:] == [f"{CTR} images ls --quiet"]
 
 
 def test_the_tag_follows_a_release_that_goes_back(machine):
     for ident in (ID, OTHER, ID):
-        images.ensure(release(["containerd"], ident=ident), ["etcd"])
+        load(release(["containerd"], ident=ident), ["etcd"])
     assert machine.runs()[-1] == f"{CTR} images tag --force {ID} {REF}"
     assert len([run for run in machine.runs() if run.startswith("anywhere-fetch")]) == 2
 
 
 def test_what_a_base_image_holds_is_named_and_not_fetched(machine, tmp_path):
     (tmp_path / "pods").write_text(f"{REF}\n{ID}\n")
-    images.ensure(release(["containerd"]), ["etcd"])
+    load(release(["containerd"]), ["etcd"])
     assert POD_REF in machine.pods()
     assert not any(run.startswith("anywhere-fetch") for run in machine.runs())
 
 
 def test_another_image_of_the_same_name_is_replaced(machine, engine):
     engine.images["anywhere.local/etcd:v3"] = f"sha256:{'0' * 64}"
-    images.ensure(release(["docker"]), ["etcd"])
+    load(release(["docker"]), ["etcd"])
     assert engine.images["anywhere.local/etcd:v3"] == ID
 
 
@@ -168,33 +181,33 @@ def test_an_archive_of_something_else_is_refused_and_not_loaded_again_and_again(
     monkeypatch.setattr(images, "CRI_SECONDS", -1)
     monkeypatch.setattr(images, "time", SimpleNamespace(monotonic=time.monotonic))  # the clock may be set meanwhile
     if before:
-        images.ensure(release([runtime], ident=OTHER), ["etcd"])
+        load(release([runtime], ident=OTHER), ["etcd"])
     machine.put("anywhere-fetch", f"printf 'sha256:{'9' * 64}'")
     with pytest.raises(NodeError, match=rf"is not {ID} to {runtime}; refresh the lock"):
-        images.ensure(release([runtime]), ["etcd"])
+        load(release([runtime]), ["etcd"])
     runs = len([run for run in machine.runs() if run.startswith("anywhere-fetch")])
     with pytest.raises(NodeError, match=rf"is not {ID} to {runtime}; next attempt in 30 minutes"):
-        images.ensure(release([runtime]), ["etcd"])
+        load(release([runtime]), ["etcd"])
     assert len([run for run in machine.runs() if run.startswith("anywhere-fetch")]) == runs
     monkeypatch.setattr(images, "REFUSED_SECONDS", 0)
     machine.put("anywhere-fetch", f"printf '{ID}'")
-    images.ensure(release([runtime]), ["etcd"])
+    load(release([runtime]), ["etcd"])
 
 
 def test_a_fetch_that_fails_while_another_image_has_the_tag_leaves_it_its_tag(machine):
-    images.ensure(release(["containerd"], ident=OTHER), ["etcd"])
+    load(release(["containerd"], ident=OTHER), ["etcd"])
     machine.put("anywhere-fetch", "echo 'curl: (6) Could not resolve host' >&2; exit 6")
     broken = '"images import") cat >/dev/null; exit 1 ;;\n"x"'
     machine.put("ctr", machine.read("ctr").replace('"images import"', broken))
     with pytest.raises(NodeError, match=r"could not be fetched completely: curl: \(6\) Could not resolve host"):
-        images.ensure(release(["containerd"]), ["etcd"])
+        load(release(["containerd"]), ["etcd"])
     assert REF in machine.pods()
 
 
 def test_a_fetch_that_fails(machine):
     machine.put("anywhere-fetch", "exit 22")
     with pytest.raises(NodeError, match="could not be fetched"):
-        images.ensure(release(["docker"]), ["etcd"])
+        load(release(["docker"]), ["etcd"])
 
 
 def test_a_load_that_fails_early_ends_the_fetch(machine):
@@ -202,11 +215,11 @@ def test_a_load_that_fails_early_ends_the_fetch(machine):
     machine.put("anywhere-fetch", "exec cat /dev/zero")
     machine.put("docker", "echo no space left on device >&2; exit 1")
     with pytest.raises(NodeError, match="no space left on device"):
-        images.ensure(release(["docker"]), ["etcd"])
+        load(release(["docker"]), ["etcd"])
 
 
 def test_a_registry_stands_in_for_archives(machine):
-    images.ensure(release(["docker", "containerd"], "registry.example.com/k8s"), ["etcd"])
+    load(release(["docker", "containerd"], "registry.example.com/k8s"), ["etcd"])
     assert "docker pull --quiet registry.example.com/k8s/etcd:v3" in machine.runs()
     assert "docker tag registry.example.com/k8s/etcd:v3 anywhere.local/etcd:v3" in machine.runs()
     assert "docker save registry.example.com/k8s/etcd:v3" in machine.runs()
@@ -219,7 +232,7 @@ def test_a_registry_stands_in_for_archives(machine):
 def test_old_images_are_removed_by_count_unless_something_runs_them(machine, used):
     idents = [f"sha256:{digit * 64}" for digit in "1234"]
     for ident in idents:
-        images.ensure(release(["containerd"], ident=ident), ["etcd"])
+        load(release(["containerd"], ident=ident), ["etcd"])
         leftovers.remove()
         if used:
             machine.used.write_text(f"CONTAINER IMAGE RUNTIME\nabc {POD_REF} runc\n")
@@ -239,7 +252,7 @@ def test_old_images_of_docker_are_removed_unless_docker_needs_them(machine, engi
     engine.remove_image = delete
     for digit in "1234":
         ident = f"sha256:{digit * 64}"
-        images.ensure(release(["docker"], ident=ident), ["etcd"])
+        load(release(["docker"], ident=ident), ["etcd"])
         engine.images[ident] = ident
         leftovers.remove()
     assert removed == [ID, OTHER, ID]
@@ -259,5 +272,5 @@ def test_old_node_archives_are_removed_by_count(machine):
 
 def test_a_damaged_record_is_begun_anew(machine):
     leftovers.RECORD.write_text("{")
-    images.ensure(release(["docker"]), ["etcd"])
+    load(release(["docker"]), ["etcd"])
     assert leftovers.last(REF) == ID

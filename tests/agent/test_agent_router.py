@@ -61,6 +61,25 @@ def test_it_is_made_once_with_its_volumes_and_plugin(machine):
     assert machine.done == [] and len(machine.programs.runs()) == 1
 
 
+def begin(machine):
+    router.begin(release("star-wars"), MASTER)
+
+
+def test_a_new_machines_router_begins_before_it_is_waited_for(machine):
+    begin(machine)
+    assert machine.containers["weave"]["running"] and machine.programs.runs() == []
+    machine.done.clear()
+    ensure(machine)
+    assert machine.done == [] and len(machine.programs.runs()) == 1  # it is the one that is wanted
+
+
+def test_a_router_that_is_there_is_left_to_its_turn(machine):
+    ensure(machine, pods="10.64.0.0/12")
+    machine.done.clear()
+    begin(machine)
+    assert machine.done == []
+
+
 def test_a_router_is_replaced_in_a_turn_for_the_network(machine):
     ensure(machine)
     assert not [word for word in machine.turns.said if not word.startswith("done")]

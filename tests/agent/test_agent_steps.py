@@ -17,7 +17,8 @@ PREPARE = [
     "settings.resolve_names", "host.read", "guard.ensure", "turns.load", "leave.due",
 ]  # fmt: skip
 STAYS = ["retire.due"]
-NETWORK = [*STAYS, "leave.clear", "images.ensure", "network.up", "resolver.ensure", "restore.ensure"]
+IMAGES = ["images.ensure", "network.begin", "images.ensure_for_pods", "bundle.fetch_all"]
+NETWORK = [*STAYS, "leave.clear", *IMAGES, "network.up", "resolver.ensure", "restore.ensure"]
 DONE = ["debian", "finish", "leftovers.remove", "resume.prepare", "cluster_dns.check"]
 
 
@@ -54,6 +55,14 @@ USERS = [
     "kubelet", "containerd.retire_earlier", "network.settle", "kube-proxy", "network.settle",
 ]  # fmt: skip
 USED = [step.removeprefix("begin ") for step in USERS if step.startswith("begin ")]
+BEGUN = [
+    *("begin kube-apiserver", "node_certificates.sign_first", *HANDED, *HANDED),
+    *(f"create {component}" for component in USED),
+]  # fmt: skip
+ANSWERED = [
+    *("health.wait_answering", "begin kubelet", "health.wait_answering"),
+    *("begin kube-controller-manager", "begin kube-scheduler", "begin kube-proxy"),
+]
 SNAPSHOTS = ["anywhere-snapshot.service"]
 SERVICES = [f"anywhere-{name}.service" for name in ("front", "approver", "drain", "rollout")]
 LAST = [*SERVICES, "addons.apply cluster"]
@@ -73,13 +82,28 @@ def test_a_master(steps):
 def test_a_new_master_starts_what_uses_the_api_once_that_answers_and_the_kubelet_first(steps):
     steps.blank = True
     assert converge.main() == 0
-    users = ("kubelet", "kube-controller-manager", "kube-scheduler", "kube-proxy")
-    begun = [
-        *("begin kube-apiserver", "node_certificates.sign_first", *HANDED, *HANDED),
-        *(f"create {component}" for component in USED), "health.wait_answering",
-        *(f"begin {component}" for component in users),
+    assert steps == [*PREPARE, *NETWORK, *BEGUN, *ANSWERED, *API, *USERS, *LAST, *DONE]
+
+
+def test_the_only_new_master_starts_its_api_server_while_etcd_starts(steps, tmp_path):
+    (tmp_path / "release.json").write_text(text("quickstart"))
+    steps.blank = True
+    assert converge.main() == 0
+    before = ["storage.ensure", "membership.prepare", "begin etcd", *BEGUN]
+    assert steps == [
+        *PREPARE, *NETWORK, *before, *ETCD[3:], *ANSWERED, *API, *USERS, *SNAPSHOTS, *LAST, *DONE,
     ]  # fmt: skip
-    assert steps == [*PREPARE, *NETWORK, *begun, *API, *USERS, *LAST, *DONE]
+
+
+def test_a_new_master_beside_others_starts_its_api_server_once_etcd_serves(steps, tmp_path):
+    """A member may wait for a majority for longer than the API server waits for etcd."""
+    (tmp_path / "release.json").write_text(text("ha"))
+    steps.blank = True
+    assert converge.main() == 0
+    etcd = [step for step in ETCD if step not in SNAPSHOTS]
+    assert steps == [
+        *PREPARE, *NETWORK, *etcd, *BEGUN, *ANSWERED, *API, *USERS, *SNAPSHOTS, *LAST, *DONE,
+    ]  # fmt: skip
 
 
 def test_a_master_with_etcd_has_that_first(steps, tmp_path):

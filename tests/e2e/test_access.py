@@ -7,8 +7,8 @@ import subprocess
 import pytest
 from ruamel.yaml import YAML
 
+from tests.e2e import containers
 from tests.e2e.issuer import Issuer
-from tests.e2e.shape import Shape
 
 pytestmark = [pytest.mark.e2e, pytest.mark.day2]
 WORKER = "worker-general-1"
@@ -25,7 +25,7 @@ subjects:
 
 @pytest.fixture(scope="module")
 def cluster(boot):
-    with boot(Shape("flannel", "container")) as made:
+    with boot(containers.shape()) as made:
         yield made
 
 

@@ -7,8 +7,8 @@ import signal
 import pytest
 
 from generator.definition import NEWEST, VERSION
+from tests.e2e import containers, weave
 from tests.e2e.probe import Probe
-from tests.e2e.shape import Shape
 
 pytestmark = [pytest.mark.e2e, pytest.mark.day2]
 BEFORE = list(NEWEST.values())[-2]  # the newest patch of the minor version before the default
@@ -18,7 +18,7 @@ ROWS = []
 
 @pytest.fixture(scope="module")
 def cluster(boot):
-    with boot(Shape("flannel", "container", masters=3, workers=2, version=BEFORE)) as made:
+    with boot(containers.shape(masters=3, workers=2, version=BEFORE)) as made:
         made.kubectl("create", "configmap", "probe", "--from-literal=count=0")
         yield made
     print("\n".join(["", "| change | client | seconds |", "|---|---|---|", *ROWS]))
@@ -32,6 +32,8 @@ def probe(cluster, request):
     ROWS.append(f"| {request.node.name.removeprefix('test_').replace('_', ' ')} | {asking} | {asking.seconds:.0f} |")
     assert not asking.failed
     assert not asking.lost
+    if cluster.driver == "weave":
+        weave.check(cluster)
 
 
 def members(cluster):

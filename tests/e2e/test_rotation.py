@@ -3,8 +3,8 @@
 import pytest
 
 from generator import store
+from tests.e2e import containers, weave
 from tests.e2e.probe import Probe
-from tests.e2e.shape import Shape
 
 pytestmark = [pytest.mark.e2e, pytest.mark.day2]
 SUBJECTS = (
@@ -22,7 +22,7 @@ SUBJECTS = (
 
 @pytest.fixture(scope="module")
 def cluster(boot):
-    with boot(Shape("flannel", "container")) as made:
+    with boot(containers.shape()) as made:
         made.kubectl("create", "configmap", "probe", "--from-literal=count=0")
         made.kubectl("create", "secret", "generic", "kept", "--from-literal=word=hidden")
         yield made
@@ -50,6 +50,21 @@ def test_a_key_is_replaced_and_everything_goes_on(cluster, subject):
     assert cluster.anywhere("plan", "--detailed-exitcode", check=False).returncode == 0
     if subject != "--ca kubernetes":  # whose add-ons are restarted, to trust the new one
         assert set(cluster.pods_started()) == pods
+
+
+def test_weave_gets_a_new_password(cluster):
+    """Machines with it and those without do not reach each other, so all get it at once, and pods go on."""
+    if cluster.driver != "weave":
+        pytest.skip(f"the network is {cluster.driver}")
+    before, pods = keys(cluster), cluster.pods_started()
+    cluster.anywhere("pki rotate", "--weave", "--now", "--yes")
+    assert keys(cluster) != before
+    for machine in cluster.shape.machines:
+        connections = cluster.on(machine, "curl -s http://127.0.0.1:6784/status/connections").splitlines()
+        others = [line for line in connections if "established" in line and "encrypted" in line]
+        assert len(others) == len(cluster.shape.machines) - 1, connections
+    assert cluster.pods_started() == pods
+    weave.check(cluster)
 
 
 def test_a_machine_joins_with_what_is_new(cluster):

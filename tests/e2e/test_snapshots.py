@@ -6,20 +6,19 @@ import signal
 
 import pytest
 
-from tests.e2e import echo
-from tests.e2e.shape import Shape
+from tests.e2e import containers, echo
 
 pytestmark = [pytest.mark.e2e, pytest.mark.day2]
-SHAPES = (
-    Shape("flannel", "container"),
-    Shape("flannel", "container", masters=3, workers=1),
-    Shape("flannel", "container", etcd=3, masters=1, workers=1),
-)
+SIZES = {
+    "1+1": {},
+    "3+1": {"masters": 3},
+    "3 etcd + 1+1": {"etcd": 3},
+}
 
 
-@pytest.fixture(scope="module", params=SHAPES, ids=str)
+@pytest.fixture(scope="module", params=SIZES.values(), ids=SIZES)
 def cluster(request, boot):
-    with boot(request.param) as made:
+    with boot(containers.shape(**request.param)) as made:
         yield made
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.e2e.shape import Shape
+from tests.e2e import containers
 
 pytestmark = [pytest.mark.e2e, pytest.mark.day2]
 PACKAGE = "ca-certificates"
@@ -13,7 +13,7 @@ VERSION = f"dpkg-query --show --showformat '${{Version}}' {PACKAGE}"
 
 @pytest.fixture(scope="module")
 def cluster(boot):
-    with boot(Shape("flannel", "container")) as made:
+    with boot(containers.shape()) as made:
         yield made
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from generator.definition import VERSION
 from generator.images.recipe import kubernetes_versions
+from tests.e2e import containers
 from tests.e2e.probe import Probe
-from tests.e2e.shape import Shape
 
 pytestmark = pytest.mark.e2e
 _VERSIONS = kubernetes_versions()
@@ -20,7 +20,7 @@ BEFORE = _VERSIONS[_VERSIONS.index(VERSION) - 1]  # the patch before the default
 
 @pytest.fixture(scope="module")
 def cluster(boot):
-    with boot(Shape("flannel", "container", version=BEFORE)) as made:
+    with boot(containers.shape(version=BEFORE)) as made:
         made.kubectl("create", "configmap", "probe", "--from-literal=count=0")
         yield made
 

@@ -34,15 +34,27 @@ load() {
     done </run/plan
 }
 
-# install_containerd REF: the containerd of pods, out of its image, where the agent of a machine looks for it.
+# named NAME: the reference of anywhere's own image NAME in the plan.
+named() { awk -v name="anywhere.local/$1:" 'index($3, name) == 1 { print $3; exit }' /run/plan; }
+# copy_out REF FROM TO: a folder's content out of an image that Docker has.
+copy_out() {
+    mkdir -p "$3"
+    docker create --network none --name copied --entrypoint none "$1" >/run/load-copied 2>&1 || fail "a container of $1"
+    docker cp --quiet "copied:$2/." "$3" >>/run/load-copied 2>&1 || fail "$2 of $1"
+    docker rm copied >/dev/null
+}
+id_of() { docker image inspect --format '{{.Id}}' "$1" || fail "there is no $1"; }
+# Both are where the agent of a machine would put them, and as it knows them.
 install_containerd() {
-    id=$(docker image inspect --format '{{.Id}}' "$1") || fail "there is no $1"
-    programs=/opt/anywhere/containerd/$(echo "${id#sha256:}" | cut -c1-12)
-    mkdir -p "$programs"
-    docker create --network none --name programs "$1" >/run/load-programs 2>&1 || fail "a container of $1"
-    docker cp --quiet programs:/bin/. "$programs" >>/run/load-programs 2>&1 || fail "the programs of $1"
-    docker rm programs >/dev/null
+    ref=$(named containerd)
+    programs=/opt/anywhere/containerd/$(id_of "$ref" | cut -c8-19)
+    copy_out "$ref" /bin "$programs"
     ln -s "$programs" /opt/anywhere/containerd/current
+}
+install_cni_plugins() {
+    ref=$(named cni)
+    copy_out "$ref" /opt/cni/bin /opt/cni/bin
+    printf %s "$(id_of "$ref")" >/opt/cni/anywhere-plugins
 }
 
 mount -t proc proc /proc
@@ -65,7 +77,8 @@ while [ ! -S /run/docker.sock ]; do
     sleep 0.2
 done
 load docker
-install_containerd "$(awk '$3 ~ /^anywhere.local\/containerd:/ { print $3 }' /run/plan)"
+install_containerd
+install_cni_plugins
 /opt/anywhere/containerd/current/containerd --config /etc/anywhere/containerd.toml >/run/containerd-pods.log 2>&1 &
 pods_containerd=$!
 while [ ! -S "$pods" ]; do

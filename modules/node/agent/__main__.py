@@ -27,7 +27,6 @@ from agent import (
     leftovers,
     membership,
     network,
-    node_certificates,
     packages,
     proxy,
     replacement,
@@ -40,8 +39,8 @@ from agent import (
     storage,
     turns,
 )  # fmt: skip
-from agent.docker import Docker
 from agent.files import put, write
+from agent.first_start import FirstStart
 from agent.host import Host, NodeError
 from agent.turns import DEBIAN, AtOnce, Turns, Waiting
 
@@ -174,24 +173,27 @@ def converge(release: Mapping[str, Any], me: Host, own: Turns, mark: Mark) -> No
     role = release["roles"][me.role]
     net = network.load(release, me)
     mark.done("images")
-    images.ensure(release, sorted({*role["images"], *net.images()}))
+    names = sorted({*role["images"], *net.images()})
+    images.ensure(release, names)
+    net.begin()
+    images.ensure_for_pods(release, names)
+    bundle.fetch_all(release, role["containers"])
     mark.done("network")
     net.up(own)
     resolver.ensure(without=net.name_servers())
     restore.ensure(release, me)
     specs = role["containers"]
-    users = [spec for spec in specs if spec["component"] not in BEFORE_API]
+    first = FirstStart(release, me, net, own, specs)
     for spec in (spec for spec in specs if spec["component"] in BEFORE_API):
         mark.done(spec["component"])
-        if spec["component"] == "kube-apiserver":
-            begin_master(release, me, net, own, spec, users)
-        start(release, me, net, own, spec)
-    hand_out(release, users)
+        start(release, me, net, own, spec, first)
+    users = [spec for spec in specs if spec["component"] not in BEFORE_API]
+    bundle.hand_out(release, users)
     reach_api(release, users)
     begin(release, me, net, own, users)
     for spec in users:
         mark.done(spec["component"])
-        start(release, me, net, own, spec)
+        start(release, me, net, own, spec, first)
     serve(release["network"], me, components(role))
     if "kube-apiserver" in components(role):
         mark.done("addons")
@@ -206,42 +208,11 @@ def components(role: Mapping[str, Any]) -> set[str]:
     return {spec["component"] for spec in role["containers"]}
 
 
-def hand_out(release: Mapping[str, Any], specs: Sequence[Mapping[str, Any]]) -> None:
-    """Write the secret files that `specs` want outside of their containers."""
-    for spec in specs:
-        for name, path in spec["handed"].items():
-            put(Path(path), bundle.secrets(release, spec["secrets"])[name], mode=0o600)
-
-
 def reach_api(release: Mapping[str, Any], specs: Sequence[Mapping[str, Any]]) -> None:
     """Wait for the API, where one of `specs` needs it to start."""
     for spec in (spec for spec in specs if spec["needs_api"]):
         put(CA, bundle.secrets(release, spec["secrets"])["ca.crt"], mode=0o600)
         health.api_ready(str(CA), 900)
-
-
-def begin_master(
-    release: Mapping[str, Any],
-    me: Host,
-    net: network.Network,
-    own: Turns,
-    spec: Mapping[str, Any],
-    users: Sequence[Mapping[str, Any]],
-) -> None:
-    """Start an API server that never ran here, and its users as soon as it answers: it is ready some time later.
-
-    Before it answers they would fail, and then wait longer and longer between their attempts. The kubelet comes first,
-    as it registers the node.
-    """
-    if replacement.is_there(spec["name"]):
-        return
-    begin(release, me, net, own, [spec])
-    node_certificates.sign_first(release, me)
-    hand_out(release, users)
-    for user in users:
-        containers.create(release, containers.filled(release, user, me, net), net, own)
-    health.wait_answering(spec, Docker())
-    begin(release, me, net, own, sorted(users, key=lambda user: user["component"] != "kubelet"))
 
 
 def begin(
@@ -252,10 +223,19 @@ def begin(
         containers.begin(release, containers.filled(release, spec, me, net), net, own)
 
 
-def start(release: Mapping[str, Any], me: Host, net: network.Network, own: Turns, spec: Mapping[str, Any]) -> None:
+def start(
+    release: Mapping[str, Any],
+    me: Host,
+    net: network.Network,
+    own: Turns,
+    spec: Mapping[str, Any],
+    first: FirstStart,
+) -> None:
     """Have one component healthy, and do what must come right before or after it."""
     if spec["component"] == "etcd":
-        return start_etcd(release, me, net, own, spec)
+        return start_etcd(release, me, net, own, spec, first)
+    if spec["component"] == "kube-apiserver":
+        first.finish()
     containers.ensure(release, containers.filled(release, spec, me, net), net, own)
     if spec["component"] == "kubelet":
         containerd.retire_earlier()
@@ -265,16 +245,25 @@ def start(release: Mapping[str, Any], me: Host, net: network.Network, own: Turns
     net.settle(own)  # after what is applied, which lets a node read what its network is made of
 
 
-def start_etcd(release: Mapping[str, Any], me: Host, net: network.Network, own: Turns, spec: Mapping[str, Any]) -> None:
+def start_etcd(
+    release: Mapping[str, Any],
+    me: Host,
+    net: network.Network,
+    own: Turns,
+    spec: Mapping[str, Any],
+    first: FirstStart,
+) -> None:
     """Have this machine's member healthy, and its membership settled."""
     storage.ensure()
     if replacement.is_there(me.member):
         service.ensure("anywhere-snapshot.service")  # before etcd changes: that waits for a snapshot
-    first = membership.prepare(release, me, own)
-    wanted = containers.filled(release, spec, me, net, **first)
+    wanted = containers.filled(release, spec, me, net, **membership.prepare(release, me, own))
     if membership.has_expired(release, me):
         # Nobody can connect to it anew, so there is nothing to protect, and it serves only once others are renewed too.
         containers.ensure(release, {**wanted, "ready": ""}, net, AtOnce())
+    if membership.is_alone(release, me):  # else etcd may wait for its others for longer than the API server for it
+        containers.begin(release, wanted, net, own)
+        first.begin()
     containers.ensure(release, wanted, net, own)
     restore.settle(release, me)
     net.settle(own)

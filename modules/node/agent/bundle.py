@@ -7,11 +7,12 @@ import io
 import json
 import os
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from agent.docker import Docker
-from agent.files import write
+from agent.files import put, write
 from agent.host import STATE, NodeError, fetch
 
 # On the disk, as the data containers are: a machine that boots while its store is away has its secrets.
@@ -42,6 +43,20 @@ def secrets(release: Mapping[str, Any], component: str) -> dict[str, str]:
                 other.unlink()
     files: dict[str, str] = json.loads(data)
     return files
+
+
+def fetch_all(release: Mapping[str, Any], specs: Iterable[Mapping[str, Any]]) -> None:
+    """Have the secret files of all components here, before anything of the release is started."""
+    for spec in specs:
+        if spec["secrets"]:
+            secrets(release, spec["secrets"])
+
+
+def hand_out(release: Mapping[str, Any], specs: Iterable[Mapping[str, Any]]) -> None:
+    """Write the secret files that components want outside of their containers."""
+    for spec in specs:
+        for name, path in spec["handed"].items():
+            put(Path(path), secrets(release, spec["secrets"])[name], mode=0o600)
 
 
 def _version(data: bytes) -> str:

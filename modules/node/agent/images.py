@@ -22,19 +22,27 @@ REFUSED_SECONDS = 1800
 
 
 def ensure(release: Mapping[str, Any], names: Iterable[str]) -> None:
-    """Load every image of `names` into its runtimes, unless it is already there."""
+    """Load those of `names` that Docker runs, unless they are already there."""
     registry.trust(release)
-    wanted = [release["images"][name] for name in names]
-    for image in wanted:
-        if "docker" in image["runtimes"] and Docker().image_id(image["ref"]) != image["id"]:
+    for image in _of(release, names, "docker"):
+        if Docker().image_id(image["ref"]) != image["id"]:
             _once(release, image, "docker")
-    if any("containerd" in image["runtimes"] for image in wanted):
+
+
+def ensure_for_pods(release: Mapping[str, Any], names: Iterable[str]) -> None:
+    """Load those of `names` that pods run into containerd, which Docker has the image of, unless they are there."""
+    if wanted := _of(release, names, "containerd"):
         containerd.ensure(release["images"]["containerd"])
         pods = _pods()
         for image in wanted:
-            if "containerd" in image["runtimes"]:
-                _ensure_pods(release, image, pods)
-    leftovers.note(wanted)
+            _ensure_pods(release, image, pods)
+    leftovers.note([release["images"][name] for name in names])
+
+
+def _of(release: Mapping[str, Any], names: Iterable[str], runtime: str) -> list[Mapping[str, Any]]:
+    """Those of the images that are for this runtime."""
+    images = (release["images"][name] for name in names)
+    return [image for image in images if runtime in image["runtimes"]]
 
 
 def _ensure_pods(release: Mapping[str, Any], image: Mapping[str, Any], pods: set[str]) -> None:
@@ -42,11 +50,12 @@ def _ensure_pods(release: Mapping[str, Any], image: Mapping[str, Any], pods: set
     if image["id"] not in pods:
         _once(release, image, "containerd")
         pods |= _pods()
-    if image["pod_ref"] not in pods:
-        containerd.ctr("images", "tag", image["id"], image["pod_ref"])
+    names = [] if image["pod_ref"] in pods else [image["pod_ref"]]
     # containerd's configuration names the sandbox image by its tag, which must therefore follow the release.
     if image["ref"] not in pods or leftovers.last(image["ref"]) != image["id"]:
-        containerd.ctr("images", "tag", "--force", image["id"], image["ref"])
+        names.append(image["ref"])
+    if names:
+        containerd.ctr("images", "tag", "--force", image["id"], *names)
 
 
 def _pods() -> set[str]:

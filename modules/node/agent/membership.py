@@ -60,6 +60,11 @@ def settle(release: Mapping[str, Any], me: Host, turns: Turns) -> None:
         write(KNOWN, "")
 
 
+def is_alone(release: Mapping[str, Any], me: Host) -> bool:
+    """Whether this machine's member is the whole cluster."""
+    return bool(release["etcd"]["members"] == [me.member])
+
+
 def has_expired(release: Mapping[str, Any], me: Host) -> bool:
     """Whether this machine's member runs with a certificate that has expired."""
     return etcd.connect(release, me.role).has_expired(etcd.host_of(me.member))

@@ -17,6 +17,9 @@ class Network(Protocol):
     def images(self) -> tuple[str, ...]:
         """The images that it needs."""
 
+    def begin(self) -> None:
+        """Start what takes a while to come up, where it never ran, and do not wait for it: `up` does."""
+
     def up(self, turns: Turns) -> None:
         """Bring it up on this machine as the release describes it; do nothing if it already is."""
 

@@ -42,6 +42,9 @@ class Flannel:
     def images(self) -> tuple[str, ...]:
         return ("cni",) if self._host.role == "etcd" else ("flannel", "cni")
 
+    def begin(self) -> None:
+        """Nothing to do: it needs the node's certificate first."""
+
     def up(self, turns: Turns) -> None:
         install_cni_plugins(self._release["images"]["cni"])
         lines = [

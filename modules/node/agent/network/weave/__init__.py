@@ -32,6 +32,9 @@ class Weave:
     def images(self) -> tuple[str, ...]:
         return ("weave", "weaveexec", "weavedb", "cni")
 
+    def begin(self) -> None:
+        router.begin(self._release, self._host)
+
     def up(self, turns: Turns) -> None:
         install_cni_plugins(self._release["images"]["cni"])
         router.ensure(self._release, self._host, turns)

@@ -37,17 +37,27 @@ PASSWORD = "anywhere.weave-password"  # the label that tells one password, or no
 VOLUME_LABEL = {"weavevolumes": ""}
 
 
+def begin(release: Mapping[str, Any], host: Host) -> None:
+    """Start the router of a machine that never had one; it takes some time until it answers."""
+    if not replacement.is_there(NAME):
+        replacement.start(_wanted(release, host, _volumes(Docker(), release["images"]), AtOnce()))
+
+
 def ensure(release: Mapping[str, Any], host: Host, turns: Turns) -> None:
     """Make the router and the CNI plugin what the release describes; the router's data is kept."""
-    engine = Docker()
-    waits = _volumes(engine, release["images"])
+    waits = _volumes(Docker(), release["images"])
     install_plugin(waits, release["images"]["weave"])
+    replacement.ensure(_wanted(release, host, waits, turns))
+
+
+def _wanted(release: Mapping[str, Any], host: Host, waits: str, turns: Turns) -> Wanted:
+    """The router, whose volumes are those of container `waits`."""
+    engine = Docker()
     password = identity(release["network"]["encryption"], release["secrets"]["weave"])
-    settings = replacement.labelled({**container(release, host, waits), "Labels": {PASSWORD: password}})
     described = identity(release["network"], release["images"]["weave"]["id"], release["secrets"]["weave"])
-    wanted = Wanted(
+    return Wanted(
         name=NAME,
-        settings=settings,
+        settings=replacement.labelled({**container(release, host, waits), "Labels": {PASSWORD: password}}),
         wait=answer,
         wait_replaced=answer,
         turns=turns if _has_password(engine, password) else AtOnce(),
@@ -55,7 +65,6 @@ def ensure(release: Mapping[str, Any], host: Host, turns: Turns) -> None:
         creator=engine,
         stop_seconds=STOP_SECONDS,
     )
-    replacement.ensure(wanted)
 
 
 def _has_password(engine: Docker, password: str) -> bool:
