@@ -90,6 +90,12 @@ def test_every_setting_is_put_and_read(tree):
     assert {"systemctl daemon-reload", "systemd-tmpfiles --create anywhere.conf"} <= set(tree.runs())
 
 
+def test_the_agent_is_started_without_waiting_for_docker():
+    """Cloud-init starts it after multi-user.target, which comes after each service that it wants by default."""
+    unit = (settings.HOST / "etc/systemd/system/docker.service.d/anywhere.conf").read_text()
+    assert {"DefaultDependencies=no", "Conflicts=shutdown.target", "Before=shutdown.target"} <= set(unit.splitlines())
+
+
 def test_settings_that_are_there_cost_nothing(tree):
     settings.ensure()
     before = tree.runs()
