@@ -128,7 +128,7 @@ def ready(session: Session, definition: Definition) -> str:
     if not exists(session, bucket):
         raise UserError(
             f"There is no bucket {bucket.name} for Terraform's state.",
-            f"Make it: anywhere backend create {definition.path} --provider aws",
+            "Make it: `anywhere backend create`.",
         )
     if not _versioned(session, bucket):
         raise UserError(
