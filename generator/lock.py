@@ -142,7 +142,7 @@ def read(path: Path) -> Lock:
     from generator.schema.lockfile import LockFile
 
     if not path.exists():
-        raise UserError(f"There is no lock {path}.", f"Make it: anywhere images lock {_definition(path)}")
+        raise UserError(f"There is no lock {path}.", "Make it: `anywhere images lock`.")
     try:
         file = decode(source.read(path), LockFile)
     except InvalidFile as error:

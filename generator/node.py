@@ -10,6 +10,7 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 
 from generator.errors import UserError
+from generator.yaml_text import quoted
 
 USER_DATA_LIMIT = 16_384  # bytes, raw; AWS refuses more
 FOLDERS = ("agent", "host", "units")
@@ -53,12 +54,6 @@ def _files(folder: Traversable, prefix: str) -> Iterator[tuple[str, bytes]]:
             yield name, entry.read_bytes()
 
 
-def _quoted(text: str) -> str:
-    """`text` in YAML's double quotes, in ASCII alone. JSON's way, with two escapes for an emoji, is not YAML's."""
-    plain = (c if " " <= c <= "~" and c not in '"\\' else f"\\U{ord(c):08x}" for c in text)
-    return f'"{"".join(plain)}"'
-
-
 def user_data(provider: str, role: str, group: str, ssh_keys: Sequence[str], proxy: str = "") -> bytes:
     """The cloud-init user-data of one group of machines; UserError past the limit, with the bytes of each part.
 
@@ -76,7 +71,7 @@ def user_data(provider: str, role: str, group: str, ssh_keys: Sequence[str], pro
         "service": boot.joinpath("anywhere-converge.service").read_text(),
         "timer": boot.joinpath("anywhere-converge.timer").read_text(),
         "proxy": proxy,
-        "ssh_keys": f"[{', '.join(map(_quoted, ssh_keys))}]" if ssh_keys else "",
+        "ssh_keys": f"[{', '.join(map(quoted, ssh_keys))}]" if ssh_keys else "",
     }
     template = modules.joinpath("node", "user-data.yaml.j2").read_text()
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)

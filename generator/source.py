@@ -191,8 +191,11 @@ class _Reader:
         try:
             value = self.yaml.constructor.construct_object(node)
         except (ValueError, OverflowError, KeyError, IndexError):
-            return str(node.value)
-        if isinstance(value, int) and value.bit_length() > LARGEST_BITS:
+            value = str(node.value)
+            large = tag.endswith(":int") and len(value) > LARGEST_BITS  # Python reads so many decimal digits only
+        else:
+            large = isinstance(value, int) and value.bit_length() > LARGEST_BITS
+        if large:
             self.wrong(keys, "is a number that is too large", "put it in quotes if it is text")
             return None
         return value if isinstance(value, str | int | bool) or value is None else float(value)

@@ -21,7 +21,7 @@ _HINTS = {  # by a pattern of what Terraform says
     "Failed to query available provider packages|Failed to install provider": "Terraform downloads the provider of a"
     " target: reach its registry, or name a mirror as provider_installation in Terraform's CLI configuration."
     " A checkout of anywhere plans without: make offline.",
-    "bucket.*(does not|doesn't) exist": "Make it: anywhere backend create",
+    "bucket.*(does not|doesn't) exist": "Make it: `anywhere backend create`.",
 }
 
 

@@ -186,7 +186,7 @@ def _workers(definition: Definition, pool: Pool, before: int) -> Iterator[Machin
 
 def _block(definition: Definition, pool: Pool, blocks: Mapping[str, int]) -> int:
     """The block of `pool`, where the lock has one that lies in the machines network."""
-    refresh = f"Run `anywhere images lock {definition.path}`."
+    refresh = "Run `anywhere images lock`."
     if pool.name not in blocks:
         raise UserError(f"The lock has no addresses for the worker pool {pool.name!r}.", refresh)
     block, network = blocks[pool.name], definition.network.machines

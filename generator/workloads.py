@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 NAMESPACE = "kube-system"
@@ -44,7 +46,8 @@ class Workload:
 class Pod:
     """A pod. `trouble` is one of the words above, or "" where it is ready or may become so; `detail` says why.
 
-    `container` is the one that crashes.
+    `container` is the one that crashes. `restarted` is when one that had failed was started again, in seconds since the
+    epoch by the machine's clock.
     """
 
     name: str
@@ -55,6 +58,7 @@ class Pod:
     trouble: str = ""
     detail: str = ""
     container: str = ""
+    restarted: float = -math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +122,7 @@ def pod_of(item: Mapping[str, Any]) -> Pod:
         trouble=trouble,
         detail=detail,
         container=container,
+        restarted=max(map(_restarted, containers), default=-math.inf),
     )
 
 
@@ -148,6 +153,14 @@ def _trouble(conditions: Mapping[str, Any], containers: Iterable[Mapping[str, An
         if trouble or (ended and ended.get("exitCode") and not container.get("ready")):
             return CRASHES, _end(container, ended or {}), container["name"]
     return "", "", ""
+
+
+def _restarted(container: Mapping[str, Any]) -> float:
+    """When a container that runs was started again after a failure."""
+    ended, runs = container.get("lastState", {}).get("terminated", {}), container.get("state", {}).get("running", {})
+    if not (ended.get("exitCode") and runs.get("startedAt")):
+        return -math.inf
+    return datetime.fromisoformat(runs["startedAt"]).timestamp()
 
 
 def _end(container: Mapping[str, Any], ended: Mapping[str, Any]) -> str:

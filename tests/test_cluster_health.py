@@ -162,6 +162,29 @@ def test_a_pod_that_runs_only_for_a_while_is_not_available(cluster):
     assert 8 * 30 + cluster_health.CALM_SECONDS < cluster.clock.now < 8 * 30 + 150
 
 
+def restarted(started, exit_code):
+    """A pod that runs since `started`, and whose container had ended before."""
+    ended = {"terminated": {"reason": "Error", "exitCode": exit_code}}
+    again = container(5, True, state={"running": {"startedAt": started}}, lastState=ended)
+    item = pod(again, conditions=(SCHEDULED, {"type": "Ready", "status": "True"}), name="weave-npc-1")
+    item["metadata"]["labels"] = {"name": "weave-npc"}
+    return item
+
+
+def test_a_single_look_sees_a_pod_that_runs_between_two_crashes(cluster):
+    """It is ready, and its DaemonSet counts it as available."""
+    cluster.answers[PODS] = {"items": [restarted("1970-01-01T00:00:20Z", 1)]}
+    (check,) = cluster_checks.failing(cluster.once())
+    assert check.subject == "weave-npc" and check.detail.endswith("Pod weave-npc-1 restarted just now: 5 times so far.")
+    cluster.wait()
+    assert 20 + cluster_health.CALM_SECONDS < cluster.clock.now < 150
+
+
+def test_a_pod_that_ended_well_or_long_ago_may_run_again(cluster):
+    cluster.answers[PODS] = {"items": [restarted("1970-01-01T00:00:20Z", 0), restarted("1969-12-31T00:00:00Z", 1)]}
+    assert cluster_checks.failing(cluster.once()) == ()
+
+
 def test_pods_that_become_available_one_after_another_are_progress(cluster):
     wanted = len(cluster.nodes)
 

@@ -163,10 +163,12 @@ def test_machines_know_who_they_are_by_their_metadata(gce):
     assert worker["labels"] == {"anywhere-role": "worker", "anywhere-group": "worker-general"}
 
 
-def test_user_data_is_what_was_rendered(gce):
+@pytest.mark.parametrize("name", ["star-wars", "spot"])
+def test_user_data_is_what_was_rendered(gce, name):
+    """That of spot has an emoji."""
     from ruamel.yaml import YAML
 
-    cluster = gce("star-wars")
+    cluster = gce(name)
     machines = started(cluster)
     for shape in machines:
         wanted = YAML(typ="safe").load(cluster.folder / "user-data" / f"{shape['labels']['anywhere-group']}.yaml")

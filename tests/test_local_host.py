@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 from test_topology import STAR_WARS
 
 from generator.definition import Size
@@ -145,6 +146,13 @@ def test_seed_is_what_cloud_init_looks_for(tmp_path: Path) -> None:
     said = subprocess.run(["xorriso", *words], check=True, capture_output=True, text=True)
     assert "Volume Id    : cidata" in said.stdout + said.stderr
     assert {path.name: path.read_text() for path in (tmp_path / "out").iterdir()} == files
+
+
+def test_keys_reach_cloud_init_as_they_are() -> None:
+    keys = ['ssh-ed25519 AAAA \\ " : # \u00e9\u200d\U0001f680', "ssh-rsa BBBB"]
+    read = YAML(typ="safe").load(seed.meta_data("m-1", "m", keys))
+    assert read == {"instance-id": "m-1", "local-hostname": "m", "public-keys": keys}
+    assert YAML(typ="safe").load(seed.meta_data("m-1", "m", []))["public-keys"] == []
 
 
 def test_another_process_in_the_folder_is_no_machine(tmp_path: Path) -> None:

@@ -19,11 +19,17 @@ def list_(file: File = DEFAULT_FILE, as_json: Json = False) -> int:
 
     from generator import lock, schema
     from generator.cli.tables import columns
+    from generator.errors import UserError
     from generator.operations import lock_file
 
     definition = schema.load(file)
-    locked = lock.read(lock.path_beside(definition.path))
-    lock_file.check(locked, definition, next(iter(locked.facts), DEFAULT_PROVIDER))
+    clouds = definition.providers.clouds
+    target = clouds[0] if len(clouds) == 1 else DEFAULT_PROVIDER
+    path = lock.path_beside(definition.path)
+    if not path.exists():
+        raise UserError(f"There is no lock {path}.", f"Make it: {lock.relock(definition.path, target)}")
+    locked = lock.read(path)
+    lock_file.check(locked, definition, next(iter(locked.facts), target))
     registry = definition.registry
     images = [(arch, i) for arch in definition.architectures for i in locked.images[arch].values()]
     if as_json:

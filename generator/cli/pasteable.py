@@ -24,18 +24,17 @@ _VERBS = (
     *("rollout status", "rollout resume", "pki rotate", "etcd list", "etcd snapshot", "etcd restore"),
     *_WITHOUT_TARGET,
 )
-_COMMAND = re.compile(rf"`anywhere ({'|'.join(_VERBS)})((?: [^`]*)?)`")
+_DEFINITION = r"(?: '[^'`]*\.ya?ml'| [^ '`]*\.ya?ml)?"
+_COMMAND = re.compile(rf"`anywhere ({'|'.join(_VERBS)})({_DEFINITION})((?: [^`]*)?)`")
 
 
 def complete(text: str, file: Path, provider: str) -> str:
-    """`text`, where each command in backquotes names the definition and the target if they are not the defaults."""
+    """`text`, where each command in backquotes names the definition and the target, unless they are the defaults."""
 
     def completed(found: re.Match[str]) -> str:
-        verb, rest = found.groups()
-        if ".yaml" in rest or ".yml" in rest:
-            return found[0]
-        named = "" if verb in _WITHOUT_TARGET else target
-        return f"`anywhere {verb} {shlex.quote(str(file))}{named}{rest}`"
+        verb, named, rest = found.groups()
+        chosen = "" if verb in _WITHOUT_TARGET or "--provider" in rest else target
+        return f"`anywhere {verb}{named or f' {shlex.quote(str(file))}'}{chosen}{rest}`"
 
     target = "" if provider == _default_provider() else f" --provider {provider}"
     return _COMMAND.sub(completed, text) if target or file != DEFAULT_FILE else text

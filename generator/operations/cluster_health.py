@@ -93,10 +93,14 @@ class Cluster:
         return found
 
     def _watched(self, pod: Pod) -> Pod:
-        """`pod`, in trouble where it is ready but was restarted shortly before, while it was looked at."""
+        """`pod`, in trouble where it is ready but was restarted shortly before.
+
+        Its restarts are counted from look to look, since its machine's clock may differ from this computer's.
+        """
         now, (count, grew) = time.monotonic(), self._restarts.get(pod.name, (pod.restarts, -math.inf))
         self._restarts[pod.name] = (pod.restarts, now if pod.restarts > count else grew)
-        if pod.trouble or now - self._restarts[pod.name][1] > CALM_SECONDS:
+        calm = min(now - self._restarts[pod.name][1], abs(time.time() - pod.restarted))
+        if pod.trouble or calm > CALM_SECONDS:
             return pod
         return replace(pod, trouble=RESTARTED, detail=f"{pod.restarts} times so far")
 

@@ -84,7 +84,7 @@ def present(selection: Selection, packages: Packages, arch: str, cache: Path, pr
             f"The {selection.title} ({arch}): the lock says {packages.sha256}, but Debian's archive has moved on "
             f"and now gives {made.sha256}.",
             f"Put {packages.sha256}.tar, from the cache it was locked with, in {_archives_folder()}; "
-            "or take the newer packages: anywhere images lock.",
+            "or take the newer packages: `anywhere images lock`.",
         )
     return path
 

@@ -31,7 +31,7 @@ def for_token(cluster: str, user: str, server: str, ca: str, token: Token) -> st
 def _kubeconfig(
     context: str, cluster: str, user: str, server: str, ca: str, credentials: list[str], tls_server_name: str
 ) -> str:
-    # JSON strings are YAML strings, whatever is in them
+    # of ASCII, JSON's strings are YAML's
     way, name, person = json.dumps(context), json.dumps(cluster), json.dumps(user)
     lines = [
         "apiVersion: v1",

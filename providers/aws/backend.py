@@ -9,7 +9,7 @@ from typing import Any
 
 from generator.definition import Definition
 from generator.errors import UserError
-from providers.aws import section
+from providers.aws import regions, section
 from providers.aws.facts import account
 from providers.aws.refusal import AwsError
 from providers.aws.session import Session
@@ -128,7 +128,7 @@ def ready(session: Session, definition: Definition) -> str:
     if not exists(session, bucket):
         raise UserError(
             f"There is no bucket {bucket.name} for Terraform's state.",
-            f"Make it: anywhere backend create {definition.path} --provider aws",
+            "Make it: `anywhere backend create`.",
         )
     if not _versioned(session, bucket):
         raise UserError(
@@ -261,9 +261,7 @@ def _make_private(session: Session, bucket: Bucket) -> None:
 
 
 def _policy(bucket: Bucket) -> dict[str, Any]:
-    partition = "aws-cn" if bucket.region.startswith("cn-") else "aws"
-    partition = "aws-us-gov" if bucket.region.startswith("us-gov-") else partition
-    arn = f"arn:{partition}:s3:::{bucket.name}"
+    arn = f"arn:{regions.partition(bucket.region)}:s3:::{bucket.name}"
     statement = {
         "Sid": "OnlyByTls",
         "Effect": "Deny",

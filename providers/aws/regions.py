@@ -36,6 +36,17 @@ def known() -> list[str]:
     ]
 
 
+def partition(region: str) -> str:
+    """Which of AWS's clouds, apart from each other, `region` is in: ARNs begin with it."""
+    from botocore.exceptions import UnknownRegionError
+    from botocore.session import Session
+
+    try:
+        return str(Session().get_partition_for_region(region))
+    except UnknownRegionError:
+        return "aws"  # where regions are added more often than elsewhere
+
+
 def refusal(region: str, there: Iterable[str]) -> UserError:
     """That `region` is none of those that are `there`."""
     from generator.decode import nearest

@@ -131,7 +131,7 @@ def ready(session: Session, definition: Definition, number: str) -> str:
     if found is None:
         raise UserError(
             f"There is no bucket {bucket.name} for Terraform's state.",
-            f"Make it: anywhere backend create {definition.path} --provider gce",
+            "Make it: `anywhere backend create`.",
         )
     if missing := lacking(found):
         raise UserError(

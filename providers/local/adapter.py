@@ -27,7 +27,7 @@ ARCH = "amd64"
 
 def _base(lock: Lock) -> Base:
     if lock.base is None:
-        raise UserError("The lock names no base image for local machines.", "Run: anywhere images lock")
+        raise UserError("The lock names no base image for local machines.", "Run `anywhere images lock`.")
     return lock.base
 
 

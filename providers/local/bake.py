@@ -60,7 +60,7 @@ def archive(archives: Path, image: Image) -> Path:
     """The file of an image in the folder of archives; UserError where it is missing."""
     path = archives / f"{image.archive}.tar"
     if not path.is_file():
-        raise UserError(f"The archive of image {image.ref} is missing: {path}.", "Run: anywhere images lock")
+        raise UserError(f"The archive of image {image.ref} is missing: {path}.", "Run `anywhere images lock`.")
     return path
 
 

@@ -6,6 +6,8 @@ import io
 import json
 from collections.abc import Mapping, Sequence
 
+from generator.yaml_text import quoted
+
 LABEL = "cidata"
 
 
@@ -25,7 +27,8 @@ def network_config(user_mac: str, cluster_mac: str | None, address: str) -> str:
 
 def meta_data(instance: str, name: str, ssh_keys: Sequence[str]) -> str:
     """`instance` changes only with the machine: cloud-init sets up each instance once."""
-    return json.dumps({"instance-id": instance, "local-hostname": name, "public-keys": list(ssh_keys)}, indent=1)
+    keys = ", ".join(map(quoted, ssh_keys))
+    return f"instance-id: {quoted(instance)}\nlocal-hostname: {quoted(name)}\npublic-keys: [{keys}]\n"
 
 
 def image(files: Mapping[str, str]) -> bytes:

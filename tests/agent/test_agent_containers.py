@@ -180,7 +180,7 @@ def test_one_that_stopped_is_started_not_made_anew(engine, sick, secrets, ensure
     assert engine.containers["etcd1"]["Id"] == before
 
 
-def test_other_secrets_make_another_container_and_the_old_ones_go(engine, sick, secrets, ensure):
+def test_other_secrets_make_another_container_in_its_turn_and_the_old_ones_go(engine, sick, secrets, turns, ensure):
     ensure()
     before = engine.names(), engine.containers["etcd1"]["Id"]
     secrets["server.key"] = "rotated\n"
@@ -189,6 +189,7 @@ def test_other_secrets_make_another_container_and_the_old_ones_go(engine, sick, 
     assert len(engine.names()) == 2 and engine.names() != before[0]
     verbs = [step[:2] for step in engine.done]
     assert verbs.index(("stop", "etcd1")) < verbs.index(("rename", "etcd1"))
+    assert turns.said == ["done etcd", "take etcd", "done etcd"]
 
 
 def test_the_old_one_comes_back_where_the_new_is_not_healthy(engine, sick, secrets, ensure):

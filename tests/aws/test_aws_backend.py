@@ -6,6 +6,7 @@ import pytest
 
 from generator.errors import UserError
 from providers import load
+from providers.aws import backend
 
 S3 = {"s3": {"bucket": "states-of-wars"}}
 
@@ -55,6 +56,22 @@ def test_it_is_made_versioned_encrypted_and_private(aws, client, provider, defin
     assert rule["ObjectOwnership"] == "BucketOwnerEnforced"
     assert s3.get_bucket_encryption(**name)["ServerSideEncryptionConfiguration"]["Rules"]
     assert provider.create_backend(definition) == "The bucket states-of-wars is there, and as it should be."
+
+
+@pytest.mark.parametrize(
+    ("region", "partition"),
+    [
+        ("eu-west-1", "aws"),
+        ("cn-north-1", "aws-cn"),
+        ("us-gov-west-1", "aws-us-gov"),
+        ("eusc-de-east-1", "aws-eusc"),
+        ("us-isob-east-1", "aws-iso-b"),
+        ("nowhere-9", "aws"),
+    ],
+)
+def test_its_policy_names_it_as_its_part_of_aws_does(region, partition):
+    (statement,) = backend._policy(backend.Bucket("states", region, "key", "1"))["Statement"]
+    assert statement["Resource"] == [f"arn:{partition}:s3:::states", f"arn:{partition}:s3:::states/*"]
 
 
 def test_what_was_made_here_is_mended(aws, client, provider, defined):

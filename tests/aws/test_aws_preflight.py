@@ -1,6 +1,7 @@
 """Each line of the preflight, where it is well and where it is not."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -197,7 +198,7 @@ def test_a_bucket_that_is_well(checked, backed):
 def test_a_bucket_that_is_not_there(aws, checked, defined):
     detail, hint = failing(checked(defined(backend={"s3": {"bucket": "states-of-wars"}})))["state bucket"]
     assert detail == "There is no bucket states-of-wars for Terraform's state"
-    assert hint.startswith("Make it: anywhere backend create ") and hint.endswith("cluster.yaml --provider aws")
+    assert hint == "Make it: `anywhere backend create`."
 
 
 def test_a_bucket_without_versions(client, checked, backed):
@@ -233,8 +234,12 @@ def test_types_on_xen_are_refused(aws, checked, defined):
 def test_two_subnets_of_one_zone_with_a_balancer_are_refused(aws, client, checked, defined, existing):
     more = client("ec2").create_subnet(VpcId=existing["id"], CidrBlock="10.20.4.0/24", AvailabilityZone="eu-west-1b")
     subnets = [*existing["subnets"], more["Subnet"]["SubnetId"]]
-    detail, _ = failing(checked(defined(vpc=existing | {"subnets": subnets}, load_balancer=True)))["VPC"]
-    assert detail.endswith("are both in eu-west-1b; a load balancer takes one per zone")
+    definition = defined(vpc=existing | {"subnets": subnets})
+    several = replace(definition, masters=replace(definition.masters, count=3))  # whose default is a balancer
+    for each in (defined(vpc=existing | {"subnets": subnets}, load_balancer=True), several):
+        detail, hint = failing(checked(each))["VPC"]
+        assert detail.endswith("are both in eu-west-1b; a load balancer takes one per zone")
+        assert hint == "Name one subnet per zone in providers.aws.vpc.public_subnets, or write load_balancer: false."
 
 
 def test_a_type_that_only_some_zones_have_is_for_a_pool_alone(aws, checked, defined, lock_file):

@@ -2,16 +2,20 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
-from generator import pki, store
+from generator import lock, pki, store
+from generator.images import catalog
 from generator.operations import project
-from tests.cli.target import COREDNS, DEPLOYMENTS, NODES, PODS, POLICIES, READY, run
+from tests.cli.target import COREDNS, DEPLOYMENTS, NODES, PODS, POLICIES, READY, pinned, run
 from tests.test_kubernetes import Api
 from tests.test_workloads import container, pod
 
 LOG = "/api/v1/namespaces/kube-system/pods/coredns-1/log?container=coredns&tailLines=1"
+DAEMON_SETS = "/apis/apps/v1/namespaces/kube-system/daemonsets?resourceVersion=0"
+NPC_LOG = "/api/v1/namespaces/kube-system/pods/weave-npc-0/log?container=weave-npc&tailLines=1&previous=true"
 CRASHING = pod(
     container(
         7,
@@ -82,6 +86,60 @@ def test_apply_is_not_done_while_pods_crash(cluster, capsys):
     err = capsys.readouterr().err
     assert "The cluster is not Ready, and nothing has changed for" in err
     assert "coredns: 0 of 2 pods available. Pod coredns-1 crashes: Error, exit 1, 7 restarts." in err
+
+
+def weave_npc(node, number):
+    """A pod as its DaemonSet made it and its kubelet reports it while it waits to start a container that failed."""
+    ended = {
+        "exitCode": 1,
+        "reason": "Error",
+        "startedAt": "2026-01-01T00:00:00Z",
+        "finishedAt": "2026-01-01T00:00:02Z",
+    }
+    message = "back-off 5m0s restarting failed container=weave-npc"
+    crashing = {
+        "name": "weave-npc",
+        "state": {"waiting": {"reason": "CrashLoopBackOff", "message": message}},
+        "lastState": {"terminated": ended},
+        "ready": False,
+        "restartCount": 7,
+        "started": False,
+    }
+    conditions = {"PodReadyToStartContainers": "True", "Initialized": "True", "Ready": "False"}
+    conditions |= {"ContainersReady": "False", "PodScheduled": "True"}
+    return {
+        "metadata": {
+            "name": f"weave-npc-{number}",
+            "labels": {"name": "weave-npc", "controller-revision-hash": "7d9f"},
+        },
+        "spec": {"nodeName": node, "hostNetwork": True},
+        "status": {
+            "phase": "Running",
+            "conditions": [{"type": name, "status": value} for name, value in conditions.items()],
+            "containerStatuses": [crashing],
+        },
+    }
+
+
+def test_a_policy_controller_that_crashes_on_every_machine_is_told(cluster, definition, capsys):
+    path = lock.path_beside(definition)
+    known = lock.read(path)
+    lock.write(
+        path, replace(known, driver="weave", images={"amd64": pinned(catalog.wanted(known.kubernetes, "weave"))})
+    )
+    # The API leaves out numberAvailable where it is 0.
+    counts = {"currentNumberScheduled": 2, "desiredNumberScheduled": 2, "updatedNumberScheduled": 2}
+    status = {"observedGeneration": 1, **counts, "numberMisscheduled": 0, "numberReady": 0, "numberUnavailable": 2}
+    made = {"metadata": {"name": "weave-npc", "generation": 1}, "status": status}
+    cluster.answer(DAEMON_SETS, {"items": [made | {"spec": {"selector": {"matchLabels": {"name": "weave-npc"}}}}]})
+    cluster.answer(PODS, {"items": [weave_npc(node["metadata"]["name"], i) for i, node in enumerate(NODES)]})
+    cluster.answer_text(NPC_LOG, "Fatal: ipset [create weave-k?Z;25^M}|1s7P3|H9i;*;MhG]: Kernel error\n")
+    said = "weave-npc: 0 of 2 pods available. Pod weave-npc-0 crashes: Error, exit 1, 7 restarts. Its last log line: "
+    for verb in (("doctor",), ("status",), ("apply", "--yes", "--timeout", "0")):
+        capsys.readouterr()
+        assert run(*verb) == 1
+        printed = capsys.readouterr()
+        assert f'{said}"Fatal: ipset' in printed.out + printed.err
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Commands that messages name can be pasted, whatever the definition and the target of the run."""
 
+import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from generator.cli import pasteable
 from generator.cli.pasteable import complete
 from tests.cli.target import DEFINITION, run
 
+ROOT = Path(__file__).parents[2]
 SAID = "Run `anywhere apply`, then `anywhere ssh m1 -- df -h`; `anywhere secrets recrypt`, `anywhere schema`."
 
 
@@ -38,6 +41,39 @@ def test_commands_name_the_definition_and_the_target_unless_they_are_the_default
     monkeypatch.delenv("ANYWHERE_PROVIDER", raising=False)
     assert complete(SAID, Path(file), provider) == expected
     assert complete(expected, Path(file), provider) == expected
+
+
+@pytest.mark.parametrize("file", ["/a/cluster.yaml", "'/a b/cluster.yml'"])
+def test_a_command_that_names_its_definition_gets_the_target_alone(monkeypatch, file):
+    monkeypatch.delenv("ANYWHERE_PROVIDER", raising=False)
+    said = (
+        f"`anywhere images lock {file}`, `anywhere apply {file} --provider gce`, `anywhere ssh {file} m1 -- cat x.yaml`"
+    )
+    assert complete(said, Path("x.yaml"), "aws") == (
+        f"`anywhere images lock {file} --provider aws`, `anywhere apply {file} --provider gce`,"
+        f" `anywhere ssh {file} --provider aws m1 -- cat x.yaml`"
+    )
+
+
+def messages():
+    """Every text in the program that is no docstring, with `{}` for what is put in; and where it stands."""
+    for path in (*ROOT.glob("generator/**/*.py"), *ROOT.glob("providers/**/*.py")):
+        tree = ast.parse(path.read_text())
+        known = {id(each.value) for each in ast.walk(tree) if isinstance(each, ast.Expr)}
+        for each in ast.walk(tree):
+            if isinstance(each, ast.JoinedStr):
+                known |= {id(part) for part in each.values}
+                parts = (part.value if isinstance(part, ast.Constant) else "{}" for part in each.values)
+                yield f"{path.relative_to(ROOT)}:{each.lineno}", "".join(parts)
+            elif isinstance(each, ast.Constant) and isinstance(each.value, str) and id(each) not in known:
+                yield f"{path.relative_to(ROOT)}:{each.lineno}", each.value
+
+
+def test_every_command_in_a_message_is_completed_or_complete():
+    """In backquotes it gets what it lacks; without them it stands as it is, so it has the definition and the target."""
+    verbs = sorted(pasteable._VERBS, key=len, reverse=True)
+    bare = re.compile(rf"(?<![`\w.-])anywhere ({'|'.join(verbs)})\b(?! {{}})")
+    assert [where for where, text in messages() if bare.search(text)] == []
 
 
 def test_a_target_that_the_environment_chooses_is_not_named(monkeypatch):

@@ -8,7 +8,7 @@ import pytest
 
 from generator.definition import VERSION
 from generator.images import catalog
-from tests.e2e import echo, leftovers, weave
+from tests.e2e import echo, leftovers, names, weave
 
 pytestmark = pytest.mark.e2e
 CAP_SYS_MODULE, CAP_SYS_RAWIO, CAP_SYS_TIME = 16, 17, 25
@@ -114,6 +114,30 @@ def test_services_and_names(cluster):
         )
         words = ["/usr/bin/getent", "ahostsv4", "kubernetes.default.svc.cluster.local"]
         assert "10.96.0.1" in cluster.kubectl("exec", "--namespace=e2e", pod, "--", *words)
+
+
+def test_a_name_that_does_not_exist_is_refused_at_the_first_try(cluster):
+    own = ["nothing.e2e.svc.cluster.local", *(["nothing.weave.local"] if cluster.driver == "weave" else [])]
+    for pod in echo.pods(cluster):
+        assert {name: names.in_pod(cluster, pod, name) for name in own} == dict.fromkeys(own, "NXDOMAIN"), pod
+    if cluster.driver == "weave":
+        for machine in cluster.shape.nodes:
+            assert names.on_node(cluster, machine, names.STUB, "nothing.weave.local") == "NXDOMAIN", machine
+
+
+def test_a_name_that_does_not_exist_outside_is_refused_at_the_first_try(cluster):
+    """WeaveDNS and systemd-resolved ask the machine's server, not each other."""
+    if cluster.driver != "weave" or cluster.shape.kind != "vm":
+        pytest.skip("flannel has no weaveDNS, and containers have no server outside")
+    machine = "worker-general-1"
+    weave_dns = cluster.on(machine, "cut -d ' ' -f 2 /run/anywhere/weave-dns.conf").strip()
+    with names.upstream(cluster, machine):
+        # WeaveDNS looks every few seconds whether the machine has other servers.
+        cluster.until(
+            "weaveDNS's answer", lambda: names.on_node(cluster, machine, weave_dns, "nothing.example") == "NXDOMAIN", 60
+        )
+        for number, server in enumerate((names.STUB, weave_dns)):
+            assert names.on_node(cluster, machine, server, f"nothing-{number}.example") == "NXDOMAIN", server
 
 
 def test_network_policy_denies(cluster):
