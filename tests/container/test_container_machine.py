@@ -107,14 +107,32 @@ def test_a_killed_machine_leaves_nothing_and_starts_in_place(stack):
     assert written.exists()
 
 
+def test_a_killed_machine_starts_while_the_kernel_still_has_its_interface(stack):
+    stack.write(NETWORK + attached("m", 1))
+    stack.run("init")
+    stack.apply()
+    (port,) = ports(stack)
+    os.kill(stack.state("anywhere_machine.m")["pid"], signal.SIGKILL)
+    until(lambda: not list(machine_leftovers(stack)) and not ports(stack))
+    there = ["ip", "-n", network.namespace(cluster_of(stack)), "link", "add", port, "type", "veth", "peer", "name", "x"]
+    subprocess.run(there, check=True)
+    assert "1 changed, 0 destroyed" in stack.apply()
+    assert ports(stack) == [port]
+
+
+def ports(stack):
+    """The interfaces on the cluster's bridge."""
+    command = ["ip", "-json", "-n", network.namespace(cluster_of(stack)), "link", "show", "master", network.BRIDGE]
+    shown = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return [link["ifname"] for link in json.loads(shown or "[]") if link]
+
+
 def test_two_machines_share_a_network_of_their_own(stack):
     stack.write(NETWORK + attached("one", 1) + attached("two", 2))
     stack.run("init")
     stack.apply()
     assert {stack.state(f"anywhere_machine.{name}")["running"] for name in ("one", "two")} == {True}
-    namespace = network.namespace(cluster_of(stack))
-    command = ["ip", "-n", namespace, "-brief", "link", "show", "master", network.BRIDGE]
-    assert subprocess.run(command, check=True, capture_output=True, text=True).stdout.count("port-") == 2
+    assert len(ports(stack)) == 2
 
 
 def test_a_port_that_is_taken_is_named_and_nothing_stays(stack):

@@ -101,6 +101,8 @@ def connect(cluster: ClusterFolder, machine: str, interfaces: Interfaces) -> Pat
     )
     if interfaces.address:
         port = "port-" + hashlib.sha256(machine.encode()).hexdigest()[:8]
+        with linux.network_namespace(bridge):
+            _delete(port)
         _ip(
             title,
             f"link add {port} type veth peer name cluster address {interfaces.cluster_mac} netns machine",
@@ -136,6 +138,11 @@ def open_way_out(host_network: int) -> subprocess.Popen[bytes]:
             raise UserError(f"slirp4netns ended with {slirp.wait(SLIRP_SECONDS)}.", "Is /dev/net/tun there?")
     _ip("Opening the way out", f"link set {UPLINK} master {BRIDGE} up")
     return slirp
+
+
+def _delete(link: str) -> None:
+    """Delete an interface, if it is there: the kernel takes those of a machine that was killed only some time later."""
+    subprocess.run([find("ip"), "link", "delete", link], capture_output=True, check=False)
 
 
 def _ip(title: str, *commands: str) -> None:
