@@ -36,20 +36,8 @@ MUTATED = (
     *(
         f"modules/node/agent/{name}.py"
         for name in (
-            *(
-                "__main__",
-                "cordon",
-                "drain",
-                "first_start",
-                "guard",
-                "halts",
-                "leave",
-                "membership",
-                "restore",
-                "retire",
-                "rollout",
-            ),
-            *("settings", "snapshot", "storage", "turns/control_plane", "turns/worker"),
+            *("__main__", "cordon", "drain", "first_start", "guard", "halts", "leave", "membership", "restore"),
+            *("retire", "rollout", "settings", "snapshot", "storage", "turns/control_plane", "turns/worker"),
         )
     ),
 )
