@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from generator.errors import UserError
-from generator.operations import cluster_api, cluster_secrets, handover, lock_file, release_progress
+from generator.operations import cluster_api, cluster_secrets, handover, lock_file, release_progress, state_guard
 from generator.operations.apply import Apply
 from generator.operations.cluster_secrets import Change, unchanged
 from generator.operations.handover import Handover
@@ -70,6 +70,7 @@ def command(project: Project, under_way: Rotation) -> str:
 def _first(project: Project, subject: str, *, at_once: bool) -> Entry:
     """The phase to begin with."""
     secrets = cluster_secrets.opened(project, lock_file.known(project)).of(project.provider.name)
+    state_guard.check_applied(project)  # without it, the first phase would make the cluster
     under_way = secrets.rotation
     if under_way is None:
         _check(project, secrets, subject)

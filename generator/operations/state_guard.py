@@ -22,6 +22,18 @@ def check(workspace: Workspace) -> None:
         raise UserError(f"{_message(workspace.project, found)}.", _remedy(workspace.project))
 
 
+def check_applied(project: Project) -> None:
+    """UserError where there is no cluster yet, or its state is elsewhere: for who changes what machines have."""
+    if _is_there(project):
+        return
+    if found := project.provider.present(project.definition):
+        raise UserError(f"{_message(project, found)}.", _remedy(project))
+    raise UserError(
+        f"Cluster {project.name} does not exist on {project.provider.name} yet, so all its keys are new.",
+        "Nothing was changed. Make it: `anywhere apply`.",
+    )
+
+
 def check_is_new(project: Project) -> None:
     """UserError where the target has things of this cluster, or a backend its state: new keys would cut it off."""
     provider, definition = project.provider, project.definition

@@ -16,6 +16,7 @@ from generator.operations import cluster_secrets, keeping, key_rotation, lock_fi
 from generator.operations.release_progress import STATUS
 from generator.pki import Renewal, rotation
 from generator.store import Phase
+from generator.terraform import STATE
 from tests.cli.target import Nowhere, run
 from tests.cli.test_cli_field_changes import APPLIED
 from tests.test_kubernetes import Api
@@ -84,6 +85,9 @@ def world(nowhere, definition, monkeypatch):
         made.handed.append(what.secrets.rotation.phase)
 
     monkeypatch.setattr(key_rotation.handover, "run", hand_over)
+    made.project.folder.mkdir(parents=True)
+    state = {"resources": [{}], "outputs": {"cluster": {"value": "quickstart", "type": "string"}}}
+    (made.project.folder / STATE).write_text(json.dumps(state))  # it was applied
     for module in (store, keeping.locks):
         name = "_write" if module is store else "write"
         usual = getattr(module, name)
@@ -191,12 +195,24 @@ def test_what_cannot_be_rotated_is_refused(world, subject, said):
     assert world.secrets == before and world.events == 0
 
 
-def test_a_cluster_without_secrets_is_applied_first(world):
-    store.update(world.project.definition.path, "quickstart", lambda found: replace(found, targets={}))
-    path = lock.path_beside(world.project.definition.path)
-    lock.write(path, replace(lock.read(path), secrets=None))
-    with pytest.raises(UserError, match="has no secrets yet"):
-        world.rotate("leaves")
+@pytest.mark.parametrize("kept", [True, False], ids=["secrets", "no secrets"])
+def test_a_cluster_that_does_not_exist_is_not_made_by_a_rotation(nowhere, home, definition, kept, capsys):
+    if not kept:
+        store.update(definition, "quickstart", lambda found: replace(found, targets={}))
+        path = lock.path_beside(definition)
+        lock.write(path, replace(lock.read(path), secrets=None))
+    before = {path.name: path.read_bytes() for path in home.iterdir() if path.is_file()}
+    assert run("pki", "rotate", "--leaves", "--yes", "--timeout", "20") == 1
+    err = capsys.readouterr().err
+    assert "does not exist on local yet" in err and "Make it: `anywhere apply" in err and "plan ..." not in err
+    assert {path.name: path.read_bytes() for path in home.iterdir() if path.is_file()} == before
+    assert not (home / ".anywhere").exists()
+
+
+def test_a_cluster_whose_state_is_elsewhere_is_not_taken_for_a_new_one(nowhere, monkeypatch, capsys):
+    monkeypatch.setattr(nowhere, "there", ("machine master1",), raising=False)
+    assert run("pki", "rotate", "--leaves", "--yes") == 1
+    assert "has no Terraform state of it" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("subject", "older"), [("encryption", "secrets.age"), ("ca etcd", "lock.yaml")])
