@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from generator.definition import Definition
 from generator.errors import InvalidFile, UserError
-from generator.files import write_atomic
+from generator.files import rewrite
 from generator.kubernetes_version import is_older
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ def _secrets(entry: SecretsEntry) -> StoreRecord:
 def write(path: Path, lock: Lock) -> None:
     """Write it atomically, sorted, so that a diff shows only what changed."""
     try:
-        write_atomic(path, _text(path, lock).encode(), durable=True)
+        rewrite(path, _text(path, lock).encode())
     except OSError as error:
         raise UserError(
             f"{path} cannot be written: {error.strerror}.", "Free space there, or fix the folder's permissions."

@@ -8,7 +8,7 @@ from pathlib import Path
 from generator import lock as locks
 from generator import source as sources
 from generator.errors import UserError
-from generator.files import write_atomic
+from generator.files import rewrite
 from generator.kubernetes_version import same_minor
 from generator.lock import Lock, Previous
 from generator.operations.project import Project
@@ -26,7 +26,7 @@ def run(project: Project) -> Lock:
     after = replace(
         lock, kubernetes=back.kubernetes, images=back.images, previous=Previous(lock.kubernetes, lock.images)
     )
-    write_atomic(path, text.encode(), durable=True)
+    rewrite(path, text.encode())
     locks.write(locks.path_beside(path), after)
     return after
 
