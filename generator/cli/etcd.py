@@ -36,9 +36,9 @@ def show(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER, a
     kept = etcd_snapshots.stored(project)
     snapshots, failure = etcd_snapshots.listed(kept), etcd_snapshots.failure(kept)
     warnings = snapshot_view.warnings(snapshots, failure, project.definition.etcd.snapshots.every)
-    typer.echo(snapshot_view.document(snapshots, failure) if as_json else snapshot_view.table(snapshots))
+    pasteable.say(snapshot_view.document(snapshots, failure) if as_json else snapshot_view.table(snapshots))
     for line in warnings:
-        typer.echo(f"warning: {line}", err=True)
+        pasteable.say(f"warning: {line}", err=True)
     return 1 if warnings else 0
 
 
@@ -53,7 +53,7 @@ def snapshot(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDE
 
     project = open_project(file, provider, None)
     taken = etcd_snapshots.ask(etcd_snapshots.stored(project), progress(), project.provider.poll)
-    typer.echo(snapshot_view.table((taken,)))
+    pasteable.say(snapshot_view.table((taken,)))
     return 0
 
 
@@ -106,7 +106,7 @@ def _restore(name: str, options: _Options, *, file: Path, provider: str) -> int:
             restoring=restoring,
         )
         steps.run(STEPS, run)
-    typer.echo(apply.finished(run.ready.rows, run.kubeconfig))
+    pasteable.say(apply.finished(run.ready.rows, run.kubeconfig))
     return 0
 
 

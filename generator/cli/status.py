@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import typer
-
 from generator.cli import pasteable
 from generator.cli.options import DEFAULT_FILE, DEFAULT_PROVIDER, File, Json, Out, ProviderName
 
@@ -21,8 +19,8 @@ def run(
     from generator.operations.project import open_project, wanted
 
     project = open_project(file, provider, out)
-    now, checks = cluster_health.once(project, wanted(project), warn=lambda message: typer.echo(message, err=True))
+    now, checks = cluster_health.once(project, wanted(project), warn=lambda message: pasteable.say(message, err=True))
     certificates = cluster_secrets.expiries(project)
     shown = (document if as_json else text)(now.rows, checks, certificates, cluster_secrets.rotation(project))
-    typer.echo(pasteable.complete(shown, file, provider))
+    pasteable.say(shown)
     return 1 if status.unready(now.rows) or cluster_checks.failing(checks) else 0

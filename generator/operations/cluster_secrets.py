@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -253,8 +252,8 @@ def remark_on_recipients(project: Project) -> str:
         return ""
     path, others = store.path_beside(project.definition.path), ", ".join(unlisted)
     return (
-        f"{path} can still be opened by {others}, which spec.access.age_recipients no longer lists. To end that, run:"
-        f" anywhere secrets recrypt {shlex.quote(str(project.definition.path))}"
+        f"{path} can still be opened by {others}, which spec.access.age_recipients no longer lists. To end that, run"
+        " `anywhere secrets recrypt`."
     )
 
 

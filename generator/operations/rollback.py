@@ -35,7 +35,7 @@ def _back(lock: Lock, path: Path) -> Previous:
     if lock.previous is None:
         raise UserError(
             f"{locks.path_beside(path)} knows no release before this one.",
-            "`images lock` keeps one when it changes what a cluster is made of. An older lock may be in git.",
+            "`anywhere images lock` keeps one when it changes what a cluster is made of. An older lock may be in git.",
         )
     if not same_minor(lock.kubernetes, lock.previous.kubernetes):
         raise UserError(

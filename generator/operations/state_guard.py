@@ -77,7 +77,7 @@ def _named(found: tuple[str, ...]) -> str:
 
 def _remedy(project: Project) -> str:
     """How the state comes here, and what is left where it is lost."""
-    target, file = project.provider.name, shlex.quote(str(project.definition.path))
+    target = project.provider.name
     if project.provider.backend(project.definition):
         bring = f"Check that providers.{target}.backend names the bucket, and the path in it, that it was applied with"
     else:
@@ -86,6 +86,6 @@ def _remedy(project: Project) -> str:
         if hasattr(getattr(project.definition.providers, target), "backend"):
             bring += f", or name the bucket that has it in providers.{target}.backend"
     return (
-        f"Nothing was changed. {bring}. If the state is lost, delete by hand what"
-        f" `anywhere destroy {file} --provider {target}` lists, or choose another metadata.name."
+        f"Nothing was changed. {bring}. If the state is lost, delete by hand what `anywhere destroy` lists, or choose"
+        " another metadata.name."
     )

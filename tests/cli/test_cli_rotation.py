@@ -154,7 +154,7 @@ def test_another_rotation_is_refused_until_the_first_one_is_over(world):
     world.stop, before = None, world.secrets
     with pytest.raises(UserError, match="that of the etcd CA, which is at step 1 of 3") as refused:
         world.rotate("encryption")
-    assert "Finish it: anywhere pki rotate --ca etcd /" in refused.value.hint
+    assert "Finish it: `anywhere pki rotate --ca etcd`" in refused.value.hint
     assert world.secrets == before
     assert world.rotate("") is None and world.secrets.rotation is None
 
@@ -167,7 +167,7 @@ def test_the_last_phase_waits_until_what_the_old_key_signed_has_ended(world, mon
     assert reached.rotation.phase is Phase.ISSUE and reached.rotation.rolled_out
     with pytest.raises(UserError, match="It is too early for step 3 of 3") as refused:
         world.rotate("", at_once=False)
-    assert "pki rotate --service-account /" in refused.value.hint and refused.value.hint.endswith(" --now")
+    assert refused.value.hint.endswith(" `anywhere pki rotate --service-account --now`")
     assert world.secrets == reached
     past = replace(reached.rotation, rolled_out=datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=76))
     cluster_secrets.note(world.project, reached, replace(reached, rotation=past))
