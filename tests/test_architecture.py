@@ -171,7 +171,12 @@ def test_files_that_a_person_keeps_are_rewritten_and_not_replaced():
 
 
 @pytest.mark.parametrize(
-    ("text", "home"), [("weave.local", "generator/dns_names.py"), ("urlopen", "generator/download.py")]
+    ("text", "home"),
+    [
+        ("weave.local", "generator/dns_names.py"),
+        ("urlopen", "generator/download.py"),
+        ("kubelet-client-current.pem", "generator/pki/documents.py"),
+    ],
 )
 def test_what_has_one_place_stands_nowhere_else(text, home):
     found = [str(path.relative_to(ROOT)) for path in FILES if text in path.read_text()]

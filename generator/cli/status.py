@@ -15,12 +15,12 @@ def run(
     """
     from generator import status
     from generator.cli.status_view import document, text
-    from generator.operations import cluster_checks, cluster_health, cluster_secrets
+    from generator.operations import cluster_checks, cluster_health, cluster_secrets, expiry
     from generator.operations.project import open_project, wanted
 
     project = open_project(file, provider, out)
     now, checks = cluster_health.once(project, wanted(project), warn=lambda message: pasteable.say(message, err=True))
-    certificates = cluster_secrets.expiries(project)
-    shown = (document if as_json else text)(now.rows, checks, certificates, cluster_secrets.rotation(project))
+    ends = expiry.look(project, now.nodes)
+    shown = (document if as_json else text)(now.rows, checks, ends, cluster_secrets.rotation(project))
     pasteable.say(shown)
     return 1 if status.unready(now.rows) or cluster_checks.failing(checks) else 0
