@@ -94,6 +94,8 @@ def _restore(name: str, options: _Options, *, file: Path, provider: str) -> int:
     project, shown = open_project(file, provider, options.out), progress()
     with folder_lock.hold(project, "etcd restore"):
         restoring = etcd_restore.prove(project, name, shown)
+        for line in restoring.remarks:
+            shown.note(f"warning: {line}")
         lost = f"Restore {name}? What changed since {restoring.snapshot.taken:%Y-%m-%d %H:%M} UTC is lost."
         run = Apply(
             project,
@@ -104,6 +106,7 @@ def _restore(name: str, options: _Options, *, file: Path, provider: str) -> int:
             approve=lambda question: confirm(f"{lost} {question}", options.yes),
             allow_downgrade=options.allow_downgrade,
             restoring=restoring,
+            rotate=etcd_restore.repeat_phase,
         )
         steps.run(STEPS, run)
     pasteable.say(apply.finished(run.ready.rows, run.kubeconfig))
