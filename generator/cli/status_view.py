@@ -24,9 +24,11 @@ SHOWN = 5  # kubelets
 
 def text(rows: tuple[Row, ...], checks: tuple[Check, ...], ends: Expiries, under_way: Rotation | None) -> str:
     """For a person: the machines, what works, a rotation, then the certificates that expire soon, else the first."""
+    from generator.pki import rotation
+
     lines = [table(rows), *([check_view.text(checks)] if checks else [])]
     if under_way:
-        lines.append(_rotation(under_way))
+        lines.append(rotation.remark(under_way))
     return "\n".join([*lines, *_certificates(ends.certificates), *_kubelets(ends.kubelets), *_token(ends.token)])
 
 
@@ -99,19 +101,6 @@ def document(rows: tuple[Row, ...], checks: tuple[Check, ...], ends: Expiries, u
 
 def _end(days: int) -> str:
     return f"expires in {days} days" if days >= 0 else f"expired {-days} days ago"
-
-
-def _rotation(under_way: Rotation) -> str:
-    from generator.pki import rotation
-
-    reached = f"on every machine since {under_way.rolled_out:%Y-%m-%d %H:%M} UTC" if under_way.rolled_out else "begun"
-    where = f"{rotation.describe(under_way.subject, under_way.phase)} ({reached})"
-    held = rotation.held(under_way)
-    when = f" from {held[0]:%Y-%m-%d %H:%M} UTC on" if held else ""
-    return (
-        f"The rotation of {rotation.title(under_way.subject)} is at {where}. Go on with it{when}:"
-        f" `anywhere pki rotate --{under_way.subject}`."
-    )
 
 
 def _cells(row: Row) -> tuple[str, ...]:

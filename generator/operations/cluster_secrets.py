@@ -15,6 +15,7 @@ from generator.lock import Lock, PublicSecrets, StoreRecord
 from generator.operations import lock_file, store_guard
 from generator.operations.project import Project
 from generator.pki import Renewal
+from generator.pki import rotation as rotations
 from generator.progress import Progress
 from generator.registry_login import Login
 from generator.status import Expiry
@@ -228,6 +229,12 @@ def expiries(project: Project) -> tuple[Expiry, ...]:
 def rotation(project: Project) -> Rotation | None:
     """The rotation that is under way; None also without the key."""
     return _kept(project).rotation
+
+
+def remark_on_rotation(project: Project) -> str:
+    """How far a rotation is that is under way, and which step is next; "" where there is none, and without the key."""
+    under_way = rotation(project)
+    return rotations.remark(under_way) if under_way else ""
 
 
 def _kept(project: Project) -> Secrets:

@@ -88,6 +88,7 @@ def _look_at_secrets(run: Plan) -> None:
     elif names:
         run.said.append(f"Apply makes or renews certificates and keys of: {names}.")
     run.said.append(cluster_secrets.remark_on_recipients(run.project))
+    run.said.append(cluster_secrets.remark_on_rotation(run.project))
 
 
 def _require_secrets(run: Plan) -> None:

@@ -324,7 +324,11 @@ def test_the_add_ons_are_started_again_with_the_new_authority(cluster, definitio
     assert run("pki", "rotate", "--timeout", "20") == 1
     assert "It is too early for step 2 of 3" in capsys.readouterr().err
     assert run("status") == 0
-    assert "Go on with it from 20" in capsys.readouterr().out
+    said = "Next is step 2 of 3: use the new one, and still trust the old one, from 20"
+    assert said in capsys.readouterr().out
+    for verb in (("plan",), ("apply", "--yes", "--timeout", "20")):
+        assert run(*verb) == 0
+        assert said in capsys.readouterr().out
     assert run("status", "--json") == 0
     found = json.loads(capsys.readouterr().out)["rotation"]
     assert (found["subject"], found["phase"]) == ("ca kubernetes", "trust")
