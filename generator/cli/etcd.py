@@ -58,6 +58,7 @@ def snapshot(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDE
 
 
 @app.command("restore")
+@pasteable.hints
 def restore(
     words: Words,
     provider: ProviderName = DEFAULT_PROVIDER,
@@ -72,7 +73,7 @@ def restore(
     """
     file, name = _file_and_name(words)
     options = _Options(out, yes, timeout, allow_downgrade)
-    return pasteable.hints(_restore)(name, options, file=file, provider=provider)
+    return _restore(name, options, file, provider)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ class _Options:
     allow_downgrade: bool
 
 
-def _restore(name: str, options: _Options, *, file: Path, provider: str) -> int:
+def _restore(name: str, options: _Options, file: Path, provider: str) -> int:
     from generator.cli import apply, plan_view
     from generator.cli.approval import confirm
     from generator.cli.phases import show as progress

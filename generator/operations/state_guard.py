@@ -29,8 +29,8 @@ def check_applied(project: Project) -> None:
     if found := project.provider.present(project.definition):
         raise UserError(f"{_message(project, found)}.", _remedy(project))
     raise UserError(
-        f"Cluster {project.name} does not exist on {project.provider.name} yet, so all its keys are new.",
-        "Nothing was changed. Make it: `anywhere apply`.",
+        f"Cluster {project.name} does not exist on {project.provider.name}: no machine has keys to be replaced.",
+        "Nothing was changed. Make it first: `anywhere apply`.",
     )
 
 

@@ -146,6 +146,17 @@ def test_every_verb_that_takes_a_definition_is_known():
     assert without | {"validate"} == set(pasteable._WITHOUT_TARGET)
 
 
+def test_every_verb_completes_what_it_says():
+    root = get_command(cli.app)
+    verbs = [verb for group in root.commands.values() for verb in getattr(group, "commands", {"": group}).values()]
+    assert [verb.name for verb in verbs if not hasattr(verb.callback.__wrapped__, "__wrapped__")] == []
+
+
+def test_one_whose_words_are_too_few_says_so_too(home, capsys):
+    assert run("etcd", "restore", "other.yaml", "--provider", "gce") == 1
+    assert "`anywhere etcd list other.yaml --provider gce` shows them." in capsys.readouterr().err
+
+
 def test_every_verb_says_so(home, capsys):
     (home / "other.yaml").write_text(DEFINITION)
     for verb in (("kubeconfig", "other.yaml"), ("status", "other.yaml"), ("logs", "other.yaml")):
