@@ -52,6 +52,7 @@ def snapshot(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDE
     from generator.operations.project import open_project
 
     project = open_project(file, provider, None)
+    etcd_snapshots.check_machines(project)
     taken = etcd_snapshots.ask(etcd_snapshots.stored(project), progress(), project.provider.poll)
     pasteable.say(snapshot_view.table((taken,)))
     return 0

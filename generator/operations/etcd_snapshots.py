@@ -101,6 +101,15 @@ def failure(kept: Stored) -> Failure | None:
         return Failure()
 
 
+def check_machines(project: Project) -> None:
+    """UserError where no machine is there that could take one: the wish would be waited for in vain."""
+    if not project.provider.observe(project.definition):
+        raise UserError(
+            f"Cluster {project.name} has no machines on {project.provider.name}: nobody could take a snapshot.",
+            "Make it first: `anywhere apply`.",
+        )
+
+
 def ask(kept: Stored, progress: Progress, poll: float) -> Snapshot:
     """Have a snapshot taken now; UserError where none comes, or the attempt fails.
 

@@ -157,6 +157,13 @@ def test_a_report_of_a_failure_that_is_damaged(put, kept, capsys):
     assert "The last attempt failed, on a machine whose report cannot be read" in capsys.readouterr().err
 
 
+def test_a_snapshot_of_a_cluster_without_machines_is_not_waited_for(kept, nowhere, monkeypatch, capsys):
+    monkeypatch.setattr(nowhere, "observe", lambda definition: (), raising=False)
+    assert run("etcd", "snapshot") == 1
+    assert "has no machines on local: nobody could take a snapshot." in capsys.readouterr().err
+    assert not (kept / "asked").exists()
+
+
 def test_a_snapshot_that_nobody_takes(kept, capsys, monkeypatch):
     monkeypatch.setattr(etcd_snapshots, "ASK_SECONDS", 0.1)
     assert run("etcd", "snapshot") == 1
