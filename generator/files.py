@@ -36,6 +36,19 @@ def write_atomic(path: Path, data: bytes, mode: int = PUBLIC, *, durable: bool =
         _sync(path.parent)
 
 
+def rewrite(path: Path, data: bytes, mode: int | None = None) -> None:
+    """As a durable `write_atomic`, to a file that a person keeps: a link at `path` is followed, and stays.
+
+    Without a `mode` the file keeps the one it has.
+    """
+    target = Path(os.path.realpath(path))
+    with replacing(target) as temporary:
+        _write(temporary, data, PUBLIC if mode is None else mode, durable=True)
+        if mode is None and target.exists():
+            shutil.copymode(target, temporary)
+    _sync(target.parent)
+
+
 def create_atomic(path: Path, data: bytes, mode: int = PUBLIC) -> None:
     """As a durable `write_atomic`, but never replaces: FileExistsError where there is a file at `path`."""
     temporary = _beside(path)

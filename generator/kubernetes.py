@@ -11,12 +11,14 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from generator.errors import UserError
 
+CERTIFICATES = "anywhere/certificates"  # an annotation: see modules/node/agent/expiry.py
 REPELLING = ("NoSchedule", "NoExecute")
 # What kubectl reads before its first change, by the media type that it asks for: of all objects, and of most.
 DESCRIPTIONS = {
@@ -37,6 +39,7 @@ class Node:
     """A node as the API shows it. `reason` says why it is not `ready`; `boot` is the id of its machine's last boot.
 
     `taints` are those that keep pods away, as KEY=VALUE:EFFECT; `cordoned` says whether a person keeps new ones away.
+    `certificates` are those of its kubelet and when they end, as its machine says: () where it has not said so yet.
     """
 
     name: str
@@ -47,6 +50,7 @@ class Node:
     boot: str = ""
     taints: tuple[str, ...] = ()
     cordoned: bool = False
+    certificates: tuple[tuple[str, datetime], ...] = ()
 
 
 class Client:
@@ -208,7 +212,17 @@ def node_of(item: Mapping[str, Any]) -> Node:
         boot=status.get("nodeInfo", {}).get("bootID", ""),
         taints=tuple(f"{t['key']}={t.get('value', '')}:{t['effect']}" for t in taints if t["effect"] in REPELLING),
         cordoned=spec.get("unschedulable", False),
+        certificates=_certificates(item["metadata"].get("annotations", {}).get(CERTIFICATES, "{}")),
     )
+
+
+def _certificates(said: str) -> tuple[tuple[str, datetime], ...]:
+    """What a machine says of its kubelet's certificates; () where that is nonsense, as a node may say what it likes."""
+    try:
+        found = {str(name): datetime.fromisoformat(at) for name, at in json.loads(said).items()}
+    except (ValueError, TypeError, AttributeError):
+        return ()
+    return tuple(sorted((name, at) for name, at in found.items() if at.tzinfo))
 
 
 def _context(cluster: Mapping[str, Any], user: Mapping[str, Any]) -> ssl.SSLContext:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -10,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from generator.definition import Definition
 from generator.errors import InvalidFile, UserError
-from generator.files import write_atomic
+from generator.files import rewrite
 from generator.kubernetes_version import is_older
 
 if TYPE_CHECKING:
     from generator.schema.lockfile import ImageEntry, SecretsEntry, UpdatesEntry
+
+RELOCK = "`anywhere images lock`"  # what refreshes a lock; whoever prints it names the definition and the target
 
 _HEADER = """\
 # What {name} is made of: images by digest, the base image by checksum, address blocks of worker pools.
@@ -142,7 +143,7 @@ def read(path: Path) -> Lock:
     from generator.schema.lockfile import LockFile
 
     if not path.exists():
-        raise UserError(f"There is no lock {path}.", "Make it: `anywhere images lock`.")
+        raise UserError(f"There is no lock {path}.", f"Make it: {RELOCK}.")
     try:
         file = decode(source.read(path), LockFile)
     except InvalidFile as error:
@@ -183,28 +184,23 @@ def _secrets(entry: SecretsEntry) -> StoreRecord:
 def write(path: Path, lock: Lock) -> None:
     """Write it atomically, sorted, so that a diff shows only what changed."""
     try:
-        write_atomic(path, _text(path, lock).encode(), durable=True)
+        rewrite(path, _text(path, lock).encode())
     except OSError as error:
         raise UserError(
             f"{path} cannot be written: {error.strerror}.", "Free space there, or fix the folder's permissions."
         ) from None
 
 
-def relock(definition: Path, provider: str) -> str:
-    """The command that refreshes the lock beside `definition` for the target `provider`, to be pasted into a shell."""
-    return f"anywhere images lock {shlex.quote(str(definition))} --provider {provider}"
-
-
-def downgrade(command: str) -> str:
-    """What to do where the version of a definition is older than it was; `command` takes it back if told so."""
+def downgrade(verb: str) -> str:
+    """What to do where the version of a definition is older than it was; `verb` takes it back if told so."""
     return (
         "Set spec.kubernetes.version back: components do not read what a newer version wrote. To take back an upgrade"
-        f" that was not applied everywhere, run: {command} --allow-downgrade"
+        f" that was not applied everywhere, run `anywhere {verb} --allow-downgrade`."
     )
 
 
-def remedy(lock: Lock, definition: Path, provider: str, kept: str) -> str:
-    """What to do where a lock does not match `definition`.
+def remedy(lock: Lock, kept: str) -> str:
+    """What to do where a lock does not match its definition.
 
     `kept` is what differs and stays as the lock has it once there are secrets, as "driver: weave"; "" for nothing.
     """
@@ -213,14 +209,13 @@ def remedy(lock: Lock, definition: Path, provider: str, kept: str) -> str:
             f"Put back {kept}: a cluster keeps what it was made with. Another value takes a new cluster: a copy of the"
             " definition with another metadata.name."
         )
-    return f"Refresh the lock: {relock(definition, provider)}"
+    return f"Refresh the lock: {RELOCK}."
 
 
-def check(lock: Lock, definition: Definition, images: Collection[str], provider: str) -> None:
+def check(lock: Lock, definition: Definition, images: Collection[str]) -> None:
     """UserError where `lock` was made for something else than `definition`, saying all that differs.
 
-    `images` are the names of those that a cluster of the lock's version and driver is made of; `provider` is the
-    target that the lock is to be refreshed for.
+    `images` are the names of those that a cluster of the lock's version and driver is made of.
     """
     wrong, kept = [], ""
     if lock.kubernetes != definition.kubernetes:
@@ -239,7 +234,7 @@ def check(lock: Lock, definition: Definition, images: Collection[str], provider:
         path, older = definition.path, is_older(definition.kubernetes, lock.kubernetes)
         raise UserError(
             f"{path_beside(path)} does not match {path}: {', and '.join(wrong)}.",
-            downgrade(relock(path, provider)) if older else remedy(lock, path, provider, kept),
+            downgrade("images lock") if older else remedy(lock, kept),
         )
 
 

@@ -39,8 +39,12 @@ def document(
     node: str,
     secrets: Mapping[str, Mapping[str, Any]],
     restore: Restore | None = None,
+    generation: int = 0,
 ) -> bytes:
-    """The release as JSON; `node` is the SHA-256 of the node archive, `secrets` is {component: {roles, version}}."""
+    """The release as JSON; `node` is the SHA-256 of the node archive, `secrets` is {component: {roles, version}}.
+
+    `generation` is that of the secrets: snapshots say which keys they were taken under.
+    """
     content = {
         "apiVersion": "anywhere/v1",
         "kind": "Release",
@@ -59,7 +63,7 @@ def document(
         "network": network(definition, lock, topology),
         "control_plane": control_plane(topology),
         "rollout": asdict(definition.rollout),
-        **etcd(definition, lock, topology, restore),
+        **etcd(definition, lock, topology, restore, generation),
         "groups": groups(definition),
         "roles": roles(definition, _parts(definition, lock, topology), lock),
         "addons": addons.manifests(definition, lock, dns_address(definition.network.services)),
@@ -140,12 +144,14 @@ def control_plane(topology: Topology) -> dict[str, dict[str, str]]:
     return {machine.name: {"role": machine.role, "address": machine.address} for machine in topology.fixed}
 
 
-def etcd(definition: Definition, lock: Lock, topology: Topology, restore: Restore | None) -> dict[str, Any]:
+def etcd(
+    definition: Definition, lock: Lock, topology: Topology, restore: Restore | None, generation: int
+) -> dict[str, Any]:
     """The members that etcd is to have, when their data is kept, and what becomes of it."""
     store = lock.secrets.store if lock.secrets else ""
     return {
         "etcd": members(topology),
-        "snapshots": {**asdict(definition.etcd.snapshots), "store": store},
+        "snapshots": {**asdict(definition.etcd.snapshots), "store": store, "generation": generation},
         "restore": asdict(restore) if restore else None,
     }
 

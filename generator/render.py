@@ -46,8 +46,10 @@ def tree(
     """
     archive = node.archive()
     checksum = hashlib.sha256(archive).hexdigest()
+    recorded = lock.secrets.targets.get(target.name) if lock.secrets else None
+    generation = recorded.generation if recorded else 0
     documents = {
-        "release.json": release.document(definition, lock, topology, checksum, secrets, restore),
+        "release.json": release.document(definition, lock, topology, checksum, secrets, restore, generation),
         f"node/{checksum}.tar": archive,
     }
     files = dict(_module(target.name))

@@ -103,8 +103,3 @@ class Sections:
     local: Local
     aws: Aws | None
     gce: Gce | None
-
-    @property
-    def clouds(self) -> tuple[str, ...]:
-        """The names of those that the definition has."""
-        return tuple(name for name, section in {"aws": self.aws, "gce": self.gce}.items() if section)

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from generator import agekey, recipients
 from generator.errors import UserError
-from generator.files import PRIVATE, write_atomic
+from generator.files import PRIVATE, rewrite
 
 if TYPE_CHECKING:
     from pyrage.x25519 import Identity  # type: ignore[import-untyped]
@@ -328,7 +328,7 @@ def _decode_token(content: Mapping[str, str] | None) -> Token | None:
 def _write(path: Path, content: bytes) -> None:
     """Replace the store, also behind a link, whole or not at all."""
     try:
-        write_atomic(path.resolve(), content, PRIVATE, durable=True)
+        rewrite(path, content, PRIVATE)
     except OSError as error:
         raise UserError(
             f"{path} cannot be written: {error.strerror}.",

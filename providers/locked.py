@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import IPv4Network
-from pathlib import Path
 from typing import Any
 
 from generator import lock as locks
@@ -16,11 +15,11 @@ from providers import placement as placements
 from providers.placement import Placement, Pools
 
 
-def facts(lock: Lock, target: str, definition: Path = Path("FILE")) -> Mapping[str, Any]:
-    """What the lock beside `definition` holds of `target`; UserError where it holds nothing."""
+def facts(lock: Lock, target: str) -> Mapping[str, Any]:
+    """What the lock holds of `target`; UserError where it holds nothing."""
     found = lock.facts.get(target)
     if not found:
-        raise UserError(f"The lock has no facts of {target.upper()}.", f"Get them: {locks.relock(definition, target)}")
+        raise UserError(f"The lock has no facts of {target.upper()}.", f"Get them: {locks.RELOCK}.")
     return found
 
 
@@ -28,7 +27,7 @@ def unforeseeable(definition: Definition, target: str, what: str) -> UserError:
     """The error where nobody is asked, and the lock lacks what nobody can guess."""
     return UserError(
         f"The lock has no facts of {target.upper()}, and offline {what} are not known.",
-        f"Get them once, with credentials, and commit the lock: {locks.relock(definition.path, target)}",
+        f"Get them once, with credentials, and commit the lock: {locks.RELOCK}.",
     )
 
 
@@ -88,7 +87,7 @@ def agree(
     kept = ", ".join(f"{key}: {locked[key]}" for key in moved if key in locked)
     wrong = [f"is of {key} {locked.get(key, 'unknown')}, the definition of {value}" for key, value in moved.items()]
     if wrong := [*wrong, *others, *_differing(definition, target, section, locked)]:
-        raise UserError(f"The lock {', and '.join(wrong)}.", locks.remedy(lock, definition.path, target, kept))
+        raise UserError(f"The lock {', and '.join(wrong)}.", locks.remedy(lock, kept))
 
 
 def _differing(definition: Definition, target: str, section: Cloud, locked: Mapping[str, Any]) -> Iterator[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from generator.errors import UserError
+from generator.lock import RELOCK
 from providers.groups import Group
 
 Pools = Mapping[str, tuple[str, ...]]  # worker pool -> its zones
@@ -131,8 +132,8 @@ def check(offers: Offers, zones: Iterable[str], types: Collection[str]) -> None:
             )
 
 
-def check_locked(offers: Offers, placement: Placement, groups: Iterable[Group], relock: str) -> None:
-    """UserError where a zone of the lock lacks the type of machines that stand there; `relock` refreshes the lock."""
+def check_locked(offers: Offers, placement: Placement, groups: Iterable[Group]) -> None:
+    """UserError where a zone of the lock lacks the type of machines that stand there."""
     for group in groups:
         own = placement.of(group)
         for zone in own:
@@ -143,7 +144,7 @@ def check_locked(offers: Offers, placement: Placement, groups: Iterable[Group], 
             continue
         message = f"Zone {', '.join(sorted(set(own) - set(having)))} does not offer {group.type}, for {group.name}."
         if group.pool and having:
-            raise UserError(message, f"Run `{relock}`: the pool then uses {', '.join(having)}; all else stays.")
+            raise UserError(message, f"Run {RELOCK}: the pool then uses {', '.join(having)}; all else stays.")
         raise UserError(message, f"Choose another type in {offers.section}.sizes: machines keep their zones.")
 
 

@@ -161,8 +161,22 @@ def test_files_that_matter_have_one_writer(trees):
     assert wrong == []
 
 
+# These hold files that a person keeps, and may have linked from elsewhere: `rewrite` follows links.
+KEPT = ("generator/lock.py", "generator/store.py", "generator/operations/rollback.py")
+KEPT += ("generator/operations/user_kubeconfig.py",)
+
+
+def test_files_that_a_person_keeps_are_rewritten_and_not_replaced():
+    assert [name for name in KEPT if "write_atomic" in (ROOT / name).read_text()] == []
+
+
 @pytest.mark.parametrize(
-    ("text", "home"), [("weave.local", "generator/dns_names.py"), ("urlopen", "generator/download.py")]
+    ("text", "home"),
+    [
+        ("weave.local", "generator/dns_names.py"),
+        ("urlopen", "generator/download.py"),
+        ("kubelet-client-current.pem", "generator/pki/documents.py"),
+    ],
 )
 def test_what_has_one_place_stands_nowhere_else(text, home):
     found = [str(path.relative_to(ROOT)) for path in FILES if text in path.read_text()]

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from generator.files import PRIVATE, copy_atomic, create_atomic, replacing, write_atomic
+from generator.files import PRIVATE, copy_atomic, create_atomic, replacing, rewrite, write_atomic
 
 
 def names(folder):
@@ -96,6 +96,25 @@ def test_many_writers_leave_one_whole_file(tmp_path):
     for thread in threads:
         thread.join()
     assert path.read_bytes() in texts and names(tmp_path) == ["a"]
+
+
+def test_what_a_person_keeps_stays_where_a_link_leads(tmp_path):
+    (tmp_path / "kept").mkdir()
+    kept, link = tmp_path / "kept" / "real", tmp_path / "a"
+    kept.write_bytes(b"old")
+    kept.chmod(0o640)
+    link.symlink_to("kept/real")
+    rewrite(link, b"new")
+    assert link.is_symlink() and kept.read_bytes() == b"new" and mode(kept) == 0o640
+    rewrite(link, b"newer", PRIVATE)
+    assert link.is_symlink() and kept.read_bytes() == b"newer" and mode(kept) == 0o600
+    assert (names(tmp_path), names(tmp_path / "kept")) == (["a", "kept"], ["real"])
+
+
+def test_a_link_to_nothing_yet_is_followed_too(tmp_path):
+    (tmp_path / "a").symlink_to("real")
+    rewrite(tmp_path / "a", b"new")
+    assert (tmp_path / "a").is_symlink() and (tmp_path / "real").read_bytes() == b"new"
 
 
 def test_a_file_that_exists_is_not_created_again(tmp_path):

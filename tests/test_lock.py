@@ -131,38 +131,36 @@ def test_a_lock_cut_short_is_no_lock(tmp_path_factory, length):
 
 
 def test_a_lock_that_matches():
-    lock.check(LOCK, STAR_WARS, LOCK.images["amd64"], "aws")
-    lock.check(
-        LOCK, replace(STAR_WARS, network=replace(STAR_WARS.network, driver="weave")), LOCK.images["amd64"], "aws"
-    )
+    lock.check(LOCK, STAR_WARS, LOCK.images["amd64"])
+    lock.check(LOCK, replace(STAR_WARS, network=replace(STAR_WARS.network, driver="weave")), LOCK.images["amd64"])
 
 
 def test_a_lock_that_does_not_match_says_all_that_differs():
     other = replace(STAR_WARS, kubernetes="v1.37.9", network=replace(STAR_WARS.network, driver="flannel"))
     with pytest.raises(UserError) as caught:
-        lock.check(replace(LOCK, secrets=None), other, [*LOCK.images["amd64"], "ghost"], "aws")
+        lock.check(replace(LOCK, secrets=None), other, [*LOCK.images["amd64"], "ghost"])
     assert "v1.37.9" in caught.value.message
     assert "flannel" in caught.value.message
     assert "no image called ghost for amd64" in caught.value.message
-    assert caught.value.hint == "Refresh the lock: anywhere images lock cluster.yaml --provider aws"
+    assert caught.value.hint == "Refresh the lock: `anywhere images lock`."
 
 
 def test_another_driver_than_a_cluster_has_is_to_be_put_back():
     """`images lock` would refuse it."""
     other = replace(STAR_WARS, network=replace(STAR_WARS.network, driver="flannel"))
     with pytest.raises(UserError, match="the network driver is weave in the lock and flannel in") as caught:
-        lock.check(LOCK, other, LOCK.images["amd64"], "aws")
+        lock.check(LOCK, other, LOCK.images["amd64"])
     assert caught.value.hint.startswith("Put back driver: weave: ") and "images lock" not in caught.value.hint
 
 
 def test_a_definition_of_an_older_version_is_told_of_the_way_back():
     with pytest.raises(UserError, match=r"v1\.37\.2 in the lock and v1\.36\.0") as caught:
-        lock.check(LOCK, replace(STAR_WARS, kubernetes="v1.36.0"), LOCK.images["amd64"], "aws")
+        lock.check(LOCK, replace(STAR_WARS, kubernetes="v1.36.0"), LOCK.images["amd64"])
     assert caught.value.hint.startswith("Set spec.kubernetes.version back")
-    assert caught.value.hint.endswith("anywhere images lock cluster.yaml --provider aws --allow-downgrade")
+    assert caught.value.hint.endswith("run `anywhere images lock --allow-downgrade`.")
 
 
 def test_a_lock_without_an_architecture_says_so():
     arm = replace(STAR_WARS, masters=replace(STAR_WARS.masters, arch="arm64"))
     with pytest.raises(UserError, match="no images for arm64"):
-        lock.check(replace(LOCK, images={"amd64": LOCK.images["amd64"]}), arm, ["etcd", "pause"], "aws")
+        lock.check(replace(LOCK, images={"amd64": LOCK.images["amd64"]}), arm, ["etcd", "pause"])

@@ -59,7 +59,7 @@ def test_what_the_lock_has_is_planned_with(target, tmp_path, capsys, monkeypatch
     assert run("plan", "--offline", "--provider", target) == 1
     err = capsys.readouterr().err
     assert f"The lock has no facts of {target.upper()}, and offline the " in err
-    assert "hint: Get them once, with credentials, and commit the lock: anywhere images lock cluster.yaml" in err
+    assert "hint: Get them once, with credentials, and commit the lock: `anywhere images lock" in err
     define(tmp_path, target)
     facts = clouds.FACTS[target] | {"zones": clouds.FACTS[target]["zones"][:2]}
     known = golden.load("star-wars")[1]

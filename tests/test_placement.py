@@ -11,7 +11,6 @@ A, B, C, D = (f"eu-south-1{letter}" for letter in "abcd")
 MASTER = Group("master", 3, "medium", "amd64", False, "t3.medium")
 GENERAL = Group("worker-general", 2, "medium", "amd64", False, "t3.medium")
 GPU = Group("worker-gpu", 1, "large", "amd64", False, "g4dn.xlarge")
-RELOCK = "anywhere images lock cluster.yaml --provider aws"
 
 
 def offers(**kinds):
@@ -55,7 +54,7 @@ def test_a_zone_that_goes_stays_since_machines_stand_there():
     before = of(A, B, C)
     assert choose(offers(a=(), b=None, c=()), before=before, old={"general": (A, B, C)}) == before
     with pytest.raises(UserError, match=f"eu-south-1 has no zone {B}") as caught:
-        placement.check_locked(offers(a=(), b=None, c=()), before, (MASTER,), RELOCK)
+        placement.check_locked(offers(a=(), b=None, c=()), before, (MASTER,))
     assert caught.value.hint == "Wait until it is back: master has machines there, which stay."
 
 
@@ -71,14 +70,14 @@ def test_a_pool_whose_type_some_zones_lack_takes_the_others_alone():
     offered = offers(a=(), b=("g4dn.xlarge",), c=("g4dn.xlarge",))
     groups, before = (MASTER, GENERAL, GPU), of(A, B, C)
     with pytest.raises(UserError) as caught:
-        placement.check_locked(offered, before, groups, RELOCK)
+        placement.check_locked(offered, before, groups)
     assert caught.value.message == f"Zone {A} does not offer g4dn.xlarge, for worker-gpu."
-    assert caught.value.hint == f"Run `{RELOCK}`: the pool then uses {B}, {C}; all else stays."
+    assert caught.value.hint == f"Run `anywhere images lock`: the pool then uses {B}, {C}; all else stays."
     # A plan that was refused may have given the pool its addresses, so that the lock knows it.
     for old in ({"general": (A, B, C)}, {"general": (A, B, C), "gpu": (A, B, C)}):
         found = choose(offered, groups, before=before, old=old)
         assert found == Placement((A, B, C), (A, B, C), {"gpu": (B, C)})
-        placement.check_locked(offered, found, groups, RELOCK)
+        placement.check_locked(offered, found, groups)
 
 
 def test_a_pool_keeps_its_zones_while_one_is_down():
@@ -89,7 +88,7 @@ def test_a_pool_keeps_its_zones_while_one_is_down():
 def test_a_type_that_a_zone_of_fixed_machines_lacks_is_refused_without_moving_them():
     large = Group("master", 3, "large", "amd64", False, "g4dn.xlarge")
     with pytest.raises(UserError) as caught:
-        placement.check_locked(offers(a=(), b=("g4dn.xlarge",)), of(A, B), (large,), RELOCK)
+        placement.check_locked(offers(a=(), b=("g4dn.xlarge",)), of(A, B), (large,))
     assert caught.value.message == f"Zone {A} does not offer g4dn.xlarge, for master."
     assert caught.value.hint == "Choose another type in providers.aws.sizes: machines keep their zones."
 

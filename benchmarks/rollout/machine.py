@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agent import containers, halts, host, turns
+from agent import containers, halts, host, node_certificates, turns
 from agent.files import write
 from agent.host import Host, NodeError
 from agent.turns import Stop, Waiting, worker
@@ -63,7 +63,7 @@ class Machine:
 def look(machine: Machine) -> None:
     """What the timer starts. It has this process to itself, as the agent keeps what it knows of its machine there."""
     machine.place.lead()
-    worker.CA, worker.KUBELET = machine.place.ca, machine.certificate
+    node_certificates.CA, node_certificates.CLIENT = machine.place.ca, machine.certificate
     worker.REPORTED = machine.folder / "reported"
     halts.RUN = machine.folder  # type: ignore[attr-defined]  # it has it of `agent.host`
     text = _fetch(machine)

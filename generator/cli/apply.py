@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from generator.cli import pasteable
 from generator.cli.options import (
     DEFAULT_FILE,
     DEFAULT_PROVIDER,
@@ -62,7 +63,7 @@ def run(
     )
     with folder_lock.hold(project, "apply"):
         steps.run(STEPS, apply)
-    typer.echo(finished(apply.ready.rows, apply.kubeconfig))
+    pasteable.say(finished(apply.ready.rows, apply.kubeconfig))
     return 0
 
 

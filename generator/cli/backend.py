@@ -28,5 +28,5 @@ def create(provider: ProviderName, file: File = DEFAULT_FILE) -> int:
             f"{file} names no backend for {provider}, so state stays in the rendered folder.",
             f"Write one in providers.{provider}.backend first.",
         )
-    typer.echo(project.provider.create_backend(project.definition))
+    pasteable.say(project.provider.create_backend(project.definition))
     return 0

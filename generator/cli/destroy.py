@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import typer
-
+from generator.cli import pasteable
 from generator.cli.options import DEFAULT_FILE, DEFAULT_PROVIDER, File, Out, ProviderName, Yes
 
 
@@ -33,9 +32,9 @@ def run(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER, ou
 
 def _leftovers(lines: tuple[str, ...]) -> int:
     if not lines:
-        typer.echo("Nothing is left.")
+        pasteable.say("Nothing is left.")
         return 0
-    typer.echo("Left over:", err=True)
+    pasteable.say("Left over:", err=True)
     for line in lines:
-        typer.echo(f"  {line}", err=True)
+        pasteable.say(f"  {line}", err=True)
     return 1

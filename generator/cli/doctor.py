@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import typer
-
 from generator.cli import pasteable
 from generator.cli.options import DEFAULT_FILE, DEFAULT_PROVIDER, File, Json, Out, ProviderName
 
@@ -30,7 +28,7 @@ def run(
     wanted = projects.wanted(project)
     target = project.provider.preflight(project.definition, wanted)
     checks = (_terraform(), *target, *(() if any(map(_failed, target)) else _cluster(project, wanted)))
-    typer.echo(pasteable.complete(_document(checks) if as_json else text(checks), file, provider))
+    pasteable.say(_document(checks) if as_json else text(checks))
     return 1 if any(map(_failed, checks)) else 0
 
 
@@ -67,7 +65,7 @@ def _health(project: Project, wanted: Topology) -> tuple[Check, ...]:
 
     if not project.kubeconfig.is_file() and not project.provider.observe(project.definition):
         return ()
-    now, checks = cluster_health.once(project, wanted, warn=lambda message: typer.echo(message, err=True))
+    now, checks = cluster_health.once(project, wanted, warn=lambda message: pasteable.say(message, err=True))
     return (*map(_machine, now.rows), *checks)
 
 

@@ -36,9 +36,9 @@ def show(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER, a
     kept = etcd_snapshots.stored(project)
     snapshots, failure = etcd_snapshots.listed(kept), etcd_snapshots.failure(kept)
     warnings = snapshot_view.warnings(snapshots, failure, project.definition.etcd.snapshots.every)
-    typer.echo(snapshot_view.document(snapshots, failure) if as_json else snapshot_view.table(snapshots))
+    pasteable.say(snapshot_view.document(snapshots, failure) if as_json else snapshot_view.table(snapshots))
     for line in warnings:
-        typer.echo(f"warning: {line}", err=True)
+        pasteable.say(f"warning: {line}", err=True)
     return 1 if warnings else 0
 
 
@@ -52,12 +52,14 @@ def snapshot(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDE
     from generator.operations.project import open_project
 
     project = open_project(file, provider, None)
+    etcd_snapshots.check_machines(project)
     taken = etcd_snapshots.ask(etcd_snapshots.stored(project), progress(), project.provider.poll)
-    typer.echo(snapshot_view.table((taken,)))
+    pasteable.say(snapshot_view.table((taken,)))
     return 0
 
 
 @app.command("restore")
+@pasteable.hints
 def restore(
     words: Words,
     provider: ProviderName = DEFAULT_PROVIDER,
@@ -72,7 +74,7 @@ def restore(
     """
     file, name = _file_and_name(words)
     options = _Options(out, yes, timeout, allow_downgrade)
-    return pasteable.hints(_restore)(name, options, file=file, provider=provider)
+    return _restore(name, options, file, provider)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ class _Options:
     allow_downgrade: bool
 
 
-def _restore(name: str, options: _Options, *, file: Path, provider: str) -> int:
+def _restore(name: str, options: _Options, file: Path, provider: str) -> int:
     from generator.cli import apply, plan_view
     from generator.cli.approval import confirm
     from generator.cli.phases import show as progress
@@ -94,6 +96,8 @@ def _restore(name: str, options: _Options, *, file: Path, provider: str) -> int:
     project, shown = open_project(file, provider, options.out), progress()
     with folder_lock.hold(project, "etcd restore"):
         restoring = etcd_restore.prove(project, name, shown)
+        for line in restoring.remarks:
+            shown.note(f"warning: {line}")
         lost = f"Restore {name}? What changed since {restoring.snapshot.taken:%Y-%m-%d %H:%M} UTC is lost."
         run = Apply(
             project,
@@ -104,9 +108,10 @@ def _restore(name: str, options: _Options, *, file: Path, provider: str) -> int:
             approve=lambda question: confirm(f"{lost} {question}", options.yes),
             allow_downgrade=options.allow_downgrade,
             restoring=restoring,
+            rotate=etcd_restore.repeat_phase,
         )
         steps.run(STEPS, run)
-    typer.echo(apply.finished(run.ready.rows, run.kubeconfig))
+    pasteable.say(apply.finished(run.ready.rows, run.kubeconfig))
     return 0
 
 

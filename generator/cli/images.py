@@ -19,27 +19,21 @@ def list_(file: File = DEFAULT_FILE, as_json: Json = False) -> int:
 
     from generator import lock, schema
     from generator.cli.tables import columns
-    from generator.errors import UserError
     from generator.operations import lock_file
 
     definition = schema.load(file)
-    clouds = definition.providers.clouds
-    target = clouds[0] if len(clouds) == 1 else DEFAULT_PROVIDER
-    path = lock.path_beside(definition.path)
-    if not path.exists():
-        raise UserError(f"There is no lock {path}.", f"Make it: {lock.relock(definition.path, target)}")
-    locked = lock.read(path)
-    lock_file.check(locked, definition, next(iter(locked.facts), target))
+    locked = lock.read(lock.path_beside(definition.path))
+    lock_file.check(locked, definition)
     registry = definition.registry
     images = [(arch, i) for arch in definition.architectures for i in locked.images[arch].values()]
     if as_json:
         listed = [
             {"arch": arch, **asdict(i), "mirror": registry.mirrored(i.ref) if registry else None} for arch, i in images
         ]
-        typer.echo(json.dumps({"images": listed}, indent=2))
+        pasteable.say(json.dumps({"images": listed}, indent=2))
     else:
         rows = [(i.name, arch, i.ref, i.id, f"{i.size / 2**20:.1f} MiB", i.source) for arch, i in images]
-        typer.echo(columns(("NAME", "ARCH", "REF", "ID", "ARCHIVE", "SOURCE"), rows))
+        pasteable.say(columns(("NAME", "ARCH", "REF", "ID", "ARCHIVE", "SOURCE"), rows))
     return 0
 
 
@@ -60,13 +54,13 @@ def lock(
     before = lock_file.known(project)
     after = lock_file.refresh(project, Making(project, phases), phases, allow_downgrade=allow_downgrade)
     for line in lock_changes.describe(before, after):
-        typer.echo(line)
+        pasteable.say(line)
     if after == before:
-        typer.echo("Nothing moved.")
+        pasteable.say("Nothing moved.")
         return 0
     path = locks.path_beside(project.definition.path)
     locks.write(path, after)
-    typer.echo(f"Wrote {path}.")
+    pasteable.say(f"Wrote {path}.")
     return 0
 
 

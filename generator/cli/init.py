@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from generator.cli import pasteable
 from generator.cli.options import DEFAULT_FILE, File
 
 Name = Annotated[str | None, typer.Option("--name", help="The cluster's name; the folder's if left out.")]
@@ -37,7 +38,7 @@ def run(file: File = DEFAULT_FILE, name: Name = None) -> int:
         raise UserError(f"{file} already exists.", "Give another path, or edit that file.") from None
     except FileNotFoundError:
         raise UserError(f"The folder {file.parent} does not exist.", "Create it, or give another path.") from None
-    typer.echo(f"Wrote {file}. Next: anywhere apply {file}")
+    pasteable.say(f"Wrote {file}. Next: `anywhere apply`")
     return 0
 
 

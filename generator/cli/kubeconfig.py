@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from generator.cli import pasteable
 from generator.cli.options import DEFAULT_FILE, DEFAULT_PROVIDER, File, Out, ProviderName
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def run(
     project = open_project(file, provider, out)
     terraform = workspace.open_terraform(project, show())
     path = _granted(project, terraform, person) if person else kubeconfig.write(project, terraform)
-    typer.echo(_merged(path) if merge else f"export KUBECONFIG={shlex.quote(str(path))}")
+    pasteable.say(_merged(path) if merge else f"export KUBECONFIG={shlex.quote(str(path))}")
     return 0
 
 
@@ -79,7 +80,7 @@ def _granted(project: Project, terraform: Terraform, person: Person) -> Path:
 
     granted: Granted = kubeconfig.grant(project, terraform, person)
     groups = f", in {', '.join(person.groups)}" if person.groups else ", in no group"
-    typer.echo(f"{person.name}{groups}, until {granted.ends:%Y-%m-%d %H:%M:%S} UTC.", err=True)
+    pasteable.say(f"{person.name}{groups}, until {granted.ends:%Y-%m-%d %H:%M:%S} UTC.", err=True)
     return granted.path
 
 

@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
+
+import typer
 
 from generator.cli.options import DEFAULT_FILE, DEFAULT_PROVIDER
 from generator.errors import UserError
@@ -28,36 +32,86 @@ _DEFINITION = r"(?: '[^'`]*\.ya?ml'| [^ '`]*\.ya?ml)?"
 _COMMAND = re.compile(rf"`anywhere ({'|'.join(_VERBS)})({_DEFINITION})((?: [^`]*)?)`")
 
 
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """What a verb was given; `provider` is "" where it takes no target."""
+
+    file: Path
+    provider: str
+
+
+_runs: list[_Run] = []  # the verb at work is the last; a list, since threads have no context of their own
+
+
 def complete(text: str, file: Path, provider: str) -> str:
-    """`text`, where each command in backquotes names the definition and the target, unless they are the defaults."""
+    """`text`, where each command in backquotes names the definition and the target if they are not the defaults.
+
+    The target is a default only where the definition is for it. A verb that takes none, `provider` "", says nothing
+    of which one a person means: it is the default, else the first that the definition is for.
+    """
 
     def completed(found: re.Match[str]) -> str:
         verb, named, rest = found.groups()
         chosen = "" if verb in _WITHOUT_TARGET or "--provider" in rest else target
         return f"`anywhere {verb}{named or f' {shlex.quote(str(file))}'}{chosen}{rest}`"
 
-    target = "" if provider == _default_provider() else f" --provider {provider}"
+    if not _COMMAND.search(text):
+        return text
+    default, sections = _default_provider(), _sections(file)
+    fits = default != DEFAULT_PROVIDER or default in sections or not sections
+    meant = provider or (default if fits else sections[0])
+    target = "" if fits and meant == default else f" --provider {meant}"
     return _COMMAND.sub(completed, text) if target or file != DEFAULT_FILE else text
 
 
+def here(text: str) -> str:
+    """`text` with the commands completed for the verb that is at work."""
+    return complete(text, _runs[-1].file, _runs[-1].provider) if _runs else text
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Print `text`, whose commands can be pasted."""
+    typer.echo(here(text), err=err)
+
+
 def hints(verb: Callable[P, R]) -> Callable[P, R]:
-    """`verb`, whose errors name commands that can be pasted."""
+    """`verb`, which names commands that can be pasted, in its errors too."""
 
     @wraps(verb)
     def run(*args: P.args, **given: P.kwargs) -> R:
-        try:
-            return verb(*args, **given)
-        except UserError as error:
-            # A verb that takes no target says nothing of which one a person means.
-            file, provider = _file(given), str(given.get("provider") or _default_provider())
-            error.message, error.hint = (complete(text, file, provider) for text in (error.message, error.hint))
-            raise
+        with _at_work(_Run(_file(given), str(given.get("provider") or ""))):
+            try:
+                return verb(*args, **given)
+            except UserError as error:
+                error.message, error.hint = here(error.message), here(error.hint)
+                raise
 
     return run
 
 
+@contextmanager
+def _at_work(run: _Run) -> Iterator[None]:
+    _runs.append(run)
+    try:
+        yield
+    finally:
+        _runs.pop()
+
+
 def _default_provider() -> str:
     return os.environ.get("ANYWHERE_PROVIDER", DEFAULT_PROVIDER)
+
+
+def _sections(file: Path) -> tuple[str, ...]:
+    """The targets that a definition has sections of; () also where it cannot be read."""
+    from generator import source
+
+    try:
+        value = source.read(file).value
+    except UserError:
+        return ()
+    found = value.get("providers") if isinstance(value, dict) else None
+    return tuple(str(name) for name in found) if isinstance(found, dict) else ()
 
 
 def _file(given: dict[str, Any]) -> Path:

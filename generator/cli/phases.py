@@ -8,6 +8,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
+from generator.cli.pasteable import here
+
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.live import Live
@@ -45,7 +47,7 @@ class Phases:
 
     def note(self, line: str) -> None:
         """Say a detail."""
-        self._line(f"  {line}")
+        self._line(f"  {here(line)}")
 
     def status(self, line: str) -> None:
         """Say how far the phase is, where nothing was said for a while."""
@@ -88,6 +90,7 @@ class LivePhases(Phases):
         self._live: Live | None = None
 
     def note(self, line: str) -> None:
+        line = here(line)
         if line.startswith("warning"):  # it must outlive its phase
             self._console.print(f"  {line}", style="yellow", markup=False)
         else:
@@ -97,7 +100,7 @@ class LivePhases(Phases):
         self._status = (line,)
 
     def board(self, lines: Sequence[str]) -> None:
-        self._board = tuple(lines)
+        self._board = tuple(map(here, lines))
 
     def _enter(self, title: str) -> None:
         from rich.live import Live

@@ -64,10 +64,10 @@ def rotate(
         applying = _applying(project, shown, timeout, yes)
         pause = key_rotation.run(project, subject, applying, shown, timeout, at_once=now)
     if pause is None:
-        typer.echo("The rotation is finished. Commit the lock and the secrets.")
+        pasteable.say("The rotation is finished. Commit the lock and the secrets.")
     else:
-        typer.echo(f"{pause.why}\nThe rest of it, {pause.following}, may run from {pause.until:%Y-%m-%d %H:%M} UTC.")
-        typer.echo("The same command goes on then. Commit the lock and the secrets until then.")
+        pasteable.say(f"{pause.why}\nThe rest of it, {pause.following}, may run from {pause.until:%Y-%m-%d %H:%M} UTC.")
+        pasteable.say("The same command goes on then. Commit the lock and the secrets until then.")
     return 0
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from generator.cli import pasteable
 from generator.cli.options import (
     DEFAULT_FILE,
     DEFAULT_PROVIDER,
@@ -68,9 +69,9 @@ def run(
             done = steps.run(STEPS, Plan(project, show(), may_destroy, save, frozen, allow_downgrade))
         review, said = done.review, remarks(done)
     if as_json:
-        typer.echo(plan_view.document(review, said))
+        pasteable.say(plan_view.document(review, said))
     elif markdown:
-        typer.echo(plan_view.markdown(review, f"Plan for cluster {project.name} on {project.provider.name}", said))
+        pasteable.say(plan_view.markdown(review, f"Plan for cluster {project.name} on {project.provider.name}", said))
     else:
         plan_view.show(review, "\n".join(said))
     return CHANGES if detailed_exitcode and not review.plan.empty else 0

@@ -9,6 +9,7 @@ from dataclasses import asdict
 
 import typer
 
+from generator.cli import pasteable
 from generator.operations.review import Item, Review
 from generator.terraform import Change, Plan
 
@@ -26,7 +27,7 @@ DESTROYING = ("replace", "delete")
 
 def show(review: Review, remark: str = "") -> None:
     """Print a plan for a person; in colour on a terminal, unless NO_COLOR is set."""
-    typer.echo(text(review, remark), color=False if os.environ.get("NO_COLOR") else None)
+    typer.echo(pasteable.here(text(review, remark)), color=False if os.environ.get("NO_COLOR") else None)
 
 
 def text(review: Review, remark: str = "") -> str:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from generator.cli import pasteable
 from generator.cli.options import DEFAULT_FILE, DEFAULT_PROVIDER, File, Frozen, Out, ProviderName
 
 Check = Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 where the folder is not up to date.")]
@@ -34,15 +35,15 @@ def run(
             phases.note(
                 "warning: keys and certificates are not made yet. `anywhere apply` makes them; before Terraform is"
             )
-            phases.note(f"  run by hand, run: {project.command('secrets update')}")
+            phases.note("  run by hand, run `anywhere secrets update`")
         workspace.render(project, lock, secrets, phases)
-    typer.echo(project.folder)
+    pasteable.say(str(project.folder))
     return 0
 
 
 def _report(stale: tuple[str, ...]) -> int:
     for name in stale:
-        typer.echo(name)
+        pasteable.say(name)
     if stale:
-        typer.echo("These files are not what `anywhere render` writes now. Render again, and commit them.", err=True)
+        pasteable.say("These files are not what `anywhere render` writes now. Render again, and commit them.", err=True)
     return 1 if stale else 0

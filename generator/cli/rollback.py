@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import typer
-
+from generator.cli import pasteable
 from generator.cli.options import DEFAULT_FILE, DEFAULT_PROVIDER, File, ProviderName
 
 
@@ -17,6 +16,6 @@ def run(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER) ->
 
     project = open_project(file, provider, None)
     lock = rollback.run(project)
-    typer.echo(f"The cluster is to run Kubernetes {lock.kubernetes} with the images that it had before.")
-    typer.echo(f"Bring it to the machines: {project.command('apply')} --allow-downgrade")
+    pasteable.say(f"The cluster is to run Kubernetes {lock.kubernetes} with the images that it had before.")
+    pasteable.say("Bring it to the machines: `anywhere apply --allow-downgrade`")
     return 0

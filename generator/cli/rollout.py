@@ -26,7 +26,7 @@ def status(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER,
     with closing(cluster_api.client(project.kubeconfig)) as client:
         progress = release_progress.read(client)
     for line in release_progress.describe(progress):
-        typer.echo(line)
+        pasteable.say(line)
     return 0 if progress and not progress.left and not progress.halted else 1
 
 
@@ -42,5 +42,5 @@ def resume(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER,
     project = open_project(file, provider, out)
     with closing(cluster_api.client(project.kubeconfig)) as client:
         release_progress.resume(client)
-    typer.echo("The machines try again what they put back, one at a time.")
+    pasteable.say("The machines try again what they put back, one at a time.")
     return 0

@@ -24,10 +24,10 @@ def recrypt(file: File = DEFAULT_FILE) -> int:
 
     project = open_project(file, DEFAULT_PROVIDER, None)
     kept = cluster_secrets.recrypt(project)
-    typer.echo(f"{store.path_beside(project.definition.path)} can be opened by:")
+    pasteable.say(f"{store.path_beside(project.definition.path)} can be opened by:")
     for recipient in kept.recipients:
-        typer.echo(f"  {recipient}")
-    typer.echo("Whoever had access before may have kept a copy of the keys.", err=True)
+        pasteable.say(f"  {recipient}")
+    pasteable.say("Whoever had access before may have kept a copy of the keys.", err=True)
     return 0
 
 
@@ -43,7 +43,9 @@ def update(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER)
     from generator.operations.project import open_project
 
     changed = secrets_update.run(open_project(file, provider, None), show())
-    typer.echo("Updated. Commit the lock and the secrets." if changed else "Nothing was missing, and nothing is old.")
+    pasteable.say(
+        "Updated. Commit the lock and the secrets." if changed else "Nothing was missing, and nothing is old."
+    )
     return 0
 
 
@@ -54,5 +56,5 @@ def key() -> int:
     from generator import agekey
 
     for recipient in agekey.public(agekey.load_or_make()):
-        typer.echo(recipient)
+        pasteable.say(recipient)
     return 0

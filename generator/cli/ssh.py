@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from generator.cli import pasteable
 from generator.cli.options import DEFAULT_PROVIDER, ProviderName
 
 Words = Annotated[
@@ -30,6 +31,6 @@ def run(words: Words, provider: ProviderName = DEFAULT_PROVIDER) -> int:
     if not machine.ssh:
         raise UserError(f"{name} cannot be reached by ssh: {NO_KEY}.", how)
     if not opened.definition.ssh_keys:  # the machine may still have one from before
-        typer.echo(f"warning: {NO_KEY}. {how}", err=True)
+        pasteable.say(f"warning: {NO_KEY}. {how}", err=True)
     sys.stdout.flush()
     os.execvp(machine.ssh[0], [*machine.ssh, *command])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import typer
-
 from generator.cli import pasteable
 from generator.cli.options import DEFAULT_FILE, DEFAULT_PROVIDER, File, Json, Out, ProviderName
 
@@ -17,12 +15,12 @@ def run(
     """
     from generator import status
     from generator.cli.status_view import document, text
-    from generator.operations import cluster_checks, cluster_health, cluster_secrets
+    from generator.operations import cluster_checks, cluster_health, cluster_secrets, expiry
     from generator.operations.project import open_project, wanted
 
     project = open_project(file, provider, out)
-    now, checks = cluster_health.once(project, wanted(project), warn=lambda message: typer.echo(message, err=True))
-    certificates = cluster_secrets.expiries(project)
-    shown = (document if as_json else text)(now.rows, checks, certificates, cluster_secrets.rotation(project))
-    typer.echo(pasteable.complete(shown, file, provider))
+    now, checks = cluster_health.once(project, wanted(project), warn=lambda message: pasteable.say(message, err=True))
+    ends = expiry.look(project, now.nodes)
+    shown = (document if as_json else text)(now.rows, checks, ends, cluster_secrets.rotation(project))
+    pasteable.say(shown)
     return 1 if status.unready(now.rows) or cluster_checks.failing(checks) else 0

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import typer
-
+from generator.cli import pasteable
 from generator.cli.options import DEFAULT_FILE, File, Json, MaybeProvider
 
 
@@ -18,11 +17,11 @@ def run(file: File = DEFAULT_FILE, provider: MaybeProvider = None, as_json: Json
     except InvalidFile as error:
         if not as_json:
             raise
-        typer.echo(_report(error))
+        pasteable.say(_report(error))
         return 1
     if provider:
         providers.load(provider)
-    typer.echo('{"problems": []}' if as_json else f"{file}: cluster {definition.name} is valid.")
+    pasteable.say('{"problems": []}' if as_json else f"{file}: cluster {definition.name} is valid.")
     return 0
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from generator.components.container import NODE_AGENT, PKI, Container
 from generator.definition import Network
+from generator.pki.documents import KUBELET_CERTIFICATE
 
 CONFIGURATION = "kubelet.yaml"
 # A kubelet would write its kubeconfig once, and for ever trust what it trusted then.
@@ -93,7 +94,7 @@ def proxy(network: Network) -> Container:
         oom_score=NODE_AGENT,
         cpu=50,
         memory=50,
-        after="/var/lib/kubelet/pki/kubelet-client-current.pem",
+        after=KUBELET_CERTIFICATE,
         health="http://127.0.0.1:10256/healthz",
     )
 

@@ -172,6 +172,7 @@ def _show(run: Apply) -> None:
         rollout.describe(run.batches),
         keeping.describe(run.unkept),
         cluster_secrets.remark_on_recipients(run.project),
+        cluster_secrets.remark_on_rotation(run.project) if run.rotate is unchanged else "",
     )
     run.show(review(run.workspace, run.plan, run.notices), "\n".join(filter(None, remarks)))
 

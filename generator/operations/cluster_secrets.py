@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from generator.lock import Lock, PublicSecrets, StoreRecord
 from generator.operations import lock_file, store_guard
 from generator.operations.project import Project
 from generator.pki import Renewal
+from generator.pki import rotation as rotations
 from generator.progress import Progress
 from generator.registry_login import Login
 from generator.status import Expiry
@@ -231,6 +231,12 @@ def rotation(project: Project) -> Rotation | None:
     return _kept(project).rotation
 
 
+def remark_on_rotation(project: Project) -> str:
+    """How far a rotation is that is under way, and which step is next; "" where there is none, and without the key."""
+    under_way = rotation(project)
+    return rotations.remark(under_way) if under_way else ""
+
+
 def _kept(project: Project) -> Secrets:
     """What the store has of the target; nothing before the first apply, and without the key."""
     try:
@@ -253,8 +259,8 @@ def remark_on_recipients(project: Project) -> str:
         return ""
     path, others = store.path_beside(project.definition.path), ", ".join(unlisted)
     return (
-        f"{path} can still be opened by {others}, which spec.access.age_recipients no longer lists. To end that, run:"
-        f" anywhere secrets recrypt {shlex.quote(str(project.definition.path))}"
+        f"{path} can still be opened by {others}, which spec.access.age_recipients no longer lists. To end that, run"
+        " `anywhere secrets recrypt`."
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from generator import agekey, files, pki
+from generator import agekey, files, pki, store
 from generator.errors import UserError
 from generator.kubernetes_version import number
 from generator.lock import Lock
@@ -16,6 +16,7 @@ from generator.operations import cluster_secrets, etcd_snapshots, lock_file
 from generator.operations.cluster_secrets import Known
 from generator.operations.etcd_snapshots import PREFIX, Snapshot, damaged
 from generator.operations.project import Project
+from generator.pki import rotation
 from generator.progress import Progress
 from generator.release import Restore
 from generator.store import Secrets
@@ -26,11 +27,15 @@ PAGE, CHECKSUM = 512, 32  # bytes: a snapshot is etcd's data in whole pages, and
 
 @dataclass(frozen=True, slots=True)
 class Restoring:
-    """A snapshot that was proved, what the release says of it, and what machines with etcd open it with."""
+    """A snapshot that was proved, what the release says of it, and what machines with etcd open it with.
+
+    `remarks` are about keys that were rotated since it was taken, or are being rotated.
+    """
 
     snapshot: Snapshot
     restore: Restore
     document: dict[str, str]
+    remarks: tuple[str, ...] = ()
 
     def with_document(self, known: Known) -> Known:
         """`known`, with the document of this restore, which is neither kept nor in the lock."""
@@ -46,11 +51,12 @@ def prove(project: Project, name: str, progress: Progress) -> Restoring:
     _check_own(project, lock, snapshot)
     _check_version(lock, snapshot)
     secrets = cluster_secrets.opened(project, lock).of(project.provider.name)
-    _check_readable(secrets, snapshot)
+    _check_readable(project, secrets, snapshot)
     with progress.phase(f"read the snapshot {name}"):
         _check_whole(kept, snapshot, secrets)
     identity = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
-    return Restoring(snapshot, Restore(identity, name, snapshot.sha256), pki.restoring(secrets))
+    restore = Restore(identity, name, snapshot.sha256)
+    return Restoring(snapshot, restore, pki.restoring(secrets), _remarks(secrets, snapshot))
 
 
 def _check_own(project: Project, lock: Lock, snapshot: Snapshot) -> None:
@@ -63,7 +69,48 @@ def _check_own(project: Project, lock: Lock, snapshot: Snapshot) -> None:
         )
 
 
-def _check_readable(secrets: Secrets, snapshot: Snapshot) -> None:
+def repeat_phase(secrets: Secrets) -> Secrets:
+    """The secrets with the phase of a rotation to be seen through again: what it did in the cluster is undone.
+
+    Else the last phase would drop a key that restored Secrets are encrypted with.
+    """
+    if secrets.rotation is None:
+        return secrets
+    return replace(secrets, rotation=replace(secrets.rotation, rolled_out=None))
+
+
+def _remarks(secrets: Secrets, snapshot: Snapshot) -> tuple[str, ...]:
+    """What there is to know, and to do, where the keys are not those that the snapshot was taken under."""
+    lines = []
+    if snapshot.generation is None and secrets.generation:
+        lines.append(
+            "The snapshot does not say which keys it was taken under, and keys were rotated: Secrets in it that were"
+            " encrypted with one that is gone cannot be read."
+        )
+    old = snapshot.generation != secrets.generation and datetime.now(UTC) - snapshot.taken < pki.TOKEN_LIFE
+    if secrets.generation and old:
+        lines.append(
+            "Keys were rotated since the snapshot was taken. If that was because a bootstrap token is known to others,"
+            " rotate it again: `anywhere pki rotate --bootstrap-token`."
+        )
+    if under_way := secrets.rotation:
+        lines.append(
+            f"The rotation of {rotation.title(under_way.subject)} has to repeat its step in the restored data"
+            f" ({rotation.describe(under_way.subject, under_way.phase)})."
+            f" Go on with it: `anywhere pki rotate --{under_way.subject}`."
+        )
+    return tuple(lines)
+
+
+def _check_readable(project: Project, secrets: Secrets, snapshot: Snapshot) -> None:
+    if (snapshot.generation or 0) > secrets.generation:
+        path = store.path_beside(project.definition.path)
+        raise UserError(
+            f"The snapshot {snapshot.name} was taken under newer keys than {path} has: generation"
+            f" {snapshot.generation}, not {secrets.generation}.",
+            "API servers could not read its Secrets. Bring the newer secrets and their lock: `git pull`, or from a"
+            " backup.",
+        )
     if secrets.encrypted and snapshot.taken < secrets.encrypted:
         raise UserError(
             f"The snapshot {snapshot.name} is of before {secrets.encrypted:%Y-%m-%d %H:%M} UTC, when the key that its"

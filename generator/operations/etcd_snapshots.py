@@ -28,7 +28,8 @@ READERS = 8
 class Snapshot:
     """What a machine wrote of a snapshot. `bytes` is the size of etcd's data, `sha256` of the file that is kept.
 
-    `store` is the id of the cluster's secrets, `revision` and `keys` are etcd's own.
+    `store` is the id of the cluster's secrets, and `generation` theirs: None in a snapshot of an earlier version.
+    `revision` and `keys` are etcd's own.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Snapshot:
     keys: int
     bytes: int
     sha256: str
+    generation: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +79,9 @@ def described(kept: Stored, name: str) -> Snapshot:
         raise UserError(f"There is no snapshot {name!r}.", f"{there} `anywhere etcd list` shows all.")
     try:
         value = _json(kept, f"{PREFIX}{name}.json")
-        fields = {key: value[key] for key in Snapshot.__slots__ if key not in ("name", "taken")}
-        return Snapshot(name=name, taken=datetime.fromisoformat(value["taken"]), **fields)
+        fields = {key: value[key] for key in Snapshot.__slots__ if key not in ("name", "taken", "generation")}
+        generation = None if value.get("generation") is None else int(value["generation"])
+        return Snapshot(name=name, taken=datetime.fromisoformat(value["taken"]), generation=generation, **fields)
     except (ValueError, KeyError, TypeError):
         raise damaged(name, "its description cannot be read") from None
 
@@ -96,6 +99,15 @@ def failure(kept: Stored) -> Failure | None:
         return Failure(str(value["at"]), str(value["machine"]), str(value["reason"]))
     except (ValueError, KeyError, TypeError):
         return Failure()
+
+
+def check_machines(project: Project) -> None:
+    """UserError where no machine is there that could take one: the wish would be waited for in vain."""
+    if not project.provider.observe(project.definition):
+        raise UserError(
+            f"Cluster {project.name} has no machines on {project.provider.name}: nobody could take a snapshot.",
+            "Make it first: `anywhere apply`.",
+        )
 
 
 def ask(kept: Stored, progress: Progress, poll: float) -> Snapshot:

@@ -39,8 +39,7 @@ def check(workspace: Workspace, *, allow_downgrade: bool = False) -> tuple[Notic
     """
     project, before = workspace.project, recorded(workspace)
     if version := before.get("spec.kubernetes.version"):
-        back = project.command("apply")
-        version_guard.check(project, version, "that was applied", back, allow_downgrade=allow_downgrade)
+        version_guard.check(project, version, "that was applied", "apply", allow_downgrade=allow_downgrade)
     wanted = applied.fields(project.definition, workspace.lock, project.provider.name)
     changes = applied.compare(before, wanted, project.provider.name)
     if never := [change for change in changes if change.effect == NEVER]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from generator.errors import UserError
-from generator.operations import cluster_api, cluster_secrets, handover, lock_file, release_progress
+from generator.operations import cluster_api, cluster_secrets, handover, lock_file, release_progress, state_guard
 from generator.operations.apply import Apply
 from generator.operations.cluster_secrets import Change, unchanged
 from generator.operations.handover import Handover
@@ -62,14 +62,10 @@ def run(
     return None
 
 
-def command(project: Project, under_way: Rotation) -> str:
-    """What goes on with a rotation."""
-    return project.command(f"pki rotate --{under_way.subject}")
-
-
 def _first(project: Project, subject: str, *, at_once: bool) -> Entry:
     """The phase to begin with."""
     secrets = cluster_secrets.opened(project, lock_file.known(project)).of(project.provider.name)
+    state_guard.check_applied(project)  # without it, the first phase would make the cluster
     under_way = secrets.rotation
     if under_way is None:
         _check(project, secrets, subject)
@@ -78,14 +74,14 @@ def _first(project: Project, subject: str, *, at_once: bool) -> Entry:
         raise UserError(
             f"A rotation is not finished: that of {rotation.title(under_way.subject)}, which is at"
             f" {rotation.describe(under_way.subject, under_way.phase)}.",
-            f"One at a time. Finish it: {command(project, under_way)}",
+            f"One at a time. Finish it: `anywhere pki rotate --{under_way.subject}`",
         )
     if under_way.rolled_out is None:
         return Entry(under_way.subject, under_way.phase, unchanged)
     if not at_once and (pause := _pause(under_way)):
         raise UserError(
             f"It is too early for {pause.following}: it may run from {pause.until:%Y-%m-%d %H:%M} UTC. {pause.why}",
-            f"Nothing was changed. To run it all the same: {command(project, under_way)} --now",
+            f"Nothing was changed. To run it all the same: `anywhere pki rotate --{under_way.subject} --now`",
         )
     return _next(under_way) or Entry(under_way.subject, under_way.phase, unchanged)
 

@@ -34,19 +34,18 @@ def resolve(project: Project, resolver: Resolver, progress: Progress) -> Lock:
     lock = known(project)
     if lock is None:
         return _choose(project, None, resolver, progress)
-    check(lock, project.definition, project.provider.name)
+    check(lock, project.definition)
     return _complete(project, lock, resolver)
 
 
 def resolve_nothing(project: Project, why: str = "--frozen resolves nothing") -> Lock:
     """The lock as it is; UserError that names what it lacks for this target, and `why` that is not resolved now."""
-    path, relock = locks.path_beside(project.definition.path), locks.relock(project.definition.path, _target(project))
-    lock = known(project)
+    path, lock = locks.path_beside(project.definition.path), known(project)
     if lock is None:
-        raise UserError(f"There is no lock {path}, and {why}.", f"Make it: {relock}")
-    check(lock, project.definition, _target(project))
+        raise UserError(f"There is no lock {path}, and {why}.", f"Make it: {locks.RELOCK}.")
+    check(lock, project.definition)
     if lacking := _lacking(project, lock):
-        raise UserError(f"{path} lacks {', '.join(lacking)}, and {why}.", f"Complete the lock: {relock}")
+        raise UserError(f"{path} lacks {', '.join(lacking)}, and {why}.", f"Complete the lock: {locks.RELOCK}.")
     return lock
 
 
@@ -78,18 +77,17 @@ def refresh(project: Project, resolver: Resolver, progress: Progress, *, allow_d
     registry_login.of(project.definition)  # asked for at once, before images that take minutes
     lock = known(project)
     if lock:
-        back = locks.relock(project.definition.path, _target(project))
-        version_guard.check(project, lock.kubernetes, "in the lock", back, allow_downgrade=allow_downgrade)
+        version_guard.check(project, lock.kubernetes, "in the lock", "images lock", allow_downgrade=allow_downgrade)
         if _was_applied(project, lock):
             _check_driver(project, lock)
     chosen = _choose(project, lock, resolver, progress)
     return replace(chosen, updates=_updates(project.definition, resolver))
 
 
-def check(lock: Lock, definition: Definition, provider: str) -> None:
-    """UserError where the lock does not match the definition, or lacks an image; `provider` is for the remedy."""
+def check(lock: Lock, definition: Definition) -> None:
+    """UserError where the lock does not match the definition, or lacks an image."""
     wanted = [image.name for image in catalog.wanted(lock.kubernetes, lock.driver)]
-    locks.check(lock, definition, wanted, provider)
+    locks.check(lock, definition, wanted)
 
 
 def choose_driver(project: Project, known: Lock | None, progress: Progress) -> str:

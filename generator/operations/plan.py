@@ -83,12 +83,12 @@ def _look_at_secrets(run: Plan) -> None:
     elif names and run.save:
         run.secrets = cluster_secrets.look(run.project, lock, run.progress)
         run.said.append(
-            f"Certificates of {names} expire soon, and a saved plan renews none:"
-            f" run {run.project.command('secrets update')}"
+            f"Certificates of {names} expire soon, and a saved plan renews none: run `anywhere secrets update`."
         )
     elif names:
         run.said.append(f"Apply makes or renews certificates and keys of: {names}.")
     run.said.append(cluster_secrets.remark_on_recipients(run.project))
+    run.said.append(cluster_secrets.remark_on_rotation(run.project))
 
 
 def _require_secrets(run: Plan) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -41,10 +40,6 @@ class Project:
     @property
     def kubeconfig(self) -> Path:
         return self.folder / "kubeconfig"
-
-    def command(self, verb: str) -> str:
-        """`verb` for this cluster, to be pasted into a shell."""
-        return f"anywhere {verb} {shlex.quote(str(self.definition.path))} --provider {self.provider.name}"
 
 
 def open_project(file: Path, provider: str, out: Path | None) -> Project:

@@ -62,8 +62,7 @@ def refuse_halted(progress: ReleaseProgress | None, project: Project) -> None:
     lines = (halt.said() for halt in progress.halted)
     raise UserError(
         "The rollout is halted: " + "\n".join(lines),
-        "No machine tries it again. Fix the definition and apply, or, to try the same once more: "
-        + project.command("rollout resume"),
+        "No machine tries it again. Fix the definition and apply; `anywhere rollout resume` tries the same once more.",
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from generator import lock as locks
 from generator import source as sources
 from generator.errors import UserError
-from generator.files import write_atomic
+from generator.files import rewrite
 from generator.kubernetes_version import same_minor
 from generator.lock import Lock, Previous
 from generator.operations.project import Project
@@ -26,7 +26,7 @@ def run(project: Project) -> Lock:
     after = replace(
         lock, kubernetes=back.kubernetes, images=back.images, previous=Previous(lock.kubernetes, lock.images)
     )
-    write_atomic(path, text.encode(), durable=True)
+    rewrite(path, text.encode())
     locks.write(locks.path_beside(path), after)
     return after
 
@@ -35,7 +35,7 @@ def _back(lock: Lock, path: Path) -> Previous:
     if lock.previous is None:
         raise UserError(
             f"{locks.path_beside(path)} knows no release before this one.",
-            "`images lock` keeps one when it changes what a cluster is made of. An older lock may be in git.",
+            "`anywhere images lock` keeps one when it changes what a cluster is made of. An older lock may be in git.",
         )
     if not same_minor(lock.kubernetes, lock.previous.kubernetes):
         raise UserError(

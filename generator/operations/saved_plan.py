@@ -13,7 +13,7 @@ from generator import lock as locks
 from generator import rendered_folder
 from generator.directories import cache
 from generator.errors import UserError
-from generator.files import PRIVATE, sha256, write_atomic
+from generator.files import PRIVATE, rewrite, sha256, write_atomic
 from generator.operations.project import Project
 from generator.operations.workspace import Workspace
 from generator.terraform import Plan
@@ -73,7 +73,7 @@ def save(workspace: Workspace, plan: Plan, path: Path) -> None:
         archive.writestr(ORIGIN, json.dumps(asdict(origin), indent=1))
         archive.writestr(PLAN, plan.file.read_bytes())
         archive.writestr(PROVIDERS, providers.read_bytes() if providers.exists() else b"")
-    write_atomic(path, content.getvalue(), PRIVATE)
+    rewrite(path, content.getvalue(), PRIVATE)
 
 
 def read(path: Path) -> SavedPlan:

@@ -30,5 +30,5 @@ def missing(project: Project, what: str) -> UserError:
     """The error where `what` takes secrets that are not made yet."""
     return UserError(
         f"Cluster {project.name} has no complete secrets on {project.provider.name} yet, and {what} takes them.",
-        f"Make them: {project.command('secrets update')}",
+        "Make them: `anywhere secrets update`.",
     )

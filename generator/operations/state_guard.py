@@ -22,6 +22,18 @@ def check(workspace: Workspace) -> None:
         raise UserError(f"{_message(workspace.project, found)}.", _remedy(workspace.project))
 
 
+def check_applied(project: Project) -> None:
+    """UserError where there is no cluster yet, or its state is elsewhere: for who changes what machines have."""
+    if _is_there(project):
+        return
+    if found := project.provider.present(project.definition):
+        raise UserError(f"{_message(project, found)}.", _remedy(project))
+    raise UserError(
+        f"Cluster {project.name} does not exist on {project.provider.name}: no machine has keys to be replaced.",
+        "Nothing was changed. Make it first: `anywhere apply`.",
+    )
+
+
 def check_is_new(project: Project) -> None:
     """UserError where the target has things of this cluster, or a backend its state: new keys would cut it off."""
     provider, definition = project.provider, project.definition
@@ -65,7 +77,7 @@ def _named(found: tuple[str, ...]) -> str:
 
 def _remedy(project: Project) -> str:
     """How the state comes here, and what is left where it is lost."""
-    target, file = project.provider.name, shlex.quote(str(project.definition.path))
+    target = project.provider.name
     if project.provider.backend(project.definition):
         bring = f"Check that providers.{target}.backend names the bucket, and the path in it, that it was applied with"
     else:
@@ -74,6 +86,6 @@ def _remedy(project: Project) -> str:
         if hasattr(getattr(project.definition.providers, target), "backend"):
             bring += f", or name the bucket that has it in providers.{target}.backend"
     return (
-        f"Nothing was changed. {bring}. If the state is lost, delete by hand what"
-        f" `anywhere destroy {file} --provider {target}` lists, or choose another metadata.name."
+        f"Nothing was changed. {bring}. If the state is lost, delete by hand what `anywhere destroy` lists, or choose"
+        " another metadata.name."
     )

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from generator.errors import UserError
-from generator.files import PRIVATE, write_atomic
+from generator.files import PRIVATE, rewrite
 
 if TYPE_CHECKING:
     from ruamel.yaml import YAML
@@ -148,8 +148,8 @@ def _damaged(path: Path, reason: str) -> UserError:
 def _locked(path: Path) -> Iterator[None]:
     """Hold kubectl's own lock on the file."""
     lock = path.with_name(f"{path.name}.lock")
+    _make(path.parent)
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(lock, os.O_CREAT | os.O_EXCL, PRIVATE))
     except FileExistsError:
         raise UserError(f"{path} is being changed by another process.", f"If none is, delete {lock}.") from None
@@ -161,9 +161,19 @@ def _locked(path: Path) -> Iterator[None]:
         lock.unlink(missing_ok=True)
 
 
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        there = next(each for each in (folder, *folder.parents) if each.exists())
+        raise UserError(f"{there} is not a folder.", "Set KUBECONFIG to the path of a file in one.") from None
+    except OSError as error:
+        raise UserError(f"{folder} cannot be made: {error.strerror}.", "Set KUBECONFIG to a file of yours.") from None
+
+
 def _write(path: Path, text: str) -> None:
     try:
-        write_atomic(path.resolve(), text.encode(), PRIVATE, durable=True)
+        rewrite(path, text.encode(), PRIVATE)
     except OSError as error:
         raise UserError(
             f"{path} cannot be written: {error.strerror}.", "It was not changed. Set KUBECONFIG to a file of yours."

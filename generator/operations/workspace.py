@@ -97,7 +97,7 @@ def look(project: Project, progress: Progress, *, frozen: bool = False) -> tuple
     if not resolver.complete:
         raise UserError(
             f"{locks.path_beside(project.definition.path)} is not complete: what it lacks must be made first.",
-            f"Make it: {locks.relock(project.definition.path, project.provider.name)}",
+            f"Make it: {locks.RELOCK}.",
         )
     return lock, cluster_secrets.look(project, known, progress)
 

@@ -19,8 +19,10 @@ from generator.store import Pair, Phase, Secrets, Token
 AUTHORITIES = ("kubernetes", "etcd", "front-proxy", "kubelet-client", "kubelet-serving")
 # A bootstrap token older than this is replaced. Masters keep the one they are told of alive, so any works.
 TOKEN_AGE = timedelta(days=7)
+TOKEN_LIFE = timedelta(days=1)  # in the cluster, without them: see modules/node/agent/addons.py
 # How long the certificates of each component live. They are renewed two weeks apart, so that no apply which comes by
-# restarts the whole control plane.
+# restarts the whole control plane. By component alone: the machines of one have the same certificates, which are good
+# for all their names, and take them in turns. Only kubelets have their own, whose ends they scatter themselves.
 LIVES = {
     name: timedelta(days=364 - 21 * number)
     for number, name in enumerate(

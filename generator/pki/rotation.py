@@ -92,6 +92,19 @@ def describe(subject: str, phase: Phase) -> str:
     return f"step {every.index(phase) + 1} of {len(every)}: {does}"
 
 
+def remark(under_way: Rotation) -> str:
+    """How far a rotation is, and which step is next, with the command for it."""
+    following, holds = following_phase(under_way), held(under_way)
+    done = under_way.rolled_out if following else None
+    reached = f"on every machine since {done:%Y-%m-%d %H:%M} UTC" if done else "begun"
+    next_step = f"Next is {describe(under_way.subject, following)}" if done and following else "Go on with it"
+    when = f", from {holds[0]:%Y-%m-%d %H:%M} UTC on" if done and holds else ""
+    return (
+        f"The rotation of {title(under_way.subject)} is at {describe(under_way.subject, under_way.phase)} ({reached})."
+        f" {next_step}{when}: `anywhere pki rotate --{under_way.subject}`."
+    )
+
+
 def begin(secrets: Secrets, subject: str, now: datetime) -> Secrets:
     """The secrets in the first phase of a rotation; none may be under way."""
     if secrets.rotation:

@@ -169,9 +169,9 @@ _TYPES = Rule(
     "As a change of size: fixed machines live, workers new machines only.",
     warning="workers that are there keep their machine type",
 )
-_IMAGES = Rule(NEW, "After `images lock`.", compared=False)  # the lock's are those that are taken
+_IMAGES = Rule(NEW, "After `anywhere images lock`.", compared=False)  # the lock's are those that are taken
 _ZONES = Rule(
-    LIVE, "After `images lock`. One may be added, for pools to come; one that is there stays.", compared=False
+    LIVE, "After `anywhere images lock`. One may be added, for pools to come; one that is there stays.", compared=False
 )
 _NAT = Rule(LIVE, "Connections to the outside may break once.")
 _BALANCER = Rule(LIVE, "The API's address changes; `anywhere kubeconfig` writes the new one.")
@@ -242,7 +242,9 @@ _LOCKED: Mapping[str, Rule] = {
     "lock.secrets.targets[].generation": Rule(NEVER, _ROTATED, judge=_where_a_rotation_goes_on),
     "lock.secrets.targets[].authorities[]": Rule(NEVER, _KEYS, judge=_where_it_is_rotated),
     "lock.secrets.targets[].documents": Rule(
-        LIVE, "It records what secrets there are; `apply` and `secrets update` keep it true.", compared=False
+        LIVE,
+        "It records what secrets there are; `anywhere apply` and `anywhere secrets update` keep it true.",
+        compared=False,
     ),
     "lock.facts.aws.region": _AS_DEFINED,
     "lock.facts.aws.account": Rule(NEVER, "Nothing moves between accounts.", judge=_where_both_are_given),
@@ -268,8 +270,8 @@ CHANGES: Mapping[str, Rule] = {
     ),
     "spec.kubernetes.version": Rule(
         LIVE,
-        "After `images lock`: containers are replaced, machines stay. No minor version is skipped; `anywhere rollback`"
-        " takes a patch back.",
+        "After `anywhere images lock`: containers are replaced, machines stay. No minor version is skipped;"
+        " `anywhere rollback` takes a patch back.",
         warning="`anywhere rollback` takes a patch back; a minor version takes a snapshot of etcd",
     ),
     "spec.etcd.count": Rule(LIVE, _MEMBERS, judge=_where_etcd_stays),
@@ -299,7 +301,7 @@ CHANGES: Mapping[str, Rule] = {
     ),
     "spec.workers[].labels": Rule(LIVE, _SETTINGS),
     "spec.workers[].taints": Rule(LIVE, _SETTINGS),
-    "spec.workers[].arch": Rule(NEW, "After `images lock`, which adds images of the architecture."),
+    "spec.workers[].arch": Rule(NEW, "After `anywhere images lock`, which adds images of the architecture."),
     "spec.workers[].max_pods": _MAX_PODS,
     "spec.workers[].spot": Rule(NEW, "Local machines are never spot machines.", on={"local": LIVE}),
     "spec.workers[].min": Rule(LIVE, "Local pools do not scale."),
@@ -318,12 +320,12 @@ CHANGES: Mapping[str, Rule] = {
     "spec.rollout.wave": Rule(LIVE, "It holds for the next change."),
     "spec.rollout.drain": Rule(LIVE, "It holds for the next change."),
     "spec.os.updates": Rule(
-        LIVE, "After `images lock`: packages are installed in turns. `none` leaves machines as they are."
+        LIVE, "After `anywhere images lock`: packages are installed in turns. `none` leaves machines as they are."
     ),
     "spec.os.kernel": Rule(
         LIVE,
-        "`moved` after `images lock`: machines are drained and rebooted, one at a time. Local machines have the kernel"
-        " of their image or of this computer.",
+        "`moved` after `anywhere images lock`: machines are drained and rebooted, one at a time. Local machines have"
+        " the kernel of their image or of this computer.",
         warning="where it is moved, machines are drained and rebooted, one at a time",
     ),
     "spec.registry.mirror": Rule(LIVE, "Machines pull from it what they lack; containers that run stay."),

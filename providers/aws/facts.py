@@ -60,7 +60,7 @@ def account(session: Session) -> str:
 
 def settings(definition: Definition, lock: Lock) -> dict[str, Any]:
     """Terraform's `settings` of AWS. Pure."""
-    aws, facts = section.of(definition), locked.facts(lock, "aws", definition.path)
+    aws, facts = section.of(definition), locked.facts(lock, "aws")
     _agree(definition, lock)
     _fit(definition)
     return {

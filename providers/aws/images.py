@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from generator.definition import Definition
 from generator.errors import UserError
-from generator.lock import relock
+from generator.lock import RELOCK
 from providers.aws import section
 from providers.aws.refusal import AwsError
 from providers.aws.session import Session
@@ -23,29 +22,29 @@ def chosen(session: Session, definition: Definition) -> dict[str, str]:
     """Architecture -> image id: the definition's, checked, else the newest of Debian 13."""
     given = section.of(definition).images
     return {
-        arch: check(session, given[arch], arch, definition.path) if arch in given else _newest(session, arch)
+        arch: check(session, given[arch], arch) if arch in given else _newest(session, arch)
         for arch in definition.architectures
     }
 
 
-def check(session: Session, image: str, arch: str, definition: Path) -> str:
-    """`image`, if it can be started here on `arch`; UserError where not, for the file `definition`."""
+def check(session: Session, image: str, arch: str) -> str:
+    """`image`, if it can be started here on `arch`; UserError where not."""
     found = _image(session, image)
     where = f"Give one of {session.region} in providers.aws.images, or leave that out for Debian's own"
     if found is None or found.get("State") != "available":
         state = found.get("State") if found else "not there, or not for this account"
-        raise UserError(f"The machine image {image} is {state} in {session.region}.", _then_relock(where, definition))
+        raise UserError(f"The machine image {image} is {state} in {session.region}.", _then_relock(where))
     if found.get("Architecture") != ARCHITECTURES[arch]:
         message = f"The machine image {image} is for {found.get('Architecture')}, and machines of {arch} need another."
-        raise UserError(message, _then_relock(where, definition))
+        raise UserError(message, _then_relock(where))
     if found.get("RootDeviceName") != ROOT:
         message = f"The root device of machine image {image} is {found.get('RootDeviceName')}, and must be {ROOT}."
-        raise UserError(message, _then_relock("Take one that is made from Debian's own", definition))
+        raise UserError(message, _then_relock("Take one that is made from Debian's own"))
     return image
 
 
-def _then_relock(remedy: str, definition: Path) -> str:
-    return f"{remedy}; then run `{relock(definition, 'aws')}`."
+def _then_relock(remedy: str) -> str:
+    return f"{remedy}; then run {RELOCK}."
 
 
 def _image(session: Session, image: str) -> dict[str, Any] | None:

@@ -38,10 +38,6 @@ class Plan:
     def placement(self) -> Placement:
         return placement.locked(self.facts) if self.facts else zones.chosen(self.session, self.definition)
 
-    @property
-    def relock(self) -> str:
-        return locks.relock(self.definition.path, "aws")
-
     @cached_property
     def kinds(self) -> quotas.Described:
         return types.described(self.session, self.definition)
@@ -92,7 +88,7 @@ def _credentials(plan: Plan) -> str:
         raise UserError(
             f"The credentials are of account {who['Account']} ({who['Arn']}), and the {file} is of account {wanted}.",
             f"Name a profile of {wanted} in AWS_PROFILE. If the cluster was never applied, you can refresh the lock:"
-            f" {plan.relock}",
+            f" {locks.RELOCK}.",
         )
     return f"account {who['Account']}, {who['Arn']}"
 
@@ -122,7 +118,7 @@ def _types(plan: Plan) -> str:
 
 def _zones(plan: Plan) -> str:
     groups = sizes.groups(plan.definition)
-    placement.check_locked(zones.offered(plan.session, plan.definition), plan.placement, groups, plan.relock)
+    placement.check_locked(zones.offered(plan.session, plan.definition), plan.placement, groups)
     return f"{', '.join(plan.placement.zones)} offer {', '.join(sorted({group.type for group in groups}))}"
 
 
@@ -131,11 +127,11 @@ def _images(plan: Plan) -> str:
     if absent := [arch for arch in plan.definition.architectures if arch not in locked]:
         raise UserError(
             f"The lock has no machine image for {', '.join(absent)}.",
-            f"Refresh it: {plan.relock}",
+            f"Refresh it: {locks.RELOCK}.",
         )
     found = {arch: locked[arch] for arch in plan.definition.architectures}
     for arch, image in found.items():
-        images.check(plan.session, image, arch, plan.definition.path)
+        images.check(plan.session, image, arch)
     return ", ".join(f"{arch} {image}" for arch, image in found.items())
 
 

@@ -51,7 +51,7 @@ def foreseen(definition: Definition) -> dict[str, Any]:
 
 def settings(definition: Definition, lock: Lock) -> dict[str, Any]:
     """Terraform's `settings` of GCE. Pure."""
-    gce, facts = section.of(definition), locked.facts(lock, "gce", definition.path)
+    gce, facts = section.of(definition), locked.facts(lock, "gce")
     _fit(definition)
     _agree(definition, lock)
     return {

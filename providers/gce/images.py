@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from generator.definition import Definition
 from generator.errors import UserError
-from generator.lock import relock
+from generator.lock import RELOCK
 from providers.gce import section
 from providers.gce.refusal import GoogleError
 from providers.gce.session import Session
@@ -21,18 +19,15 @@ def chosen(session: Session, definition: Definition) -> dict[str, str]:
     """Architecture -> image: the definition's, checked, else the newest of Debian 13."""
     given = section.of(definition).images
     return {
-        arch: check(session, given[arch], arch, definition.path) if arch in given else _newest(session, arch)
+        arch: check(session, given[arch], arch) if arch in given else _newest(session, arch)
         for arch in definition.architectures
     }
 
 
-def check(session: Session, image: str, arch: str, definition: Path) -> str:
-    """`image`, if it can be started on `arch`; UserError where not, for the file `definition`."""
+def check(session: Session, image: str, arch: str) -> str:
+    """`image`, if it can be started on `arch`; UserError where not."""
     project, name = image.split("/")[1], image.split("/")[4]
-    where = (
-        "Give another in providers.gce.images, or leave that out for Debian's own; then run "
-        f"`{relock(definition, 'gce')}`."
-    )
+    where = f"Give another in providers.gce.images, or leave that out for Debian's own; then run {RELOCK}."
     try:
         found = session.call("ImagesClient", "get", LOOK, project=project, image=name)
     except GoogleError as error:

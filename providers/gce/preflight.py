@@ -43,10 +43,6 @@ class Plan:
     def placement(self) -> Placement:
         return placement.locked(self.facts) if self.facts else zones.chosen(self.session, self.definition)
 
-    @property
-    def relock(self) -> str:
-        return locks.relock(self.definition.path, "gce")
-
     @cached_property
     def kinds(self) -> quotas.Kinds:
         return types.described(self.session, self.definition, self.placement.zones)
@@ -109,7 +105,7 @@ def _project(plan: Plan) -> str:
         file = "definition" if given else "lock"
         raise UserError(
             f"Project {plan.session.project} has the number {found}, and the {file} has {wanted}.",
-            f"Fix providers.gce. If the cluster was never applied, you can refresh the lock: {plan.relock}",
+            f"Fix providers.gce. If the cluster was never applied, you can refresh the lock: {locks.RELOCK}.",
         )
     return f"{plan.session.project}, number {found}"
 
@@ -133,7 +129,7 @@ def _types(plan: Plan) -> str:
 
 def _zones(plan: Plan) -> str:
     groups = sizes.groups(plan.definition)
-    placement.check_locked(zones.offered(plan.session, plan.definition), plan.placement, groups, plan.relock)
+    placement.check_locked(zones.offered(plan.session, plan.definition), plan.placement, groups)
     return f"{', '.join(plan.placement.zones)} offer {', '.join(sorted({group.type for group in groups}))}"
 
 
@@ -142,11 +138,11 @@ def _images(plan: Plan) -> str:
     if absent := [arch for arch in plan.definition.architectures if arch not in locked]:
         raise UserError(
             f"The lock has no machine image for {', '.join(absent)}.",
-            f"Refresh it: {plan.relock}",
+            f"Refresh it: {locks.RELOCK}.",
         )
     found = {arch: locked[arch] for arch in plan.definition.architectures}
     for arch, image in found.items():
-        images.check(plan.session, image, arch, plan.definition.path)
+        images.check(plan.session, image, arch)
     return ", ".join(f"{arch} {last(image)}" for arch, image in found.items())
 
 

@@ -102,7 +102,7 @@ def root(tmp_path, monkeypatch):
     folder = tmp_path / "root"
     folder.mkdir()
     for module, name in (
-        (converge, "CA"), (converge, "READY"), (converge, "BOOTED"), (converge, "WAITING"), (service, "UNITS"),
+        (node_certificates, "CA"), (converge, "READY"), (converge, "BOOTED"), (converge, "WAITING"), (service, "UNITS"),
         (leave, "LEFT"), (leave, "BEGUN"), (host, "CONVERGED"), (leftovers, "RECORD"), (leftovers, "ARCHIVE"),
         (kubectl, "KEYS"), (addons, "STATE"), (resolver, "PODS"), (containerd, "EARLIER"),
     ):  # fmt: skip

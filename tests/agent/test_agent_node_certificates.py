@@ -4,6 +4,7 @@ Real certificates, made and judged by the real openssl.
 """
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from agent import bundle, containers, host, node_certificates
@@ -46,6 +47,13 @@ def kubelet(tmp_path, monkeypatch):
 
 def there(kubelet):
     return {kind for kind, path in kubelet.items() if path.exists()}
+
+
+@pytest.mark.parametrize("text", ["-current.pem", "/etc/anywhere/ca.crt", "/var/lib/kubelet/pki"])
+def test_where_they_are_stands_in_one_place(text):
+    agent = Path(node_certificates.__file__).parent
+    named = {path.name for path in agent.rglob("*.py") if text in path.read_text()}
+    assert named == {"node_certificates.py"}
 
 
 def test_certificates_of_the_present_authorities_stay(kubelet):

@@ -5,7 +5,7 @@ import json
 import time
 
 import pytest
-from agent import containers, cordon, halts, kubectl, rollout
+from agent import containers, cordon, halts, kubectl, pool_settings, rollout
 from agent.api import ApiError
 from agent.halts import Halt
 from agent.retire import RETIRED
@@ -239,6 +239,19 @@ def test_a_worker_cannot_halt_what_it_does_not_have(cluster):
 
 
 # Labels, taints and what is told
+
+
+def test_no_worker_waits_for_the_labels_of_all_the_others(cluster):
+    """With a thousand nodes those take as long as some waves."""
+    cluster.workers(40)
+    cluster.controller.look()
+    (given,) = cluster.given()
+    changes = [path.rpartition("/")[2] for _, path in cluster.api.calls]
+    assert changes[0] == given and changes[-1] == STATUS.rpartition("/")[2] and len(changes) > 40
+    labelled = [name for name in cluster.api.nodes if pool_settings.SET in cluster.said(name)]
+    assert given not in labelled and len(labelled) == 42
+    cluster.controller.look()
+    assert pool_settings.SET in cluster.said(given)
 
 
 def test_labels_and_taints_follow_once_the_control_plane_runs_the_release(cluster):

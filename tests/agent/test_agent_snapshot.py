@@ -88,7 +88,7 @@ def of(name="etcd1"):
 @pytest.fixture
 def wanted():
     found = copy.deepcopy(release("star-wars"))
-    found["snapshots"] = {"every": 6 * 3600, "keep": KEEP, "store": "5" * 32}
+    found["snapshots"] = {"every": 6 * 3600, "keep": KEEP, "store": "5" * 32, "generation": 3}
     return found
 
 
@@ -101,6 +101,7 @@ def test_the_first_snapshot_is_taken_at_once(machine, kept, wanted):
         "bytes": 8,
         "cluster": "star-wars",
         "etcd": "7619062553881380903",
+        "generation": 3,
         "keys": 212,
         "kubernetes": wanted["kubernetes"],
         "machine": "etcd1",

@@ -139,7 +139,7 @@ def test_an_image_of_the_lock_that_is_gone(aws, checked, lock_file):
     lock_file({"region": "eu-west-1", "zones": ["eu-west-1a"], "images": {"amd64": "ami-00000000000000000"}})
     detail, hint = failing(checked())["machine images"]
     assert detail == "The machine image ami-00000000000000000 is not there, or not for this account in eu-west-1"
-    assert "cluster.yaml --provider aws`" in hint and "anywhere images lock /" in hint
+    assert hint.endswith("`anywhere images lock`.")
 
 
 def test_credentials_of_another_account_than_the_lock(aws, checked, lock_file):
@@ -257,8 +257,7 @@ def test_a_type_that_only_some_zones_have_is_for_a_pool_alone(aws, checked, defi
     definition = defined(pools, sizes={"large": "g4dn.xlarge"})
     detail, hint = failing(checked(definition))["zones"]
     assert detail == "Zone eu-west-1a does not offer g4dn.xlarge, for worker-gpu"
-    relock = f"anywhere images lock {definition.path} --provider aws"
-    assert hint == f"Run `{relock}`: the pool then uses eu-west-1b; all else stays."
+    assert hint == "Run `anywhere images lock`: the pool then uses eu-west-1b; all else stays."
     found = load("aws").facts(definition)
     assert found["zones"] == ["eu-west-1a", "eu-west-1b"] and found["pool_zones"] == {"gpu": ["eu-west-1b"]}
     lock_file(found)

@@ -17,6 +17,7 @@ from generator.files import write_atomic
 from generator.lock import path_beside, read, write
 from generator.operations import cluster_secrets, etcd_restore, etcd_snapshots, keeping, lock_file, workspace
 from generator.operations.project import open_project
+from generator.pki import rotation
 from generator.progress import Silent
 from providers.local.home import cluster_folder
 from tests.cli.target import run
@@ -156,6 +157,13 @@ def test_a_report_of_a_failure_that_is_damaged(put, kept, capsys):
     assert "The last attempt failed, on a machine whose report cannot be read" in capsys.readouterr().err
 
 
+def test_a_snapshot_of_a_cluster_without_machines_is_not_waited_for(kept, nowhere, monkeypatch, capsys):
+    monkeypatch.setattr(nowhere, "observe", lambda definition: (), raising=False)
+    assert run("etcd", "snapshot") == 1
+    assert "has no machines on local: nobody could take a snapshot." in capsys.readouterr().err
+    assert not (kept / "asked").exists()
+
+
 def test_a_snapshot_that_nobody_takes(kept, capsys, monkeypatch):
     monkeypatch.setattr(etcd_snapshots, "ASK_SECONDS", 0.1)
     assert run("etcd", "snapshot") == 1
@@ -237,6 +245,83 @@ def test_a_snapshot_whose_secrets_nobody_can_read_any_more(put, prove, definitio
     else:
         with pytest.raises(UserError, match="when the key that its Secrets are encrypted with was dropped"):
             prove()
+
+
+@pytest.fixture
+def now(nowhere, definition):
+    """Bring the secrets, and the lock that records them, to a generation."""
+
+    def now(generation):
+        def change(found):
+            secrets = replace(found.targets["local"], generation=generation)
+            return replace(found, targets={"local": secrets})
+
+        store.update(definition, "quickstart", change)
+        path = path_beside(definition)
+        found = read(path)
+        public = replace(found.secrets.targets["local"], generation=generation)
+        write(path, replace(found, secrets=replace(found.secrets, targets={"local": public})))
+
+    return now
+
+
+RECENT = datetime.now(UTC).isoformat(timespec="seconds")
+
+
+@pytest.mark.parametrize(
+    ("generation", "of", "taken", "said"),
+    [
+        (0, None, RECENT, []),  # nothing was ever rotated
+        (0, 0, RECENT, []),
+        (3, 3, RECENT, []),
+        (3, 2, RECENT, ["Keys were rotated since"]),
+        (3, 2, "2026-01-01T00:00:00+00:00", []),  # a token of then has ended
+        (3, None, "2026-01-01T00:00:00+00:00", ["does not say which keys it was taken under"]),
+    ],
+)
+def test_a_snapshot_of_other_keys_is_warned_of(put, prove, now, generation, of, taken, said):
+    put(generation=of, taken=taken)
+    now(generation)
+    remarks = prove().remarks
+    assert len(remarks) == len(said) and all(part in line for part, line in zip(said, remarks, strict=True))
+
+
+def test_a_snapshot_of_newer_keys_than_those_at_hand_is_refused(put, prove, now):
+    put(generation=4)
+    now(3)
+    with pytest.raises(UserError, match=r"under newer keys than .*cluster\.secrets\.age has: generation 4, not 3"):
+        prove()
+
+
+def test_a_rotation_under_way_does_its_step_again_in_what_was_restored(put, nowhere, definition, now, capsys):
+    """Secrets in the snapshot are encrypted with the old key, which the next step would drop."""
+    put(generation=1)
+    secrets = store.read(definition, "quickstart").targets["local"]
+    begun = rotation.advance(rotation.begin(secrets, "encryption", datetime.now(UTC)), datetime.now(UTC))
+    settled = rotation.rolled_out(begun, datetime.now(UTC))
+    store.update(definition, "quickstart", lambda found: replace(found, targets={"local": settled}))
+    path = path_beside(definition)
+    write(path, cluster_secrets.recorded(read(path), known(definition), "local"))
+    assert run("etcd", "restore", NAME, "--yes", "--timeout", "20") == 0
+    err = " ".join(capsys.readouterr().err.split())
+    assert "has to repeat its step in the restored data (step 2 of 3" in err
+    assert "Go on with it: `anywhere pki rotate --encryption`." in err
+    after = store.read(definition, "quickstart").targets["local"].rotation
+    assert after == replace(settled.rotation, rolled_out=None)
+
+
+def known(definition):
+    project = open_project(definition, "local", None)
+    return cluster_secrets.read(project, replace(lock_file.known(project), secrets=None))
+
+
+def test_the_release_says_which_keys_a_snapshot_is_of(now, definition, monkeypatch):
+    now(5)
+    monkeypatch.setattr(render, "tree", RENDERED)
+    project = open_project(definition, "local", None)
+    lock = lock_file.known(project)
+    files = workspace.tree(project, lock, cluster_secrets.read(project, lock))
+    assert json.loads(files["documents/release.json"])["snapshots"]["generation"] == 5
 
 
 def test_a_snapshot_that_there_is_not(put, capsys):

@@ -144,7 +144,7 @@ def test_a_write_that_fails_leaves_the_file(config, monkeypatch, capsys):
     def full(*args, **options):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(user_kubeconfig, "write_atomic", full)
+    monkeypatch.setattr(user_kubeconfig, "rewrite", full)
     assert merge() == 1 and config.read_text() == THEIRS
     assert "No space left on device" in capsys.readouterr().err
 
@@ -156,9 +156,23 @@ def test_a_file_that_cannot_be_read_is_named(config, home, monkeypatch, capsys):
     assert f"{home} cannot be read: Is a directory." in capsys.readouterr().err
 
 
-def test_a_folder_that_cannot_be_made_is_named(config, home, monkeypatch, capsys):
+@pytest.mark.parametrize("path", ["file/config", "file/folder/config"])
+def test_a_folder_that_is_a_file_is_named(config, home, path, monkeypatch, capsys):
     (home / "file").touch()
-    path = home / "file" / "folder" / "config"
-    monkeypatch.setenv("KUBECONFIG", str(path))
+    monkeypatch.setenv("KUBECONFIG", str(home / path))
     assert merge() == 1
-    assert f"{path} cannot be locked: Not a directory." in capsys.readouterr().err
+    assert f"error: {home}/file is not a folder." in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_made_is_named(config, monkeypatch, capsys):
+    monkeypatch.setenv("KUBECONFIG", "/proc/none/config")
+    assert merge() == 1
+    assert "/proc/none cannot be made: No such file or directory." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [(), ("--user", "jane")])
+def test_a_rendered_folder_that_is_a_file_is_named(nowhere, home, words, capsys):
+    (home / "file").touch()
+    for out in ("file", "file/folder"):
+        assert run("kubeconfig", *words, "--out", out) == 1
+        assert f"{home}/{out} is not a folder." in capsys.readouterr().err

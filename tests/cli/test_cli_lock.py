@@ -34,15 +34,19 @@ def test_images_are_listed_from_the_lock(nowhere, definition, capsys):
 
 
 @pytest.mark.parametrize(
-    ("section", "target"), [("{}", "local"), ("{aws: {region: eu-west-1, admin_cidrs: [203.0.113.0/24]}}", "aws")]
+    ("section", "named"),
+    [
+        ("{}", ""),
+        ("{aws: {region: eu-west-1, admin_cidrs: [203.0.113.0/24]}}", " cluster.yaml --provider aws"),
+    ],
 )
 def test_without_a_lock_it_is_to_be_made_for_the_only_cloud_of_the_definition(
-    nowhere, definition, section, target, capsys
+    nowhere, definition, section, named, capsys
 ):
     lock.path_beside(definition).unlink()
     definition.write_text(f"{DEFINITION}providers: {section}\n")
     assert run("images", "list") == 1
-    assert f"hint: Make it: anywhere images lock cluster.yaml --provider {target}\n" in capsys.readouterr().err
+    assert f"hint: Make it: `anywhere images lock{named}`.\n" in capsys.readouterr().err
 
 
 def test_images_of_a_mirror_are_listed_as_machines_pull_them(nowhere, definition, capsys):

@@ -135,7 +135,7 @@ def test_plan_says_what_expires_and_gives_it_no_version_of_chance(described, hom
     assert run("plan") == 0 and described(home) == foreseen
     capsys.readouterr()
     assert run("plan", "--save", "saved.plan") == 0 and described(home) == as_they_are
-    assert "run anywhere secrets update cluster.yaml --provider local" in capsys.readouterr().out
+    assert "run `anywhere secrets update`" in capsys.readouterr().out
     assert run("apply", "--yes", "--timeout", "20") == 0
     assert UNMADE not in described(home).values() and run("plan", "--detailed-exitcode") == 0
 

@@ -1,8 +1,10 @@
 """Commands that messages name can be pasted, whatever the definition and the target of the run."""
 
 import ast
+import io
 import re
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from typer.main import get_command
@@ -10,9 +12,10 @@ from typer.main import get_command
 from generator import cli
 from generator.cli import pasteable
 from generator.cli.pasteable import complete
+from generator.cli.phases import show
 from tests.cli.target import DEFINITION, run
+from tests.test_architecture import FILES, ROOT
 
-ROOT = Path(__file__).parents[2]
 SAID = "Run `anywhere apply`, then `anywhere ssh m1 -- df -h`; `anywhere secrets recrypt`, `anywhere schema`."
 
 
@@ -57,7 +60,7 @@ def test_a_command_that_names_its_definition_gets_the_target_alone(monkeypatch, 
 
 def messages():
     """Every text in the program that is no docstring, with `{}` for what is put in; and where it stands."""
-    for path in (*ROOT.glob("generator/**/*.py"), *ROOT.glob("providers/**/*.py")):
+    for path in FILES:
         tree = ast.parse(path.read_text())
         known = {id(each.value) for each in ast.walk(tree) if isinstance(each, ast.Expr)}
         for each in ast.walk(tree):
@@ -69,17 +72,59 @@ def messages():
                 yield f"{path.relative_to(ROOT)}:{each.lineno}", each.value
 
 
-def test_every_command_in_a_message_is_completed_or_complete():
-    """In backquotes it gets what it lacks; without them it stands as it is, so it has the definition and the target."""
-    verbs = sorted(pasteable._VERBS, key=len, reverse=True)
-    bare = re.compile(rf"(?<![`\w.-])anywhere ({'|'.join(verbs)})\b(?! {{}})")
-    assert [where for where, text in messages() if bare.search(text)] == []
+def test_commands_are_named_so_that_they_are_completed():
+    """In backquotes, with `anywhere`, and without a target of their own."""
+    verbs, groups = "|".join(pasteable._VERBS), "|".join(verb for verb in pasteable._VERBS if " " in verb)
+    loose = re.compile(rf"(?<!`)\banywhere ({verbs})\b|`({groups})\b|`anywhere [^`]*--provider")
+    found = [f"{where} {text}" for where, text in messages() if loose.search(text)]
+    assert [each for each in found if not each.startswith("generator/cli/pasteable.py")] == []
 
 
 def test_a_target_that_the_environment_chooses_is_not_named(monkeypatch):
     monkeypatch.setenv("ANYWHERE_PROVIDER", "gce")
     assert complete("`anywhere plan`", Path("cluster.yaml"), "gce") == "`anywhere plan`"
     assert complete("`anywhere plan`", Path("cluster.yaml"), "local") == "`anywhere plan cluster.yaml --provider local`"
+
+
+CLOUD = DEFINITION + "providers:\n  aws: {region: eu-west-1, admin_cidrs: [203.0.113.0/24]}\n"
+
+
+@pytest.mark.parametrize("provider", ["local", "aws"])
+def test_a_target_that_the_definition_has_no_section_of_is_no_default(home, monkeypatch, provider):
+    """Else whoever pastes it makes a local cluster of what is meant for a cloud, unasked."""
+    (home / "cluster.yaml").write_text(CLOUD)
+    said = f"`anywhere apply cluster.yaml --provider {provider}`"
+    assert complete("`anywhere apply`", Path("cluster.yaml"), provider) == said
+    (home / "cluster.yaml").write_text(CLOUD + "  local: {}\n")
+    assert complete("`anywhere apply`", Path("cluster.yaml"), "local") == "`anywhere apply`"
+
+
+def test_a_verb_without_a_target_means_one_that_the_definition_has(home, capsys):
+    (home / "other.yaml").write_text(CLOUD)
+    assert run("secrets", "recrypt", "other.yaml") == 1
+    assert "`anywhere apply other.yaml --provider aws` makes them" in capsys.readouterr().err
+
+
+def test_whatever_a_verb_says_can_be_pasted(home, monkeypatch, capsys):
+    """Not its errors alone: also its phases, from any thread, and what it prints."""
+
+    def verb(file, provider):
+        phases = show(io.StringIO())
+        teller = Thread(target=phases.note, args=("`anywhere apply`",))
+        teller.start()
+        teller.join()
+        phases.board(["`anywhere status`"])
+        pasteable.say(phases._stream.getvalue() + "`anywhere destroy`")
+
+    pasteable.hints(verb)(file=Path("other.yaml"), provider="gce")
+    printed = capsys.readouterr().out
+    for said in ("apply", "status", "destroy"):
+        assert f"`anywhere {said} other.yaml --provider gce`" in printed
+
+
+def test_whatever_the_command_line_prints_is_completed():
+    raw = {path.name for path in FILES if path.parent.name == "cli" and "typer.echo" in path.read_text()}
+    assert raw == {"__init__.py", "pasteable.py", "plan_view.py", "logs.py", "env.py", "schema.py"}
 
 
 def test_a_verb_without_a_target_names_none_that_nobody_chose(home, monkeypatch, capsys):
@@ -99,6 +144,17 @@ def test_every_verb_that_takes_a_definition_is_known():
     assert {name for name, given in takes.items() if given & {"file", "words"}} == set(pasteable._VERBS)
     without = {name for name in pasteable._VERBS if "provider" not in takes[name]}
     assert without | {"validate"} == set(pasteable._WITHOUT_TARGET)
+
+
+def test_every_verb_completes_what_it_says():
+    root = get_command(cli.app)
+    verbs = [verb for group in root.commands.values() for verb in getattr(group, "commands", {"": group}).values()]
+    assert [verb.name for verb in verbs if not hasattr(verb.callback.__wrapped__, "__wrapped__")] == []
+
+
+def test_one_whose_words_are_too_few_says_so_too(home, capsys):
+    assert run("etcd", "restore", "other.yaml", "--provider", "gce") == 1
+    assert "`anywhere etcd list other.yaml --provider gce` shows them." in capsys.readouterr().err
 
 
 def test_every_verb_says_so(home, capsys):

@@ -84,6 +84,20 @@ def test_the_ends_of_lines_stay(before, definition):
     assert definition.read_bytes() == written.replace(VERSION.encode(), PATCH.encode())
 
 
+def test_a_definition_and_a_lock_that_are_links_stay_so(before, definition, home):
+    before(PATCH)
+    (home / "kept").mkdir()
+    for path in (definition, path_beside(definition)):
+        path.rename(home / "kept" / path.name)
+        path.symlink_to(home / "kept" / path.name)
+    (home / "kept" / definition.name).chmod(0o600)
+    assert run("rollback") == 0
+    assert definition.is_symlink() and path_beside(definition).is_symlink()
+    assert (home / "kept" / definition.name).read_text() == WRITTEN.replace(VERSION, PATCH)
+    assert (home / "kept" / definition.name).stat().st_mode & 0o777 == 0o600
+    assert lock.read(home / "kept" / path_beside(definition).name).kubernetes == PATCH
+
+
 def test_one_that_was_interrupted_between_its_files_goes_on(before, definition, monkeypatch):
     before(PATCH)
     with monkeypatch.context() as patch:

@@ -16,6 +16,7 @@ from generator.operations import cluster_secrets, keeping, key_rotation, lock_fi
 from generator.operations.release_progress import STATUS
 from generator.pki import Renewal, rotation
 from generator.store import Phase
+from generator.terraform import STATE
 from tests.cli.target import Nowhere, run
 from tests.cli.test_cli_field_changes import APPLIED
 from tests.test_kubernetes import Api
@@ -84,6 +85,9 @@ def world(nowhere, definition, monkeypatch):
         made.handed.append(what.secrets.rotation.phase)
 
     monkeypatch.setattr(key_rotation.handover, "run", hand_over)
+    made.project.folder.mkdir(parents=True)
+    state = {"resources": [{}], "outputs": {"cluster": {"value": "quickstart", "type": "string"}}}
+    (made.project.folder / STATE).write_text(json.dumps(state))  # it was applied
     for module in (store, keeping.locks):
         name = "_write" if module is store else "write"
         usual = getattr(module, name)
@@ -150,7 +154,7 @@ def test_another_rotation_is_refused_until_the_first_one_is_over(world):
     world.stop, before = None, world.secrets
     with pytest.raises(UserError, match="that of the etcd CA, which is at step 1 of 3") as refused:
         world.rotate("encryption")
-    assert "Finish it: anywhere pki rotate --ca etcd /" in refused.value.hint
+    assert "Finish it: `anywhere pki rotate --ca etcd`" in refused.value.hint
     assert world.secrets == before
     assert world.rotate("") is None and world.secrets.rotation is None
 
@@ -163,7 +167,7 @@ def test_the_last_phase_waits_until_what_the_old_key_signed_has_ended(world, mon
     assert reached.rotation.phase is Phase.ISSUE and reached.rotation.rolled_out
     with pytest.raises(UserError, match="It is too early for step 3 of 3") as refused:
         world.rotate("", at_once=False)
-    assert "pki rotate --service-account /" in refused.value.hint and refused.value.hint.endswith(" --now")
+    assert refused.value.hint.endswith(" `anywhere pki rotate --service-account --now`")
     assert world.secrets == reached
     past = replace(reached.rotation, rolled_out=datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=76))
     cluster_secrets.note(world.project, reached, replace(reached, rotation=past))
@@ -191,12 +195,25 @@ def test_what_cannot_be_rotated_is_refused(world, subject, said):
     assert world.secrets == before and world.events == 0
 
 
-def test_a_cluster_without_secrets_is_applied_first(world):
-    store.update(world.project.definition.path, "quickstart", lambda found: replace(found, targets={}))
-    path = lock.path_beside(world.project.definition.path)
-    lock.write(path, replace(lock.read(path), secrets=None))
-    with pytest.raises(UserError, match="has no secrets yet"):
-        world.rotate("leaves")
+@pytest.mark.parametrize("kept", [True, False], ids=["secrets", "no secrets"])
+def test_a_cluster_that_does_not_exist_is_not_made_by_a_rotation(nowhere, home, definition, kept, capsys):
+    if not kept:
+        store.update(definition, "quickstart", lambda found: replace(found, targets={}))
+        path = lock.path_beside(definition)
+        lock.write(path, replace(lock.read(path), secrets=None))
+    before = {path.name: path.read_bytes() for path in home.iterdir() if path.is_file()}
+    assert run("pki", "rotate", "--leaves", "--yes", "--timeout", "20") == 1
+    err = capsys.readouterr().err
+    assert "does not exist on local: no machine has keys" in err and "Make it first: `anywhere apply`." in err
+    assert "plan ..." not in err
+    assert {path.name: path.read_bytes() for path in home.iterdir() if path.is_file()} == before
+    assert not (home / ".anywhere").exists()
+
+
+def test_a_cluster_whose_state_is_elsewhere_is_not_taken_for_a_new_one(nowhere, monkeypatch, capsys):
+    monkeypatch.setattr(nowhere, "there", ("machine master1",), raising=False)
+    assert run("pki", "rotate", "--leaves", "--yes") == 1
+    assert "has no Terraform state of it" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("subject", "older"), [("encryption", "secrets.age"), ("ca etcd", "lock.yaml")])
@@ -308,7 +325,11 @@ def test_the_add_ons_are_started_again_with_the_new_authority(cluster, definitio
     assert run("pki", "rotate", "--timeout", "20") == 1
     assert "It is too early for step 2 of 3" in capsys.readouterr().err
     assert run("status") == 0
-    assert "Go on with it from 20" in capsys.readouterr().out
+    said = "Next is step 2 of 3: use the new one, and still trust the old one, from 20"
+    assert said in capsys.readouterr().out
+    for verb in (("plan",), ("apply", "--yes", "--timeout", "20")):
+        assert run(*verb) == 0
+        assert said in capsys.readouterr().out
     assert run("status", "--json") == 0
     found = json.loads(capsys.readouterr().out)["rotation"]
     assert (found["subject"], found["phase"]) == ("ca kubernetes", "trust")

@@ -127,7 +127,7 @@ def test_a_saved_plan_takes_secrets_that_are_made(nowhere, home, definition, cap
     forget(definition)
     (home / "cluster.secrets.age").unlink()
     assert run("plan", "--save", "saved.plan") == 1
-    assert "Make them: anywhere secrets update cluster.yaml --provider local" in capsys.readouterr().err
+    assert "Make them: `anywhere secrets update`" in capsys.readouterr().err
     assert run("secrets", "update", "cluster.yaml") == 0 and run("plan", "--save", "saved.plan") == 0
     assert run("secrets", "update") == 0
     assert capsys.readouterr().out.endswith("Nothing was missing, and nothing is old.\n")
@@ -242,7 +242,7 @@ def test_who_is_not_on_the_list_may_not_write(cluster, home, definition, team, c
     for verb in (("plan",), ("apply", "--yes", "--timeout", "20")):
         assert run(*verb) == 0
         said = f"can still be opened by {team[0].to_public()}, which spec.access.age_recipients no longer lists."
-        assert f"{said} To end that, run: anywhere secrets recrypt cluster.yaml" in capsys.readouterr().out
+        assert f"{said} To end that, run `anywhere secrets recrypt`." in capsys.readouterr().out
     assert run("secrets", "recrypt") == 0 and run("plan") == 0
     assert "can still be opened" not in capsys.readouterr().out
 

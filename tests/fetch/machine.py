@@ -65,6 +65,15 @@ class Programs:
         assert (done.returncode, done.stderr) == (0, b"")
         return done.stdout
 
+    def have_once(self, key: str, content: bytes, tag: Path) -> None:
+        """The document, which must come again only where the machine knows another one."""
+        tag.touch()
+        assert self.renew(key, tag) == content
+        first = tag.read_text()
+        assert first and self.renew(key, tag) == b"" and tag.read_text() == first
+        tag.write_text('"another"\n')
+        assert self.renew(key, tag) == content and tag.read_text() == first
+
     def refused(self, key: str) -> str:
         """The one line said where the document does not come; nothing of it is on stdout."""
         done = self.fetch(key)

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 from base64 import b64decode
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography.hazmat.primitives import serialization
@@ -16,7 +16,7 @@ from generator import pki
 from generator.errors import UserError
 from generator.pki import Person, rotation
 from generator.pki.person import LONGEST
-from generator.store import Phase
+from generator.store import Phase, Rotation
 from tests.pki.certificates import NOW, SERVICES, certificates, same_key, verify_client, verify_server
 
 NAMES = ("api.example.com", "203.0.113.7")
@@ -297,3 +297,24 @@ def test_phases_are_described_in_words():
     assert rotation.describe("weave", Phase.ISSUE).startswith("step 1 of 1: make a new one; machines do not reach")
     titles = [rotation.title(subject) for subject in OVERLAPPING + AT_ONCE]
     assert titles[1] == "the etcd CA" and len(set(titles)) == len(titles)
+
+
+@pytest.mark.parametrize(
+    ("subject", "phase", "done", "said"),
+    [
+        (
+            "ca etcd",
+            Phase.TRUST,
+            False,
+            "is at step 1 of 3: trust the new one beside the old one (begun). Go on with it: ",
+        ),
+        ("ca etcd", Phase.ISSUE, True, "(on every machine since 2026-03-01 12:00 UTC). Next is step 3 of 3: drop the"),
+        ("service-account", Phase.ISSUE, True, "Next is step 3 of 3: drop the old one, from 2026-03-01 13:15 UTC on: "),
+        ("leaves", Phase.ISSUE, False, "is at step 1 of 1: make new ones (begun). Go on with it: "),
+        ("encryption", Phase.DROP, False, "is at step 3 of 3: drop the old one (begun). Go on with it: "),
+    ],
+)
+def test_which_step_is_next_is_said(subject, phase, done, said):
+    at = datetime(2026, 3, 1, 12, tzinfo=UTC) if done else None
+    remark = rotation.remark(Rotation(subject, phase, rolled_out=at))
+    assert said in remark and remark.endswith(f"`anywhere pki rotate --{subject}`.")

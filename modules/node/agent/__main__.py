@@ -18,6 +18,7 @@ from agent import (
     containerd,
     containers,
     debian,
+    expiry,
     guard,
     health,
     host,
@@ -27,6 +28,7 @@ from agent import (
     leftovers,
     membership,
     network,
+    node_certificates,
     packages,
     proxy,
     replacement,
@@ -47,7 +49,6 @@ from agent.turns import DEBIAN, AtOnce, Turns, Waiting
 # Since this boot. READY holds the release, the monotonic time at which that was last reported, and what of DNS.
 BOOTED, READY = Path("/run/anywhere/booted"), Path("/run/anywhere/ready")
 WAITING = Path("/run/anywhere/waiting")  # the release, and for whom its machine waits
-CA = Path("/etc/anywhere/ca.crt")
 AGAIN_SECONDS = 600
 BEFORE_API = ("etcd", "kube-apiserver")  # what comes first, one after the other; all else uses the API
 
@@ -71,6 +72,7 @@ def main() -> int:
             leave.clear(release, me)
             converge(release, me, own, mark)
             own.finish()
+            expiry.tell(me)
             leftovers.remove()
             resume.prepare(text)
             dns = cluster_dns.check(release, me)
@@ -211,8 +213,8 @@ def components(role: Mapping[str, Any]) -> set[str]:
 def reach_api(release: Mapping[str, Any], specs: Sequence[Mapping[str, Any]]) -> None:
     """Wait for the API, where one of `specs` needs it to start."""
     for spec in (spec for spec in specs if spec["needs_api"]):
-        put(CA, bundle.secrets(release, spec["secrets"])["ca.crt"], mode=0o600)
-        health.api_ready(str(CA), 900)
+        put(node_certificates.CA, bundle.secrets(release, spec["secrets"])["ca.crt"], mode=0o600)
+        health.api_ready(str(node_certificates.CA), 900)
 
 
 def begin(

@@ -18,9 +18,8 @@ from agent.api import MERGE, Api, ApiError
 from agent.docker import Docker
 from agent.drain import CLAIM, LABEL, NODES
 from agent.host import Host, NodeError
+from agent.node_certificates import CA, CLIENT
 
-CA = Path("/etc/anywhere/ca.crt")
-CERTIFICATE = Path("/var/lib/kubelet/pki/kubelet-client-current.pem")  # the key is in it too
 BOOT = Path("/proc/sys/kernel/random/boot_id")  # as the kubelet reports it
 LEFT = Path("/run/anywhere/left")  # since this boot
 BEGUN = host.STATE / "leaving"  # but not completed
@@ -65,7 +64,7 @@ def leave(release: Mapping[str, Any], me: Host) -> None:
     host.CONVERGED.unlink(missing_ok=True)
     files.put(BEGUN, "")  # a machine that takes too long is cut off
     try:
-        ask_masters(Api(CA, CERTIFICATE, CERTIFICATE, SILENCE_SECONDS), me.name)
+        ask_masters(Api(CA, CLIENT, CLIENT, SILENCE_SECONDS), me.name)
         print("the cluster has deleted this node", flush=True)
     except (NodeError, OSError, http.client.HTTPException) as error:
         print(f"leaving without the masters: {error}", flush=True)

@@ -16,6 +16,7 @@ from agent import bundle
 from agent.files import link, put, write
 from agent.host import RUN, Host, run
 
+CA = Path("/etc/anywhere/ca.crt")  # of the API server, as who has a kubelet's identity knows it
 FOLDER = Path("/var/lib/kubelet/pki")
 CLIENT, SERVER = (FOLDER / f"kubelet-{kind}-current.pem" for kind in ("client", "server"))  # each with its key
 AUTHORITIES = {CLIENT: "client-ca.crt", SERVER: "serving-ca.crt"}  # of the kubelet's bundle

@@ -13,7 +13,7 @@ from agent.api import Api
 from agent.docker import Docker
 from agent.drain import NODES
 from agent.host import NodeError
-from agent.turns.worker import CA, KUBELET
+from agent.node_certificates import CA, CLIENT
 
 
 def wait(container: str, seconds: float) -> None:
@@ -28,7 +28,7 @@ def wait(container: str, seconds: float) -> None:
 
 def _is_reported(since: datetime) -> bool:
     try:
-        node = Api(CA, KUBELET, KUBELET, 10).call("GET", f"{NODES}/{socket.gethostname().split('.')[0]}")
+        node = Api(CA, CLIENT, CLIENT, 10).call("GET", f"{NODES}/{socket.gethostname().split('.')[0]}")
     except (NodeError, OSError, http.client.HTTPException):
         return True
     return is_ready(node, since)

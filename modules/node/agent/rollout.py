@@ -55,11 +55,14 @@ class Controller:
         late = progress.late(records, digest, wanted(release))
         halted = self._halted(release, digest)
         if not late:
-            self._follow(release, nodes, digest)
+            self._reopen(nodes, digest)
         known = [waves.worker_of(node) for node in workers]
         if not late and not halted:
             self._give_turns(release, digest, workers, known)
             self._let_boot(release, digest, waves.booting(known, digest))
+        if not late:
+            # After turns, as those of a thousand nodes take a while; before it is told that nothing is left to do.
+            self._label(release, nodes)
         left = [worker.name for worker in known if worker.release != digest]
         retired = sorted(name for name, record in records.items() if record == Record(digest, frozenset({RETIRED})))
         self._tell(release, digest, [*late, *left], halted, retired)
@@ -104,16 +107,19 @@ class Controller:
                 del node["metadata"]["annotations"][HALTED]
         self._api.call("PATCH", STATUS, {"metadata": {"annotations": {RESUME: None}}}, MERGE)
 
-    def _follow(self, release: Mapping[str, Any], nodes: Iterable[Mapping[str, Any]], digest: str) -> None:
-        """Bring labels and taints to the nodes, and pods back to those that were emptied for the release."""
+    def _reopen(self, nodes: Iterable[Mapping[str, Any]], digest: str) -> None:
+        """Bring pods back to nodes that were emptied for the release."""
         for node in nodes:
-            name = node["metadata"]["name"]
+            worker = waves.worker_of(node)
+            if worker.release == digest and worker.ready and cordon.CORDONED in node["metadata"]["annotations"]:
+                cordon.reopen(self._api, node["metadata"]["name"])
+
+    def _label(self, release: Mapping[str, Any], nodes: Iterable[Mapping[str, Any]]) -> None:
+        """Bring labels and taints to the nodes; one that was changed by this look has its own with the next."""
+        for node in nodes:
             settings = release["groups"].get(pool_settings.group(node, release["groups"]))
             if settings:
                 pool_settings.ensure(self._api, node, settings)
-            worker = waves.worker_of(node)
-            if worker.release == digest and worker.ready and cordon.CORDONED in node["metadata"]["annotations"]:
-                cordon.reopen(self._api, name)
 
     def _give_turns(
         self, release: Mapping[str, Any], digest: str, nodes: list[Mapping[str, Any]], workers: list[Worker]

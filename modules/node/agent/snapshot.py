@@ -114,6 +114,7 @@ def take(release: Mapping[str, Any], me: Host, client: Etcd, reason: str) -> Non
         description = {
             "cluster": release["cluster"],
             "store": release["snapshots"]["store"],
+            "generation": release["snapshots"]["generation"],  # of its secrets, which grows with every rotation
             "etcd": client.cluster(),
             "taken": now.isoformat(timespec="seconds"),
             "reason": reason,

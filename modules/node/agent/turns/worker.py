@@ -7,9 +7,8 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from pathlib import Path
 
-from agent import cordon, halts
+from agent import cordon, halts, node_certificates
 from agent.api import MERGE, Api
 from agent.files import put
 from agent.host import RUN, Host, NodeError
@@ -21,8 +20,6 @@ TURN, WAITS, RELEASE, HALTED = "anywhere/turn", "anywhere/waits", "anywhere/rele
 BOOTS, EMPTIED = "anywhere/boots", "anywhere/emptied"
 REPORTED = RUN / "reported"  # the release that this node's annotation was given, and when
 AGAIN_SECONDS = 600  # given again, as the node may have been registered anew, or restored from a snapshot
-KUBELET = Path("/var/lib/kubelet/pki/kubelet-client-current.pem")  # the key is in it too
-CA = Path("/etc/anywhere/ca.crt")
 UNREACHED = (NodeError, OSError, http.client.HTTPException)  # the API does not answer, or refuses
 
 
@@ -105,4 +102,4 @@ class Worker:
             self._api().call("PATCH", self._path, {"metadata": {"annotations": dict(annotations)}}, MERGE)
 
     def _api(self) -> Api:
-        return Api(CA, KUBELET, KUBELET, 10)
+        return Api(node_certificates.CA, node_certificates.CLIENT, node_certificates.CLIENT, 10)
