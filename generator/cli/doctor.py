@@ -77,7 +77,6 @@ def _machine(row: Row) -> Check:
 
 
 def _document(checks: tuple[Check, ...]) -> str:
-    import json
     from dataclasses import asdict
 
-    return json.dumps({"checks": [asdict(check) for check in checks]}, indent=2)
+    return pasteable.document({"checks": [asdict(check) for check in checks]})

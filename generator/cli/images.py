@@ -14,7 +14,6 @@ app = typer.Typer(help="List, lock or get what a cluster is made of.", rich_mark
 @pasteable.hints
 def list_(file: File = DEFAULT_FILE, as_json: Json = False) -> int:
     """List exactly the images that a cluster needs, as its lock says."""
-    import json
     from dataclasses import asdict
 
     from generator import lock, schema
@@ -30,7 +29,7 @@ def list_(file: File = DEFAULT_FILE, as_json: Json = False) -> int:
         listed = [
             {"arch": arch, **asdict(i), "mirror": registry.mirrored(i.ref) if registry else None} for arch, i in images
         ]
-        pasteable.say(json.dumps({"images": listed}, indent=2))
+        pasteable.say(pasteable.document({"images": listed}))
     else:
         rows = [(i.name, arch, i.ref, i.id, f"{i.size / 2**20:.1f} MiB", i.source) for arch, i in images]
         pasteable.say(columns(("NAME", "ARCH", "REF", "ID", "ARCHIVE", "SOURCE"), rows))

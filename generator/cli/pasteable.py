@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shlex
@@ -67,6 +68,19 @@ def complete(text: str, file: Path, provider: str) -> str:
 def here(text: str) -> str:
     """`text` with the commands completed for the verb that is at work."""
     return complete(text, _runs[-1].file, _runs[-1].provider) if _runs else text
+
+
+def document(value: Any) -> str:
+    """`value` as JSON. Its commands are completed before they are quoted: a file's name may hold what JSON escapes."""
+    return json.dumps(_completed(value), indent=2)
+
+
+def _completed(value: Any) -> Any:
+    if isinstance(value, str):
+        return here(value)
+    if isinstance(value, dict):
+        return {key: _completed(each) for key, each in value.items()}
+    return [_completed(each) for each in value] if isinstance(value, (list, tuple)) else value
 
 
 def say(text: str, *, err: bool = False) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -73,7 +72,7 @@ def document(review: Review, remarks: Sequence[str] = ()) -> str:
     sections = [asdict(section) for section in review.sections]
     notices = [asdict(notice) for notice in review.notices]
     said = {"sections": sections, "notices": notices, "remarks": list(remarks)}
-    return json.dumps({**content, "empty": plan.empty, **said}, indent=2)
+    return pasteable.document({**content, "empty": plan.empty, **said})
 
 
 def markdown(review: Review, title: str, remarks: Sequence[str] = ()) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 
+from generator.cli import pasteable
 from generator.cli.tables import columns
 from generator.operations.etcd_snapshots import Failure, Snapshot
 
@@ -23,7 +23,7 @@ def table(snapshots: Sequence[Snapshot]) -> str:
 def document(snapshots: Sequence[Snapshot], failure: Failure | None) -> str:
     """For a program, as JSON."""
     shown = [{**asdict(each), "taken": each.taken.isoformat()} for each in reversed(snapshots)]
-    return json.dumps({"snapshots": shown, "failure": asdict(failure) if failure else None}, indent=2)
+    return pasteable.document({"snapshots": shown, "failure": asdict(failure) if failure else None})
 
 
 def warnings(snapshots: Sequence[Snapshot], failure: Failure | None, every: int) -> list[str]:

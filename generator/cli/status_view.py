@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from generator.cli import check_view
+from generator.cli import check_view, pasteable
 from generator.cli.tables import columns
 from generator.status import Expiry, Row
 
@@ -82,7 +81,7 @@ def table(rows: tuple[Row, ...]) -> str:
 def document(rows: tuple[Row, ...], checks: tuple[Check, ...], ends: Expiries, under_way: Rotation | None) -> str:
     """For a program, as JSON."""
     reached = under_way and under_way.rolled_out
-    return json.dumps(
+    return pasteable.document(
         {
             "machines": [{**asdict(row), "healthy": row.healthy} for row in rows],
             "checks": [asdict(check) for check in checks],
@@ -94,8 +93,7 @@ def document(rows: tuple[Row, ...], checks: tuple[Check, ...], ends: Expiries, u
                 "phase": under_way.phase,
                 "rolled_out": reached and reached.isoformat(),
             },
-        },
-        indent=2,
+        }
     )
 
 

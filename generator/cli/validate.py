@@ -26,10 +26,9 @@ def run(file: File = DEFAULT_FILE, provider: MaybeProvider = None, as_json: Json
 
 
 def _report(error: object) -> str:
-    import json
     from dataclasses import asdict
 
     from generator.errors import InvalidFile
 
     assert isinstance(error, InvalidFile)
-    return json.dumps({"problems": [{"file": error.file, **asdict(p)} for p in error.problems]}, indent=2)
+    return pasteable.document({"problems": [{"file": error.file, **asdict(p)} for p in error.problems]})

@@ -2,6 +2,7 @@
 
 import ast
 import io
+import json
 import re
 from pathlib import Path
 from threading import Thread
@@ -125,6 +126,13 @@ def test_whatever_a_verb_says_can_be_pasted(home, monkeypatch, capsys):
 def test_whatever_the_command_line_prints_is_completed():
     raw = {path.name for path in FILES if path.parent.name == "cli" and "typer.echo" in path.read_text()}
     assert raw == {"__init__.py", "pasteable.py", "plan_view.py", "logs.py", "env.py", "schema.py"}
+
+
+def test_json_stays_json_whatever_the_file_is_called(home):
+    file = home / 'a"b\\c.yaml'
+    file.write_text(DEFINITION)
+    said = pasteable.hints(lambda *, file: pasteable.document({"hint": ["run `anywhere apply`"]}))(file=file)
+    assert json.loads(said) == {"hint": [f"run `anywhere apply '{file}'`"]}
 
 
 def test_a_verb_without_a_target_names_none_that_nobody_chose(home, monkeypatch, capsys):
