@@ -99,6 +99,7 @@ def network(definition: Definition, lock: Lock, topology: Topology) -> dict[str,
         "pods": str(ranges.pods),
         "services": str(ranges.services),
         "founders": list(topology.founders.values()),
+        "seeds": [topology.founders[name] for name in _etcd_founders(topology)],
         "names": names(topology),
     }
 
@@ -158,13 +159,19 @@ def etcd(
 
 def members(topology: Topology) -> dict[str, list[str]]:
     """The members that etcd is to have, and those that found it."""
-    machines = topology.having("etcd")
-    role = machines[0].role
-    founders = (name for name in topology.founders if name.startswith(role))
     return {
-        "members": [machine.member for machine in machines],
-        "initial": [f"etcd{name.removeprefix(role)}" for name in founders],
+        "members": [machine.member for machine in topology.having("etcd")],
+        "initial": [f"etcd{name.removeprefix(_etcd_role(topology))}" for name in _etcd_founders(topology)],
     }
+
+
+def _etcd_founders(topology: Topology) -> list[str]:
+    """The machines that found etcd, and share the network's addresses among themselves."""
+    return [name for name in topology.founders if name.startswith(_etcd_role(topology))]
+
+
+def _etcd_role(topology: Topology) -> str:
+    return topology.having("etcd")[0].role
 
 
 def groups(definition: Definition) -> dict[str, Any]:

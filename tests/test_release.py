@@ -128,6 +128,8 @@ def test_it_says_what_the_definition_and_the_lock_say(definition):
     machines = topology.lay_out(definition, lock.blocks)
     found = document(definition, lock, machines)
     assert found["network"]["founders"] == list(machines.founders.values())
+    etcd = [machine.address for machine in machines.having("etcd")]
+    assert found["network"]["seeds"] == etcd
     assert set(found["control_plane"]) == {machine.name for machine in machines.fixed}
     assert found["etcd"]["members"] == [machine.member for machine in machines.having("etcd")]
     assert found["network"]["encryption"] is definition.network.encryption

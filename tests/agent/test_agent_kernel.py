@@ -82,3 +82,11 @@ def test_a_kind_of_interface_is_tried_and_removed(programs):
     assert programs.runs() == ["ip link add anywhere-probe type wireguard", "ip link delete anywhere-probe"]
     programs.put("ip", "echo Unknown device type >&2; exit 2")
     assert not kernel.has_link("wireguard")
+
+
+def test_the_datapath_of_open_vswitch_is_a_family_of_the_kernel(monkeypatch):
+    """The controller of families is one itself, which every kernel has."""
+    monkeypatch.setattr(kernel, "DATAPATH", b"nlctrl\0")
+    assert kernel.has_datapath()
+    monkeypatch.setattr(kernel, "DATAPATH", b"no_such_family\0")
+    assert not kernel.has_datapath()

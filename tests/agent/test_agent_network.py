@@ -45,29 +45,35 @@ def test_peer_names_are_unique_by_address(one, other):
     assert (name == router.peer_name(str(other))) == (one == other)
 
 
-def launched(host, monkeypatch, **network):
+def launched(host, monkeypatch, *, share=False, **network):
     """The router's Docker settings."""
     monkeypatch.setattr(bundle, "secrets", lambda release, component: {"password": f"secret-of-{component}"})
     monkeypatch.setattr(router, "docker_bridge", lambda: "172.17.0.1")
     found = release("star-wars")
     found["network"] |= network
-    return router.container(found, host, "weavevolumes-2.9.0")
+    return router.container(found, host, share, "weavevolumes-2.9.0")
 
 
 FOUNDERS = ["10.20.0.10", "10.20.0.42", "10.20.0.74", "10.20.1.10"]
 
 
-def test_the_first_machines_share_the_addresses_among_themselves_for_ever(monkeypatch):
-    settings = launched(MASTER, monkeypatch)
+def test_machines_with_etcd_share_the_addresses_among_themselves(monkeypatch):
+    settings = launched(ETCD, monkeypatch, share=True)
     arguments = settings["Cmd"]
-    seeds = ",".join(f"02:00:0a:14:{end}" for end in ("00:0a", "00:2a", "00:4a", "01:0a"))
+    seeds = ",".join(f"02:00:0a:14:{end}" for end in ("00:0a", "00:2a", "00:4a"))
     assert f"--ipalloc-init=seed={seeds}" in arguments
-    assert arguments[-3:] == ["10.20.0.10", "10.20.0.42", "10.20.0.74"]
-    assert "--expect-npc" in arguments
+    assert arguments[-3:] == ["10.20.0.10", "10.20.0.74", "10.20.1.10"]
     assert "--dns-listen-address=172.17.0.1:53" in arguments
     assert "WEAVE_PASSWORD=secret-of-weave" in settings["Env"] and "IPTABLES_BACKEND=nft" in settings["Env"]
     assert "secret-of-weave" not in " ".join(arguments)
     assert settings["HostConfig"]["RestartPolicy"]["Name"] == "always"
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_router_whose_kernel_has_no_datapath_is_told(monkeypatch, there):
+    """It would find out, but refuse to start a second time, as its bridge then is of another kind than the default."""
+    monkeypatch.setattr(host_kernel, "has_datapath", lambda: there)
+    assert ("--no-fastdp" in launched(MASTER, monkeypatch)["Cmd"]) is not there
 
 
 @pytest.mark.parametrize(
@@ -84,7 +90,7 @@ def test_packets_fit_into_those_between_machines(monkeypatch, underlay, encrypti
 def test_a_machine_that_came_later_asks_the_first_for_addresses(monkeypatch, host):
     """Two new masters would else agree to begin a network of their own while the first is off."""
     arguments = launched(host, monkeypatch)["Cmd"]
-    assert "--ipalloc-init=observer" in arguments
+    assert "--ipalloc-init=observer" in arguments and "--expect-npc" in arguments
     assert arguments[-4:] == FOUNDERS
 
 

@@ -4,9 +4,9 @@ import copy
 import json
 
 import pytest
-from agent import bundle
+from agent import bundle, membership
 from agent.host import Host, NodeError
-from agent.network.weave import client, names, router
+from agent.network.weave import addresses, client, names, router
 from releases import release
 
 MASTER = Host("master1", "master", "master", "10.20.1.10", "10.0.2.100", 1500)
@@ -19,6 +19,8 @@ def machine(engine, programs, monkeypatch, tmp_path, turns):
     monkeypatch.setattr(router, "CONFLIST", tmp_path / "net.d" / "10-weave.conflist")
     monkeypatch.setattr(router, "docker_bridge", lambda: "172.17.0.1")
     monkeypatch.setattr(router, "ANSWER_SECONDS", -1)
+    monkeypatch.setattr(addresses, "DECIDED", tmp_path / "weave-addresses")
+    monkeypatch.setattr(membership, "is_founded", lambda: False)
     engine.password, engine.silent, engine.turns = "secret", set(), turns
     monkeypatch.setattr(bundle, "secrets", lambda release, component: {"password": engine.password})
 

@@ -6,6 +6,8 @@ A machine that is a system container shares the kernel of its host. It cannot lo
 
 from __future__ import annotations
 
+import socket
+import struct
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -16,6 +18,9 @@ CONTAINER = Path("/run/host/container-manager")  # written by what runs containe
 STATUS, OOM_SCORE = Path("/proc/self/status"), Path("/proc/self/oom_score_adj")
 SYS_RESOURCE = 24  # the number of the capability that lowers scores, which a container's host may withhold
 FILE_SYSTEMS = Path("/proc/filesystems")
+# Of genetlink(7): its protocol, the controller that knows its families, and how that is asked for one by name.
+GENERIC, CONTROL, REQUEST, GET_FAMILY, FAMILY_NAME = 16, 16, 1, 3, 2
+DATAPATH = b"ovs_datapath\0"
 # Required modules, with how each shows that it is loaded or built in.
 MODULES: Mapping[str, Callable[[], bool]] = {
     "overlay": lambda: "overlay" in FILE_SYSTEMS.read_text().split(),
@@ -47,6 +52,17 @@ def has_link(kind: str) -> bool:
         return False
     run("ip", "link", "delete", "anywhere-probe")
     return True
+
+
+def has_datapath() -> bool:
+    """Whether this kernel has the datapath of Open vSwitch, which it offers as a family of generic netlink."""
+    name = DATAPATH.ljust(len(DATAPATH) + -len(DATAPATH) % 4, b"\0")
+    asked = struct.pack("=BBxxHH", GET_FAMILY, 1, 4 + len(DATAPATH), FAMILY_NAME) + name
+    header = struct.pack("=IHHII", 16 + len(asked), CONTROL, REQUEST, 0, 0)
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, GENERIC) as netlink:
+        netlink.send(header + asked)
+        (kind,) = struct.unpack_from("=H", netlink.recv(4096), 4)
+    return bool(kind == CONTROL)
 
 
 def oom_score(wanted: int) -> int:

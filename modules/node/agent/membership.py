@@ -60,6 +60,11 @@ def settle(release: Mapping[str, Any], me: Host, turns: Turns) -> None:
         write(KNOWN, "")
 
 
+def is_founded() -> bool:
+    """Whether the cluster of etcd was complete once."""
+    return any(name.startswith(FOUNDED) for name in store.names("etcd/"))
+
+
 def is_alone(release: Mapping[str, Any], me: Host) -> bool:
     """Whether this machine's member is the whole cluster."""
     return bool(release["etcd"]["members"] == [me.member])
@@ -113,7 +118,7 @@ def _was_removed(release: Mapping[str, Any], me: Host) -> bool:
 
 def _founds(release: Mapping[str, Any], me: Host) -> bool:
     """Whether this member is one of the first, and the cluster was never complete."""
-    return me.member in release["etcd"]["initial"] and not any(n.startswith(FOUNDED) for n in store.names("etcd/"))
+    return me.member in release["etcd"]["initial"] and not is_founded()
 
 
 def _found(release: Mapping[str, Any]) -> dict[str, str]:

@@ -10,9 +10,9 @@ from typing import Any
 from agent.docker import Docker
 from agent.host import Host, run
 from agent.network.cni import install_cni_plugins
-from agent.network.weave import client, names, router
+from agent.network.weave import addresses, client, names, router
 from agent.replacement import LABEL
-from agent.turns import Turns
+from agent.turns import AtOnce, Turns
 
 ROLES = "anywhere-roles"  # the set of this machine's role container addresses
 GOSSIP_SECONDS = 30  # how often peers tell each other who owns which addresses, beside each change
@@ -38,6 +38,9 @@ class Weave:
     def up(self, turns: Turns) -> None:
         install_cni_plugins(self._release["images"]["cni"])
         router.ensure(self._release, self._host, turns)
+        self._reconnect()
+        if addresses.are_lost(self._host):
+            router.ensure(self._release, self._host, AtOnce())  # the others have no addresses either
         self._join()
 
     def resume(self) -> None:
@@ -86,6 +89,12 @@ class Weave:
                     client.call("DELETE", f"/peer/{peer}")
                 return
             time.sleep(1)
+
+    def _reconnect(self) -> None:
+        """Have the router try those that founded the cluster, where it reaches none: they may be up again."""
+        others = [address for address in self._network["founders"] if address != self._host.address]
+        if others and not client.reaches(others):
+            client.connect(others)
 
     def _join(self) -> None:
         """Connect this machine itself to the network of its router."""

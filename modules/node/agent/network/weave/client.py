@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import http.client
 import json
+import urllib.parse
+from collections.abc import Iterable
+from typing import Any
 
 from agent.host import NodeError
 
@@ -44,5 +47,26 @@ def addresses(container: str) -> list[str]:
 
 def shares(nickname: str) -> dict[str, bool]:
     """Peers of that name that own a part of the address space, and whether each can be reached."""
-    entries = json.loads(call("GET", "/report", Accept="application/json"))["IPAM"]["Entries"] or []
-    return {entry["Peer"]: entry["IsKnownPeer"] for entry in entries if entry["Nickname"] == nickname}
+    return {entry["Peer"]: entry["IsKnownPeer"] for entry in _parts() if entry["Nickname"] == nickname}
+
+
+def is_shared() -> bool:
+    """Whether the router knows who owns which part of the address space."""
+    return bool(_parts())
+
+
+def reaches(addresses: Iterable[str]) -> bool:
+    """Whether the router is connected to one of these machines."""
+    lines = (line.split() for line in call("GET", "/status/connections").splitlines())
+    connected = {address.rpartition(":")[0] for _, address, state, *_ in lines if state == "established"}
+    return not connected.isdisjoint(addresses)
+
+
+def connect(addresses: Iterable[str]) -> None:
+    """Have the router try these machines now: after some failures it waits for minutes between two attempts."""
+    call("POST", "/connect", urllib.parse.urlencode([("peer", address) for address in addresses]))
+
+
+def _parts() -> list[dict[str, Any]]:
+    """The parts of the address space, each with its owner."""
+    return json.loads(call("GET", "/report", Accept="application/json"))["IPAM"]["Entries"] or []

@@ -16,7 +16,7 @@ from agent import bundle, kernel, replacement
 from agent.docker import Docker
 from agent.files import link, publish, put
 from agent.host import Host, run, wait
-from agent.network.weave import client
+from agent.network.weave import addresses, client
 from agent.replacement import Wanted
 from agent.resolver import UPSTREAM
 from agent.turns import AtOnce, Stop, Turns, identity
@@ -40,24 +40,32 @@ VOLUME_LABEL = {"weavevolumes": ""}
 def begin(release: Mapping[str, Any], host: Host) -> None:
     """Start the router of a machine that never had one; it takes some time until it answers."""
     if not replacement.is_there(NAME):
-        replacement.start(_wanted(release, host, _volumes(Docker(), release["images"]), AtOnce()))
+        share, waits = _prepare(release, host)
+        replacement.start(_wanted(release, host, share, waits, AtOnce()))
 
 
 def ensure(release: Mapping[str, Any], host: Host, turns: Turns) -> None:
     """Make the router and the CNI plugin what the release describes; the router's data is kept."""
-    waits = _volumes(Docker(), release["images"])
+    share, waits = _prepare(release, host)
     install_plugin(waits, release["images"]["weave"])
-    replacement.ensure(_wanted(release, host, waits, turns))
+    replacement.ensure(_wanted(release, host, share, waits, turns))
 
 
-def _wanted(release: Mapping[str, Any], host: Host, waits: str, turns: Turns) -> Wanted:
-    """The router, whose volumes are those of container `waits`."""
+def _prepare(release: Mapping[str, Any], host: Host) -> tuple[bool, str]:
+    """Whether the router shares all addresses with others, and the container with the programs that wait for it."""
+    engine = Docker()
+    share = addresses.share(release, host, has_data=engine.inspect(DATA) is not None)
+    return share, _volumes(engine, release["images"])
+
+
+def _wanted(release: Mapping[str, Any], host: Host, share: bool, waits: str, turns: Turns) -> Wanted:
+    """The router. The volumes of container `waits` hold programs that wait for the network."""
     engine = Docker()
     password = identity(release["network"]["encryption"], release["secrets"]["weave"])
     described = identity(release["network"], release["images"]["weave"]["id"], release["secrets"]["weave"])
     return Wanted(
         name=NAME,
-        settings=replacement.labelled({**container(release, host, waits), "Labels": {PASSWORD: password}}),
+        settings=replacement.labelled({**container(release, host, share, waits), "Labels": {PASSWORD: password}}),
         wait=answer,
         wait_replaced=answer,
         turns=turns if _has_password(engine, password) else AtOnce(),
@@ -89,6 +97,7 @@ def remove() -> None:
     engine = Docker()
     engine.remove(NAME)
     engine.remove(DATA)
+    addresses.forget()
 
 
 def peer_name(address: str) -> str:
@@ -96,8 +105,8 @@ def peer_name(address: str) -> str:
     return "02:00:" + ":".join(f"{byte:02x}" for byte in ipaddress.IPv4Address(address).packed)
 
 
-def container(release: Mapping[str, Any], host: Host, waits: str) -> dict[str, Any]:
-    """The router's Docker settings. The volumes of container `waits` hold programs that wait for the network."""
+def container(release: Mapping[str, Any], host: Host, share: bool, waits: str) -> dict[str, Any]:
+    """The router's Docker settings."""
     network, images = release["network"], release["images"]
     environment = [f"EXEC_IMAGE={images['weaveexec']['ref']}", "CHECKPOINT_DISABLE=1", "IPTABLES_BACKEND=nft"]
     if network["encryption"]:
@@ -106,7 +115,7 @@ def container(release: Mapping[str, Any], host: Host, waits: str) -> dict[str, A
     binds += [f"{UPSTREAM.parent}:{RESOLVERS}", "/var/lib/dbus:/host/var/lib/dbus"]
     return {
         "Image": images["weave"]["id"],
-        "Cmd": arguments(network, host),
+        "Cmd": arguments(network, host, share),
         "Env": environment,
         "HostConfig": {
             "RestartPolicy": {"Name": "always"},
@@ -120,16 +129,14 @@ def container(release: Mapping[str, Any], host: Host, waits: str) -> dict[str, A
     }
 
 
-def arguments(network: Mapping[str, Any], host: Host) -> list[str]:
-    """The router's flags.
+def arguments(network: Mapping[str, Any], host: Host, share: bool) -> list[str]:
+    """The router's flags; `share` as from `addresses.share`.
 
-    The machines that founded the cluster share the addresses among themselves, whoever of them is up; others ask them
-    for theirs. Those that came later find their peers by these. WeaveDNS forwards other names to the machine's own
-    servers, not to systemd-resolved, which would ask weaveDNS again.
+    Machines that came later find their peers by those that founded the cluster. WeaveDNS forwards other names to the
+    machine's own servers, not to systemd-resolved, which would ask weaveDNS again.
     """
     peers = network["founders"]
-    seed = f"seed={','.join(map(peer_name, peers))}"
-    first = seed if host.address in peers else "observer"
+    first = f"seed={','.join(map(peer_name, network['seeds']))}" if share else "observer"
     flags = ["--port=6783", f"--name={peer_name(host.address)}", f"--nickname={host.name}", "--host-root=/host"]
     flags += ["--docker-bridge=docker0", "--weave-bridge=weave", "--datapath=datapath", "--conn-limit=0"]
     flags += [f"--ipalloc-range={network['pods']}", f"--ipalloc-init={first}", "--http-addr=127.0.0.1:6784"]
@@ -139,6 +146,8 @@ def arguments(network: Mapping[str, Any], host: Host) -> list[str]:
     # Nothing needs a container's own name to be its address on this network, and for each the proxy would run another
     # container, to write that into the hosts file.
     flags += ["--no-rewrite-hosts"]
+    if not kernel.has_datapath():  # it finds that out itself, but then refuses to start a second time
+        flags.append("--no-fastdp")
     if host.role != "etcd":  # without pods, no policy controller runs that would open the way
         flags += ["--expect-npc", "--no-masq-local"]
     return flags + [peer for peer in peers if peer != host.address]
