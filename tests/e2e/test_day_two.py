@@ -42,6 +42,12 @@ def members(cluster):
     return {name for _, _, name, _, _, learner in listed if learner == "false"}
 
 
+def lose(cluster, name):
+    """Delete what the computer keeps of a machine that is off."""
+    path = cluster.home / "clusters" / cluster.name / name
+    shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
 def consoles(cluster, words):
     """The machines whose console has `words`."""
     return {machine for machine in cluster.shape.machines if words in cluster.anywhere("logs", machine).stdout}
@@ -85,9 +91,17 @@ def test_a_bad_release_costs_one_machine(cluster, probe, component):
 
 def test_a_member_that_loses_its_disk_joins_again(cluster, probe):
     os.kill(cluster.pid("master3"), signal.SIGKILL)
-    disk = cluster.home / "clusters" / cluster.name / "disks" / "master3-etcd"
-    shutil.rmtree(disk) if disk.is_dir() else disk.unlink()
+    lose(cluster, "disks/master3-etcd")
     assert "the disk of master3 is gone" in cluster.anywhere("plan", check=False).stdout
+    cluster.apply()
+    assert members(cluster) == {"etcd1", "etcd2", "etcd3"}
+
+
+def test_a_machine_that_is_lost_whole_comes_back(cluster, probe):
+    """It was there when the cluster began, and the others have what it had."""
+    os.kill(cluster.pid("master2"), signal.SIGKILL)
+    lose(cluster, "disks/master2-etcd")
+    lose(cluster, "machines/master2")
     cluster.apply()
     assert members(cluster) == {"etcd1", "etcd2", "etcd3"}
 
