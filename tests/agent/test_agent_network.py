@@ -7,9 +7,10 @@ from ipaddress import IPv4Address
 import pytest
 from agent import bundle, node_certificates
 from agent import kernel as host_kernel
+from agent.docker import Docker
 from agent.host import Host, NodeError
 from agent.network import flannel, weave
-from agent.network.weave import client, router
+from agent.network.weave import client, proxy, router
 from hypothesis import given
 from hypothesis import strategies as st
 from releases import release
@@ -106,8 +107,18 @@ def test_no_password_where_the_network_is_private(monkeypatch):
 
 def test_role_containers_go_through_the_proxy():
     network = weave.driver(release("star-wars"), MASTER)
-    assert network.engine({"network": "cluster"})._path == router.PROXY
-    assert network.engine({"network": "host"})._path != router.PROXY
+    assert isinstance(network.engine({"network": "cluster"}), proxy.Proxy)
+    assert not isinstance(network.engine({"network": "host"}), proxy.Proxy)
+
+
+def test_a_role_container_is_let_pass_as_soon_as_it_is_started(engine, kernel, monkeypatch):
+    """A member of etcd that joins asks the others before it is healthy."""
+    monkeypatch.setattr(client, "call", lambda method, path: {"/ip/id1": "10.40.0.1/12\n"}[path])
+    monkeypatch.setattr(proxy, "SOCKET", Docker()._path)
+    engine.containers["etcd2"] = {"Id": "id1", "settings": {"Labels": {}}, "running": False, "files": b""}
+    weave.driver(release("star-wars"), MASTER).engine({"network": "cluster"}).start("etcd2")
+    assert engine.containers["etcd2"]["running"]
+    assert kernel()[0] == ["10.40.0.1"]
 
 
 def test_a_container_tells_its_own_address(programs, monkeypatch):

@@ -11,10 +11,10 @@ from agent.docker import Docker
 from agent.host import Host, run
 from agent.network.cni import install_cni_plugins
 from agent.network.weave import addresses, client, names, router
+from agent.network.weave.proxy import ROLES, Proxy
 from agent.replacement import LABEL
 from agent.turns import AtOnce, Turns
 
-ROLES = "anywhere-roles"  # the set of this machine's role container addresses
 GOSSIP_SECONDS = 30  # how often peers tell each other who owns which addresses, beside each change
 FORGET_SECONDS = 300
 
@@ -51,7 +51,7 @@ class Weave:
         self._let_roles_pass()
 
     def engine(self, spec: Mapping[str, Any]) -> Docker:
-        return Docker() if spec["network"] == "host" else Docker(router.PROXY)
+        return Docker() if spec["network"] == "host" else Proxy()
 
     def join(self, settings: dict[str, Any], spec: Mapping[str, Any]) -> None:
         settings["Hostname"] = spec["hostname"]

@@ -23,7 +23,6 @@ from agent.turns import AtOnce, Stop, Turns, identity
 
 NAME = "weave"  # its proxy looks itself up by this name
 DATA = "weavedb"
-PROXY = "/run/weave/weave.sock"
 RESOLVERS = "/var/run/weave/etc"  # in the container
 PLUGINS = Path("/opt/cni/bin")
 CONFLIST = Path("/etc/cni/net.d/10-weave.conflist")
