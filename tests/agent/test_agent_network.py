@@ -115,7 +115,7 @@ def test_a_role_container_is_let_pass_as_soon_as_it_is_started(engine, kernel, m
     """A member of etcd that joins asks the others before it is healthy."""
     monkeypatch.setattr(client, "call", lambda method, path: {"/ip/id1": "10.40.0.1/12\n"}[path])
     monkeypatch.setattr(proxy, "SOCKET", Docker()._path)
-    engine.containers["etcd2"] = {"Id": "id1", "settings": {"Labels": {}}, "running": False, "files": b""}
+    engine.containers["etcd2"] = {"Id": "id1", "settings": {"Labels": {}, "Image": ""}, "running": False, "files": b""}
     weave.driver(release("star-wars"), MASTER).engine({"network": "cluster"}).start("etcd2")
     assert engine.containers["etcd2"]["running"]
     assert kernel()[0] == ["10.40.0.1"]
