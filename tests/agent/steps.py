@@ -154,6 +154,9 @@ class Network:
         assert turns is self._steps.turns
         self._steps.append("network.up")
 
+    def reconnect(self):
+        self._steps.append("network.reconnect")
+
     def settle(self, turns):
         assert turns is self._steps.turns
         self._steps.append("network.settle")

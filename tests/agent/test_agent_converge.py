@@ -56,6 +56,9 @@ class Network:
     def up(self, turns):
         self.steps.append("network up")
 
+    def reconnect(self):
+        """It has no connections."""
+
     def settle(self, turns):
         pass
 
@@ -149,7 +152,7 @@ def machine(root, prepared, monkeypatch, engine, programs, serial):
     monkeypatch.setattr(health, "serves", lambda spec, engine: True)
     monkeypatch.setattr(health, "wait_answering", lambda spec, engine: None)
     monkeypatch.setattr(cluster_dns, "ask", lambda server, name: "ok")
-    monkeypatch.setattr(health, "api_ready", lambda ca, seconds: steps.append("api ready"))
+    monkeypatch.setattr(health, "api_ready", lambda ca, seconds, meanwhile: steps.append("api ready"))
     monkeypatch.setattr(
         bundle, "secrets", lambda release, c: {name: f"{c} {name} expires @EXPIRATION@\n" for name in FILES}
     )

@@ -84,3 +84,17 @@ def test_what_crashed_a_few_times_may_still_come_up(answers, engine):
     answers(LIVE, READY)
     engine.containers["etcd1"] |= {"restarts": 4, "exit": 1}
     health.wait_serving(spec(), Docker())
+
+
+def test_who_waits_for_the_api_looks_for_masters_meanwhile(programs, tmp_path, monkeypatch):
+    """A sole master with a new disk asks its workers for addresses, and they have to find it."""
+    monkeypatch.setattr(health, "MEANWHILE_SECONDS", -1)
+    programs.put("curl", f"test -e {tmp_path}/found")
+    health.api_ready("ca.crt", 5, (tmp_path / "found").touch)
+    assert len(programs.runs()) == 1
+
+
+def test_who_waits_for_the_api_looks_no_more_often_than_others(programs):
+    programs.put("curl", "exit 7")
+    with pytest.raises(NodeError, match="is a master up, and does its network reach this machine"):
+        health.api_ready("ca.crt", -1, pytest.fail)

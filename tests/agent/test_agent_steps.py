@@ -4,7 +4,7 @@ import os
 
 import pytest
 from agent import __main__ as converge
-from agent import console, host
+from agent import console, health, host
 from agent.host import NodeError
 from agent.turns import Waiting
 from releases import text
@@ -133,6 +133,13 @@ def test_a_worker(steps):
         "kubelet", "containerd.retire_earlier", "network.settle", "kube-proxy", "network.settle",
         "leave.prepare", *DONE,
     ]  # fmt: skip
+
+
+def test_a_worker_that_waits_for_the_api_looks_for_masters_meanwhile(steps, monkeypatch):
+    steps.me = MACHINES["worker"]
+    monkeypatch.setattr(health, "api_ready", lambda ca, seconds, meanwhile: meanwhile())
+    assert converge.main() == 0
+    assert steps.count("network.reconnect") == 1
 
 
 def test_a_new_machine_has_its_packages_before_it_does_anything(steps):

@@ -125,17 +125,17 @@ def asked(monkeypatch):
 
 def test_who_reaches_none_of_the_founders_tries_them_now(asked):
     """After some failures the router would try only every few minutes, and they may be up again, with new disks."""
-    weave.driver(release("ha"), MASTER)._reconnect()
+    weave.driver(release("ha"), MASTER).reconnect()
     assert asked[1:] == [("POST", "/connect", "peer=10.20.1.42&peer=10.20.1.74")]
 
 
 def test_who_reaches_one_leaves_that_to_the_router(asked):
     found = release("ha")
     found["network"] = {**found["network"], "founders": ["10.20.4.1", "10.20.1.42"]}
-    weave.driver(found, MASTER)._reconnect()
+    weave.driver(found, MASTER).reconnect()
     assert [path for _, path, _ in asked] == ["/status/connections"]
 
 
 def test_who_is_alone_has_nobody_to_try(asked):
-    weave.driver(release("quickstart"), MASTER)._reconnect()
+    weave.driver(release("quickstart"), MASTER).reconnect()
     assert asked == []

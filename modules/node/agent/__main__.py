@@ -191,7 +191,7 @@ def converge(release: Mapping[str, Any], me: Host, own: Turns, mark: Mark) -> No
         start(release, me, net, own, spec, first)
     users = [spec for spec in specs if spec["component"] not in BEFORE_API]
     bundle.hand_out(release, users)
-    reach_api(release, users)
+    reach_api(release, users, net)
     begin(release, me, net, own, users)
     for spec in users:
         mark.done(spec["component"])
@@ -210,11 +210,14 @@ def components(role: Mapping[str, Any]) -> set[str]:
     return {spec["component"] for spec in role["containers"]}
 
 
-def reach_api(release: Mapping[str, Any], specs: Sequence[Mapping[str, Any]]) -> None:
-    """Wait for the API, where one of `specs` needs it to start."""
+def reach_api(release: Mapping[str, Any], specs: Sequence[Mapping[str, Any]], net: network.Network) -> None:
+    """Wait for the API, where one of `specs` needs it to start.
+
+    Meanwhile the master that is missed may be there again with a new disk, and ask this machine for addresses.
+    """
     for spec in (spec for spec in specs if spec["needs_api"]):
         put(node_certificates.CA, bundle.secrets(release, spec["secrets"])["ca.crt"], mode=0o600)
-        health.api_ready(str(node_certificates.CA), 900)
+        health.api_ready(str(node_certificates.CA), 900, net.reconnect)
 
 
 def begin(

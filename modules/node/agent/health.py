@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import subprocess
+import time
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from agent import host
 from agent.docker import Docker
 from agent.host import NodeError
 
+MEANWHILE_SECONDS = 30  # as often as the timer of a machine that does not wait
 CRASHES = 5  # restarts of a new container after which it is not waited for
 PROC = Path("/proc")
 LISTEN = "0A"  # of the states in proc_net_tcp(5)
@@ -96,11 +98,19 @@ def wait_serving(spec: Mapping[str, Any], engine: Docker) -> None:
         host.wait(spec["name"], ready, spec["health_seconds"])
 
 
-def api_ready(ca: str, seconds: float) -> None:
-    """Wait until an API server answers under its fixed name, verified by the cluster's CA (a file's path)."""
+def api_ready(ca: str, seconds: float, meanwhile: Callable[[], None]) -> None:
+    """Wait until an API server answers under its fixed name, verified by the cluster's CA (a file's path).
+
+    `meanwhile` is called from time to time.
+    """
     url = "https://kube-apiserver.weave.local:6443/readyz"
+    called = time.monotonic()
 
     def ready() -> bool:
+        nonlocal called
+        if time.monotonic() - called > MEANWHILE_SECONDS:
+            meanwhile()
+            called = time.monotonic()
         probe = ["curl", "--silent", "--fail", "--cacert", ca, "--max-time", "5", "--output", "/dev/null", url]
         return subprocess.run(probe, check=False).returncode == 0
 

@@ -58,6 +58,9 @@ class Flannel:
         if after != before:
             overwrite(HOSTS, after)
 
+    def reconnect(self) -> None:
+        """Nothing to do: it has no connections."""
+
     def resume(self) -> None:
         """Nothing to do: the hosts file is on the disk, and Docker starts flanneld."""
 
