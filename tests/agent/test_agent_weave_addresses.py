@@ -28,14 +28,14 @@ def share(host, name="ha", *, has_data=False):
 def test_who_founds_the_cluster_shares_them_and_goes_on_to(founded):
     founded += [False]
     assert share(MASTER)
-    assert share(MASTER) and share(MASTER, has_data=True)  # etcd is complete by then, and is not asked again
+    assert share(MASTER, has_data=True)  # etcd is complete by then, and is not asked again
 
 
 def test_who_comes_anew_to_a_cluster_that_is_there_asks(founded):
     """Another machine may own by now what it had; two that claimed the same were seen to crash."""
     founded += [True]
     assert not share(MASTER)
-    assert not share(MASTER)
+    assert not share(MASTER, has_data=True)
 
 
 def test_a_router_that_an_earlier_version_started_goes_on_as_it_did(founded):
@@ -55,6 +55,14 @@ def test_it_is_decided_anew_once_the_routers_data_is_gone(founded, engine):
     assert not share(MASTER)
 
 
+@pytest.mark.parametrize("later", [True, False])
+def test_it_is_decided_anew_where_the_data_went_in_another_way(founded, later):
+    """As where a person removes all containers that do not run, or power fails before there is any."""
+    founded += [later, False]
+    assert share(MASTER)
+    assert share(MASTER) is not later
+
+
 @pytest.fixture
 def shared(founded, monkeypatch):
     """What the router says at each second of whether it knows who owns what; the last for ever. It has to ask."""
@@ -70,7 +78,7 @@ def shared(founded, monkeypatch):
 def test_who_asks_waits_for_a_peer_that_has_some(shared):
     shared += [False, False, True]
     assert not addresses.are_lost(MASTER)
-    assert not share(MASTER)
+    assert not share(MASTER, has_data=True)
 
 
 def test_where_nobody_has_any_they_are_shared_anew(shared, capsys):
@@ -78,7 +86,7 @@ def test_where_nobody_has_any_they_are_shared_anew(shared, capsys):
     shared += [False]
     assert addresses.are_lost(MASTER)
     assert "they are shared anew" in capsys.readouterr().out
-    assert share(MASTER)
+    assert share(MASTER, has_data=True)
     assert not addresses.are_lost(MASTER)
 
 

@@ -22,10 +22,13 @@ SECONDS = 120  # machines that are up reconnect within their timer's 30 s
 
 
 def share(release: Mapping[str, Any], host: Host, *, has_data: bool) -> bool:
-    """Whether this machine is one of those that share all addresses; `has_data` is whether its router ever ran."""
+    """Whether this machine is one of those that share all addresses.
+
+    `has_data` is whether its router has data: without, whatever was decided before, others may have what it once had.
+    """
     if host.address not in release["network"]["seeds"]:
         return False
-    if not DECIDED.exists():
+    if not (DECIDED.exists() and has_data):
         # Etcd needs the network, so where it was complete once, the addresses were shared before.
         write(DECIDED, SHARE if has_data or not membership.is_founded() else ASK)
     return DECIDED.read_text() == SHARE
