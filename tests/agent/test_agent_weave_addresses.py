@@ -1,8 +1,10 @@
 """Who shares the network's addresses, and who asks others for some."""
 
+import socket
+
 import pytest
 from agent import membership
-from agent.host import Host
+from agent.host import Host, NodeError
 from agent.network import weave
 from agent.network.weave import addresses, client, router
 from releases import release
@@ -147,3 +149,28 @@ def test_who_reaches_one_leaves_that_to_the_router(asked):
 def test_who_is_alone_has_nobody_to_try(asked):
     weave.driver(release("quickstart"), MASTER).reconnect()
     assert asked == []
+
+
+@pytest.mark.parametrize(("known", "said"), [(False, "is one up of 10.20.1.10, 10.20.1.42"), (True, "slow")])
+def test_who_is_given_no_address_says_why(monkeypatch, known, said):
+    """The router answers once there is one, however long that takes."""
+
+    def call(*_, **__):
+        raise TimeoutError("slow")
+
+    monkeypatch.setattr(client, "call", call)
+    monkeypatch.setattr(client, "is_shared", lambda: known)
+    with pytest.raises((NodeError, TimeoutError), match=said):
+        weave.driver(release("ha"), WORKER)._expose()
+
+
+def test_a_router_that_takes_too_long_says_for_what(monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setattr(client, "ADDRESS", f"127.0.0.1:{silent.getsockname()[1]}")
+        monkeypatch.setattr(client, "SECONDS", 0.05)
+        with pytest.raises(TimeoutError, match="weave POST /ip/weave:expose: no answer within"):
+            client.call("POST", "/ip/weave:expose")
+
+
+def fail():
+    raise ConnectionRefusedError

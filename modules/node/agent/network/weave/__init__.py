@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from agent.docker import Docker
-from agent.host import Host, run
+from agent.host import Host, NodeError, run
 from agent.network.cni import install_cni_plugins
 from agent.network.weave import addresses, client, names, router
 from agent.network.weave.proxy import ROLES, Proxy
@@ -105,7 +105,13 @@ class Weave:
 
     def _expose(self) -> str:
         """Give the host an address on the network, in CIDR form. It is the same after every boot."""
-        cidr = client.call("POST", "/ip/weave:expose").strip()
+        try:
+            cidr = client.call("POST", "/ip/weave:expose").strip()
+        except TimeoutError as error:
+            if client.is_shared():
+                raise
+            founders = ", ".join(self._network["founders"])
+            raise NodeError(f"no machine with addresses of the network is reached; is one up of {founders}?") from error
         client.call("POST", f"/expose/{cidr}")
         client.call("PUT", f"/name/weave:expose/{cidr.split('/')[0]}", f"fqdn={self._host.name}.weave.local")
         return cidr

@@ -11,16 +11,19 @@ from typing import Any
 from agent.host import NodeError
 
 ADDRESS = "127.0.0.1:6784"
+SECONDS = 60  # who asks for an address waits until there is one
 
 
 def call(method: str, path: str, body: str | None = None, **headers: str) -> str:
-    """One request; NodeError carries what weave answered."""
-    connection = http.client.HTTPConnection(ADDRESS, timeout=60)
+    """One request; NodeError carries what weave answered, TimeoutError that it did not."""
+    connection = http.client.HTTPConnection(ADDRESS, timeout=SECONDS)
     form = {"Content-Type": "application/x-www-form-urlencoded"} if body else {}
     try:
         connection.request(method, path, body, form | headers)
         answer = connection.getresponse()
         text = answer.read().decode()
+    except TimeoutError as error:
+        raise TimeoutError(f"weave {method} {path}: no answer within {SECONDS} s") from error
     finally:
         connection.close()
     if answer.status >= 300:
