@@ -29,6 +29,7 @@ def machine(engine, programs, monkeypatch, tmp_path, turns):
         return bool(found and found["running"]) and not engine.silent & set(found["settings"]["Cmd"])
 
     monkeypatch.setattr(client, "answers", answers)
+    monkeypatch.setattr(client, "is_shared", lambda: True)
     (tmp_path / "bin").mkdir()
     programs.put("docker", 'touch "$3"')
     engine.programs, engine.folder = programs, tmp_path
@@ -92,6 +93,14 @@ def test_a_router_is_replaced_in_a_turn_for_the_network(machine):
     assert machine.turns.stops[1].identity == stop.identity  # the same on every machine
     ensure(machine, pods="10.96.0.0/12")
     assert machine.turns.stops[2].identity != stop.identity
+
+
+def test_a_router_without_addresses_need_not_wait_for_others(machine, monkeypatch):
+    """Etcd, which gives turns, would wait for the network, and that for a turn: for ever."""
+    ensure(machine)
+    monkeypatch.setattr(client, "is_shared", lambda: False)
+    ensure(machine, pods="10.64.0.0/12")
+    assert not machine.turns.stops[0].serving()
 
 
 def test_done_is_recorded(machine):

@@ -174,3 +174,12 @@ def test_a_router_that_takes_too_long_says_for_what(monkeypatch):
 
 def fail():
     raise ConnectionRefusedError
+
+
+@pytest.mark.parametrize(("answers", "known"), [(True, True), (True, False), (False, True)])
+def test_a_router_serves_once_it_knows_of_addresses(monkeypatch, answers, known):
+    monkeypatch.setattr(client, "answers", lambda: answers)
+    monkeypatch.setattr(client, "is_shared", lambda: known)
+    assert client.serves() is (answers and known)
+    monkeypatch.setattr(client, "is_shared", fail)
+    assert not client.serves()

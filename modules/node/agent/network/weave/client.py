@@ -40,6 +40,14 @@ def answers() -> bool:
     return True
 
 
+def serves() -> bool:
+    """Whether the router answers and knows of addresses: without, nothing on this machine can be on the network."""
+    try:
+        return answers() and is_shared()
+    except (NodeError, OSError):
+        return False
+
+
 def addresses(container: str) -> list[str]:
     """A container's addresses on the network, none where it is not there."""
     try:

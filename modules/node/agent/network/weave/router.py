@@ -68,7 +68,7 @@ def _wanted(release: Mapping[str, Any], host: Host, share: bool, waits: str, tur
         wait=answer,
         wait_replaced=answer,
         turns=turns if _has_password(engine, password) else AtOnce(),
-        stop=Stop("network", described, client.answers),
+        stop=Stop("network", described, client.serves),
         creator=engine,
         stop_seconds=STOP_SECONDS,
     )
