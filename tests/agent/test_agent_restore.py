@@ -56,7 +56,8 @@ def machine(engine, programs, kept, cluster, disk, monkeypatch):
     programs.put("age", 'printf "%s with %s" "$(cat "$6")" "$(cat "$3")" >"$5"')
     programs.put("docker", f"mkdir {disk}/data-unfinished && cp {disk}/restore.db {disk}/data-unfinished/new")
     for name in ("etcd1", "kube-apiserver", "kube-scheduler", "kubelet"):
-        engine.containers[name] = {"Id": name, "settings": {"Image": name}, "running": True, "files": {}}
+        made = {"Id": name, "settings": {"Image": name}, "files": {}}
+        engine.containers[name] = made | {"running": True, "started": True}
     return programs
 
 
@@ -101,6 +102,16 @@ def test_the_first_member_has_the_data_of_the_snapshot(machine, engine, cluster,
     assert json.loads((disk / "start.json").read_text()) == {"INITIAL_CLUSTER": peer, "CLUSTER_STATE": "new"}
     assert is_done(disk)
     assert engine.names() == {"kube-apiserver", "kube-scheduler", "kubelet"} and running(engine) == {"kubelet"}
+
+
+def test_what_never_ran_is_left_to_the_first_start(machine, engine, cluster, disk, wanted):
+    """A new master has made it already, and starts it once the API answers."""
+    silence(cluster)
+    restore.ensure(wanted, of())
+    cluster.down.clear()
+    engine.containers["kube-scheduler"]["started"] = False
+    restore.settle(wanted, of())
+    assert not engine.containers["kube-scheduler"]["running"] and engine.containers["kube-apiserver"]["running"]
 
 
 def test_what_uses_etcd_starts_anew_once_it_serves(machine, engine, cluster, disk, wanted):

@@ -163,11 +163,11 @@ def _stop(*names: str) -> None:
 
 
 def _start(*names: str) -> None:
-    """Start the containers that were stopped."""
+    """Start the containers that were stopped. One that never ran waits for the API: see `first_start`."""
     engine = Docker()
     for name in names:
         container = engine.inspect(name)
-        if container is not None and not container["State"]["Running"]:
+        if container is not None and container["State"]["Status"] not in ("running", "restarting", "created"):
             engine.start(name)
 
 
