@@ -4,7 +4,7 @@ import shlex
 from contextlib import contextmanager
 
 STUB = "127.0.0.53"  # systemd-resolved
-UPSTREAM = "127.0.0.99"
+OUTSIDE = "10.0.2.0/24"  # the network of a local machine that leads out, if anything does
 CLIENT = """\
 import socket, struct, sys
 server, name = sys.argv[1:]
@@ -24,10 +24,10 @@ with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
         print({0: "NOERROR", 2: "SERVFAIL", 3: "NXDOMAIN"}.get(code, f"RCODE {code}"))
 """
 # It knows no name.
-SERVER = f"""\
-import socket
+SERVER = """\
+import socket, sys
 udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-udp.bind(("{UPSTREAM}", 53))
+udp.bind((sys.argv[1], 53))
 while True:
     asked, client = udp.recvfrom(4096)
     question = asked[12:asked.index(0, 12) + 5]
@@ -49,11 +49,12 @@ def in_pod(cluster, pod, name):
 @contextmanager
 def upstream(cluster, machine):
     """Give a machine whose network answers for no names a server that says so, instead of the one it has."""
-    (link,) = cluster.on(machine, "ip -4 route show default | grep -o 'dev [^ ]*'").split()[1:]
-    server = shlex.join(["/usr/bin/python3", "-c", SERVER])
+    shown = cluster.on(machine, f"ip -o -4 address show to {OUTSIDE}").split()
+    link, address = shown[1], shown[3].partition("/")[0]
+    server = shlex.join(["/usr/bin/python3", "-c", SERVER, address])
     cluster.on(machine, f"sudo systemd-run --quiet --collect --unit=e2e-names {server}")
     try:
-        cluster.on(machine, f"sudo resolvectl dns {link} {UPSTREAM}")
+        cluster.on(machine, f"sudo resolvectl dns {link} {address}")
         yield
     finally:
         cluster.on(machine, f"sudo resolvectl revert {link}; sudo systemctl stop e2e-names")
