@@ -15,6 +15,7 @@ from generator.kubernetes_version import is_older
 if TYPE_CHECKING:
     from generator.schema.lockfile import ImageEntry, SecretsEntry, UpdatesEntry
 
+APPLIED = "Run `anywhere apply` first; where that was done already, get the lock back from git."
 RELOCK = "`anywhere images lock`"  # what refreshes a lock; whoever prints it names the definition and the target
 
 _HEADER = """\
@@ -136,14 +137,14 @@ def path_beside(definition: Path) -> Path:
     return definition.with_suffix(".lock.yaml")
 
 
-def read(path: Path) -> Lock:
-    """Read a lock; UserError where it is absent, InvalidFile where it is damaged."""
+def read(path: Path, absent: str = f"Make it: {RELOCK}.") -> Lock:
+    """Read a lock; UserError with the hint `absent` where there is none, InvalidFile where it is damaged."""
     from generator import source
     from generator.decode import decode
     from generator.schema.lockfile import LockFile
 
     if not path.exists():
-        raise UserError(f"There is no lock {path}.", f"Make it: {RELOCK}.")
+        raise UserError(f"There is no lock {path}.", absent)
     try:
         file = decode(source.read(path), LockFile)
     except InvalidFile as error:

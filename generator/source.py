@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from generator.errors import InvalidFile, Problem, UserError
+from generator.errors import ROOT, InvalidFile, Problem, UserError
 
 if TYPE_CHECKING:
     from ruamel.yaml import YAML
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 LIMIT = 256 * 1024  # bytes; a definition of a thousand pools is smaller
 DEPTH = 32  # levels of mappings and lists
 LARGEST_BITS = 64  # of a whole number: no field takes a larger one, and Python prints only so many digits
-ROOT = "."
 Keys = tuple[str | int, ...]
 
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_./-]{1,100}")
 _TEXT = frozenset(f"tag:yaml.org,2002:{name}" for name in ("str", "timestamp", "merge", "value"))
 _OTHER = frozenset(f"tag:yaml.org,2002:{name}" for name in ("int", "float", "bool", "null"))
+_COLLECTIONS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("map", "seq"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +153,9 @@ class _Reader:
         self.seen.add(id(node))
         from ruamel.yaml.nodes import MappingNode, SequenceNode
 
+        if isinstance(node, MappingNode | SequenceNode) and str(node.tag) not in _COLLECTIONS:
+            self._tagged(node, keys)
+            return None
         if isinstance(node, MappingNode):
             return self._mapping(node, keys)
         if isinstance(node, SequenceNode):
@@ -186,7 +189,7 @@ class _Reader:
         if tag in _TEXT:
             return self._text(str(node.value), keys)
         if tag not in _OTHER:
-            self.wrong(keys, f"has the YAML tag {shown(tag)}, which is not supported", "remove the tag")
+            self._tagged(node, keys)
             return None
         try:
             value = self.yaml.constructor.construct_object(node)
@@ -199,6 +202,9 @@ class _Reader:
             self.wrong(keys, "is a number that is too large", "put it in quotes if it is text")
             return None
         return value if isinstance(value, str | int | bool) or value is None else float(value)
+
+    def _tagged(self, node: Node, keys: Keys) -> None:
+        self.wrong(keys, f"has the YAML tag {shown(str(node.tag))}, which is not supported", "remove the tag")
 
     def _text(self, value: str, keys: Keys) -> str | None:
         """`value`, where it can be written down again: a lone surrogate (`"\\ud800"`) cannot."""

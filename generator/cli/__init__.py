@@ -117,10 +117,18 @@ def run(arguments: list[str]) -> int:
         return _interrupted(INTERRUPTED)
     except BrokenPipeError:
         # Whoever read our output has gone, as with `| head`; nothing more can be said to it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_unwritten()
         return 1
     except Exception as error:
         return _unexpected(error)
+
+
+def _drop_unwritten() -> None:
+    """Forget what cannot be written to our output: Python would try again at its end, and say so in its own words."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _interrupted(status: int) -> int:
@@ -141,6 +149,7 @@ def _unexpected(error: Exception) -> int:
         error.show()
         return 1
     if isinstance(error, OSError) and error.strerror:
+        _drop_unwritten()
         where = f"{error.filename}: " if error.filename else ""
         return _complain(UserError(f"{where}{error.strerror}.", REMEDIES.get(error.errno or 0, "")))
     if os.environ.get("ANYWHERE_DEBUG"):

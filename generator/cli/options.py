@@ -12,7 +12,7 @@ ProviderName = Annotated[
     str, typer.Option("--provider", envvar="ANYWHERE_PROVIDER", help="Where machines are: local, aws or gce.")
 ]
 MaybeProvider = Annotated[
-    str | None, typer.Option("--provider", help="Also say whether this version has that target: local, aws or gce.")
+    str | None, typer.Option("--provider", help="Also check that it is for that target: local, aws or gce.")
 ]
 Out = Annotated[
     Path | None,

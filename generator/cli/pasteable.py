@@ -6,6 +6,8 @@ import json
 import os
 import re
 import shlex
+import shutil
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +22,8 @@ from generator.errors import UserError
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+_PROGRAM = "anywhere"
 
 # The verbs that take a definition, and of these the ones that take no target.
 _WITHOUT_TARGET = ("validate", "images list", "secrets recrypt")
@@ -66,8 +70,16 @@ def complete(text: str, file: Path, provider: str) -> str:
 
 
 def here(text: str) -> str:
-    """`text` with the commands completed for the verb that is at work."""
-    return complete(text, _runs[-1].file, _runs[-1].provider) if _runs else text
+    """`text` with the commands completed for the verb that is at work, and beginning as the one that runs did."""
+    completed = complete(text, _runs[-1].file, _runs[-1].provider) if _runs else text
+    return completed.replace("`anywhere ", f"`{called} ") if (called := _called()) else completed
+
+
+def _called() -> str:
+    """How this program was called, where its bare name would not find one: `.venv/bin/anywhere` under make; else ""."""
+    program = sys.argv[0]
+    bare = Path(program).name != _PROGRAM or shutil.which(_PROGRAM)
+    return "" if bare else shlex.quote(program)
 
 
 def document(value: Any) -> str:

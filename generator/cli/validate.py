@@ -20,7 +20,7 @@ def run(file: File = DEFAULT_FILE, provider: MaybeProvider = None, as_json: Json
         pasteable.say(_report(error))
         return 1
     if provider:
-        providers.load(provider)
+        providers.load(provider).backend(definition)  # which is in its section: it must be there
     pasteable.say('{"problems": []}' if as_json else f"{file}: cluster {definition.name} is valid.")
     return 0
 

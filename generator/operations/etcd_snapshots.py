@@ -57,7 +57,7 @@ class Failure:
 
 def stored(project: Project) -> Stored:
     """What the cluster keeps; UserError where there was no apply yet."""
-    lock = locks.read(locks.path_beside(project.definition.path))
+    lock = locks.read(locks.path_beside(project.definition.path), locks.APPLIED)
     if project.provider.name not in (lock.secrets.targets if lock.secrets else {}):
         raise UserError(
             f"Cluster {project.name} was not applied on {project.provider.name} yet.", "Run `anywhere apply` first."

@@ -20,7 +20,7 @@ def run(project: Project) -> Lock:
     UserError, with nothing written, where there is nothing to go back to, or no way.
     """
     path = project.definition.path
-    lock = locks.read(locks.path_beside(path))
+    lock = locks.read(locks.path_beside(path), locks.APPLIED)
     back = _back(lock, path)
     text = _definition(path, project.definition.kubernetes, back.kubernetes)
     after = replace(

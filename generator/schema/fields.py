@@ -295,6 +295,14 @@ def taint(value: str) -> str:
     return f"{key}={content}:{effect}"
 
 
+def one_line(value: Any) -> Any:
+    """Refuses a taint as Kubernetes' own manifests have it, a mapping, with the same as text."""
+    if isinstance(value, dict) and value.keys() >= {"key", "effect"}:
+        content = f"={value['value']}" if value.get("value") else ""
+        raise wrong(f"should be text, not {shown(value)}", f'write "{value["key"]}{content}:{value["effect"]}"')
+    return value
+
+
 def free_key(key: str) -> str:
     """A tag's or label's key that neither a cloud nor this program keeps for itself."""
     if key.startswith(("aws:", "anywhere-", "kubernetes.io", "goog")) or key in (".", "..", "_index"):
@@ -332,7 +340,7 @@ SshKey = Annotated[str, AfterValidator(ssh_key)]
 AgeRecipient = Annotated[str, AfterValidator(age_recipient)]
 LabelKey = Annotated[str, AfterValidator(node_label_key)]
 LabelValue = Annotated[str, AfterValidator(label_value)]
-Taint = Annotated[str, AfterValidator(taint)]
+Taint = Annotated[str, BeforeValidator(one_line), AfterValidator(taint)]
 AdminRange = Annotated[Range, BeforeValidator(admin_network)]
 AwsAccount = form(r"[0-9]{12}", 'account: "123456789012"')
 AwsRegion = Annotated[str, Field(pattern=r"^[a-z]{2,8}(-[a-z]+)+-[0-9]{1,2}$")]  # such as eusc-de-east-1

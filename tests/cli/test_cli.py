@@ -106,6 +106,14 @@ def test_a_reader_that_leaves_is_no_fault(home):
     assert b"Traceback" not in done.stderr and b"unexpected" not in done.stderr
 
 
+def test_an_output_that_is_full_is_said_once():
+    done = subprocess.run(f"{sys.executable} -m generator.cli schema > /dev/full", shell=True, capture_output=True)
+    assert done.returncode == 1 and done.stderr.decode().splitlines() == [
+        "error: No space left on device.",
+        "hint: Free some space there and run the same command again.",
+    ]
+
+
 def test_init_writes_a_valid_definition_once(home, capsys):
     folder = home / "My Cluster 2"
     folder.mkdir()
@@ -140,6 +148,14 @@ def test_a_target_that_there_is_not_is_named(definition, home, verb, capsys):
     assert run(verb, "--provider", "azure") == 1
     assert capsys.readouterr().err == "error: There is no provider 'azure'.\nhint: Use one of: local, aws, gce.\n"
     assert sorted(home.iterdir()) == before
+
+
+def test_validate_says_that_a_definition_is_for_another_target(definition, capsys):
+    gce = "{project: my-project, region: europe-west1, admin_cidrs: [203.0.113.0/24]}"
+    definition.write_text(f"{DEFINITION}providers:\n  gce: {gce}\n")
+    assert [run("validate", "--provider", name) for name in ("gce", "local", "aws")] == [0, 0, 1]
+    error, hint = capsys.readouterr().err.splitlines()
+    assert error.endswith("cluster.yaml does not say where on AWS: it has no providers.aws.") and "aws: {" in hint
 
 
 def test_a_file_is_no_folder_for_output(nowhere, home, capsys):

@@ -4,6 +4,7 @@ import ast
 import io
 import json
 import re
+import sys
 from pathlib import Path
 from threading import Thread
 
@@ -171,3 +172,26 @@ def test_every_verb_says_so(home, capsys):
         assert run(*verb) == 1
         printed = capsys.readouterr()
         assert "other.yaml`" in printed.out + printed.err, verb
+
+
+@pytest.mark.parametrize(
+    ("program", "installed", "called"),
+    [
+        (".venv/bin/anywhere", False, ".venv/bin/anywhere"),
+        ("/a b/anywhere", False, "'/a b/anywhere'"),
+        (".venv/bin/anywhere", True, "anywhere"),
+        ("generator/cli/__main__.py", False, "anywhere"),
+    ],
+)
+def test_a_command_begins_as_the_one_that_ran(home, monkeypatch, capsys, program, installed, called):
+    """Under make nothing need be installed: `anywhere` alone would not be found."""
+    (home / "bin").mkdir()
+    if installed:
+        (home / "bin" / "anywhere").touch(0o755)
+    monkeypatch.setenv("PATH", str(home / "bin"))
+    monkeypatch.setattr(sys, "argv", [program])
+    assert run("validate", "other.yaml") == 1
+    assert f"make a definition with `{called} init`." in capsys.readouterr().err
+    (home / "other.yaml").write_text(DEFINITION)
+    assert run("status", "other.yaml") == 1
+    assert f"`{called} apply other.yaml` makes it." in capsys.readouterr().out

@@ -43,6 +43,14 @@ def test_both_releases_change_places(before, definition, capsys):
     assert (read(path_beside(definition)), definition.read_text()) == (known, WRITTEN)
 
 
+def test_a_cluster_without_a_lock_has_nothing_to_go_back_to(definition, capsys):
+    assert run("rollback") == 1
+    error, hint = capsys.readouterr().err.splitlines()
+    assert error == "error: There is no lock cluster.lock.yaml."
+    assert hint.startswith("hint: Run `anywhere apply` first;")
+    assert definition.read_text() == DEFINITION
+
+
 def test_images_go_back_where_the_version_stays(before, definition):
     definition.write_text(DEFINITION)
     known = before(VERSION)
