@@ -34,7 +34,7 @@ load() {
     done </run/plan
 }
 
-# named NAME: the reference of anywhere's own image NAME in the plan.
+# named NAME: the reference of anywhere's own image NAME in the plan, if it has that.
 named() { awk -v name="anywhere.local/$1:" 'index($3, name) == 1 { print $3; exit }' /run/plan; }
 # copy_out REF FROM TO: a folder's content out of an image that Docker has.
 copy_out() {
@@ -53,6 +53,7 @@ install_containerd() {
 }
 install_cni_plugins() {
     ref=$(named cni)
+    [ -n "$ref" ] || return 0 # as for a machine that kubeadm sets up
     copy_out "$ref" /opt/cni/bin /opt/cni/bin
     printf %s "$(id_of "$ref")" >/opt/cni/anywhere-plugins
 }
