@@ -1,6 +1,7 @@
 """A running cluster on local machines, and how a user asks it things."""
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -60,6 +61,11 @@ class Cluster(Kubernetes):
         folder = self.home / "clusters" / self.name / "machines" / machine
         record = records.read(folder)
         return record and kind.load(record.kind).pid(folder)
+
+    def lose(self, name: str) -> None:
+        """Delete a disk or a machine that is off, as `disks/master1-etcd` or `machines/master1`."""
+        path = self.home / "clusters" / self.name / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def explain(self) -> None:
         super().explain()

@@ -1,7 +1,6 @@
 """Changes of a cluster that runs, while a client goes on using it. Tests run in the order they stand."""
 
 import os
-import shutil
 import signal
 
 import pytest
@@ -40,12 +39,6 @@ def members(cluster):
     """The members that vote, as etcd itself says."""
     listed = (line.split(", ") for line in cluster.on(cluster.shape.first_etcd, ETCDCTL).splitlines())
     return {name for _, _, name, _, _, learner in listed if learner == "false"}
-
-
-def lose(cluster, name):
-    """Delete what the computer keeps of a machine that is off."""
-    path = cluster.home / "clusters" / cluster.name / name
-    shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def consoles(cluster, words):
@@ -91,7 +84,7 @@ def test_a_bad_release_costs_one_machine(cluster, probe, component):
 
 def test_a_member_that_loses_its_disk_joins_again(cluster, probe):
     os.kill(cluster.pid("master3"), signal.SIGKILL)
-    lose(cluster, "disks/master3-etcd")
+    cluster.lose("disks/master3-etcd")
     assert "the disk of master3 is gone" in cluster.anywhere("plan", check=False).stdout
     cluster.apply()
     assert members(cluster) == {"etcd1", "etcd2", "etcd3"}
@@ -100,8 +93,8 @@ def test_a_member_that_loses_its_disk_joins_again(cluster, probe):
 def test_a_machine_that_is_lost_whole_comes_back(cluster, probe):
     """It was there when the cluster began, and the others have what it had."""
     os.kill(cluster.pid("master2"), signal.SIGKILL)
-    lose(cluster, "disks/master2-etcd")
-    lose(cluster, "machines/master2")
+    cluster.lose("disks/master2-etcd")
+    cluster.lose("machines/master2")
     cluster.apply()
     assert members(cluster) == {"etcd1", "etcd2", "etcd3"}
 

@@ -1,7 +1,6 @@
 """All machines with etcd lose their disks, and a snapshot brings back what the cluster knew."""
 
 import os
-import shutil
 import signal
 
 import pytest
@@ -46,8 +45,7 @@ def holders(cluster):
 def lose_disks(cluster):
     for machine in holders(cluster):
         os.kill(cluster.pid(machine), signal.SIGKILL)
-        disk = cluster.home / "clusters" / cluster.name / "disks" / f"{machine}-etcd"
-        shutil.rmtree(disk) if disk.is_dir() else disk.unlink()
+        cluster.lose(f"disks/{machine}-etcd")
 
 
 def test_it_is_listed_and_encrypted(cluster, snapshot):

@@ -42,7 +42,7 @@ from agent import (
     turns,
 )  # fmt: skip
 from agent.files import put, write
-from agent.first_start import FirstStart
+from agent.first_start import BEFORE_USERS, FirstStart
 from agent.host import Host, NodeError
 from agent.turns import DEBIAN, AtOnce, Turns, Waiting
 
@@ -50,7 +50,6 @@ from agent.turns import DEBIAN, AtOnce, Turns, Waiting
 BOOTED, READY = Path("/run/anywhere/booted"), Path("/run/anywhere/ready")
 WAITING = Path("/run/anywhere/waiting")  # the release, and for whom its machine waits
 AGAIN_SECONDS = 600
-BEFORE_API = ("etcd", "kube-apiserver")  # what comes first, one after the other; all else uses the API
 
 
 def main() -> int:
@@ -186,16 +185,20 @@ def converge(release: Mapping[str, Any], me: Host, own: Turns, mark: Mark) -> No
     restore.ensure(release, me)
     specs = role["containers"]
     first = FirstStart(release, me, net, own, specs)
-    for spec in (spec for spec in specs if spec["component"] in BEFORE_API):
+    for spec in (spec for spec in specs if spec["component"] in BEFORE_USERS):
         mark.done(spec["component"])
-        start(release, me, net, own, spec, first)
-    users = [spec for spec in specs if spec["component"] not in BEFORE_API]
+        if spec["component"] == "etcd":
+            start_etcd(release, me, net, own, spec, first)
+        else:
+            first.finish()
+            start(release, me, net, own, spec)
+    users = [spec for spec in specs if spec["component"] not in BEFORE_USERS]
     bundle.hand_out(release, users)
     reach_api(release, users, net)
     begin(release, me, net, own, users)
     for spec in users:
         mark.done(spec["component"])
-        start(release, me, net, own, spec, first)
+        start(release, me, net, own, spec)
     serve(release["network"], me, components(role))
     if "kube-apiserver" in components(role):
         mark.done("addons")
@@ -228,19 +231,8 @@ def begin(
         containers.begin(release, containers.filled(release, spec, me, net), net, own)
 
 
-def start(
-    release: Mapping[str, Any],
-    me: Host,
-    net: network.Network,
-    own: Turns,
-    spec: Mapping[str, Any],
-    first: FirstStart,
-) -> None:
-    """Have one component healthy, and do what must come right before or after it."""
-    if spec["component"] == "etcd":
-        return start_etcd(release, me, net, own, spec, first)
-    if spec["component"] == "kube-apiserver":
-        first.finish()
+def start(release: Mapping[str, Any], me: Host, net: network.Network, own: Turns, spec: Mapping[str, Any]) -> None:
+    """Have one component healthy, and do what must come right after it."""
     containers.ensure(release, containers.filled(release, spec, me, net), net, own)
     if spec["component"] == "kubelet":
         containerd.retire_earlier()

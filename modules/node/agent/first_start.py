@@ -14,6 +14,7 @@ from agent.network import Network
 from agent.turns import Turns
 
 API = "kube-apiserver"
+BEFORE_USERS = ("etcd", API)  # what comes first, one after the other; all else uses the API
 
 
 class FirstStart:
@@ -24,7 +25,7 @@ class FirstStart:
     ) -> None:
         self._release, self._me, self._net, self._own = release, me, net, own
         self._api = [spec for spec in specs if spec["component"] == API and not replacement.is_there(spec["name"])]
-        self._users = [spec for spec in specs if spec["component"] not in ("etcd", API)] if self._api else []
+        self._users = [spec for spec in specs if spec["component"] not in BEFORE_USERS] if self._api else []
         self._begun = False
 
     def begin(self) -> None:
