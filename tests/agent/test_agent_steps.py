@@ -44,7 +44,7 @@ def said(tmp_path):
 
 ETCD = [
     *("storage.ensure", "anywhere-snapshot.service", "membership.prepare", "etcd"),
-    *("restore.settle", "network.settle", "membership.settle"),
+    *("restore.settle", "membership.settle"),
 ]
 API = ["kube-apiserver", "addons.install_keys", "addons.apply bootstrap", "network.settle"]
 HANDED = ["put bootstrap-kubeconfig", "put kubeconfig"]
@@ -104,6 +104,15 @@ def test_a_new_master_beside_others_starts_its_api_server_once_etcd_serves(steps
     assert steps == [
         *PREPARE, *NETWORK, *etcd, *BEGUN, *ANSWERED, *API, *USERS, *SNAPSHOTS, *LAST, *DONE,
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("definition", ["quickstart", "ha"])
+def test_the_network_of_a_new_master_may_ask_the_api(steps, tmp_path, definition):
+    """Flannel waits for it, and is refused until it is applied that nodes may read nodes."""
+    (tmp_path / "release.json").write_text(text(definition))
+    steps.blank = True
+    assert converge.main() == 0
+    assert steps.index("addons.apply bootstrap") < steps.index("network.settle")
 
 
 def test_a_master_with_etcd_has_that_first(steps, tmp_path):

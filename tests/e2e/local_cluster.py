@@ -31,8 +31,12 @@ class Cluster(Kubernetes):
         self.folder, self.shape, self.home = folder, shape, home
         self.driver, self.name, self.file = shape.driver, shape.name, folder / "cluster.yaml"
 
+    def line(self, verb: str, *arguments: str) -> list[str]:
+        """The command line of a verb for this cluster."""
+        return [*ANYWHERE, *verb.split(), str(self.file), *arguments]
+
     def anywhere(self, verb: str, *arguments: str, check: bool = True) -> subprocess.CompletedProcess:
-        command = [*ANYWHERE, *verb.split(), str(self.file), *arguments]
+        command = self.line(verb, *arguments)
         done = subprocess.run(
             command, capture_output=True, text=True, errors="replace", cwd=ROOT, stdin=subprocess.DEVNULL, check=False
         )
@@ -41,8 +45,8 @@ class Cluster(Kubernetes):
             assert done.returncode == 0, f"anywhere {verb}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done
 
-    def apply(self) -> None:
-        self.anywhere("apply", "--yes", "--timeout", str(READY_SECONDS[self.shape.kind]))
+    def apply(self, *arguments: str) -> None:
+        self.anywhere("apply", "--yes", "--timeout", str(READY_SECONDS[self.shape.kind]), *arguments)
 
     def edit(self, change: Callable[[dict], object]) -> None:
         """Change `spec` of the definition as a person would in an editor."""

@@ -2,17 +2,28 @@
 
 import os
 import signal
+import subprocess
 
 import pytest
 
 from generator.definition import NEWEST, VERSION
-from tests.e2e import containers, weave
+from tests.e2e import containers, interruptions, weave
+from tests.e2e.local_cluster import ROOT
 from tests.e2e.probe import Probe
 
 pytestmark = [pytest.mark.e2e, pytest.mark.day2]
 BEFORE = list(NEWEST.values())[-2]  # the newest patch of the minor version before the default
 BACK = "the previous container is back"
 ROWS = []
+MASTER = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy")
+COMPONENTS = {
+    **{f"master{number}": (f"etcd{number}", *MASTER) for number in (1, 2, 3)},
+    **{f"worker-general-{number}": ("kubelet", "kube-proxy") for number in (1, 2)},
+}
+POWER_CUTS = (
+    ("master1", "etcd1"), ("master2", "kube-apiserver"), ("master3", "kubelet"), ("worker-general-1", "kubelet"),
+    ("worker-general-2", "kube-proxy"),
+)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +52,20 @@ def members(cluster):
     return {name for _, _, name, _, _, learner in listed if learner == "false"}
 
 
+def replace_everything(spec, value):
+    """Have each component be replaced, by a flag that changes nothing of what it does."""
+    names = {name.rstrip("123") for names in COMPONENTS.values() for name in names}
+    flags = {"max-txn-ops": str(1000 + value)}
+    spec["components"] = {name: {"flags": flags if name == "etcd" else {"v": str(value)}} for name in names}
+
+
+def assert_replaced(cluster, value):
+    for machine, names in COMPONENTS.items():
+        commands = cluster.on(machine, f"sudo docker inspect --format '{{{{.Config.Cmd}}}}' {' '.join(names)}")
+        for name, command in zip(names, commands.splitlines(), strict=True):
+            assert f"--max-txn-ops={1000 + value}" in command if "etcd" in name else f"--v={value}" in command
+
+
 def consoles(cluster, words):
     """The machines whose console has `words`."""
     return {machine for machine in cluster.shape.machines if words in cluster.anywhere("logs", machine).stdout}
@@ -66,6 +91,21 @@ def test_a_flag_reaches_one_api_server_after_the_other(cluster, probe):
     for master in ("master1", "master2", "master3"):
         assert "--max-requests-inflight=401" in cluster.on(master, "sudo docker inspect kube-apiserver")
     assert cluster.pods_started() == pods
+
+
+def test_plain_terraform_reaches_one_api_server_after_the_other(cluster, probe):
+    """Machines take turns by themselves."""
+    cluster.edit(lambda spec: spec.update(components={"kube-apiserver": {"flags": {"max-requests-inflight": "402"}}}))
+    cluster.anywhere("render")
+    apply = 'eval "$1" && terraform -chdir="$2" apply -auto-approve -input=false'
+    environment = cluster.anywhere("env").stdout
+    subprocess.run(["bash", "-ec", apply, "bash", environment, cluster.kubeconfig.parent], cwd=ROOT, check=True)
+    for master in ("master1", "master2", "master3"):
+        cluster.until(
+            f"the flag on {master}",
+            lambda master=master: "inflight=402" in cluster.on(master, "sudo docker inspect kube-apiserver"),
+        )
+    cluster.until("the release everywhere", lambda: cluster.anywhere("doctor", check=False).returncode == 0)
 
 
 @pytest.mark.parametrize("component", ["kube-apiserver", "kubelet"])
@@ -116,6 +156,25 @@ def test_a_new_minor_version(cluster, probe):
     cluster.apply()
     versions = {node["status"]["nodeInfo"]["kubeletVersion"] for node in cluster.get("nodes")["items"]}
     assert versions == {VERSION}
+    assert cluster.anywhere("plan", "--detailed-exitcode", check=False).returncode == 0
+
+
+def test_agents_are_killed_wherever_they_replace_something(cluster, probe):
+    pods = cluster.pods_started()
+    cluster.edit(lambda spec: replace_everything(spec, 1))
+    with interruptions.killed_agents(cluster, COMPONENTS):
+        cluster.apply()
+    assert_replaced(cluster, 1)
+    assert cluster.pods_started() == pods
+
+
+def test_machines_lose_power_while_they_replace_something(cluster, probe):
+    cluster.edit(lambda spec: replace_everything(spec, 3))
+    for machine, container in POWER_CUTS:
+        interruptions.cut_power(cluster, machine, container)
+    cluster.apply()
+    assert_replaced(cluster, 3)
+    assert members(cluster) == {"etcd1", "etcd2", "etcd3"}
     assert cluster.anywhere("plan", "--detailed-exitcode", check=False).returncode == 0
 
 

@@ -1,7 +1,7 @@
-"""One master and one worker take a patch release in place, and put a bad one back, while a client goes on asking.
+"""One master and one worker take a patch release, go back to the one before, and put a bad one back.
 
-The short form of test_day_two.py, so that each change of this repository is tested with it. A sole API server is away
-while it is replaced, so requests may fail; nothing that was acknowledged may be lost.
+A client goes on asking meanwhile. The short form of test_day_two.py, so that each change of this repository is tested
+with it. A sole API server is away while it is replaced, so requests may fail; no acknowledged write may be lost.
 """
 
 import json
@@ -44,6 +44,16 @@ def test_a_patch_release_reaches_every_machine(cluster, pods):
     cluster.apply()
     assert {node["status"]["nodeInfo"]["kubeletVersion"] for node in cluster.get("nodes")["items"]} == {VERSION}
     assert json.loads(cluster.kubectl("get", "--raw", "/version"))["gitVersion"] == VERSION
+    assert cluster.anywhere("plan", "--detailed-exitcode", check=False).returncode == 0
+
+
+def test_the_release_before_it_comes_back(cluster, pods):
+    cluster.anywhere("rollback")
+    said = cluster.anywhere("plan", "--allow-downgrade").stdout
+    assert f"image {VERSION} -> {BEFORE}" in said
+    cluster.apply("--allow-downgrade")
+    assert {node["status"]["nodeInfo"]["kubeletVersion"] for node in cluster.get("nodes")["items"]} == {BEFORE}
+    assert json.loads(cluster.kubectl("get", "--raw", "/version"))["gitVersion"] == BEFORE
     assert cluster.anywhere("plan", "--detailed-exitcode", check=False).returncode == 0
 
 

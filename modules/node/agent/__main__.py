@@ -263,7 +263,6 @@ def start_etcd(
         first.begin()
     containers.ensure(release, wanted, net, own)
     restore.settle(release, me)
-    net.settle(own)
     membership.settle(release, me, own)
 
 

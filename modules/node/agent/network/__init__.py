@@ -30,7 +30,10 @@ class Network(Protocol):
         """Bring it up after a boot as it was before, without fetching anything."""
 
     def settle(self, turns: Turns) -> None:
-        """Do what needs a component that has just become healthy; called after each component."""
+        """Do what needs a component that has just become healthy; called after each but etcd.
+
+        On a master, what lets nodes read the API is applied by then: it may ask the API, and wait for it.
+        """
 
     def engine(self, spec: Mapping[str, Any]) -> Docker:
         """The engine that creates and starts this container."""
