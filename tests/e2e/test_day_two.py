@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+from generator import terraform_binary
 from generator.definition import NEWEST, VERSION
 from tests.e2e import containers, interruptions, weave
 from tests.e2e.local_cluster import ROOT
@@ -97,9 +98,9 @@ def test_plain_terraform_reaches_one_api_server_after_the_other(cluster, probe):
     """Machines take turns by themselves."""
     cluster.edit(lambda spec: spec.update(components={"kube-apiserver": {"flags": {"max-requests-inflight": "402"}}}))
     cluster.anywhere("render")
-    apply = 'eval "$1" && terraform -chdir="$2" apply -auto-approve -input=false'
-    environment = cluster.anywhere("env").stdout
-    subprocess.run(["bash", "-ec", apply, "bash", environment, cluster.kubeconfig.parent], cwd=ROOT, check=True)
+    apply = 'eval "$1" && "$2" -chdir="$3" apply -auto-approve -input=false'
+    arguments = (cluster.anywhere("env").stdout, terraform_binary.find(os.environ).path, cluster.kubeconfig.parent)
+    subprocess.run(["bash", "-ec", apply, "bash", *arguments], cwd=ROOT, check=True)
     for master in ("master1", "master2", "master3"):
         cluster.until(
             f"the flag on {master}",
