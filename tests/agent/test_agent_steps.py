@@ -46,7 +46,7 @@ ETCD = [
     *("storage.ensure", "anywhere-snapshot.service", "membership.prepare", "etcd"),
     *("restore.settle", "membership.settle"),
 ]
-API = ["kube-apiserver", "addons.install_keys", "addons.apply bootstrap", "network.settle"]
+API = ["kube-apiserver", "addons.install_keys", "addons.apply bootstrap"]
 HANDED = ["put bootstrap-kubeconfig", "put kubeconfig"]
 USERS = [
     *HANDED, *HANDED, "put ca.crt", "health.api_ready",
@@ -107,12 +107,14 @@ def test_a_new_master_beside_others_starts_its_api_server_once_etcd_serves(steps
 
 
 @pytest.mark.parametrize("definition", ["quickstart", "ha"])
-def test_the_network_of_a_new_master_may_ask_the_api(steps, tmp_path, definition):
-    """Flannel waits for it, and is refused until it is applied that nodes may read nodes."""
+@pytest.mark.parametrize("blank", [True, False], ids=["new", "interrupted"])
+def test_the_network_may_wait_for_all_that_a_master_runs(steps, tmp_path, definition, blank):
+    """Flannel waits for the node's range: for the kubelet, the controller manager, and that nodes may read nodes."""
     (tmp_path / "release.json").write_text(text(definition))
-    steps.blank = True
+    steps.blank = blank  # where its first start was interrupted, the API server is there, and the others may not be
     assert converge.main() == 0
-    assert steps.index("addons.apply bootstrap") < steps.index("network.settle")
+    settled = steps.index("network.settle")
+    assert all(step in steps[:settled] for step in ("addons.apply bootstrap", *(f"begin {name}" for name in USED)))
 
 
 def test_a_master_with_etcd_has_that_first(steps, tmp_path):

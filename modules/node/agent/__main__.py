@@ -199,6 +199,7 @@ def converge(release: Mapping[str, Any], me: Host, own: Turns, mark: Mark) -> No
     for spec in users:
         mark.done(spec["component"])
         start(release, me, net, own, spec)
+        net.settle(own)
     serve(release["network"], me, components(role))
     if "kube-apiserver" in components(role):
         mark.done("addons")
@@ -239,7 +240,6 @@ def start(release: Mapping[str, Any], me: Host, net: network.Network, own: Turns
     if spec["component"] == "kube-apiserver":
         addons.install_keys(release)
         addons.apply(release, "bootstrap")
-    net.settle(own)  # after what is applied, which lets a node read what its network is made of
 
 
 def start_etcd(

@@ -30,9 +30,10 @@ class Network(Protocol):
         """Bring it up after a boot as it was before, without fetching anything."""
 
     def settle(self, turns: Turns) -> None:
-        """Do what needs a component that has just become healthy; called after each but etcd.
+        """Do what needs a component that has just become healthy; called after each but etcd and the API server.
 
-        On a master, what lets nodes read the API is applied by then: it may ask the API, and wait for it.
+        All components are begun by then, and a master has applied what lets nodes read the API: a driver may wait for
+        what they give the node.
         """
 
     def engine(self, spec: Mapping[str, Any]) -> Docker:
