@@ -9,7 +9,7 @@ from agent import bundle
 from agent import kernel as host_kernel
 from agent.docker import Docker
 from agent.network import weave
-from agent.network.weave import client, proxy, router
+from agent.network.weave import client, interfaces, proxy, router
 from hypothesis import given
 from hypothesis import strategies as st
 from releases import release
@@ -99,6 +99,39 @@ def test_a_role_container_is_let_pass_as_soon_as_it_is_started(engine, kernel, m
     weave.driver(release("star-wars"), MASTER).engine({"network": "cluster"}).start("etcd2")
     assert engine.containers["etcd2"]["running"]
     assert kernel()[0] == ["10.40.0.1"]
+
+
+LINKS = [
+    {"ifname": "vethwepl4242", "link_netnsid": 1},
+    {"ifname": "vethwepl3183", "link_netnsid": 2},
+    {"ifname": "vethwepl2732", "link_netnsid": 3},
+    {"ifname": "vethweplae25360", "link_netnsid": 6},
+    {"ifname": "vethwepl1234567", "link_netnsid": 7},  # of a pod whose identifier happens to have no letter
+    {"ifname": "veth5c63b40", "link_netnsid": 1},
+    {"ifname": "vethwe-bridge"},
+]
+
+
+def test_what_has_ended_answers_no_more_when_a_container_starts(engine, kernel, programs, monkeypatch):
+    """The router keeps its interface, and the new container may get its address."""
+    names = [{"name": "cni-6e6f", "id": 7}, {"name": "cni-fec1", "id": 6}, {"name": "another"}]
+    programs.put("ip", f"case $2 in netns) echo '{json.dumps(names)}' ;; -details) echo '{json.dumps(LINKS)}' ;; esac")
+    monkeypatch.setattr(client, "call", lambda method, path: "")
+    monkeypatch.setattr(proxy, "SOCKET", Docker()._path)
+    for name, running in (("kube-apiserver", True), ("kube-apiserver-before", False), ("etcd1", False)):
+        settings = {"Labels": {}, "Image": ""}
+        engine.containers[name] = {"Id": f"id-{name}", "settings": settings, "running": running, "files": b""}
+    started = []
+    monkeypatch.setattr(Docker, "start", lambda self, name: started.extend([name, *programs.runs()]))
+    weave.driver(release("star-wars"), MASTER).engine({"network": "cluster"}).start("etcd1")
+    assert started[0] == "etcd1"
+    assert [run for run in started if "delete" in run] == ["ip link delete vethwepl2732", "ip link delete vethwepl3183"]
+
+
+def test_nothing_has_ended_on_a_new_machine(engine, programs):
+    programs.put("ip")  # which writes nothing where it finds nothing
+    interfaces.remove_stale()
+    assert [run.split()[1] for run in programs.runs()] == ["-json", "-json"]
 
 
 def test_a_container_tells_its_own_address(programs, monkeypatch):

@@ -15,7 +15,9 @@ def ring(cluster, machine):
 
 
 def check(cluster):
-    """No address has two owners or two users: machines agree who owns what, and all addresses in use differ."""
+    """No address has two owners or two users: machines agree who owns what, all addresses in use differ, and nothing
+    else answers for them.
+    """
     machines = sorted(cluster.shape.machines)
     rings = cluster.until("one ring", lambda: _same([ring(cluster, machine) for machine in machines]))
     assert {owner for _, owner in rings} <= set(machines)
@@ -26,6 +28,13 @@ def check(cluster):
     for machine in machines:  # of role containers, which the API does not know
         used += cluster.on(machine, "sudo ipset save anywhere-roles | sed -n 's/^add anywhere-roles //p'").split()
     assert len(used) == len(set(used)), sorted(used)
+    cluster.until("only interfaces in use", lambda: not any(stale(cluster, machine) for machine in machines))
+
+
+def stale(cluster, machine):
+    """The interfaces of role containers that have ended; those of pods have seven characters behind `vethwepl`."""
+    line = "for f in /sys/class/net/vethwepl*; do p=${f##*vethwepl}; [ ${#p} = 7 ] || [ -d /proc/$p ] || echo $f; done"
+    return cluster.on(machine, line).split()
 
 
 def _same(rings):

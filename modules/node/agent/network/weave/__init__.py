@@ -10,7 +10,7 @@ from typing import Any
 from agent.docker import Docker
 from agent.host import Host, NodeError, run
 from agent.network.cni import install_cni_plugins
-from agent.network.weave import addresses, client, names, router
+from agent.network.weave import addresses, client, interfaces, names, router
 from agent.network.weave.proxy import ROLES, Proxy
 from agent.replacement import LABEL
 from agent.turns import AtOnce, Turns
@@ -98,6 +98,7 @@ class Weave:
 
     def _join(self) -> None:
         """Connect this machine itself to the network of its router."""
+        interfaces.remove_stale()  # of a container that Docker started again
         address = self._expose()
         names.ensure(router.docker_bridge())
         self._route(address)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from agent.docker import Docker
 from agent.host import run
-from agent.network.weave import client
+from agent.network.weave import client, interfaces
 
 SOCKET = "/run/weave/weave.sock"
 ROLES = "anywhere-roles"  # the set of this machine's role container addresses
@@ -18,6 +18,7 @@ class Proxy(Docker):
         super().__init__(SOCKET)
 
     def start(self, name: str) -> None:
+        interfaces.remove_stale()  # before it may get the address of one that has ended
         super().start(name)
         if container := Docker().inspect(name):
             for address in client.addresses(container["Id"]):
