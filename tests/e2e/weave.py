@@ -32,9 +32,12 @@ def check(cluster):
 
 
 def stale(cluster, machine):
-    """The interfaces of role containers that have ended; those of pods have seven characters behind `vethwepl`."""
-    line = "for f in /sys/class/net/vethwepl*; do p=${f##*vethwepl}; [ ${#p} = 7 ] || [ -d /proc/$p ] || echo $f; done"
-    return cluster.on(machine, line).split()
+    """The processes of role containers that ended, but whose interfaces are there.
+
+    Such an interface is named `vethwepl` and the process; a pod's has seven characters of its identifier there.
+    """
+    listed = "ls /sys/class/net | sed -n 's/^vethwepl//p'"
+    return cluster.on(machine, f"for p in $({listed}); do [ ${{#p}} = 7 ] || [ -d /proc/$p ] || echo $p; done").split()
 
 
 def _same(rings):
