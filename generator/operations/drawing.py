@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import providers
 from generator import lock as locks
-from generator.drawing import diagram
+from generator.drawing import diagram, marks
 from generator.drawing.diagram import Diagram
+from generator.drawing.marks import Made, Plan
+from generator.errors import UserError
 from generator.operations.project import Project, wanted
 
 
@@ -16,3 +19,18 @@ def draw(project: Project) -> Diagram:
     driver = lock.driver if lock else definition.network.driver or ""
     site = provider.site(definition, lock)
     return diagram.describe(definition, wanted(project), site, provider.name, driver, grouped=provider.manages_workers)
+
+
+def draw_plan(project: Project, text: str, file: str) -> Diagram:
+    """The same with what a plan does to each machine: `text` is what `plan --json` printed to `file`."""
+    addresses = project.provider.addresses
+    plan = marks.read(text, file, Made(addresses.machine, addresses.pool))
+    _refuse_foreign(project, plan)
+    return marks.mark(draw(project), plan)
+
+
+def _refuse_foreign(project: Project, plan: Plan) -> None:
+    """UserError where the plan is of another target, whose machines may have the same names."""
+    for name in providers.NAMES:
+        if name != project.provider.name and providers.load(name).addresses.machine in plan.resources:
+            raise UserError(f"The plan is for {name}.", f"Draw the cluster there: --provider {name}.")

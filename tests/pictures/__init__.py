@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import providers
@@ -28,6 +29,7 @@ def diagram(example: str, target: str) -> Diagram:
     return drawing.draw(load(example, target))
 
 
+@cache
 def wanted() -> dict[Path, str]:
     """Each committed picture, as it is drawn now."""
     found = {
