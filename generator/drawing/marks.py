@@ -125,5 +125,13 @@ def _role(key: str) -> str:
 
 
 def _legend(plan: Plan) -> Legend:
-    others = f"{plan.others} change" + ("" if plan.others == 1 else "s")
-    return Legend(MEANINGS, f"The plan has {others} of what belongs to no machine." if plan.others else "")
+    if plan.marks or plan.everywhere:
+        return Legend(MEANINGS, _others(plan.others))
+    return Legend({}, f"The plan changes no machine. {_others(plan.others)}".strip())
+
+
+def _others(number: int) -> str:
+    """What the picture does not show, in a sentence."""
+    if number == 1:
+        return "1 change of the plan belongs to no machine."
+    return f"{number} changes of the plan belong to no machine." if number else ""

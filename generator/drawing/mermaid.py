@@ -49,6 +49,8 @@ def _body(diagram: Diagram) -> Iterator[str]:
 def _legend(diagram: Diagram) -> Iterator[str]:
     for mark, meaning in diagram.legend.marks.items():
         yield f"  {MARKED[mark]}[{_label((f'({mark}) {meaning}',))}]:::{MARKED[mark]}"
+    if diagram.legend.remark:
+        yield f"  remark[{_label((diagram.legend.remark,))}]"
     for mark in diagram.legend.marks:
         yield f"  classDef {MARKED[mark]} {_COLOURS[MARKED[mark]]}"
 
