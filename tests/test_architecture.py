@@ -24,8 +24,8 @@ RANKS = (
     ("lock", "lock_changes", "agekey", "store"),
     ("pki", "addons", "applied", "components", "release", "kubernetes", "workloads", "node", "node_proxy"),
     ("render", "terraform", "terraform_binary", "terraform_messages", "status", "images", "packages"),
-    ("drawing",),
     ("rendered_folder", "release_changes"),
+    ("drawing",),
     ("operations",),
     ("cli",),
 )

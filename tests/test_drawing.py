@@ -77,6 +77,11 @@ def test_pictures_of_the_examples_are_as_committed(path):
     assert path.read_text(encoding="utf-8") == pictures.wanted()[path], "look at what `python -m tests.pictures` draws"
 
 
+def test_the_docs_show_the_flowchart_of_the_quickstart():
+    shown = (pictures.ROOT / "docs" / "operations.md").read_text()
+    assert f"```mermaid\n{(pictures.HERE / 'quickstart-local.mermaid').read_text()}```\n" in shown
+
+
 def test_machines_are_in_the_zones_that_they_take_turns_in():
     assert titles(drawn(STAR_WARS)) == {
         "eu-west-1a": ["master1", "etcd1", "etcd3"],
