@@ -127,8 +127,8 @@ def _control_plane(definition: Definition, topology: Topology, site: Site) -> It
         return Area(kind, title, tuple(cards), note)
 
     if not site.zones:
-        for role, machines in groupby(fixed, key=lambda machine: machine.role):
-            yield area(ROLE, {"master": "Masters", "etcd": "etcd"}[role], list(machines))
+        for role, own in groupby(fixed, key=lambda machine: machine.role):
+            yield area(ROLE, {"master": "Masters", "etcd": "etcd"}[role], list(own))
         return
     for zone in _zones(site):
         machines = [machine for machine in fixed if site.zone(machine) == zone]
