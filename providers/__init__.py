@@ -13,6 +13,7 @@ from generator.definition import Definition
 from generator.errors import UserError
 from generator.lock import Base, Lock
 from generator.progress import Progress
+from generator.site import Site
 from generator.topology import Topology
 
 NAMES = ("local", "aws", "gce")
@@ -55,7 +56,8 @@ class Addresses:
 
     `machine` and `etcd_disk` have a control-plane machine's name as their key. `upload` has an image or package
     archive each; "" where the target reads archives from this computer. `secret` has a component's name as its key
-    and holds its secret document; `document` has one that is no secret, such as the release.
+    and holds its secret document; `document` has one that is no secret, such as the release. `pool` is a group of
+    workers, with the pool's name as its key; "" where each worker is a `machine` of its own.
     """
 
     machine: str
@@ -63,6 +65,7 @@ class Addresses:
     document: str
     upload: str = ""
     secret: str = ""
+    pool: str = ""
 
 
 class Stored(Protocol):
@@ -112,6 +115,9 @@ class Provider(Protocol):
 
     def subnets(self, lock: Lock) -> tuple[IPv4Network, ...]:
         """The subnets of a network that was there before the cluster; () where the cluster makes its own. Pure."""
+
+    def site(self, definition: Definition, lock: Lock | None) -> Site:
+        """Where the cluster stands, and how clients reach its API; without a lock, what the definition says. Pure."""
 
     def backend(self, definition: Definition) -> Mapping[str, Any] | None:
         """Terraform's backend, {type: arguments}; None for state in the rendered folder. Pure."""

@@ -60,10 +60,14 @@ class Placement:
 
 def locked(facts: Mapping[str, Any]) -> Placement:
     """The placement that a lock's facts of a cloud hold."""
-    zones = tuple(facts["zones"])
-    stands = [subnet["zone"] for subnet in facts.get("subnets", ()) if subnet["zone"]] or zones
-    fixed = tuple(dict.fromkeys(stands[: facts.get("spread")]))  # the spread is over subnets where these have zones
+    zones, fixed = tuple(facts["zones"]), tuple(dict.fromkeys(turns(facts)))
     return Placement(zones, fixed, {pool: tuple(own) for pool, own in facts.get("pool_zones", {}).items()})
+
+
+def turns(facts: Mapping[str, Any]) -> tuple[str, ...]:
+    """The zones that fixed machines take turns in, by their numbers: one twice where two subnets are in it."""
+    stands = [subnet["zone"] for subnet in facts.get("subnets", ()) if subnet["zone"]] or facts["zones"]
+    return tuple(stands[: facts.get("spread")])  # the spread is over subnets where these have zones
 
 
 def extended(known: Sequence[str], wanted: Sequence[str], where: str) -> tuple[str, ...]:

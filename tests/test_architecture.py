@@ -19,11 +19,13 @@ RANKS = (
     ("sections", "recipients"),
     ("definition", "source", "kubernetes_version"),
     ("decode", "topology"),
+    ("site",),
     ("schema", "registry_login"),
     ("lock", "lock_changes", "agekey", "store"),
     ("pki", "addons", "applied", "components", "release", "kubernetes", "workloads", "node", "node_proxy"),
     ("render", "terraform", "terraform_binary", "terraform_messages", "status", "images", "packages"),
     ("rendered_folder", "release_changes"),
+    ("drawing",),
     ("operations",),
     ("cli",),
 )

@@ -20,6 +20,7 @@ from generator.cli import (
     doctor,
     env,
     etcd,
+    graph,
     images,
     init,
     kubeconfig,
@@ -84,7 +85,10 @@ def _options(version: Version = False) -> None:
     """The options of `anywhere` itself, before any verb."""
 
 
-VERBS = (init, validate, plan, apply, status, doctor, kubeconfig, ssh, logs, rollback, destroy, render, schema, env)
+VERBS = (
+    *(init, validate, graph, plan, apply, status, doctor, kubeconfig, ssh, logs),
+    *(rollback, destroy, render, schema, env),
+)
 for verb in VERBS:
     app.command(verb.__name__.rpartition(".")[2])(pasteable.hints(verb.run))
 app.add_typer(rollout.app, name="rollout")

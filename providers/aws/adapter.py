@@ -8,8 +8,9 @@ from typing import Any
 from generator.definition import Definition
 from generator.lock import Lock
 from generator.progress import Progress
+from generator.site import Site
 from generator.topology import Topology
-from providers import Addresses, Check, Observed, Stored
+from providers import Addresses, Check, Observed, Stored, cloud
 from providers.aws import section
 from providers.aws.machines import Consoles
 from providers.aws.session import Session
@@ -27,6 +28,7 @@ class Aws(Cloud):
         document="aws_s3_object.document",
         upload="aws_s3_object.archive",
         secret="aws_secretsmanager_secret_version.document",
+        pool="aws_autoscaling_group.pool",
     )
     poll = 3.0  # a look may take some 25 requests for consoles, and EC2 grants about 20 a second
 
@@ -53,6 +55,13 @@ class Aws(Cloud):
         from providers.aws import facts
 
         return facts.settings(definition, lock)
+
+    def site(self, definition: Definition, lock: Lock | None) -> Site:
+        from providers.aws import sizes
+
+        aws, groups = section.of(definition), sizes.groups(definition)
+        balancer = "Internal load balancer" if aws.vpc and not aws.vpc.public_subnets else "Load balancer"
+        return cloud.site(definition, lock, self.name, aws, section.vpc_id(definition), groups, balancer)
 
     def backend(self, definition: Definition) -> Mapping[str, Any] | None:
         from providers.aws import backend

@@ -8,8 +8,9 @@ from typing import Any
 from generator.definition import Definition
 from generator.lock import Lock
 from generator.progress import Progress
+from generator.site import Site
 from generator.topology import Topology
-from providers import Addresses, Check, Observed, Stored
+from providers import Addresses, Check, Observed, Stored, cloud
 from providers.cloud import Cloud
 from providers.gce import disks, section
 from providers.gce.machines import Consoles
@@ -27,6 +28,7 @@ class Gce(Cloud):
         document="google_storage_bucket_object.document",
         upload="google_storage_bucket_object.archive",
         secret="google_secret_manager_secret_version.document",
+        pool="google_compute_region_instance_group_manager.pool",
     )
     etcd_disk = disks.ETCD
     poll = 10.0  # a console is a request a machine, and Google counts them by the minute
@@ -54,6 +56,12 @@ class Gce(Cloud):
         from providers.gce import facts
 
         return facts.settings(definition, lock)
+
+    def site(self, definition: Definition, lock: Lock | None) -> Site:
+        from providers.gce import sizes
+
+        gce, groups = section.of(definition), sizes.groups(definition)
+        return cloud.site(definition, lock, self.name, gce, section.network_name(definition), groups)
 
     def backend(self, definition: Definition) -> Mapping[str, Any] | None:
         from providers.gce import backend

@@ -15,6 +15,7 @@ from generator.errors import UserError
 from generator.lock import Base, Lock
 from generator.progress import Progress
 from generator.release import runtimes
+from generator.site import Entry, Site
 from generator.topology import Topology
 from providers import Addresses, Check, Observed, Stored
 from providers.local import host, kind, mirror
@@ -23,6 +24,8 @@ from providers.local.home import ClusterFolder, cluster_folder
 
 USER = "debian"
 ARCH = "amd64"
+# What machines of each kind are called in words, also where the kind is not chosen yet.
+WORDS = {"vm": "virtual machines", "container": "containers", "auto": "machines"}
 
 
 def _base(lock: Lock) -> Base:
@@ -115,6 +118,11 @@ class Local:
 
     def subnets(self, lock: Lock) -> tuple[IPv4Network, ...]:
         return ()
+
+    def site(self, definition: Definition, lock: Lock | None) -> Site:
+        words = WORDS[definition.providers.local.machines]
+        way = Entry("Port on 127.0.0.1", "the first master leads to a ready API server", balanced=True)
+        return Site(f"{words} on this computer", way)
 
     def backend(self, definition: Definition) -> Mapping[str, Any] | None:
         return None

@@ -20,7 +20,7 @@ from generator.schema import load
 from tests.cli.target import DEFINITION, run
 
 VERBS = {
-    *("init", "validate", "schema", "render", "plan", "apply", "destroy"),
+    *("init", "validate", "schema", "render", "plan", "apply", "destroy", "graph"),
     *("status", "kubeconfig", "ssh", "logs", "images", "doctor", "env", "backend", "secrets"),
 }
 HEAVY = {"rich", "pydantic", "ruamel.yaml", "cryptography", "jinja2", "grpc", "boto3", "google.protobuf"}
@@ -141,7 +141,7 @@ def test_init_refuses_what_no_definition_may_have(home, capsys):
 
 
 @pytest.mark.parametrize(
-    "verb", ["validate", "render", "plan", "apply", "status", "doctor", "kubeconfig", "destroy", "env"]
+    "verb", ["validate", "graph", "render", "plan", "apply", "status", "doctor", "kubeconfig", "destroy", "env"]
 )
 def test_a_target_that_there_is_not_is_named(definition, home, verb, capsys):
     before = sorted(home.iterdir())

@@ -19,6 +19,7 @@ from tests.cli.target import pinned, run
 BESIDE = ("cluster.yaml", "cluster.lock.yaml", "cluster.secrets.age")
 LOOKING = [
     ("validate",),
+    ("graph",),
     ("plan",),
     ("plan", "--json"),
     ("plan", "--save", "saved.plan"),
