@@ -28,20 +28,8 @@ _PROGRAM = "anywhere"
 # The verbs that take a definition, and of these the ones that take no target.
 _WITHOUT_TARGET = ("validate", "images list", "secrets recrypt")
 _VERBS = (
-    *(
-        "plan",
-        "apply",
-        "status",
-        "doctor",
-        "kubeconfig",
-        "ssh",
-        "logs",
-        "destroy",
-        "render",
-        "env",
-        "rollback",
-        "graph",
-    ),
+    *("plan", "apply", "status", "doctor", "kubeconfig", "ssh", "logs", "destroy", "render", "env", "rollback"),
+    "graph",
     *("images lock", "images pull", "secrets update", "backend create"),
     *("rollout status", "rollout resume", "pki rotate", "etcd list", "etcd snapshot", "etcd restore"),
     *_WITHOUT_TARGET,
