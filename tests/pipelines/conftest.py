@@ -17,7 +17,6 @@ from tests.test_kubernetes import Api
 from tests.test_kubernetes import serve as serve_api
 
 
-
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory):
     """A definition with its lock, its secrets, and the key that opens them: the pipeline's own."""
@@ -32,7 +31,9 @@ def cluster(tmp_path_factory):
         loaded = schema.load(definition)
         images = pinned(catalog.wanted(loaded.kubernetes, "flannel"))
         base, facts = Base("debian-archive", "c" * 64), {"local": {}}
-        known = Lock(loaded.kubernetes, "flannel", {"amd64": images}, base, {"general": 0}, facts, founders=("master1",))
+        known = Lock(
+            loaded.kubernetes, "flannel", {"amd64": images}, base, {"general": 0}, facts, founders=("master1",)
+        )
         lock.write(lock.path_beside(definition), known)
         agekey.load_or_make()
         secrets_update.run(project.open_project(definition, "local", None), show(io.StringIO()))

@@ -26,7 +26,7 @@ cp -- "${files[@]}" kept/
 # [skip ci] since nothing is to be planned: this is what was applied.
 export GIT_AUTHOR_NAME=anywhere GIT_AUTHOR_EMAIL=anywhere@localhost
 export GIT_COMMITTER_NAME=anywhere GIT_COMMITTER_EMAIL=anywhere@localhost
-git commit --quiet --message "Keep the lock and the secrets that apply wrote for $cluster [skip ci]" -- "${files[@]}"
+git commit --quiet --message "Keep the lock and the secrets that were written for $cluster [skip ci]" -- "${files[@]}"
 
 for ((try = 1; try <= TRIES; try++)); do
     if git push "$remote" "HEAD:refs/heads/$BRANCH"; then
