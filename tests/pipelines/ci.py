@@ -1,4 +1,4 @@
-"""A runner of either system: fresh checkouts of a bare repository, the variables that the system sets, and nothing else."""
+"""A runner of either system: fresh checkouts of a bare repository, and the variables that the system sets."""
 
 from __future__ import annotations
 

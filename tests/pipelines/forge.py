@@ -1,4 +1,4 @@
-"""GitHub and GitLab, as far as the steps ask them: one memory of comments, requests, plans and issues behind both APIs."""
+"""GitHub and GitLab, as far as the steps ask them: one memory of comments, plans and issues behind both APIs."""
 
 from __future__ import annotations
 
@@ -210,7 +210,7 @@ def serve(forge: Forge) -> Iterator[Forge]:
     """Answer for `forge` on loopback, at its `url`."""
 
     class Handler(BaseHTTPRequestHandler):
-        def answer(self) -> None:
+        def do_GET(self) -> None:
             url = urlsplit(self.path)
             body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
             given = {name: values[0] for name, values in parse_qs(f"{url.query}&{body}").items()}
@@ -229,7 +229,7 @@ def serve(forge: Forge) -> Iterator[Forge]:
             self.end_headers()
             self.wfile.write(body)
 
-        do_GET = do_POST = do_PUT = do_PATCH = answer
+        do_POST = do_PUT = do_PATCH = do_GET  # noqa: N815 (the names are the server's)
 
         def log_message(self, *args: Any) -> None:
             pass

@@ -63,7 +63,8 @@ def test_a_lock_that_does_not_follow_is_said_to_be_made(ci):
 @github
 def test_a_plan_that_is_too_long_for_a_comment_keeps_its_digest(ci):
     main = ci.place / "main.tf"
-    many = 'resource "terraform_data" "many" {\n  for_each = toset([for n in range(1000) : "machine-of-a-very-large-cluster-${n}"])\n}\n'
+    names = 'toset([for n in range(1000) : "machine-of-a-very-large-cluster-${n}"])'
+    many = f'resource "terraform_data" "many" {{\n  for_each = {names}\n}}\n'
     main.write_text(main.read_text() + many)
     folder = ci.checkout("main")
     ci.run(folder, "plan.sh", status=2, with_key=False)

@@ -1,6 +1,5 @@
 """writeback.sh: what an apply renewed comes into git, and is never lost."""
 
-import os
 from contextlib import contextmanager
 
 import pytest
@@ -85,4 +84,4 @@ def test_where_somebody_else_renewed_the_secrets_both_are_kept(ci, renewed):
     ci.run(folder, "writeback.sh", status=1, with_key=False)
     assert on_main(ci) == theirs and theirs != made
     assert {name: (folder / "kept" / name).read_bytes() for name in FILES} == made
-    assert not os.path.exists(folder / ".git" / "rebase-merge")
+    assert not (folder / ".git" / "rebase-merge").exists()
