@@ -109,7 +109,7 @@ def test_what_holds_the_state_is_never_cancelled(file, job):
     if "id-token" in job["permissions"]:
         assert job["concurrency"]["cancel-in-progress"] is False
     if file != "plan.yml":
-        assert job["concurrency"]["group"] == "apply-${{ vars.ANYWHERE_PROVIDER }}"
+        assert job["concurrency"]["group"] == "apply-${{ vars.DEFINITION }}-${{ vars.ANYWHERE_PROVIDER }}"
         assert job["concurrency"]["queue"] == "max"  # else the second that waits takes the place of the first
 
 
@@ -129,7 +129,7 @@ def test_gitlab_writes_back_where_a_failure_fails_the_job():
         job = found[name]
         assert [".write-back", "script"] in job["script"] and job["artifacts"]["when"] == "always"
         assert "kept/" in job["artifacts"]["paths"]
-    assert all(found[name]["resource_group"] == "$ANYWHERE_PROVIDER" for name in (".apply", "replan", "drift"))
+    assert all(found[name]["resource_group"] == "$DEFINITION-$ANYWHERE_PROVIDER" for name in (".apply", "replan", "drift"))
     assert not any(job.get("interruptible") for job in found.values() if isinstance(job, dict))
 
 
