@@ -47,6 +47,7 @@ def test_a_patch_release_reaches_every_machine(cluster, pods):
     assert cluster.anywhere("plan", "--detailed-exitcode", check=False).returncode == 0
 
 
+@pytest.mark.day2  # as long as an upgrade once more
 def test_the_release_before_it_comes_back(cluster, pods):
     cluster.anywhere("rollback")
     said = cluster.anywhere("plan", "--allow-downgrade").stdout
