@@ -126,7 +126,7 @@ def test_whatever_a_verb_says_can_be_pasted(home, monkeypatch, capsys):
 
 def test_whatever_the_command_line_prints_is_completed():
     raw = {path.name for path in FILES if path.parent.name == "cli" and "typer.echo" in path.read_text()}
-    assert raw == {"__init__.py", "pasteable.py", "plan_view.py", "logs.py", "env.py", "schema.py"}
+    assert raw == {"__init__.py", "pasteable.py", "plan_view.py", "logs.py", "env.py", "schema.py", "graph.py"}
 
 
 def test_json_stays_json_whatever_the_file_is_called(home):
