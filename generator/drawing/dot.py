@@ -5,16 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from generator.drawing.card_text import identified, lines
+from generator.drawing.card_text import heading, identified, lines, marked
 from generator.drawing.diagram import CLIENTS, MARKED, Area, Card, Diagram
+from generator.drawing.mark_colours import LIGHT
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_COLOURS = {
-    "created": 'fillcolor="#e3f6e6", color="#1f7a3a", penwidth=2',
-    "changed": 'fillcolor="#fdf1d3", color="#9a6700", penwidth=2',
-    "replaced": 'fillcolor="#fde8e6", color="#c0322b", penwidth=2',
-    "destroyed": 'fillcolor="#fde8e6", color="#c0322b", penwidth=2, style="rounded,filled,dashed"',
-}
+_DESTROYED = ', style="rounded,filled,dashed"'
 
 
 def write(diagram: Diagram) -> str:
@@ -44,19 +40,24 @@ def _lines(diagram: Diagram) -> Iterator[str]:
 
 def _area(number: int, area: Area, cards: Iterable[tuple[str, Card]]) -> Iterator[str]:
     yield f"    subgraph cluster_area{number} {{"
-    note = f" ({area.note})" if area.note else ""
-    yield f'      graph [label={_quoted((area.title + note,))}, style="rounded,filled", fillcolor=white];'
+    yield f'      graph [label={_quoted((heading(area),))}, style="rounded,filled", fillcolor=white];'
     for name, card in cards:
-        style = f", {_COLOURS[MARKED[card.mark]]}" if card.mark else ""
+        style = _style(MARKED[card.mark]) if card.mark else ""
         yield f"      {name} [label={_quoted(lines(card))}{style}];"
     if not area.cards:  # Graphviz draws no area without a node
         yield f'      empty{number} [label="", style=invis];'
     yield "    }"
 
 
+def _style(effect: str) -> str:
+    colours = LIGHT[effect]
+    dashed = _DESTROYED if effect == "destroyed" else ""
+    return f', fillcolor="{colours.fill}", color="{colours.stroke}", penwidth=2{dashed}'
+
+
 def _caption(diagram: Diagram) -> tuple[str, ...]:
     """What stands above the picture, and what marks in it mean."""
-    marks = [f"({mark}) {meaning}" for mark, meaning in diagram.legend.marks.items()]
+    marks = [marked(mark, meaning) for mark, meaning in diagram.legend.marks.items()]
     remark = [diagram.legend.remark] if diagram.legend.remark else []
     return (f"{diagram.title}, {diagram.subtitle}", *([", ".join(marks)] if marks else []), *remark)
 

@@ -5,18 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from generator.drawing.card_text import identified, lines
+from generator.drawing.card_text import heading, identified, lines, marked
 from generator.drawing.diagram import CLIENTS, MARKED, Diagram
+from generator.drawing.mark_colours import LIGHT
 
 # Mermaid reads words, brackets and marks of Markdown in labels, so what is not surely text is written by its number.
 _UNSURE = re.compile(r"[\x21-\x27\x2a\x3b-\x40\x5b-\x60\x7b-\x7e]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-_COLOURS = {
-    "created": "fill:#e3f6e6,stroke:#1f7a3a,stroke-width:2px,color:#1c232b",
-    "changed": "fill:#fdf1d3,stroke:#9a6700,stroke-width:2px,color:#1c232b",
-    "replaced": "fill:#fde8e6,stroke:#c0322b,stroke-width:2px,color:#1c232b",
-    "destroyed": "fill:#fde8e6,stroke:#c0322b,stroke-width:2px,stroke-dasharray:6 4,color:#1c232b",
-}
 
 
 def write(diagram: Diagram) -> str:
@@ -33,8 +28,7 @@ def _body(diagram: Diagram) -> Iterator[str]:
     yield "  clients --> entry"
     yield f"  subgraph network[{_label((diagram.network,))}]"
     for number, (area, cards) in enumerate(zip(diagram.areas, areas, strict=True)):
-        note = f" ({area.note})" if area.note else ""
-        yield f"    subgraph area{number}[{_label((area.title + note,))}]"
+        yield f"    subgraph area{number}[{_label((heading(area),))}]"
         for name, card in cards:
             style = f":::{MARKED[card.mark]}" if card.mark else ""
             yield f"      {name}[{_label(lines(card))}]{style}"
@@ -48,11 +42,17 @@ def _body(diagram: Diagram) -> Iterator[str]:
 
 def _legend(diagram: Diagram) -> Iterator[str]:
     for mark, meaning in diagram.legend.marks.items():
-        yield f"  {MARKED[mark]}[{_label((f'({mark}) {meaning}',))}]:::{MARKED[mark]}"
+        yield f"  {MARKED[mark]}[{_label((marked(mark, meaning),))}]:::{MARKED[mark]}"
     if diagram.legend.remark:
         yield f"  remark[{_label((diagram.legend.remark,))}]"
     for mark in diagram.legend.marks:
-        yield f"  classDef {MARKED[mark]} {_COLOURS[MARKED[mark]]}"
+        yield f"  classDef {MARKED[mark]} {_style(MARKED[mark])}"
+
+
+def _style(effect: str) -> str:
+    colours = LIGHT[effect]
+    dashed = ",stroke-dasharray:6 4" if effect == "destroyed" else ""
+    return f"fill:{colours.fill},stroke:{colours.stroke},stroke-width:2px{dashed},color:#1c232b"
 
 
 def _label(parts: Iterable[str]) -> str:

@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 
 from generator.drawing.diagram import Diagram
 from generator.drawing.layout import Box, Label, Way, lay_out
+from generator.drawing.mark_colours import LIGHT
 
 NAMESPACE = "http://www.w3.org/2000/svg"
 _NO_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -21,10 +22,10 @@ _FILLS = {
     "clients": ("#ffffff", "#212a35"),
     "entry": ("#e6f0ff", "#16304f"),
     "pods": ("#e9f7f1", "#14322a"),
-    "created": ("#e3f6e6", "#153822"),
-    "changed": ("#fdf1d3", "#3f3210"),
-    "replaced": ("#fde8e6", "#48201e"),
-    "destroyed": ("#fde8e6", "#48201e"),
+    "created": (LIGHT["created"].fill, "#153822"),
+    "changed": (LIGHT["changed"].fill, "#3f3210"),
+    "replaced": (LIGHT["replaced"].fill, "#48201e"),
+    "destroyed": (LIGHT["destroyed"].fill, "#48201e"),
     "stripe": ("#8593a3", "#8593a3"),
     "master": ("#2b6cd4", "#6aa5ff"),
     "etcd": ("#8a4fc9", "#c090f5"),
@@ -46,10 +47,10 @@ _STROKES = {
     "clients": ("#2560c0", "#8ab8ff"),
     "entry": ("#2560c0", "#8ab8ff"),
     "pods": ("#5aa98a", "#3f8a6b"),
-    "created": ("#1f7a3a", "#57c878"),
-    "changed": ("#9a6700", "#e0b13c"),
-    "replaced": ("#c0322b", "#ff8f87"),
-    "destroyed": ("#c0322b", "#ff8f87"),
+    "created": (LIGHT["created"].stroke, "#57c878"),
+    "changed": (LIGHT["changed"].stroke, "#e0b13c"),
+    "replaced": (LIGHT["replaced"].stroke, "#ff8f87"),
+    "destroyed": (LIGHT["destroyed"].stroke, "#ff8f87"),
     "way": ("#2560c0", "#8ab8ff"),
 }
 _PLAIN = """\
