@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+from contextlib import contextmanager
 
 import pytest
 
@@ -35,22 +36,30 @@ def cluster(boot):
     print("\n".join(["", "| change | client | seconds |", "|---|---|---|", *ROWS]))
 
 
-@pytest.fixture
-def client(cluster, request):
-    """A client beside the test: no acknowledged write is lost."""
+@contextmanager
+def asked(cluster, name):
+    """A client beside a test; no acknowledged write is lost."""
     with Probe(cluster.kubeconfig) as asking:
         yield asking
-    ROWS.append(f"| {request.node.name.removeprefix('test_').replace('_', ' ')} | {asking} | {asking.seconds:.0f} |")
+    ROWS.append(f"| {name.removeprefix('test_').replace('_', ' ')} | {asking} | {asking.seconds:.0f} |")
     assert not asking.lost
     if cluster.driver == "weave":
         weave.check(cluster)
 
 
 @pytest.fixture
-def probe(client):
+def client(cluster, request):
+    """A client whose requests may fail."""
+    with asked(cluster, request.node.name) as asking:
+        yield asking
+
+
+@pytest.fixture
+def probe(cluster, request):
     """A client that must not notice the test: no request fails twice, either."""
-    yield client
-    assert not client.failed
+    with asked(cluster, request.node.name) as asking:
+        yield asking
+    assert not asking.failed
 
 
 def members(cluster):
