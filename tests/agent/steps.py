@@ -154,8 +154,8 @@ class Network:
         assert turns is self._steps.turns
         self._steps.append("network.up")
 
-    def reconnect(self):
-        self._steps.append("network.reconnect")
+    def repair(self):
+        self._steps.append("network.repair")
 
     def settle(self, turns):
         assert turns is self._steps.turns

@@ -56,8 +56,8 @@ class Network:
     def up(self, turns):
         self.steps.append("network up")
 
-    def reconnect(self):
-        """It has no connections."""
+    def repair(self):
+        """It keeps nothing."""
 
     def settle(self, turns):
         pass

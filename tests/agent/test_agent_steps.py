@@ -150,7 +150,7 @@ def test_a_worker_that_waits_for_the_api_looks_for_masters_meanwhile(steps, monk
     steps.me = MACHINES["worker"]
     monkeypatch.setattr(health, "api_ready", lambda ca, seconds, meanwhile: meanwhile())
     assert converge.main() == 0
-    assert steps.count("network.reconnect") == 1
+    assert steps.count("network.repair") == 1
 
 
 def test_a_new_machine_has_its_packages_before_it_does_anything(steps):

@@ -112,20 +112,34 @@ LINKS = [
 ]
 
 
-def test_what_has_ended_answers_no_more_when_a_container_starts(engine, kernel, programs, monkeypatch):
-    """The router keeps its interface, and the new container may get its address."""
+@pytest.fixture
+def ended(engine, programs, monkeypatch):
+    """A machine whose router keeps the interfaces of two role containers that have ended, STALE; only one runs."""
     names = [{"name": "cni-6e6f", "id": 7}, {"name": "cni-fec1", "id": 6}, {"name": "another"}]
     programs.put("ip", f"case $2 in netns) echo '{json.dumps(names)}' ;; -details) echo '{json.dumps(LINKS)}' ;; esac")
     monkeypatch.setattr(client, "call", lambda method, path: "")
-    monkeypatch.setattr(proxy, "SOCKET", Docker()._path)
     for name, running in (("kube-apiserver", True), ("kube-apiserver-before", False), ("etcd1", False)):
         settings = {"Labels": {}, "Image": ""}
         engine.containers[name] = {"Id": f"id-{name}", "settings": settings, "running": running, "files": b""}
+
+
+STALE = ["ip link delete vethwepl2732", "ip link delete vethwepl3183"]
+
+
+def test_what_has_ended_answers_no_more_when_a_container_starts(ended, kernel, programs, monkeypatch):
+    """The new container may get its address."""
+    monkeypatch.setattr(proxy, "SOCKET", Docker()._path)
     started = []
     monkeypatch.setattr(Docker, "start", lambda self, name: started.extend([name, *programs.runs()]))
     weave.driver(release("star-wars"), MASTER).engine({"network": "cluster"}).start("etcd1")
     assert started[0] == "etcd1"
-    assert [run for run in started if "delete" in run] == ["ip link delete vethwepl2732", "ip link delete vethwepl3183"]
+    assert [run for run in started if "delete" in run] == STALE
+
+
+def test_what_crashed_answers_no_more_while_another_machine_is_waited_for(ended, programs):
+    """Docker starts it again with the address that it had."""
+    weave.driver(release("quickstart"), MASTER).repair()
+    assert [run for run in programs.runs() if "delete" in run] == STALE
 
 
 def test_nothing_has_ended_on_a_new_machine(engine, programs):

@@ -6,7 +6,7 @@ import pytest
 from agent import membership
 from agent.host import Host, NodeError
 from agent.network import weave
-from agent.network.weave import addresses, client, router
+from agent.network.weave import addresses, client, interfaces, router
 from releases import release
 
 MASTER = Host("master1", "master", "master", "10.20.1.10", "10.0.2.100", 1500)
@@ -130,24 +130,25 @@ def asked(monkeypatch):
         return LINES
 
     monkeypatch.setattr(client, "call", call)
+    monkeypatch.setattr(interfaces, "remove_stale", lambda: None)
     return calls
 
 
 def test_who_reaches_none_of_the_founders_tries_them_now(asked):
     """After some failures the router would try only every few minutes, and they may be up again, with new disks."""
-    weave.driver(release("ha"), MASTER).reconnect()
+    weave.driver(release("ha"), MASTER).repair()
     assert asked[1:] == [("POST", "/connect", "peer=10.20.1.42&peer=10.20.1.74")]
 
 
 def test_who_reaches_one_leaves_that_to_the_router(asked):
     found = release("ha")
     found["network"] = {**found["network"], "founders": ["10.20.4.1", "10.20.1.42"]}
-    weave.driver(found, MASTER).reconnect()
+    weave.driver(found, MASTER).repair()
     assert [path for _, path, _ in asked] == ["/status/connections"]
 
 
 def test_who_is_alone_has_nobody_to_try(asked):
-    weave.driver(release("quickstart"), MASTER).reconnect()
+    weave.driver(release("quickstart"), MASTER).repair()
     assert asked == []
 
 

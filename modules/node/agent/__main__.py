@@ -221,7 +221,7 @@ def reach_api(release: Mapping[str, Any], specs: Sequence[Mapping[str, Any]], ne
     """
     for spec in (spec for spec in specs if spec["needs_api"]):
         put(node_certificates.CA, bundle.secrets(release, spec["secrets"])["ca.crt"], mode=0o600)
-        health.api_ready(str(node_certificates.CA), 900, net.reconnect)
+        health.api_ready(str(node_certificates.CA), 900, net.repair)
 
 
 def begin(

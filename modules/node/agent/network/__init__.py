@@ -23,8 +23,8 @@ class Network(Protocol):
     def up(self, turns: Turns) -> None:
         """Bring it up on this machine as the release describes it; do nothing if it already is."""
 
-    def reconnect(self) -> None:
-        """Try at once to reach the machines that founded the cluster, where none is reached; for who waits for one."""
+    def repair(self) -> None:
+        """Repair what may keep this machine from others; called from time to time while it waits for one of them."""
 
     def resume(self) -> None:
         """Bring it up after a boot as it was before, without fetching anything."""

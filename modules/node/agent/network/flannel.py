@@ -58,8 +58,8 @@ class Flannel:
         if after != before:
             overwrite(HOSTS, after)
 
-    def reconnect(self) -> None:
-        """Nothing to do: it has no connections."""
+    def repair(self) -> None:
+        """Nothing to do: it keeps no state that may be stale."""
 
     def resume(self) -> None:
         """Nothing to do: the hosts file is on the disk, and Docker starts flanneld."""

@@ -38,16 +38,14 @@ class Weave:
     def up(self, turns: Turns) -> None:
         install_cni_plugins(self._release["images"]["cni"])
         router.ensure(self._release, self._host, turns)
-        self.reconnect()
+        self._reconnect()
         if addresses.are_lost(self._host):
             router.ensure(self._release, self._host, AtOnce())  # the others have no addresses either
         self._join()
 
-    def reconnect(self) -> None:
-        """Have the router try those that founded the cluster, where it reaches none: they may be up again."""
-        others = [address for address in self._network["founders"] if address != self._host.address]
-        if others and not client.reaches(others):
-            client.connect(others)
+    def repair(self) -> None:
+        interfaces.remove_stale()  # of a component that crashed, as its address is that of the one in its place
+        self._reconnect()
 
     def resume(self) -> None:
         router.resume()
@@ -95,6 +93,12 @@ class Weave:
                     client.call("DELETE", f"/peer/{peer}")
                 return
             time.sleep(1)
+
+    def _reconnect(self) -> None:
+        """Have the router try those that founded the cluster, where it reaches none: they may be up again."""
+        others = [address for address in self._network["founders"] if address != self._host.address]
+        if others and not client.reaches(others):
+            client.connect(others)
 
     def _join(self) -> None:
         """Connect this machine itself to the network of its router."""
