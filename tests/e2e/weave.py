@@ -16,8 +16,10 @@ def ring(cluster, machine):
 
 def check(cluster):
     """No address has two owners or two users: machines agree who owns what, all addresses in use differ, and nothing
-    else answers for them.
+    else answers for them. On another network there is nothing to check.
     """
+    if cluster.driver != "weave":
+        return
     machines = sorted(cluster.shape.machines)
     rings = cluster.until("one ring", lambda: _same([ring(cluster, machine) for machine in machines]))
     assert {owner for _, owner in rings} <= set(machines)
