@@ -271,3 +271,18 @@ def test_a_members_name(name, member):
 def test_a_program_that_fails_is_quoted():
     with pytest.raises(NodeError, match="exit 3: broken"):
         host.run("sh", "-c", "echo broken >&2; exit 3")
+
+
+@pytest.mark.parametrize(("cost", "pause"), [(0.01, 0.5), (1.5, 6.0)])
+def test_waiting_leaves_a_slow_machine_to_what_is_waited_for(monkeypatch, cost, pause):
+    """The cost is that of one question, in seconds of a processor."""
+    used, pauses = [0.0], []
+
+    def ready():
+        used[0] += cost
+        return len(pauses) == 3
+
+    monkeypatch.setattr(host.os, "times", lambda: (0.0, 0.0, used[0], 0.0, 0.0))
+    monkeypatch.setattr(host.time, "sleep", pauses.append)
+    host.wait("the API", ready, 60)
+    assert pauses == pytest.approx([pause] * 3)

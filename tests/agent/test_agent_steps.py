@@ -59,10 +59,7 @@ BEGUN = [
     *("begin kube-apiserver", "node_certificates.sign_first", *HANDED, *HANDED),
     *(f"create {component}" for component in USED),
 ]  # fmt: skip
-ANSWERED = [
-    *("health.wait_answering", "begin kubelet", "health.wait_answering"),
-    *("begin kube-controller-manager", "begin kube-scheduler", "begin kube-proxy"),
-]
+ANSWERED = ["health.wait_answering", "begin kubelet"]
 SNAPSHOTS = ["anywhere-snapshot.service"]
 SERVICES = [f"anywhere-{name}.service" for name in ("front", "approver", "drain", "rollout")]
 LAST = [*SERVICES, "addons.apply cluster"]

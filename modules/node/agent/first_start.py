@@ -44,16 +44,17 @@ class FirstStart:
         self._begun = True
 
     def finish(self) -> None:
-        """Start the users as soon as the API answers: first the kubelet, alone until it answers, so that it soon
-        registers the node.
+        """Start the kubelet as soon as the API answers, so that it soon registers the node.
+
+        The others may do nothing before the API is healthy, and has the roles that they are granted: they would fail
+        again and again, and a slow machine was seen to spend its time on that instead of on the roles.
         """
         self.begin()
         for api in self._api:
             health.wait_answering(api, Docker())
-        for user in sorted(self._users, key=lambda user: user["component"] != "kubelet"):
-            containers.begin(self._release, self._filled(user), self._net, self._own)
+        for user in self._users:
             if user["component"] == "kubelet":
-                health.wait_answering(user, Docker())
+                containers.begin(self._release, self._filled(user), self._net, self._own)
 
     def _filled(self, spec: Mapping[str, Any]) -> dict[str, Any]:
         return containers.filled(self._release, spec, self._me, self._net)
