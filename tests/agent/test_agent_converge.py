@@ -348,7 +348,7 @@ def test_a_masters_services_run_from_this_archive(machine):
         assert program in text
     assert [run for run in machine.programs.runs() if "systemctl" in run] == [
         f"systemctl {words}"
-        for unit in ("guard", "snapshot", "front", "approver", "drain", "rollout")
+        for unit in ("guard", "approver", "snapshot", "front", "drain", "rollout")
         for name in (f"anywhere-{unit}.service",)
         for words in (f"enable --no-reload {name}", f"restart {name}")
     ] + ["systemctl enable --no-reload anywhere-network.service"]

@@ -51,6 +51,7 @@ HANDED = ["put bootstrap-kubeconfig", "put kubeconfig"]
 USERS = [
     *HANDED, *HANDED, "put ca.crt", "health.api_ready",
     "begin kube-controller-manager", "begin kube-scheduler", "begin kubelet", "begin kube-proxy",
+    "anywhere-approver.service",
     "kube-controller-manager", "network.settle", "kube-scheduler", "network.settle",
     "kubelet", "containerd.retire_earlier", "network.settle", "kube-proxy", "network.settle",
 ]  # fmt: skip
@@ -61,7 +62,7 @@ BEGUN = [
 ]  # fmt: skip
 ANSWERED = ["health.wait_answering", "begin kubelet"]
 SNAPSHOTS = ["anywhere-snapshot.service"]
-SERVICES = [f"anywhere-{name}.service" for name in ("front", "approver", "drain", "rollout")]
+SERVICES = [f"anywhere-{name}.service" for name in ("front", "drain", "rollout")]
 LAST = [*SERVICES, "addons.apply cluster"]
 
 

@@ -196,11 +196,12 @@ def converge(release: Mapping[str, Any], me: Host, own: Turns, mark: Mark) -> No
     bundle.hand_out(release, users)
     reach_api(release, users, net)
     begin(release, me, net, own, users)
+    admit(release["network"], components(role))
     for spec in users:
         mark.done(spec["component"])
         start(release, me, net, own, spec)
         net.settle(own)
-    serve(release["network"], me, components(role))
+    serve(me, components(role))
     if "kube-apiserver" in components(role):
         mark.done("addons")
         addons.apply(release, "cluster")
@@ -266,13 +267,18 @@ def start_etcd(
     membership.settle(release, me, own)
 
 
-def serve(networks: Mapping[str, Any], me: Host, roles: Collection[str]) -> None:
-    """Run the services of a machine with these components: last, as a machine that is new needs none of them."""
+def admit(networks: Mapping[str, Any], roles: Collection[str]) -> None:
+    """Let nodes have certificates, where this machine has the API: new workers wait for theirs by now."""
+    if "kube-apiserver" in roles:
+        service.ensure("anywhere-approver.service", networks=f"{networks['machines']} {networks['pods']}")
+
+
+def serve(me: Host, roles: Collection[str]) -> None:
+    """Run the other services of a machine with these components: last, as nothing new waits for them."""
     if "etcd" in roles:
         service.ensure("anywhere-snapshot.service")
     if "kube-apiserver" in roles:
         service.ensure("anywhere-front.service", address=me.address)
-        service.ensure("anywhere-approver.service", networks=f"{networks['machines']} {networks['pods']}")
         service.ensure("anywhere-drain.service")
         service.ensure("anywhere-rollout.service")
 
