@@ -1,0 +1,78 @@
+"""A master alone, which is a virtual machine on weave as users get it: its own kernel, and the images as they are.
+
+CI has no time for two emulated machines; `make e2e-all` boots those. Tests run in the order they stand.
+"""
+
+import pytest
+
+from tests.e2e import daemons, echo, leftovers, names, weave
+from tests.e2e.shape import Shape
+
+pytestmark = pytest.mark.e2e
+MASTER = "master1"
+DENY = """\
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: deny, namespace: e2e}
+spec:
+  podSelector: {matchLabels: {app: echo}}
+  policyTypes: [Ingress]
+"""
+
+
+@pytest.fixture(scope="module")
+def cluster(boot):
+    with boot(Shape("weave", "vm", workers=0)) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def asker(cluster):
+    """A pod that asks the one of `echo`."""
+    echo.run(cluster, {MASTER})
+    cluster.apply_manifest(daemons.manifest("ask", "e2e", container=echo.SERVER))
+    cluster.until("a pod that asks", lambda: cluster.get("daemonset", "-n=e2e", "ask")["status"].get("numberReady"))
+    return cluster.get("pods", "--namespace=e2e", "--selector=app=ask")["items"][0]["metadata"]["name"]
+
+
+def test_the_network_is_weaves_fast_datapath(cluster):
+    assert cluster.on(MASTER, "curl -s http://127.0.0.1:6784/status").count("Service: ") >= 4
+    assert "datapath" in cluster.on(MASTER, "ip -o link show type openvswitch")
+    for name in ("kube-apiserver", "etcd1"):
+        assert cluster.on(MASTER, f"getent ahostsv4 {name}.weave.local").split()
+
+
+def test_pods_reach_pods_services_and_names(cluster, asker):
+    address = echo.address(cluster, MASTER)
+    for url in (f"http://{address}:8080/hostname", "http://echo.e2e.svc.cluster.local/hostname"):
+        cluster.until(url, lambda url=url: echo.fetch(cluster, asker, url))
+    assert names.in_pod(cluster, asker, "nothing.e2e.svc.cluster.local") == "NXDOMAIN"
+
+
+def test_network_policy_denies(cluster, asker):
+    url = f"http://{echo.address(cluster, MASTER)}:8080/hostname"
+    cluster.apply_manifest(DENY)
+    cluster.until("denied traffic", lambda: not echo.fetch(cluster, asker, url, 5), 120)
+    cluster.kubectl("delete", "--namespace=e2e", "networkpolicy", "deny")
+    cluster.until("allowed traffic", lambda: echo.fetch(cluster, asker, url, 5), 120)
+
+
+def test_a_component_that_crashes_is_reached_again(cluster):
+    """Weave's router keeps the interface that the component had, which would go on answering."""
+    pid = cluster.on(MASTER, "sudo docker inspect --format '{{.State.Pid}}' kube-apiserver").strip()
+    cluster.on(MASTER, f"sudo kill -9 {pid}")
+    cluster.until("the API", lambda: cluster.kubectl("get", "--raw", "/readyz", check=False) == "ok")
+    weave.check(cluster)
+
+
+def test_converging_again_restarts_nothing(cluster):
+    ask = "sudo docker ps -q | xargs sudo docker inspect -f '{{.Id}} {{.Name}} {{.State.StartedAt}}' | sort"
+    before = cluster.on(MASTER, ask)
+    cluster.on(MASTER, "sudo systemctl start anywhere-converge.service")
+    assert cluster.on(MASTER, ask) == before
+    assert cluster.anywhere("plan", "--detailed-exitcode", check=False).returncode == 0
+
+
+def test_destroy_leaves_nothing(cluster):
+    cluster.anywhere("destroy", "--yes")
+    assert list(leftovers.of(cluster.home, cluster.name)) == []
