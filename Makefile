@@ -74,7 +74,7 @@ lint: setup
 	$(VENV)/bin/mypy
 	cd modules/node && ../../$(VENV)/bin/mypy --strict --cache-dir=../../.mypy_cache -p agent
 
-# Real machines. e2e-all takes longer: the machines of both clouds too.
+# Real machines. e2e-all takes longer: more of them, and those of both clouds.
 e2e: setup
 	$(VENV)/bin/pytest -m "e2e and not extended and not day2" tests/e2e
 

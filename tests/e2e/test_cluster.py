@@ -8,7 +8,7 @@ import pytest
 
 from generator.definition import VERSION
 from generator.images import catalog
-from tests.e2e import echo, leftovers, names, weave
+from tests.e2e import echo, leftovers, names, policy, weave
 
 pytestmark = pytest.mark.e2e
 CAP_SYS_MODULE, CAP_SYS_RAWIO, CAP_SYS_TIME = 16, 17, 25
@@ -31,15 +31,6 @@ spec:
               preference: {{matchExpressions: [{{key: kubernetes.io/hostname, operator: In, values: [{node}]}}]}}
       containers:
         - {{name: roam, image: "anywhere.local/pause:3.10", imagePullPolicy: IfNotPresent}}
-"""
-
-DENY = """\
-apiVersion: networking.k8s.io/v1
-kind: NetworkPolicy
-metadata: {name: deny, namespace: e2e}
-spec:
-  podSelector: {}
-  policyTypes: [Ingress]
 """
 
 
@@ -144,12 +135,7 @@ def test_network_policy_denies(cluster):
     if cluster.driver == "flannel":
         pytest.skip("flannel enforces no network policies")
     (one, _), (_, (_, address)), *_ = echo.pods(cluster).items()
-    url = f"http://{address}:8080/hostname"
-    assert echo.fetch(cluster, one, url)
-    cluster.apply_manifest(DENY)
-    cluster.until("denied traffic", lambda: not echo.fetch(cluster, one, url, 5), 120)
-    cluster.kubectl("delete", "--namespace=e2e", "networkpolicy", "deny")
-    cluster.until("allowed traffic", lambda: echo.fetch(cluster, one, url, 5), 120)
+    policy.check(cluster, one, address)
 
 
 def test_logs_and_exec(cluster):
