@@ -25,6 +25,14 @@ def full_rights(tmp_path_factory, monkeypatch):
     monkeypatch.setattr(kernel, "OOM_SCORE", score)
 
 
+@pytest.fixture(autouse=True)
+def yielded(monkeypatch):
+    """By how much the agent has given way to other processes; the tests themselves do not."""
+    steps = []
+    monkeypatch.setattr("agent.__main__.os.nice", steps.append)
+    return steps
+
+
 @pytest.fixture(params=["star-wars", "ha", "quickstart-flannel"])
 def any_release(request):
     from releases import release

@@ -144,6 +144,14 @@ def test_a_worker(steps):
     ]  # fmt: skip
 
 
+def test_a_look_at_a_machine_that_is_ready_gives_way_to_what_runs_there(steps, yielded):
+    """What brings it to a release does not."""
+    assert converge.main() == 0
+    assert yielded == []
+    assert converge.main() == 0
+    assert yielded == [10]
+
+
 def test_a_worker_that_waits_for_the_api_looks_for_masters_meanwhile(steps, monkeypatch):
     steps.me = MACHINES["worker"]
     monkeypatch.setattr(health, "api_ready", lambda ca, seconds, meanwhile: meanwhile())

@@ -5,7 +5,7 @@ CI has no time for two emulated machines; `make e2e-all` boots those. Tests run 
 
 import pytest
 
-from tests.e2e import daemons, echo, leftovers, names, policy, weave
+from tests.e2e import daemons, echo, leftovers, names, policy
 from tests.e2e.shape import Shape
 
 pytestmark = pytest.mark.e2e
@@ -43,14 +43,6 @@ def test_pods_reach_pods_services_and_names(cluster, asker):
 
 def test_network_policy_denies(cluster, asker):
     policy.check(cluster, asker, echo.address(cluster, MASTER))
-
-
-def test_a_component_that_crashes_is_reached_again(cluster):
-    """Weave's router keeps the interface that the component had, which would go on answering."""
-    pid = cluster.on(MASTER, "sudo docker inspect --format '{{.State.Pid}}' kube-apiserver").strip()
-    cluster.on(MASTER, f"sudo kill -9 {pid}")
-    cluster.until("the API", lambda: cluster.kubectl("get", "--raw", "/readyz", check=False) == "ok", 600)
-    weave.check(cluster)
 
 
 def test_converging_again_restarts_nothing(cluster):

@@ -159,6 +159,14 @@ def test_masters_leave_and_others_come(cluster, probe):
     assert etcd.members(cluster) == ["etcd1", "etcd2", "etcd3"]
 
 
+def test_an_api_server_that_crashes_is_reached_again(cluster, client):
+    """Weave's router keeps the interface that it had, which would go on answering for its address."""
+    for master in ("master1", "master2", "master3"):
+        pid = cluster.on(master, "sudo docker inspect --format '{{.State.Pid}}' kube-apiserver").strip()
+        cluster.on(master, f"sudo kill -9 {pid}")
+        cluster.until("the API", lambda: cluster.kubectl("get", "--raw", "/readyz", check=False) == "ok")
+
+
 def test_a_new_minor_version(cluster, probe):
     cluster.edit(lambda spec: spec.update(kubernetes={"version": VERSION}))
     cluster.anywhere("images lock")

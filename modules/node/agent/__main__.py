@@ -57,6 +57,8 @@ def main() -> int:
     text = Path(sys.argv[1]).read_text()
     digest = hashlib.sha256(text.encode()).hexdigest()
     mark = Mark(digest, os.environ.get("ANYWHERE_PROBLEM", ""))
+    if mark.known:  # a look at what is well gives way to it: on a slow machine it takes half a minute of a processor
+        os.nice(10)
     try:
         release = host.release(text)
         me = prepare(release, mark)
@@ -92,14 +94,15 @@ def main() -> int:
 class Mark:
     """The stage under way; each is reported once it is done, but not repeated while a release stays the same.
 
-    `problem` is why the boot script could not fetch the release and uses the one before, "" where it could.
+    `problem` is why the boot script could not fetch the release and uses the one before, "" where it could; `known` is
+    whether the machine was ready with this release since its boot.
     """
 
     def __init__(self, release: str, problem: str = "") -> None:
         self.stage, self.problem, self._release = "fetch", problem, release
         last, self._reported, self._dns = _last_ready()
-        self._known = last == release
-        self._quiet = self._known or _last_waiting()[0] == release
+        self.known = last == release
+        self._quiet = self.known or _last_waiting()[0] == release
         if not BOOTED.exists():
             BOOTED.parent.mkdir(exist_ok=True)
             BOOTED.touch()
@@ -120,7 +123,7 @@ class Mark:
         if self.problem:
             console.failed("fetch", self.problem)
             write(READY, f"{self._release} {-AGAIN_SECONDS}")  # so that `ready` follows as soon as it is true
-        elif not self._known or WAITING.exists() or dns != self._dns or now - self._reported > AGAIN_SECONDS:
+        elif not self.known or WAITING.exists() or dns != self._dns or now - self._reported > AGAIN_SECONDS:
             console.stage(self.stage, release=self._release[:12], **({"dns": dns} if dns else {}))
             write(READY, f"{self._release} {now} {dns}")
             WAITING.unlink(missing_ok=True)  # for a release that was taken back
