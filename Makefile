@@ -24,7 +24,7 @@ YES      := $(if $(filter yes,$(APPROVE)),--yes)
 TARGET   := "$$CLUSTER" --provider "$$PROVIDER"
 OPTIONS  := $$ARGS
 
-.PHONY: setup setup-test lock kubernetes validate render plan apply destroy status doctor offline test lint e2e e2e-day2 e2e-all e2e-nested bench bench-day2 mutate clean
+.PHONY: setup setup-test lock kubernetes validate render plan apply destroy status doctor offline test lint e2e e2e-vm e2e-day2 e2e-all e2e-nested bench bench-day2 mutate clean
 
 setup: $(VENV)/ready
 
@@ -76,7 +76,11 @@ lint: setup
 
 # Real machines. e2e-all takes longer: more of them, and those of both clouds.
 e2e: setup
-	$(VENV)/bin/pytest -m "e2e and not extended and not day2" tests/e2e
+	$(VENV)/bin/pytest -m "e2e and not extended and not day2 and not vm" tests/e2e
+
+# A virtual machine on weave.
+e2e-vm: setup
+	$(VENV)/bin/pytest -m "e2e and vm" tests/e2e
 
 # What changes a cluster that runs: upgrades, bad releases, members that come and go. Ends with a table.
 e2e-day2: setup

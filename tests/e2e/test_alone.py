@@ -1,6 +1,6 @@
 """A master alone, which is a virtual machine on weave as users get it: its own kernel, and the images as they are.
 
-CI has no time for two emulated machines; `make e2e-all` boots those. Tests run in the order they stand.
+`make e2e-all` boots two, for which CI has no time where they are emulated. Tests run in the order they stand.
 """
 
 import pytest
@@ -8,7 +8,7 @@ import pytest
 from tests.e2e import daemons, echo, leftovers, names, policy
 from tests.e2e.shape import Shape
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.vm]
 MASTER = "master1"
 
 
