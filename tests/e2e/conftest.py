@@ -13,7 +13,7 @@ from tests.offline import offline
 SHAPES = (
     Shape("weave", "container"),
     Shape("flannel", "container"),
-    # Not in each CI run, which boots a virtual machine alone and upgrades a cluster instead.
+    # Not in each CI run, which upgrades a cluster instead.
     pytest.param(Shape("weave", "vm"), marks=pytest.mark.extended),
     pytest.param(Shape("flannel", "container", masters=3, workers=2), marks=pytest.mark.extended),
     pytest.param(Shape("flannel", "container", etcd=3, masters=1, workers=2), marks=pytest.mark.extended),
