@@ -60,6 +60,11 @@ class Cluster(Kubernetes):
         """What `command` prints on a machine, through `anywhere ssh`."""
         return self.anywhere("ssh", machine, "--", command).stdout
 
+    def containers_started(self, machine: str) -> str:
+        """When each role container of a machine was started: the same as long as nothing restarts or replaces one."""
+        ask = "sudo docker ps -q | xargs sudo docker inspect -f '{{.Id}} {{.Name}} {{.State.StartedAt}}' | sort"
+        return self.on(machine, ask)
+
     def pid(self, machine: str) -> int | None:
         """The process that a machine is; None where it is off."""
         folder = self.home / "clusters" / self.name / "machines" / machine

@@ -59,7 +59,7 @@ class Flannel:
             overwrite(HOSTS, after)
 
     def repair(self) -> None:
-        """Nothing to do: it keeps no state that may be stale."""
+        """Nothing to do: it has no connections, and its interface belongs to no container."""
 
     def resume(self) -> None:
         """Nothing to do: the hosts file is on the disk, and Docker starts flanneld."""
