@@ -157,6 +157,12 @@ def test_the_kernel_ends_every_pod_before_a_component(case):
     assert scores == {component: nodes.get(component, -997) for component in scores}
 
 
+@pytest.mark.parametrize("case", CASES)
+def test_etcd_and_the_api_server_come_before_whatever_waits_for_them(case):
+    shares = {component: container.cpu_shares for component, container in parts(case).items()}
+    assert {component for component, share in shares.items() if share > 1024} == {"etcd", "kube-apiserver"}
+
+
 @pytest.mark.parametrize(("case", "role", "cpu", "memory"), [
     ("quickstart", "master", "800m", "1000Mi"), ("star-wars", "master", "700m", "900Mi"),
     ("star-wars", "worker", "150m", "300Mi"),

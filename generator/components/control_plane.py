@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from generator import dns_names
-from generator.components.container import PKI, Container
+from generator.components.container import PKI, PREFERRED, Container
 from generator.definition import Network
 
 
@@ -40,6 +40,7 @@ def etcd() -> Container:
         mounts=("/var/lib/etcd:/var/lib/etcd",),
         # On a disk that is not its own, or new, it would begin data of its own before anybody has looked.
         needs="/var/lib/etcd/start.json",
+        cpu_shares=PREFERRED,
         cpu=100,
         memory=100,
         # At first it is only alive: a member alone is no quorum yet, and the others wait for it to come up.
@@ -77,6 +78,7 @@ def apiserver(members: list[str], network: Network) -> Container:
         ),
         mounts=("/var/log/kubernetes:/var/log/kubernetes",),
         publish=(6443,),
+        cpu_shares=PREFERRED,
         cpu=250,
         memory=350,
         health="https://127.0.0.1:6443/readyz",

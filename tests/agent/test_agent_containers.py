@@ -76,6 +76,7 @@ def spec(**changes):
         "needs": "",
         "stop_seconds": 30,
         "oom_score": -997,
+        "cpu_shares": 0,
         "health": "http://127.0.0.1/live",
         "ready": "http://127.0.0.1/ready",
         "health_seconds": -1,
@@ -123,6 +124,7 @@ def test_a_label_tells_what_a_container_was_made_from():
         settings(privileged=True),
         settings(publish=[6443]),
         settings(oom_score=0),
+        settings(cpu_shares=2048),
     ]
     labels = [tuple(other["Labels"].items()) for other in others]
     assert len({*labels, tuple(label.items())}) == 1 + len(others)

@@ -60,6 +60,7 @@ def settings(spec: Mapping[str, Any], image: Mapping[str, Any], data: str | None
             "VolumesFrom": [f"{data}:ro"] if data else [],
             "Privileged": spec["privileged"],
             "OomScoreAdj": kernel.oom_score(spec["oom_score"]),
+            "CpuShares": spec["cpu_shares"],
             "PortBindings": ports,
             "LogConfig": {"Type": "json-file", "Config": {"max-size": "20m", "max-file": "3"}},
         },
