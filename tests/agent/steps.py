@@ -58,12 +58,12 @@ class Steps(list):
     """What is called, in order; `me` is the machine, `leaving` whether it is to leave, `dns` what DNS answers.
 
     `expired` is whether the certificate of its member of etcd has, `retiring` whether the release no longer has the
-    machine, `blank` whether no component ran there yet, `new` whether it never was ready, `stops` the step that
-    does not go on, and with what.
+    machine, `blank` whether no component ran there yet, `new` whether it never was ready, `changed` whether
+    components are started or replaced, `stops` the step that does not go on, and with what.
     """
 
     me, leaving, retiring, dns, stops = MACHINES["master"], False, False, "ok", ("", None)
-    expired, blank, new = False, False, False
+    expired, blank, new, changed = False, False, False, False
 
     def __init__(self, document):
         self.document, self.turns = document, FreeTurns()
@@ -141,6 +141,7 @@ class Steps(list):
         specs = json.loads(self.document.read_text())["roles"][self.me.role]["containers"]
         assert turns is self.turns and spec == next(s for s in specs if s["component"] == spec["component"])
         self.append(spec["component"])
+        return self.changed
 
 
 class Network:

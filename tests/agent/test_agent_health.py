@@ -1,9 +1,12 @@
 """Health of components: alive for itself, ready for others, and not waited for where it only crashes."""
 
+import ssl
+
 import pytest
-from agent import health
+from agent import api, health, probe
 from agent.docker import Docker
 from agent.host import NodeError
+from etcd_keys import Authority
 
 LIVE, READY = "http://127.0.0.1:2381/livez", "http://127.0.0.1:2381/readyz"
 
@@ -13,17 +16,17 @@ def spec(**changes):
 
 
 @pytest.fixture
-def answers(engine, programs, tmp_path, monkeypatch):
-    """The addresses that answer in the network of the container, which runs and listens there."""
+def answers(engine, tmp_path, monkeypatch):
+    """Sets which addresses answer well in the network of the container, which runs and listens there."""
     tables = tmp_path / "4242" / "net"
     tables.mkdir(parents=True)
     (tables / "tcp").write_text("  sl  local_address rem_address   st\n")
     (tables / "tcp6").write_text("  sl  local_address\n   0: 00000000000000000000000000000000:094D 0:0 0A 0:0\n")
     monkeypatch.setattr(health, "PROC", tmp_path)
     engine.containers["etcd1"] = {"Id": "e", "settings": {"Image": "etcd"}, "running": True, "files": b""}
-    found = tmp_path / "answers"
-    programs.put("nsenter", f'for last; do :; done; grep -qxF "$last" {found}')
-    return lambda *urls: found.write_text("".join(f"{url}\n" for url in urls))
+    well = set()
+    monkeypatch.setattr(probe, "status", lambda pid, url: 200 if (pid, url) in well else 503)
+    return lambda *urls: (well.clear(), well.update((4242, url) for url in urls))
 
 
 @pytest.mark.parametrize(
@@ -40,20 +43,13 @@ def test_where_there_is_no_other_address_alive_is_ready(answers):
     assert health.serves(spec(ready=""), Docker())
 
 
-def test_it_is_asked_in_the_network_of_the_container(answers, programs):
-    answers(LIVE)
-    health.healthy(spec(), Docker())
-    assert programs.runs()[0].startswith("nsenter --net --target 4242 curl ")
-
-
 @pytest.mark.parametrize("there", [True, False])
-def test_one_that_does_not_run_is_not_asked(answers, engine, programs, there):
+def test_one_that_does_not_run_is_not_asked(answers, engine, there):
     answers(LIVE, READY)
     engine.containers["etcd1"]["running"] = False
     if not there:
         engine.containers.clear()
     assert not health.healthy(spec(), Docker()) and not health.serves(spec(), Docker())
-    assert programs.runs() == []
 
 
 def test_a_first_one_is_waited_for_until_it_is_alive_and_one_in_anothers_place_until_it_is_ready(answers):
@@ -86,15 +82,29 @@ def test_what_crashed_a_few_times_may_still_come_up(answers, engine):
     health.wait_serving(spec(), Docker())
 
 
-def test_who_waits_for_the_api_looks_for_masters_meanwhile(programs, tmp_path, monkeypatch):
+@pytest.fixture
+def authority(tmp_path):
+    (tmp_path / "ca.crt").write_text(Authority().ca)
+    return str(tmp_path / "ca.crt")
+
+
+def test_who_waits_for_the_api_looks_for_masters_meanwhile(authority, monkeypatch):
     """A sole master with a new disk asks its workers for addresses, and they have to find it."""
+    found = []
     monkeypatch.setattr(health, "MEANWHILE_SECONDS", -1)
-    programs.put("curl", f"test -e {tmp_path}/found")
-    health.api_ready("ca.crt", 5, (tmp_path / "found").touch)
-    assert len(programs.runs()) == 1
+    monkeypatch.setattr(api, "answers", lambda name, tls, path: bool(found))
+    health.api_ready(authority, 5, lambda: found.append("a master"))
+    assert found == ["a master"]
 
 
-def test_who_waits_for_the_api_looks_no_more_often_than_others(programs):
-    programs.put("curl", "exit 7")
+def test_who_waits_for_the_api_looks_no_more_often_than_others(authority, monkeypatch):
+    monkeypatch.setattr(api, "answers", lambda name, tls, path: False)
     with pytest.raises(NodeError, match="is a master up, and does its network reach this machine"):
-        health.api_ready("ca.crt", -1, pytest.fail)
+        health.api_ready(authority, -1, pytest.fail)
+
+
+def test_the_api_is_believed_by_its_name_and_the_clusters_authority(authority, monkeypatch):
+    asked = []
+    monkeypatch.setattr(api, "answers", lambda name, tls, path: asked.append((name, tls.verify_mode, path)) or True)
+    health.api_ready(authority, 5, pytest.fail)
+    assert asked == [("kube-apiserver.weave.local", ssl.CERT_REQUIRED, "/readyz")]

@@ -2,9 +2,10 @@
 
 import os
 import socket
+from types import SimpleNamespace
 
 import pytest
-from agent import health
+from agent import health, probe
 from agent.docker import Docker
 
 
@@ -13,10 +14,17 @@ def running():
 
 
 @pytest.fixture
-def port(programs, monkeypatch):
+def answer(monkeypatch):
+    """The status with which everybody answers, who was asked, and what."""
+    found = SimpleNamespace(status=200, asked=[])
+    monkeypatch.setattr(probe, "status", lambda pid, url: (found.asked.append((pid, url)), found.status)[1])
+    return found
+
+
+@pytest.fixture
+def port(answer, monkeypatch):
     """A port at which nobody listens yet, of the container etcd1, whose process is this one."""
     monkeypatch.setattr(Docker, "inspect", lambda self, name: running())
-    programs.put("nsenter")
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         yield held
@@ -26,39 +34,38 @@ def spec(port):
     return {"name": "etcd1", "health": f"https://127.0.0.1:{port.getsockname()[1]}/livez"}
 
 
-def test_nobody_is_asked_before_it_listens(port, programs):
+def test_nobody_is_asked_before_it_listens(port, answer):
     assert not health.healthy(spec(port), Docker())
-    assert programs.runs() == []
+    assert answer.asked == []
 
 
-@pytest.mark.parametrize("answer", [True, False])
-def test_who_listens_is_asked(port, programs, answer):
+@pytest.mark.parametrize(("status", "healthy"), [(200, True), (403, False), (503, False), (None, False)])
+def test_who_listens_is_asked(port, answer, status, healthy):
     port.listen()
-    programs.put("nsenter", f"exit {0 if answer else 22}")
-    assert health.healthy(spec(port), Docker()) is answer
-    (asked,) = programs.runs()
-    assert asked.startswith(f"nsenter --net --target {os.getpid()} curl") and asked.endswith(spec(port)["health"])
+    answer.status = status
+    assert health.healthy(spec(port), Docker()) is healthy
+    assert answer.asked == [(os.getpid(), spec(port)["health"])]
 
 
-def test_one_who_listens_on_every_address_is_asked(port, programs):
+def test_one_who_listens_on_every_address_is_asked(port):
     with socket.socket(socket.AF_INET6) as both:
         both.bind(("::", 0))
         both.listen()
         assert health.healthy(spec(both), Docker())
 
 
-def test_one_that_has_ended_is_not_healthy(port, programs, monkeypatch):
+def test_one_that_has_ended_is_not_healthy(port, answer, monkeypatch):
     monkeypatch.setattr(Docker, "inspect", lambda self, name: {"State": {"Running": True, "Pid": 1 << 30}})
     assert not health.healthy(spec(port), Docker())
-    assert programs.runs() == []
+    assert answer.asked == []
 
 
-def test_who_starts_is_waited_for_until_it_answers_whatever_that_is(port, programs, monkeypatch):
+def test_who_starts_is_waited_for_until_it_answers_whatever_that_is(port, answer, monkeypatch):
     monkeypatch.setattr(Docker, "inspect", lambda self, name: {"RestartCount": 0, **running()})
     monkeypatch.setattr(health.host.time, "sleep", lambda seconds: port.listen())
-    programs.put("nsenter", 'case "$*" in *--fail*) exit 22 ;; esac')
+    answer.status = 500
     health.wait_answering({**spec(port), "health_seconds": 60}, Docker())
-    assert len(programs.runs()) == 1
+    assert len(answer.asked) == 1
 
 
 def test_one_that_crashes_or_takes_too_long_is_left_to_who_tells_of_it(port, monkeypatch):

@@ -152,6 +152,18 @@ def test_a_look_at_a_machine_that_is_ready_gives_way_to_what_runs_there(steps, y
     assert yielded == [10]
 
 
+def test_a_look_at_a_machine_that_is_ready_settles_its_network_once(steps):
+    """It runs several programs; after each component is only for those that were started."""
+    assert converge.main() == 0
+    steps.clear()
+    assert converge.main() == 0
+    assert steps.count("network.settle") == 1
+    steps.clear()
+    steps.changed = True
+    assert converge.main() == 0
+    assert steps.count("network.settle") == len(USED)
+
+
 def test_a_worker_that_waits_for_the_api_looks_for_masters_meanwhile(steps, monkeypatch):
     steps.me = MACHINES["worker"]
     monkeypatch.setattr(health, "api_ready", lambda ca, seconds, meanwhile: meanwhile())

@@ -202,8 +202,9 @@ def converge(release: Mapping[str, Any], me: Host, own: Turns, mark: Mark) -> No
     admit(release["network"], components(role))
     for spec in users:
         mark.done(spec["component"])
-        start(release, me, net, own, spec)
-        net.settle(own)
+        changed = start(release, me, net, own, spec)
+        if changed or not mark.known or spec is users[-1]:  # where all is well, once is enough
+            net.settle(own)
     serve(me, components(role))
     if "kube-apiserver" in components(role):
         mark.done("addons")
@@ -236,14 +237,15 @@ def begin(
         containers.begin(release, containers.filled(release, spec, me, net), net, own)
 
 
-def start(release: Mapping[str, Any], me: Host, net: network.Network, own: Turns, spec: Mapping[str, Any]) -> None:
-    """Have one component healthy, and do what must come right after it."""
-    containers.ensure(release, containers.filled(release, spec, me, net), net, own)
+def start(release: Mapping[str, Any], me: Host, net: network.Network, own: Turns, spec: Mapping[str, Any]) -> bool:
+    """Have one component healthy, and do what must come right after it; whether it was started or replaced."""
+    changed = containers.ensure(release, containers.filled(release, spec, me, net), net, own)
     if spec["component"] == "kubelet":
         containerd.retire_earlier()
     if spec["component"] == "kube-apiserver":
         addons.install_keys(release)
         addons.apply(release, "bootstrap")
+    return changed
 
 
 def start_etcd(

@@ -1,8 +1,8 @@
-"""Health checks, run in the network namespace of the component."""
+"""Health checks of components, and of the API as other machines reach it."""
 
 from __future__ import annotations
 
-import subprocess
+import ssl
 import time
 import urllib.parse
 from collections.abc import Callable, Mapping
@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from agent import host
+from agent import api, host, probe
 from agent.docker import Docker
 from agent.host import NodeError
 
@@ -32,33 +32,27 @@ def serves(spec: Mapping[str, Any], engine: Docker) -> bool:
 
 def _answers(name: str, url: str, engine: Docker) -> bool:
     """Whether a health check of container `name` succeeds."""
-    return _asked(name, url, engine, "--fail")
+    status = _status(name, url, engine)
+    return status is not None and status < 400
 
 
-def _asked(name: str, url: str, engine: Docker, *options: str) -> bool:
-    """Whether curl, with these options, takes what container `name` answers.
-
-    The address is on the loopback of the component's own namespace, where nothing else can listen, so the certificate
-    is not verified.
-    """
+def _status(name: str, url: str, engine: Docker) -> int | None:
+    """The HTTP status with which container `name` answers in its own network namespace; None where it does not."""
     container = engine.inspect(name)
     if container is None or not container["State"]["Running"]:
-        return False
-    pid = str(container["State"]["Pid"])
-    if not _listens(pid, urllib.parse.urlsplit(url).port):
-        return False
-    probe = ["curl", "--silent", *options, "--insecure", "--max-time", "5", "--output", "/dev/null", url]
-    return subprocess.run(["nsenter", "--net", "--target", pid, *probe], check=False).returncode == 0
+        return None
+    pid = container["State"]["Pid"]
+    return probe.status(pid, url) if _listens(pid, urllib.parse.urlsplit(url).port) else None
 
 
-def _listens(pid: str, port: int | None) -> bool:
+def _listens(pid: int, port: int | None) -> bool:
     """Whether the port is open in the network namespace of process `pid`.
 
-    While a component starts it is not, and to see that here costs nothing, unlike a probe: on a slow machine those
-    would take time from what they wait for.
+    While a component starts it is not. What then refuses connections would be asked in vain, and a slow machine have
+    less time for what it waits for.
     """
     try:
-        tables = [(PROC / pid / "net" / name).read_text() for name in ("tcp", "tcp6")]
+        tables = [(PROC / str(pid) / "net" / name).read_text() for name in ("tcp", "tcp6")]
     except OSError:  # it has just ended
         return False
     sockets = (line.split() for table in tables for line in table.splitlines()[1:])
@@ -76,7 +70,9 @@ def wait_answering(spec: Mapping[str, Any], engine: Docker) -> None:
 
     def answers() -> bool:
         container = engine.inspect(spec["name"])
-        return container is None or container["RestartCount"] > 0 or _asked(spec["name"], spec["health"], engine)
+        if container is None or container["RestartCount"] > 0:
+            return True
+        return _status(spec["name"], spec["health"], engine) is not None
 
     with suppress(NodeError):  # who waits until it is healthy tells of it
         host.wait(spec["name"], answers, spec["health_seconds"])
@@ -103,18 +99,17 @@ def api_ready(ca: str, seconds: float, meanwhile: Callable[[], None]) -> None:
 
     `meanwhile` is called from time to time.
     """
-    url = "https://kube-apiserver.weave.local:6443/readyz"
-    called = time.monotonic()
+    url, path = f"https://{api.NAME}:{api.PORT}", "/readyz"
+    tls, called = ssl.create_default_context(cafile=ca), time.monotonic()
 
     def ready() -> bool:
         nonlocal called
         if time.monotonic() - called > MEANWHILE_SECONDS:
             meanwhile()
             called = time.monotonic()
-        probe = ["curl", "--silent", "--fail", "--cacert", ca, "--max-time", "5", "--output", "/dev/null", url]
-        return subprocess.run(probe, check=False).returncode == 0
+        return api.answers(api.NAME, tls, path)
 
     try:
-        host.wait(url, ready, seconds)
+        host.wait(f"{url}{path}", ready, seconds)
     except NodeError as error:
         raise NodeError(f"{error}: is a master up, and does its network reach this machine?") from error

@@ -30,7 +30,9 @@ class Network(Protocol):
         """Bring it up after a boot as it was before, without fetching anything."""
 
     def settle(self, turns: Turns) -> None:
-        """Do what needs a component that has just become healthy; called after each but etcd and the API server.
+        """Do what needs a component that has just become healthy, other than etcd and the API server.
+
+        It is also called where none has, at least once each time that the machine converges.
 
         All components are begun by then, and a master has applied what lets nodes read the API: a driver may wait for
         what they give the node.

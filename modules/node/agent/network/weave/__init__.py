@@ -28,6 +28,7 @@ class Weave:
 
     def __init__(self, release: Mapping[str, Any], host: Host) -> None:
         self._release, self._host, self._network = release, host, release["network"]
+        self._address = ""
 
     def images(self) -> tuple[str, ...]:
         return ("weave", "weaveexec", "weavedb", "cni")
@@ -69,8 +70,10 @@ class Weave:
         return (router.docker_bridge(),)
 
     def node_address(self) -> str:
-        links = json.loads(run("ip", "-j", "-4", "address", "show", "weave"))
-        return str(links[0]["addr_info"][0]["local"])
+        if not self._address:  # asked for with each component
+            links = json.loads(run("ip", "-j", "-4", "address", "show", "weave"))
+            self._address = str(links[0]["addr_info"][0]["local"])
+        return self._address
 
     def leave(self) -> None:
         """Transfer this machine's addresses to another peer, and announce that before the router stops."""
@@ -138,9 +141,9 @@ class Weave:
             run("ipset", "add", ROLES, address, "-exist")
         for address in sorted(present - wanted):  # weave may give it to a pod next, to which policies apply
             run("ipset", "del", ROLES, address, "-exist")
+        listed = run("iptables", "-w", "-S", "FORWARD").splitlines()[1:3]
         for direction in ("dst", "src"):
             rule = ("-m", "set", "--match-set", ROLES, direction, "-j", "ACCEPT")
-            listed = run("iptables", "-w", "-S", "FORWARD").splitlines()[1:3]
             if not any(f"{ROLES} {direction}" in line for line in listed):
                 run("sh", "-c", f"iptables -w -D FORWARD {' '.join(rule)} 2>/dev/null; true")
                 run("iptables", "-w", "-I", "FORWARD", "1", *rule)
