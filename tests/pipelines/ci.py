@@ -8,11 +8,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.cli.target import DEFINITION
 from tests.pipelines import STEPS
 from tests.pipelines.forge import TOKEN, Forge
 
 ROOT = Path(__file__).parents[2]
 SYSTEMS = ("github", "gitlab")
+REMARK = DEFINITION + "# a remark\n"
 
 
 def git(folder: Path, *words: str) -> str:
@@ -20,9 +22,14 @@ def git(folder: Path, *words: str) -> str:
 
 
 class Ci:
-    """`place` is the target, which is the same for every checkout; `mine` is a checkout of a person."""
+    """`place` is the target, which is the same for every checkout; `mine` is a checkout of a person.
 
-    def __init__(self, root: Path, system: str, forge: Forge, cluster: Path) -> None:
+    `asked` is the checkout that planned the newest request.
+    """
+
+    asked: Path
+
+    def __init__(self, root: Path, system: str, forge: Forge, cluster: Path, target: str) -> None:
         self.root, self.system, self.forge = root, system, forge
         self.remote, self.mine, self.place = root / "remote.git", root / "mine", root / "place"
         self.key = root / "age.key"
@@ -35,6 +42,8 @@ class Ci:
         for path in cluster.glob("cluster.*"):
             shutil.copy(path, self.mine)
         shutil.copy(cluster / "age.key", self.key)
+        self.place.mkdir()
+        (self.place / "main.tf").write_text(target)
         shutil.copytree(STEPS, self.mine / "steps")
         self.push("Begin")
         self._programs()
@@ -45,6 +54,12 @@ class Ci:
             path = self.root / "bin" / name
             path.write_text(f'#!/bin/sh\nexec {sys.executable} -m tests.pipelines.{module} "$@"\n')
             path.chmod(0o755)
+
+    def stand_in(self, script: str) -> Path:
+        """Have a script take the place of anywhere; where it notes what it is asked for."""
+        calls = self.root / "calls"
+        (self.root / "bin" / "anywhere").write_text(f'#!/bin/sh\necho "$*" >>{calls}\n{script}\n')
+        return calls
 
     def push(self, message: str, branch: str = "main") -> str:
         """Commit all that a person changed, and push it."""
@@ -132,7 +147,7 @@ class Ci:
     def request(self, name: str, number: int = 3, status: int = 2, **changes: str) -> Path:
         """A pull request: a branch that is planned, commented on and kept; the checkout that did so."""
         head = self.branch(name, **changes)
-        folder = self.checkout(head)
+        folder = self.asked = self.checkout(head)
         self.run(folder, "plan.sh", status=status, with_key=False)
         self.run(folder, "comment.sh", str(number), with_key=False)
         if status != 1:

@@ -2,6 +2,8 @@
 
 import io
 import json
+import shutil
+from copy import deepcopy
 
 import pytest
 
@@ -11,7 +13,7 @@ from generator.images import catalog
 from generator.lock import Base, Lock
 from generator.operations import project, secrets_update
 from tests.cli.target import DEFINITION, MAIN, WORKS, Nowhere, pinned
-from tests.pipelines.ci import SYSTEMS, Ci
+from tests.pipelines.ci import REMARK, SYSTEMS, Ci
 from tests.pipelines.forge import Forge, serve
 from tests.test_kubernetes import Api
 from tests.test_kubernetes import serve as serve_api
@@ -53,27 +55,53 @@ def system(request):
     return request.param
 
 
-@pytest.fixture
-def ci(tmp_path, system, forge, cluster, monkeypatch):
-    """A runner for the repository of a cluster that was never applied."""
-    folder, document = cluster
-    (tmp_path / "api").mkdir()
-    server = serve_api(document, tmp_path / "api")
-    monkeypatch.setattr(Api, "answers", Api.answers | {path: json.dumps(said).encode() for path, said in WORKS.items()})
-    runner = Ci(tmp_path, system, forge, folder)
-    runner.place.mkdir()
-    (runner.place / "main.tf").write_text(MAIN.replace("URL", f"https://127.0.0.1:{server.server_port}"))
-    yield runner
+@pytest.fixture(scope="session")
+def target(cluster, tmp_path_factory):
+    """What Terraform applies: the API that it names is of a cluster that works."""
+    server = serve_api(cluster[1], tmp_path_factory.mktemp("api"))
+    answers = Api.answers | {path: json.dumps(said).encode() for path, said in WORKS.items()}
+    server.RequestHandlerClass = type("Works", (Api,), {"answers": answers})
+    yield MAIN.replace("URL", f"https://127.0.0.1:{server.server_port}")
     server.shutdown()
     server.server_close()
 
 
 @pytest.fixture
-def change(ci):
-    """Have the target want another thing of the machine."""
+def ci(tmp_path, system, forge, cluster, target):
+    """A runner for the repository of a cluster that was never applied."""
+    return Ci(tmp_path, system, forge, cluster[0], target)
 
-    def to(value):
-        path = ci.place / "main.tf"
-        path.write_text(path.read_text().replace('input = "VALUE"', f'input = "{value}"'))
 
-    return to
+@pytest.fixture(scope="session")
+def planned(cluster, target, tmp_path_factory):
+    """By system: a runner that has planned the request `remark`, a copy of its folder, and what the service knows.
+
+    It is made once, as a plan takes seconds.
+    """
+    made = {}
+
+    def by(system):
+        if system not in made:
+            root = tmp_path_factory.mktemp(system)
+            with serve(Forge()) as forge:
+                runner = Ci(root, system, forge, cluster[0], target)
+                runner.request("remark", cluster_yaml=REMARK)
+            copy = tmp_path_factory.mktemp(f"{system}-copy") / "root"
+            made[system] = runner, shutil.copytree(root, copy, symlinks=True), forge
+        return made[system]
+
+    return by
+
+
+@pytest.fixture
+def reviewed(planned, system, forge):
+    """A runner whose request 3, the branch `remark`, has its plan in a comment; nothing happened since.
+
+    The plan has paths of the folder in it, so that is put back instead of being copied to another place.
+    """
+    runner, copy, known = planned(system)
+    shutil.rmtree(runner.root)
+    shutil.copytree(copy, runner.root, symlinks=True)
+    forge.comments, forge.plans = deepcopy(known.comments), dict(known.plans)
+    runner.forge = forge
+    return runner

@@ -1,7 +1,7 @@
 """drift.sh: one issue as long as the cluster is not what main says."""
 
 
-def test_drift_opens_one_issue_keeps_it_current_and_closes_it(ci, forge, change):
+def test_drift_opens_one_issue_keeps_it_current_and_closes_it(ci, forge):
     look = ci.checkout("main")
     ci.run(look, "drift.sh")
     (issue,) = forge.issues
