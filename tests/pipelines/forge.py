@@ -28,7 +28,7 @@ class Forge:
     issues: list[dict[str, Any]] = field(default_factory=list)
     merged: dict[str, tuple[int, str]] = field(default_factory=dict)  # merge commit -> request, head
     plans: dict[str, bytes] = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list)
+    source: str = "plan"  # the workflow or the job that made the plans
     url: str = ""
 
     def comment(self, body: str, author: str = BOT) -> dict[str, Any]:
@@ -102,10 +102,10 @@ def _(forge: Forge, given: dict[str, str], commit: str) -> Any:
     return [other, {"number": number, "merged_at": "2026-01-01", "base": {"ref": "main"}, "head": {"sha": head}}]
 
 
-@route("GET", rf"{GITHUB}/actions/workflows/plan.yml/runs")
-def _(forge: Forge, given: dict[str, str]) -> Any:
+@route("GET", rf"{GITHUB}/actions/workflows/([\w-]+).yml/runs")
+def _(forge: Forge, given: dict[str, str], workflow: str) -> Any:
     assert (given["event"], given["status"]) == ("pull_request", "success")
-    run = forge.run_of(given["head_sha"])
+    run = forge.run_of(given["head_sha"]) if workflow == forge.source else None
     return {"workflow_runs": [{"id": run}] if run else []}
 
 
@@ -173,7 +173,7 @@ def _(forge: Forge, given: dict[str, str]) -> Any:
 
 @route("GET", rf"{GITLAB}/pipelines/(\d+)/jobs")
 def _(forge: Forge, given: dict[str, str], pipeline: str) -> Any:
-    return [{"id": 1, "name": "validate"}, {"id": int(pipeline), "name": "plan"}]
+    return [{"id": 1, "name": "validate"}, {"id": int(pipeline), "name": forge.source}]
 
 
 @route("GET", rf"{GITLAB}/jobs/(\d+)/artifacts")
@@ -214,7 +214,6 @@ def serve(forge: Forge) -> Iterator[Forge]:
             url = urlsplit(self.path)
             body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
             given = {name: values[0] for name, values in parse_qs(f"{url.query}&{body}").items()}
-            forge.asked.append(f"{self.command} {url.path}")
             if url.path.startswith("/api/v4") and self.headers["Authorization"] != f"Bearer {TOKEN}":
                 return self.send(401, b'{"message": "401 Unauthorized"}')
             for method, path, answer in ROUTES:

@@ -58,6 +58,15 @@ def test_where_the_service_cannot_be_asked_nothing_is_applied(reviewed, system):
     assert "Plan:" not in said and reviewed.state() == ""
 
 
+def test_a_repository_of_several_clusters_has_a_plan_of_each(reviewed, forge):
+    """Each has a workflow, or a job, of its own."""
+    forge.source = "plan-prod"
+    folder = reviewed.checkout(reviewed.merge("remark"))
+    assert "error: No plan was kept of" in reviewed.run(folder, "reviewed.sh", status=1)
+    said = reviewed.run(folder, "reviewed.sh", PLAN_WORKFLOW="plan-prod.yml", PLAN_JOB="plan-prod")
+    assert said.strip() == (reviewed.asked / "plan" / "sha256").read_text().strip()
+
+
 @github
 def test_of_two_applies_at_once_one_is_refused(reviewed):
     merged = reviewed.merge("remark")
@@ -81,3 +90,17 @@ def test_a_plan_is_applied_only_by_its_digest(ci):
     assert "nothing to apply" in ci.run(folder, "apply.sh", with_key=False, PLAN_SHA256=sha256)
     said = ci.run(folder, "apply.sh", status=1, with_key=False, PLAN_SHA256="0" * 64)
     assert "plan/saved.plan is not the plan that was made" in said and "`replan`" in said
+
+
+@github
+def test_a_state_that_could_not_be_stored_is_kept(ci):
+    folder = ci.checkout("main")
+    ci.stand_in("mkdir -p .anywhere/quickstart-aws && echo '{}' >.anywhere/quickstart-aws/errored.tfstate; exit 1")
+    (folder / "plan").mkdir()
+    (folder / "plan" / "saved.plan").write_bytes(b"a plan")
+    (folder / "plan" / "status").write_text("2\n")
+    said = ci.run(folder, "apply.sh", status=1, PLAN_SHA256=hashlib.sha256(b"a plan").hexdigest())
+    assert "hint: The state could not be stored" in said and "`terraform state push`" in said
+    (folder / "cluster.lock.yaml").open("a").write("# renewed\n")
+    ci.run(folder, "writeback.sh")  # which deletes what it kept itself
+    assert [path.name for path in (folder / "kept").iterdir()] == ["errored.tfstate"]

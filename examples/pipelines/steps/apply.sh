@@ -21,5 +21,13 @@ apply() { anywhere apply "$DEFINITION" --plan plan/saved.plan --yes "${may_destr
 
 if ! apply 2>&1 | tee plan/log; then
     ! grep --quiet 'is out of date' plan/log || printf 'hint: %s\n' "$by_hand" >&2
+    # Terraform leaves the state here where it cannot store it, and it would be lost with this checkout.
+    for state in "$(dirname "$DEFINITION")"/.anywhere/*/errored.tfstate; do
+        [ -e "$state" ] || continue
+        mkdir -p kept
+        cp -- "$state" kept/
+        echo "hint: The state could not be stored: it is errored.tfstate in the artifact of this run. Before anything" \
+            "else, run \`terraform state push\` with it in the rendered folder." >&2
+    done
     exit 1
 fi

@@ -28,10 +28,10 @@ merged_request() {
         map(select(.merged_at and .base.ref == $base)) | first // empty | "\(.number) \(.head.sha)"'
 }
 
-# download_plan REQUEST HEAD: what plan.yml kept of that commit, as plan/; nothing where it kept nothing. Another
+# download_plan REQUEST HEAD: what $PLAN_WORKFLOW kept of that commit, as plan/; nothing where it kept nothing. Another
 # branch may have a workflow that calls itself the same: only runs of the reviewed commit count.
 download_plan() {
-    local run runs="$repository/actions/workflows/plan.yml/runs"
+    local run runs="$repository/actions/workflows/${PLAN_WORKFLOW:-plan.yml}/runs"
     run=$(gh api "$runs?event=pull_request&status=success&head_sha=$2" | jq '.workflow_runs | first // empty | .id')
     [ -z "$run" ] || gh run download "$run" --repo "$GITHUB_REPOSITORY" --name plan --dir plan
 }

@@ -43,14 +43,15 @@ merged_request() {
             map(select(.state == "merged" and .target_branch == $base)) | first // empty | "\(.iid) \(.sha)"'
 }
 
-# download_plan REQUEST HEAD: what the job `plan` kept of that commit, as plan/; nothing where it kept nothing.
+# download_plan REQUEST HEAD: what the job $PLAN_JOB kept of that commit, as plan/; nothing where it kept nothing.
 download_plan() {
     local pipeline job
     pipeline=$(call GET "$project/merge_requests/$1/pipelines" | jq --arg head "$2" '
         map(select(.sha == $head and .status == "success" and .source == "merge_request_event"))
         | first // empty | .id')
     [ -n "$pipeline" ] || return 0
-    job=$(call GET "$project/pipelines/$pipeline/jobs" | jq 'map(select(.name == "plan")) | first // empty | .id')
+    job=$(call GET "$project/pipelines/$pipeline/jobs?per_page=100" |
+        jq --arg name "${PLAN_JOB:-plan}" 'map(select(.name == $name)) | first // empty | .id')
     [ -n "$job" ] || return 0
     call GET "$project/jobs/$job/artifacts" --output plan.zip
     python3 -m zipfile --extract plan.zip . # they are stored as plan/...

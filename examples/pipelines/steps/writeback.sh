@@ -30,7 +30,8 @@ git commit --quiet --message "Keep the lock and the secrets that were written fo
 
 for ((try = 1; try <= TRIES; try++)); do
     if git push "$remote" "HEAD:refs/heads/$BRANCH"; then
-        rm -r kept
+        (cd kept && rm -- "${files[@]##*/}")
+        rmdir --ignore-fail-on-non-empty kept # apply.sh may have kept a state
         exit
     fi
     git fetch "$remote" "refs/heads/$BRANCH" || break
