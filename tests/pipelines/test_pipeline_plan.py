@@ -73,6 +73,23 @@ def test_a_plan_that_is_too_long_for_a_comment_keeps_its_digest(ci):
 
 
 @github
+def test_problems_that_are_too_long_for_a_comment_are_cut_off(ci):
+    ci.stand_in("echo error: of many >&2; yes 'cluster.yaml:6: wrong' | head -n 5000 >&2; exit 1")
+    folder = ci.checkout("main")
+    ci.run(folder, "plan.sh", status=1, with_key=False)
+    first, *lines = comment(folder).split("````\n")[1].splitlines()
+    assert first == "error: of many" and set(lines[:-2]) == {"cluster.yaml:6: wrong"} and len(comment(folder)) < 65536
+    assert "The rest does not fit here" in lines[-1] and comment(folder).endswith("\n````\n")
+
+
+@github
+def test_without_a_target_nothing_is_planned(ci):
+    calls = ci.stand_in("exit 0")
+    said = ci.run(ci.checkout("main"), "plan.sh", status=1, ANYWHERE_PROVIDER="")  # as where nobody set the variable
+    assert said.startswith("error: ANYWHERE_PROVIDER is not set.\nhint: Set") and not calls.exists()
+
+
+@github
 def test_a_plan_that_may_destroy_says_of_which_machine(ci):
     calls = ci.stand_in("[ $1 = validate ]")
     ci.run(ci.checkout("main"), "plan.sh", status=1, MAY_DESTROY="etcd4 master2")

@@ -11,6 +11,7 @@ mkdir plan
 status=0
 anywhere plan "$DEFINITION" --markdown --detailed-exitcode >plan/review.md || status=$?
 case $status in 0 | 2) ;; *) exit 1 ;; esac # what could not be looked at is neither drift nor the end of it
+cat plan/review.md
 
 issue=$(find_issue "$title")
 if [ "$status" = 0 ]; then
@@ -20,7 +21,7 @@ fi
 
 {
     printf 'What is merged is not what runs: somebody changed it by hand, a machine died, or certificates are due.\n\n'
-    head -c 60000 plan/review.md
+    shortened plan/review.md 'the log'
     printf '\n\n%s\n' "$by_hand"
 } >plan/issue.md
 if [ -n "$issue" ]; then

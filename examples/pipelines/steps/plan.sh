@@ -7,24 +7,20 @@ set -euo pipefail
 # shellcheck source=common.sh
 source "$(dirname "$0")/common.sh"
 
-LONGEST=60000 # bytes of a plan in a comment: GitHub takes 65,536 characters
-
 plan() {
     anywhere validate "$DEFINITION" --provider "$ANYWHERE_PROVIDER" >&2 &&
         anywhere plan "$DEFINITION" --save plan/saved.plan --markdown --detailed-exitcode "${may_destroy[@]}"
 }
 
-# The plan, as much of it as fits into a comment; or why there is none.
+# The plan, or why there is none.
 body() {
     if [ "$status" = 1 ]; then
+        sed -n '/^error: /,$p' plan/log >plan/errors
         printf '### No plan for %s\n\n````\n' "$cluster"
-        sed -n '/^error: /,$p' plan/log
+        shortened plan/errors 'the log'
         printf '````\n'
-    elif [ "$(wc -c <plan/review.md)" -le "$LONGEST" ]; then
-        cat plan/review.md
     else
-        head -c "$LONGEST" plan/review.md | sed '$d' # no half lines
-        printf '\nThe rest does not fit here: see review.md in the artifact of this run.\n'
+        shortened plan/review.md 'review.md in the artifact'
     fi
 }
 
