@@ -96,6 +96,36 @@ def test_a_job_may_do_no_more_than_it_must(file, job):
     assert parsed(PIPELINES / "github" / ".github" / "workflows" / file)["permissions"] == {}
 
 
+def test_the_readme_says_what_each_workflow_may_do():
+    cells = [
+        line.strip("|").split("|") for line in (PIPELINES / "README.md").read_text().splitlines() if ".yml` |" in line
+    ]
+    said = {
+        row[0].strip(" `"): [set(re.findall(r"`([^`]+)`", cell)) for cell in row[2:]] for row in cells if len(row) == 5
+    }
+    assert said.keys() == {path.name for path in WORKFLOWS}
+    for path in WORKFLOWS:
+        found = parsed(path)["jobs"].values()
+        permissions = {f"{name}: {access}" for job in found for name, access in job["permissions"].items()}
+        secrets = set(re.findall(r"secrets\.(\w+)", path.read_text()))
+        environments = {job["environment"] for job in found if "environment" in job}
+        assert said[path.name] == [environments, permissions, secrets]
+
+
+def test_only_what_applies_may_have_a_longer_session():
+    lengths = {}
+    for path in WORKFLOWS:
+        for job in parsed(path)["jobs"].values():
+            for step in job["steps"]:
+                if role := step.get("with", {}).get("role-to-assume"):
+                    lengths.setdefault(role, set()).add(step["with"].get("role-duration-seconds"))
+    assert lengths == {
+        "${{ vars.AWS_PLAN_ROLE }}": {None},
+        "${{ vars.AWS_APPLY_ROLE }}": {"${{ vars.AWS_APPLY_SECONDS || 3600 }}"},
+    }
+    assert parsed(GITLAB)[".apply"]["timeout"] == "3 hours"
+
+
 def test_a_fork_gets_neither_a_cloud_nor_a_secret():
     found = parsed(WORKFLOWS[0].with_name("plan.yml"))
     assert list(found["on"]) == ["pull_request"]  # pull_request_target would hand the repository's secrets to a fork
