@@ -12,6 +12,8 @@ Event = Mapping[str, Any]
 # Warnings about -target, which is used only as part of a whole plan that comes after it.
 _TARGETED = ("Resource targeting is in effect", "Applied changes may be incomplete")
 _REMEDY = "Fix that and run the same command again: what was done is kept."
+# Another run wrote the state between the plan and its apply: this plan will never fit again.
+_STALE = "Saved plan is stale|Saved plan does not match the given state"
 _HINTS = {  # by a pattern of what Terraform says
     "Error acquiring the state lock": "Another run is at work on this cluster: wait until it has ended, then run again."
     " A lock that a dead run left: terraform force-unlock ID, in the rendered folder.",
@@ -49,6 +51,11 @@ def raise_for(diagnostics: list[Event], status: int, text: str = "") -> None:
     if not diagnostics and status == 0:
         return
     said = "\n".join(explain(d) for d in diagnostics) or plain(text) or f"it ended with status {status} and no word"
+    if re.match(_STALE, said):
+        raise UserError(
+            "The plan is out of date: the state changed after it was made.",
+            "Another run was at work on this cluster. Plan again, and review that plan: what was done is kept.",
+        )
     hints = (hint for pattern, hint in _HINTS.items() if re.search(pattern, said))
     raise UserError(f"Terraform failed: {said}", next(hints, _REMEDY))
 

@@ -189,6 +189,22 @@ def test_a_folder_at_work_is_to_be_waited_for(runner, folder):
     assert "wait until it has ended" in caught.value.hint
 
 
+@pytest.mark.parametrize("begun_anew", [False, True])
+def test_a_plan_is_out_of_date_where_another_run_was_faster(runner, folder, begun_anew):
+    """Also where the other run made a state of its own, whose serial may be the same."""
+    runner.apply(runner.plan({}), {})
+    (folder / "main.tf").write_text(CONFIGURATION.replace('"one"', '"two"'))
+    late, faster = runner.plan({}), runner.plan({})
+    if begun_anew:
+        (folder / "terraform.tfstate").unlink()
+        faster = runner.plan({})
+    runner.apply(faster, {})
+    before = (folder / "terraform.tfstate").read_bytes()
+    with pytest.raises(UserError, match="is out of date: the state changed after it was made") as caught:
+        runner.apply(late, {})
+    assert "Plan again" in caught.value.hint and (folder / "terraform.tfstate").read_bytes() == before
+
+
 def fake(folder, name, version):
     program = folder / name
     program.write_text(f"#!/bin/sh\necho '{json.dumps({'terraform_version': version})}'\n")

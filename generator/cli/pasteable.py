@@ -142,6 +142,7 @@ def _sections(file: Path) -> tuple[str, ...]:
 
 
 def _file(given: dict[str, Any]) -> Path:
-    """The definition: `ssh` and `logs` have it among their words."""
+    """The definition: `ssh` and `logs` have it among their words; of those that `validate` takes it is the first."""
     words = [word for word in given.get("words", ())[:1] if word.endswith((".yaml", ".yml"))]
-    return Path(words[0]) if words else given.get("file", DEFAULT_FILE)
+    files = words or given.get("files") or [given.get("file", DEFAULT_FILE)]
+    return Path(files[0])

@@ -133,6 +133,32 @@ def test_validate_gives_its_problems_to_machines(definition, capsys):
     assert "cluster.yaml:6: spec.mastres" in capsys.readouterr().err
 
 
+def test_validate_takes_several_files_and_reports_all_of_them_at_once(definition, home, capsys):
+    wrong = {"a.yaml": "mastres", "b.yaml": "wrokers"}
+    (home / "a.yaml").write_text(DEFINITION.replace("masters", "mastres"))
+    (home / "b.yaml").write_text(DEFINITION.replace("workers", "wrokers"))
+    assert run("validate", "a.yaml", "cluster.yaml", "b.yaml", "absent.yaml") == 1
+    said = capsys.readouterr()
+    assert said.out == "cluster.yaml: cluster quickstart is valid.\n"
+    *errors, hint = said.err.splitlines()
+    assert errors[0].startswith("error: a.yaml:6: spec.mastres") and errors[1].startswith("b.yaml:7: spec.wrokers")
+    assert "absent.yaml" in errors[2] and len(errors) == 3
+    assert hint.startswith("hint: ") and hint.endswith(" Fix a.yaml and b.yaml and run the same command again.")
+    assert run("validate", "a.yaml", "cluster.yaml", "b.yaml", "--json") == 1
+    problems = json.loads(capsys.readouterr().out)["problems"]
+    assert {p["file"]: p["path"] for p in problems} == {file: f"spec.{key}" for file, key in wrong.items()}
+    assert run("validate", "a.yaml", "absent.yaml", "--json") == 1
+    assert "absent.yaml" in capsys.readouterr().err
+
+
+def test_validate_names_a_file_that_alone_is_wrong_as_before(definition, home, capsys):
+    (home / "a.yaml").write_text(DEFINITION.replace("masters", "mastres"))
+    assert run("validate", "a.yaml") == 1
+    alone = capsys.readouterr().err
+    assert run("validate", "a.yaml", "cluster.yaml") == 1
+    assert capsys.readouterr().err == alone
+
+
 def test_init_refuses_what_no_definition_may_have(home, capsys):
     assert run("init", "--name", "My Cluster") == 1
     assert "--name: " in capsys.readouterr().err and not (home / "cluster.yaml").exists()
