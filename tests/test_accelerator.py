@@ -46,7 +46,7 @@ def test_tcg_where_a_guest_hangs_and_the_last_line_is_told(host, monkeypatch):
     monkeypatch.setattr(accelerator, "SECONDS", 0.3)
     host("echo 'Booting the kernel.'; exec sleep 60")
     assert accelerator.choose() == "tcg"
-    assert "Booting the kernel." in accelerator.reason()
+    assert "Booting the kernel." in accelerator.judge().reason
 
 
 def test_tcg_where_a_guest_ends_without_the_mark(host):
@@ -57,7 +57,7 @@ def test_tcg_where_a_guest_ends_without_the_mark(host):
 def test_tcg_where_qemu_itself_fails(host):
     host("echo 'failed to initialize kvm' >&2; exit 1")
     assert accelerator.choose() == "tcg"
-    assert "failed to initialize kvm" in accelerator.reason()
+    assert "failed to initialize kvm" in accelerator.judge().reason
 
 
 def test_the_verdict_is_remembered_and_asked_anew_after_a_boot(host, monkeypatch, tmp_path):
@@ -95,7 +95,7 @@ def test_an_unknown_wish_is_an_error(host, monkeypatch):
 def test_tcg_without_the_device(host):
     host.device.unlink()
     assert accelerator.choose() == "tcg"
-    assert "absent" in accelerator.reason()
+    assert "absent" in accelerator.judge().reason
 
 
 def test_without_an_image_nothing_is_remembered(host):

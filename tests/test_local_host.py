@@ -19,6 +19,7 @@ from generator.errors import UserError
 from generator.topology import Machine
 from providers.local import host, mirror, network, ports, process, qemu, seed
 from providers.local import record as records
+from providers.local.accelerator import Verdict
 from providers.local.adapter import Local
 from providers.local.home import cluster_folder, write_json
 from providers.local.record import Record
@@ -182,13 +183,28 @@ def test_checks_of_the_host_say_what_to_do(monkeypatch: pytest.MonkeyPatch) -> N
     machine = Machine("m", "worker", 1, "w", size, "amd64", "10.20.4.1", {}, (), ())
     monkeypatch.setattr(host, "available_memory", lambda: 2000)
     monkeypatch.setattr(shutil, "which", lambda name, **_: None)
-    checks = {check.subject: check for check in (*host.emulation(), *host.checks([machine]))}
+    checks = {check.subject: check for check in (*host.virtual(first=True), *host.checks([machine]))}
     for subject in ("qemu-system-x86_64", "qemu-img", "memory"):
         assert not checks[subject].ok
         assert checks[subject].hint
     assert "apt-get install qemu-utils" in checks["qemu-img"].hint
     monkeypatch.setattr(host, "available_memory", lambda: 3000)
     assert {check.subject: check for check in host.checks([machine])}["memory"].ok
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "wished", "first", "warns"),
+    [("tcg", False, True, True), ("tcg", False, False, False), ("tcg", True, True, False), ("kvm", False, True, False)],
+)
+def test_who_begins_a_cluster_of_emulated_machines_hears_of_containers(
+    monkeypatch: pytest.MonkeyPatch, accelerator: str, wished: bool, first: bool, warns: bool
+) -> None:
+    """They take half an hour on a slow computer. A cluster that is there keeps its kind."""
+    verdict = Verdict(accelerator, "no /dev/kvm", wished)
+    monkeypatch.setattr(host.accelerator, "judge", lambda: verdict)
+    (check,) = (check for check in host.virtual(first=first) if check.subject == "accelerator")
+    assert check.ok is not warns and not check.needed
+    assert "no /dev/kvm" in check.detail and ("machines: container" in check.hint) is warns
 
 
 def test_machines_and_disks_are_there_where_their_records_are() -> None:

@@ -25,10 +25,11 @@ SECONDS = 10.0  # a guest that works needs one
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`accelerator` is `kvm` or `tcg`, as in QEMU's -accel."""
+    """`accelerator` is `kvm` or `tcg`, as in QEMU's -accel; `wished` where the user names it."""
 
     accelerator: str
     reason: str
+    wished: bool = False
 
 
 def choose() -> str:
@@ -36,16 +37,11 @@ def choose() -> str:
     return judge().accelerator
 
 
-def reason() -> str:
-    """Why `choose` says what it says, in one line."""
-    return judge().reason
-
-
 def judge() -> Verdict:
     """The user's wish, else what is known of this boot of this computer, else a probe."""
     wish = os.environ.get(VARIABLE)
     if wish in ("kvm", "tcg"):
-        return Verdict(wish, f"{VARIABLE}={wish} is set")
+        return Verdict(wish, f"{VARIABLE}={wish} is set", wished=True)
     if wish not in (None, "", "auto"):
         raise UserError(f"{VARIABLE} is {wish!r}.", "Set it to kvm, tcg or auto.")
     if not DEVICE.exists():

@@ -74,7 +74,7 @@ class Local:
         there = {machine.name for machine in self.observe(definition)}
         new = tuple(machine for machine in topology.machines if machine.name not in there)
         if _kind(definition) == "vm":
-            return (*host.emulation(), *host.checks(new))
+            return (*host.virtual(first=not there), *host.checks(new))
         from providers.local.container import fit
 
         return (*fit.checks(definition.providers.local.egress), *_network(definition), *host.checks(new))

@@ -18,6 +18,9 @@ _BASE_GIB = 3  # a base image, and the same with container images loaded
 _NAMESPACE_HINT = (
     "Permit user namespaces (on Ubuntu: sysctl kernel.apparmor_restrict_unprivileged_userns=0) and modprobe tun."
 )
+_CONTAINERS_HINT = (
+    "System containers take a minute: `machines: container` under providers.local (docs/local.md compares them)."
+)
 _MACHINE_GIB = 2  # what a machine writes in its first days; its disk grows as it is used
 
 
@@ -26,9 +29,9 @@ def checks(new: Sequence[Machine]) -> tuple[Check, ...]:
     return (_memory(new), _disk(new), _ports(new))
 
 
-def emulation() -> tuple[Check, ...]:
-    """What virtual machines need beside that."""
-    return (tool("qemu-system-x86_64"), tool("qemu-img"), _accelerator(), _ethernet())
+def virtual(*, first: bool) -> tuple[Check, ...]:
+    """What virtual machines need beside that; `first` where the cluster has none yet, and may take another kind."""
+    return (tool("qemu-system-x86_64"), tool("qemu-img"), _accelerator(first), _ethernet())
 
 
 def _ethernet() -> Check:
@@ -47,12 +50,16 @@ def tool(name: str) -> Check:
         return Check(name, False, "is not installed", error.hint, needed=True)
 
 
-def _accelerator() -> Check:
+def _accelerator(first: bool) -> Check:
     """Emulation works too, so only a wish that cannot be is a failure."""
     try:
-        return Check("accelerator", True, f"{accelerator.choose()}: {accelerator.reason()}")
+        verdict = accelerator.judge()
     except UserError as error:
         return Check("accelerator", False, error.message, error.hint, needed=True)
+    if first and verdict.accelerator == "tcg" and not verdict.wished:
+        detail = f"virtual machines are emulated, and take 5 to 30 minutes to come up: {verdict.reason}"
+        return Check("accelerator", False, detail, _CONTAINERS_HINT)
+    return Check("accelerator", True, f"{verdict.accelerator}: {verdict.reason}")
 
 
 def available_memory() -> int:
