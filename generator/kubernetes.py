@@ -8,6 +8,7 @@ import json
 import socket
 import ssl
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ DESCRIPTIONS = {
 }
 DESCRIPTION_SECONDS = 180.0
 PAGE = 200  # objects
+SPARING, LONGEST_PAUSE = 4.0, 15.0  # a pause is that many times as long as asking took; seconds
 
 
 class UnreachableError(UserError):
@@ -63,6 +65,7 @@ class Client:
         self._timeout = timeout
         self._context = _context(cluster, kubeconfig["users"][0]["user"])
         self._connection: _Connection | None = None
+        self._asked = 0.0  # seconds that answers took since the last pause
 
     def get(self, path: str) -> Any:
         """The JSON document at `path`."""
@@ -135,6 +138,14 @@ class Client:
             self._timeout = usual
             self.close()
 
+    def pause(self, least: float) -> None:
+        """Sleep for `least` seconds before asking again, or longer where answers took long, up to LONGEST_PAUSE.
+
+        A slow API server has no time to spare for whoever waits for it.
+        """
+        longer, self._asked = min(SPARING * self._asked, LONGEST_PAUSE), 0.0
+        time.sleep(max(least, longer))
+
     def close(self) -> None:
         """Hang up."""
         if self._connection:
@@ -150,16 +161,17 @@ class Client:
         media_type: str = "application/json",
     ) -> bytes:
         """One request, over the connection that is open; a stale one is opened again, once."""
+        began = time.monotonic()
         try:
+            try:
+                return self._ask(path, method, accepted, body, media_type)
+            except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
+                self.close()
             return self._ask(path, method, accepted, body, media_type)
-        except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
-            self.close()
         except (OSError, http.client.HTTPException) as error:
             raise self._not_reached(error) from None
-        try:
-            return self._ask(path, method, accepted, body, media_type)
-        except (OSError, http.client.HTTPException) as error:
-            raise self._not_reached(error) from None
+        finally:
+            self._asked += time.monotonic() - began
 
     def _ask(self, path: str, method: str, accepted: Sequence[int], body: str | None, media_type: str) -> bytes:
         if self._connection is None:

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from generator import pki
+from generator import kubernetes, pki
 from generator.errors import UserError
 from generator.kubernetes import DESCRIPTIONS
 from generator.operations import cluster_checks, cluster_health, patience
@@ -65,7 +65,7 @@ def cluster(tmp_path, secrets, monkeypatch):
     server.RequestHandlerClass = living(made)
     made.kubeconfig = tmp_path / "kubeconfig"
     made.kubeconfig.write_text(pki.admin_kubeconfig(secrets, f"https://127.0.0.1:{server.server_port}", "c-local"))
-    for module in (patience, cluster_health):
+    for module in (patience, cluster_health, kubernetes):
         monkeypatch.setattr(module, "time", made.clock)
     observed = tuple(Observed(m.name, True, m.address, READY) for m in topology.machines)
     made.project = SimpleNamespace(

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from generator import pki
+from generator import kubernetes, pki
 from generator.cli.phases import Phases
 from generator.errors import UserError
 from generator.kubernetes import DESCRIPTIONS, UnreachableError
@@ -68,6 +68,38 @@ def client(secrets, port, tmp_path):
     path = tmp_path / "kubeconfig"
     path.write_text(pki.admin_kubeconfig(secrets, f"https://127.0.0.1:{port}", "quickstart-local"))
     return cluster_api.client(path)
+
+
+def test_who_waits_for_a_slow_api_server_asks_it_less_often(server, secrets, tmp_path, monkeypatch):
+    """It would otherwise have less time for what it is waited for."""
+    now, pauses = [0.0], []
+    monkeypatch.setattr(kubernetes.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(kubernetes.time, "sleep", pauses.append)
+    asking = client(secrets, server.server_port, tmp_path)
+
+    def ask(seconds):
+        monkeypatch.setattr(kubernetes.Client, "_ask", lambda *_: now.__setitem__(0, now[0] + seconds) or b"ok")
+        assert asking.readyz()
+
+    for seconds in (0.1, 1, 1):
+        ask(seconds)
+    asking.pause(3)
+    asking.pause(3)  # what was asked before the last pause no longer counts
+    ask(60)
+    asking.pause(3)
+    asking.pause(20)
+    assert pauses == [pytest.approx(8.4), 3, kubernetes.LONGEST_PAUSE, 20]
+
+
+def test_an_answer_that_never_comes_counts(server, secrets, tmp_path, monkeypatch):
+    pauses = []
+    asking = client(secrets, server.server_port, tmp_path)
+    server.shutdown()
+    server.server_close()
+    monkeypatch.setattr(kubernetes.time, "sleep", pauses.append)
+    assert not asking.readyz()
+    asking.pause(0)
+    assert pauses[0] > 0
 
 
 def test_nodes_are_read_with_the_clients_certificate(server, secrets, tmp_path):

@@ -16,6 +16,9 @@ READY = "anywhere: stage=boot t=9.0\nanywhere: stage=ready t=160.0 release=01234
 
 
 class Unreachable:
+    def __init__(self, clock):
+        self.pause = clock.sleep
+
     def nodes(self):
         raise UnreachableError("The Kubernetes API at https://10.20.1.10:6443 does not answer: timed out.")
 
@@ -47,9 +50,8 @@ def ended(monkeypatch):
 
     def run(console, timeout, target="aws"):
         made, topology, clock = providers.load(target), golden.load("star-wars")[2], Clock()
-        for module in (patience, readiness):
-            monkeypatch.setattr(module, "time", clock)
-        monkeypatch.setattr(cluster_api, "client", lambda path: Unreachable())
+        monkeypatch.setattr(patience, "time", clock)
+        monkeypatch.setattr(cluster_api, "client", lambda path: Unreachable(clock))
 
         def observe(definition):
             said = console(clock.now) if callable(console) else console

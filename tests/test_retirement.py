@@ -59,6 +59,9 @@ class World:
             raise answer
         return answer
 
+    def pause(self, seconds):
+        self.clock.sleep(seconds)
+
     def close(self):
         pass
 

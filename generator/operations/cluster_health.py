@@ -149,7 +149,7 @@ def wait(project: Project, topology: Topology, kubeconfig: Path, progress: Progr
             if good == LOOKS:
                 return now
             patience.spend(now, late, failing, cluster.states)
-            time.sleep(project.provider.poll)
+            client.pause(project.provider.poll)
 
 
 def once(project: Project, topology: Topology, warn: Callable[[str], None]) -> tuple[Snapshot, tuple[Check, ...]]:

@@ -69,7 +69,7 @@ def _wait_published(handover: Handover, authority: str) -> None:
                 f"The controller manager has not published the new authority within {handover.timeout:.0f} s.",
                 "`anywhere doctor` says what is wrong; the same command goes on from here.",
             )
-        time.sleep(handover.project.provider.poll)
+        handover.client.pause(handover.project.provider.poll)
 
 
 def _rewrite_secrets(handover: Handover) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -45,7 +44,7 @@ def wait(
                 return now
             release_progress.refuse_halted(now.progress, project)
             patience.spend(now, late)
-            time.sleep(project.provider.poll)
+            client.pause(project.provider.poll)
 
 
 def line(row: Row) -> str:

@@ -92,7 +92,7 @@ def wait(project: Project, client: Client, timeout: float) -> None:
             raise UserError(
                 f"{reason} It made no progress for {timeout:.0f} s.", "`anywhere rollout status` says more."
             )
-        time.sleep(project.provider.poll)
+        client.pause(project.provider.poll)
 
 
 def _late(project: Project, client: Client) -> str:

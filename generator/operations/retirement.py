@@ -51,7 +51,7 @@ def _wait(workspace: Workspace, names: Sequence[str], timeout: float) -> None:
                     f"{', '.join(names)} did not leave within {timeout:.0f} s: {reason}.",
                     "Nothing was destroyed. `anywhere status` says what is wrong; the same command goes on from there.",
                 )
-            time.sleep(project.provider.poll)
+            client.pause(project.provider.poll)
 
 
 def _reason(workspace: Workspace, names: Sequence[str], client: Client) -> str:

@@ -12,7 +12,7 @@ from generator.cli.plan_view import text
 from generator.definition import SIZES
 from generator.errors import UserError
 from generator.kubernetes import Node
-from generator.operations import cluster_api, kubeconfig, patience, readiness, rollout
+from generator.operations import cluster_api, kubeconfig, patience, rollout
 from generator.operations.cluster_secrets import Known
 from generator.operations.review import Review
 from generator.operations.workspace import Workspace
@@ -90,6 +90,9 @@ class World:
         boots = {n: s if self.looks[n] >= API_KNOWS else s - 1 for n, s in self.starts.items()}
         return tuple(Node(n, n not in self.fails, "", "v1", "", str(b)) for n, b in boots.items() if "etcd" not in n)
 
+    def pause(self, seconds):
+        self.clock.sleep(seconds)
+
     def close(self):
         pass
 
@@ -125,7 +128,7 @@ def roll(monkeypatch):
 
     def run(world, timeout=600):
         monkeypatch.setattr(cluster_api, "client", lambda path: world)
-        for module in (patience, readiness, rollout):
+        for module in (patience, rollout):
             monkeypatch.setattr(module, "time", world.clock)
         project = SimpleNamespace(definition=None, provider=world, release=RELEASE, name="c")
         work = Workspace(project, None, world.topology, Known({}, {}, new=False), world, {})
