@@ -94,6 +94,17 @@ def test_a_learner_sends_on_to_the_others(cluster):
     assert not member(client, "etcd2").learner
 
 
+def test_what_is_claimed_is_its_owners_alone_and_had_again_by_a_process_that_took_anothers_place(cluster):
+    client = grow(cluster)
+    killed = client.claim("/lock", "me", 60)
+    assert client.claim("/lock", "another", 60) is None
+    later = client.claim("/lock", "me", 60)
+    assert not client.renew(killed) and client.renew(later)
+    assert client.claim("/lock", "another", 60) is None
+    client.put("/kept", "me")  # without a lease
+    assert client.claim("/kept", "me", 60) is None and client.get("/kept") == "me"
+
+
 def test_without_a_majority_it_is_silent_and_nobody_serves(cluster):
     client = grow(cluster)
     settled(client.promote, member(client, "etcd2"))

@@ -304,7 +304,7 @@ def test_one_master_leads_and_another_once_it_does_not(cluster, monkeypatch):
     class Ends(Controller):
         def look(self):
             looks.append(self)
-            rollout.lead(cluster.document, cluster.host("master2"))  # does nothing
+            rollout.lead(cluster.document, cluster.host("master3"))  # does nothing
             cluster.client.delete(rollout.LEADER)
             return True
 

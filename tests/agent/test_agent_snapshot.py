@@ -168,6 +168,13 @@ def test_one_machine_takes_it(machine, kept, wanted, cluster):
     assert kept == {} and machine.runs() == []
 
 
+def test_a_machine_whose_process_was_killed_meanwhile_takes_it_at_once(machine, kept, wanted, cluster):
+    """A change of etcd or the API server waits for it, and would for a quarter of an hour."""
+    assert Client(cluster, "etcd1").claim(snapshot.LOCK, of().name, 900)
+    snapshot.look(wanted, of())
+    assert kept and snapshot.LOCK not in cluster.keys
+
+
 def test_the_turn_is_given_back(machine, kept, wanted, cluster):
     snapshot.look(wanted, of())
     assert snapshot.LOCK not in cluster.keys

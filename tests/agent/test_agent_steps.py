@@ -1,6 +1,11 @@
 """The steps of converge, all of them and in order: a step that is forgotten or moved is noticed here."""
 
 import os
+import select
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
 
 import pytest
 from agent import __main__ as converge
@@ -239,3 +244,23 @@ def test_dns_that_does_not_answer_is_watched(steps):
     steps.dns = "timeout"
     assert converge.main() == 0
     assert steps[-2:] == ["cluster_dns.check", "cluster_dns.watch"]
+
+
+def test_one_process_at_a_time_converges_a_machine(tmp_path, monkeypatch):
+    """A turn is a machine's, so two of them would both have it. Where one is killed, the next begins."""
+    monkeypatch.setattr(converge, "ALONE", tmp_path / "run" / "converge.lock")
+    script = (
+        "import sys, pathlib; from agent import __main__ as converge\n"
+        "converge.ALONE = pathlib.Path(sys.argv[1])\n"
+        "with converge.alone(): print('alone', flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", script, str(converge.ALONE)]
+    environment = {**os.environ, "PYTHONPATH": str(Path(converge.__file__).parents[1])}
+    begin = partial(subprocess.Popen, command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    with begin() as first:
+        assert first.stdout.readline() == b"alone\n"
+        with begin() as second:
+            assert select.select([second.stdout], [], [], 1)[0] == []
+            first.kill()
+            assert second.stdout.readline() == b"alone\n"
+            second.kill()

@@ -57,6 +57,15 @@ def test_the_turn_is_had_by_one_machine_and_ends_with_what_it_is_for(machines):
     assert given(machines, stop(), "master2")
 
 
+def test_a_machine_whose_agent_was_killed_goes_on_at_once_and_before_others(machines):
+    """Its component is half replaced. Its turn would last for a minute, and each further kill for one more."""
+    killed = machines.client.claim(LOCK, "master1", 60)
+    with pytest.raises(Waiting, match="master1, whose turn it is"), machines.turns("master2").take(stop()):
+        pytest.fail("two had it")
+    assert given(machines, stop())
+    assert not machines.client.renew(killed)
+
+
 def test_a_turn_is_waited_for_a_while(machines, monkeypatch):
     monkeypatch.setattr(control_plane, "ATTENTION_SECONDS", 60)
     client = machines.client

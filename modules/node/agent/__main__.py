@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import sys
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +50,7 @@ from agent.turns import DEBIAN, AtOnce, Turns, Waiting
 
 # Since this boot. READY holds the release, the monotonic time at which that was last reported, and what of DNS.
 BOOTED, READY = Path("/run/anywhere/booted"), Path("/run/anywhere/ready")
+ALONE = Path("/run/anywhere/converge.lock")
 WAITING = Path("/run/anywhere/waiting")  # the release, and for whom its machine waits
 AGAIN_SECONDS = 600
 
@@ -288,5 +291,15 @@ def serve(me: Host, roles: Collection[str]) -> None:
         service.ensure("anywhere-rollout.service")
 
 
+@contextmanager
+def alone() -> Iterator[None]:
+    """Wait until no other process converges this machine: its turns are given to its name, not to a process."""
+    ALONE.parent.mkdir(exist_ok=True)
+    with ALONE.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # until the lock's file is closed, be it by a kill
+        yield
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    with alone():
+        sys.exit(main())

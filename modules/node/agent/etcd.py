@@ -10,7 +10,7 @@ import ssl
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,8 +74,7 @@ class Etcd:
     def all(self, prefix: str, end: str = "") -> dict[str, str]:
         """The keys that begin with `prefix`, with their values."""
         end = end or prefix[:-1] + chr(ord(prefix[-1]) + 1)
-        found = self._call("/v3/kv/range", {"key": _encoded(prefix), "range_end": _encoded(end)})
-        return {_decoded(pair["key"]): _decoded(pair.get("value", "")) for pair in found.get("kvs", ())}
+        return {_decoded(pair["key"]): _decoded(pair.get("value", "")) for pair in self._range(prefix, end)}
 
     def put(self, key: str, value: str) -> None:
         self._call("/v3/kv/put", {"key": _encoded(key), "value": _encoded(value)})
@@ -83,20 +82,28 @@ class Etcd:
     def delete(self, key: str) -> None:
         self._call("/v3/kv/deleterange", {"key": _encoded(key)})
 
-    def claim(self, key: str, value: str, seconds: int) -> str | None:
-        """Make `key`, which ends with the lease that is returned; None where it is already there.
+    def claim(self, key: str, owner: str, seconds: int) -> str | None:
+        """Make `key`, which ends with the lease that is returned; None where another owner has it.
 
-        The lease ends `seconds` after it was last renewed.
+        The lease ends `seconds` after it was last renewed. No two processes may claim a key as the same owner at once:
+        what `owner` has already is of a process that was killed, or lost its power, and is replaced.
         """
-        if self.get(key) is not None:
-            return None
+        for pair in self._range(key, end=f"{key}\0"):
+            if _decoded(pair.get("value", "")) != owner:
+                return None
+            with suppress(NodeError):  # it may end by itself meanwhile
+                self.release(pair.get("lease", "0"))
         lease = str(self._call("/v3/lease/grant", {"TTL": str(seconds)})["ID"])
-        made = {"request_put": {"key": _encoded(key), "value": _encoded(value), "lease": lease}}
+        made = {"request_put": {"key": _encoded(key), "value": _encoded(owner), "lease": lease}}
         absent = {"key": _encoded(key), "target": "CREATE", "create_revision": "0"}
         if self._call("/v3/kv/txn", {"compare": [absent], "success": [made]}).get("succeeded"):
             return lease
         self.release(lease)
         return None
+
+    def _range(self, key: str, end: str) -> Sequence[Mapping[str, Any]]:
+        found = self._call("/v3/kv/range", {"key": _encoded(key), "range_end": _encoded(end)})
+        return tuple(found.get("kvs", ()))
 
     def renew(self, lease: str) -> bool:
         """Whether the lease was still there to be renewed."""
