@@ -155,6 +155,47 @@ def test_the_next_is_taken_when_the_last_is_old_enough(machine, kept, wanted, cl
     assert len(snapshot.taken(list(kept))) == taken
 
 
+@pytest.mark.parametrize("hidden", [timedelta(days=30), timedelta(days=-30)], ids=["set back", "set ahead"])
+def test_a_clock_that_is_changed_stops_no_snapshots_and_removes_none_that_is_new(
+    machine, kept, wanted, clock, cluster, hidden
+):
+    """`cluster.clock` is how much time really passes, which leases in etcd measure."""
+    begin = cluster.clock()
+    passed = timedelta()
+    cluster.clock = lambda: begin + passed.total_seconds()
+    for _ in range(KEEP):
+        clock.time = NOW + passed
+        snapshot.look(wanted, of())
+        passed += timedelta(hours=6)
+    found, jumped = [], NOW - hidden
+    for hour in range(49):
+        clock.time = jumped + timedelta(hours=hour)
+        snapshot.look(wanted, of())
+        newest = snapshot.taken(list(kept))[-1]
+        found += [newest] if newest not in found else []
+        passed += timedelta(hours=1)
+    assert len(found) in (8, 9) and found == sorted(found)
+    assert snapshot.taken(list(kept)) == found[-KEEP:]
+
+
+def test_what_is_taken_before_a_change_is_kept_whatever_the_clock_says(machine, kept, wanted, clock, cluster):
+    for hours in (0, 6, 12):
+        clock.time = NOW + timedelta(hours=hours)
+        snapshot.look(wanted, of())
+    clock.time = NOW - timedelta(days=30)
+    Client(cluster, "etcd1").put(snapshot.WANTED, "f" * 64)
+    snapshot.look(wanted, of())
+    described = json.loads(kept[f"{snapshot.PREFIX}{snapshot.taken(list(kept))[-1]}.json"])
+    assert described["reason"] == "before a change"
+
+
+def test_clocks_that_differ_by_seconds_are_right(machine, kept, wanted, clock):
+    snapshot.look(wanted, of())
+    clock.time = NOW - timedelta(seconds=30)
+    snapshot.look(wanted, of())
+    assert len(snapshot.taken(list(kept))) == 1
+
+
 def test_a_snapshot_without_its_description_is_none(machine, kept, wanted, clock):
     kept["etcd/snapshots/20261126T185959Z.age"] = b"half"
     snapshot.look(wanted, of())

@@ -11,7 +11,7 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,9 +24,13 @@ from agent.host import Host, NodeError, run
 FOLDER = Path("/var/lib/etcd/snapshot")  # the container of etcd has it under the same path
 PREFIX = "etcd/snapshots/"
 ASKED, FAILED = f"{PREFIX}asked", f"{PREFIX}failed"  # a person's wish, and why the last attempt failed
-# Keys in etcd: who takes one now, the change that one is wanted before, or was taken before, and why the last failed.
-LOCK, WANTED, TAKEN, TROUBLE = (f"/anywhere/snapshot/{name}" for name in ("lock", "wanted", "taken", "trouble"))
+# Keys in etcd: who takes one now, the change that one is wanted before, or was taken before, why the last failed, and
+# who took one, for as long as that is not too old.
+LOCK, WANTED, TAKEN, TROUBLE, RECENT = (
+    f"/anywhere/snapshot/{name}" for name in ("lock", "wanted", "taken", "trouble", "recent")
+)
 STAMP = "%Y%m%dT%H%M%SZ"
+SKEW = timedelta(minutes=10)  # between the clocks of machines that are right
 LOOK_SECONDS, FAILED_SECONDS = 30, 120  # between two looks; one that failed may have taken long
 LOCK_SECONDS = 900  # one that takes longer is taken again by another machine
 
@@ -55,7 +59,8 @@ def look(release: Mapping[str, Any], me: Host) -> None:
     before = wanted if wanted != client.get(TAKEN) else ""
     if not before and not host.CONVERGED.exists():
         return  # a machine that starts for the first time has better to do
-    reason = _reason(keys, before, timedelta(seconds=release["snapshots"]["every"]), datetime.now(UTC))
+    every = release["snapshots"]["every"]
+    reason = _reason(keys, before, lambda: _is_due(client, keys, timedelta(seconds=every), datetime.now(UTC)))
     if not reason:
         return
     lease = client.claim(LOCK, me.name, LOCK_SECONDS)
@@ -67,6 +72,7 @@ def look(release: Mapping[str, Any], me: Host) -> None:
         if before:
             client.put(TAKEN, before)
         client.delete(TROUBLE)
+        client.claim(RECENT, me.name, every)
         for key in {ASKED, FAILED} & {*keys}:
             store.remove(key)
     except (NodeError, OSError) as error:
@@ -110,13 +116,13 @@ def take(release: Mapping[str, Any], me: Host, client: Etcd, reason: str) -> Non
         _member(me, "etcdctl", *_access(me), "snapshot", "save", str(plain))
         status = json.loads(_member(me, "etcdutl", "snapshot", "status", str(plain), "--write-out=json"))
         run("age", "--recipient", bundle.secrets(release, "snapshots")["recipient"], "-o", str(encrypted), str(plain))
-        now = datetime.now(UTC)
+        at = _later(store.names(PREFIX), datetime.now(UTC))
         description = {
             "cluster": release["cluster"],
             "store": release["snapshots"]["store"],
             "generation": release["snapshots"]["generation"],  # of its secrets, which grows with every rotation
             "etcd": client.cluster(),
-            "taken": now.isoformat(timespec="seconds"),
+            "taken": at.isoformat(timespec="seconds"),
             "reason": reason,
             "machine": me.name,
             "kubernetes": release["kubernetes"],
@@ -126,7 +132,7 @@ def take(release: Mapping[str, Any], me: Host, client: Etcd, reason: str) -> Non
             "sha256": sha256(encrypted),
         }
         described.write_text(json.dumps(description, indent=1, sort_keys=True) + "\n")
-        name = now.strftime(STAMP)
+        name = at.strftime(STAMP)
         store.put(f"{PREFIX}{name}.age", encrypted)
         store.put(f"{PREFIX}{name}.json", described)
         print(f"snapshot {name}: {reason}, {description['bytes']} bytes, revision {status['revision']}", flush=True)
@@ -136,15 +142,32 @@ def take(release: Mapping[str, Any], me: Host, client: Etcd, reason: str) -> Non
     _prune(release["snapshots"]["keep"])
 
 
-def _reason(keys: Sequence[str], before: str, every: timedelta, now: datetime) -> str:
-    """Why a snapshot is due; "" where none is."""
+def _reason(keys: Sequence[str], before: str, is_due: Callable[[], bool]) -> str:
+    """Why a snapshot is to be taken; "" where none is."""
     if before:
         return "before a change"
     if ASKED in keys:
         return "asked for"
-    last = taken(keys)[-1:]
-    old = not last or now - datetime.strptime(last[0], STAMP).replace(tzinfo=UTC) >= every
-    return "scheduled" if old else ""
+    return "scheduled" if is_due() else ""
+
+
+def _is_due(client: Etcd, keys: Sequence[str], every: timedelta, now: datetime) -> bool:
+    """Whether the last is too old. Where its time is yet to come, a clock was changed, and etcd alone knows how old."""
+    last = _last(keys)
+    if last is None:
+        return True
+    return now - last >= every if last - now < SKEW else client.get(RECENT) is None
+
+
+def _later(keys: Sequence[str], now: datetime) -> datetime:
+    """When a snapshot that is taken now is said to be taken: after all others, which are kept in this order."""
+    last = _last(keys)
+    return now if last is None else max(now, last + timedelta(seconds=1))
+
+
+def _last(keys: Sequence[str]) -> datetime | None:
+    names = taken(keys)
+    return datetime.strptime(names[-1], STAMP).replace(tzinfo=UTC) if names else None
 
 
 def _prune(keep: int) -> None:
