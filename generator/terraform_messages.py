@@ -14,10 +14,10 @@ _TARGETED = ("Resource targeting is in effect", "Applied changes may be incomple
 _REMEDY = "Fix that and run the same command again: what was done is kept."
 # Another run wrote the state between the plan and its apply: this plan will never fit again.
 _STALE = "Saved plan is stale|Saved plan does not match the given state"
+_PROTECTED = re.compile(r'Resource\s+(\S+\["([^"]+)"\])\s+has\s+lifecycle\.prevent_destroy')
 _HINTS = {  # by a pattern of what Terraform says
     "Error acquiring the state lock": "Another run is at work on this cluster: wait until it has ended, then run again."
     " A lock that a dead run left: terraform force-unlock ID, in the rendered folder.",
-    "Instance cannot be destroyed": "Nothing was changed. Say --may-destroy MACHINE for each that may go.",
     "Backend configuration changed|state migration|Unsetting the previously set backend": "Run"
     " terraform init -migrate-state once in the rendered folder: it moves state.",
     "Failed to query available provider packages|Failed to install provider": "Terraform downloads the provider of a"
@@ -55,6 +55,13 @@ def raise_for(diagnostics: list[Event], status: int, text: str = "") -> None:
         raise UserError(
             "The plan is out of date: the state changed after it was made.",
             "Another run was at work on this cluster. Plan again, and review that plan: what was done is kept.",
+        )
+    if protected := sorted(set(_PROTECTED.findall(said))):
+        # Terraform's own advice is to take the protection away.
+        options = " ".join(f"--may-destroy {machine}" for _, machine in protected)
+        raise UserError(
+            f"This plan destroys {', '.join(address for address, _ in protected)}.",
+            f"Nothing was changed. To allow it, add {options}.",
         )
     hints = (hint for pattern, hint in _HINTS.items() if re.search(pattern, said))
     raise UserError(f"Terraform failed: {said}", next(hints, _REMEDY))

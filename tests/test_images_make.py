@@ -288,3 +288,16 @@ def test_a_root_file_system_that_cannot_be_made(tmp_path, monkeypatch, machine, 
 def test_the_release_site_is_asked_under_its_public_name(monkeypatch):
     monkeypatch.delenv("ANYWHERE_RELEASES", raising=False)
     assert upstream.site() == "https://dl.k8s.io/release"
+
+
+def test_what_a_root_file_system_takes_is_missed_before_anything_is_compiled(tmp_path, monkeypatch):
+    """That may take a quarter of an hour."""
+
+    def root(*_):
+        raise UserError("newuidmap is not installed.")
+
+    monkeypatch.setattr(rootfs, "make", root)
+    monkeypatch.setattr(build, "compile_programs", lambda *_: pytest.fail("it was compiled first"))
+    wanted, found = types.SimpleNamespace(arch="amd64", ref="x"), types.SimpleNamespace(debian=True)
+    with pytest.raises(UserError, match="newuidmap"):
+        build.build(wanted, found, tmp_path / "image.tar", tmp_path / "cache", Silent())

@@ -205,6 +205,18 @@ def test_a_plan_is_out_of_date_where_another_run_was_faster(runner, folder, begu
     assert "Plan again" in caught.value.hint and (folder / "terraform.tfstate").read_bytes() == before
 
 
+def test_what_is_protected_is_named_without_the_advice_to_lift_that(runner, folder):
+    """Terraform would have the guard taken out of the module."""
+    kept = 'resource "terraform_data" "kept" {\n  for_each = %s\n  lifecycle {\n    prevent_destroy = true\n  }\n}\n'
+    (folder / "main.tf").write_text(CONFIGURATION + kept % 'toset(["etcd1", "etcd4", "etcd5"])')
+    runner.apply(runner.plan({}), {})
+    (folder / "main.tf").write_text(CONFIGURATION + kept % 'toset(["etcd1"])')
+    with pytest.raises(UserError) as caught:
+        runner.plan({})
+    assert caught.value.message == ('This plan destroys terraform_data.kept["etcd4"], terraform_data.kept["etcd5"].')
+    assert caught.value.hint == "Nothing was changed. To allow it, add --may-destroy etcd4 --may-destroy etcd5."
+
+
 def fake(folder, name, version):
     program = folder / name
     program.write_text(f"#!/bin/sh\necho '{json.dumps({'terraform_version': version})}'\n")

@@ -1,4 +1,4 @@
-"""Commands in messages, completed with the FILE and the --provider of this run, so that they can be pasted."""
+"""Commands in messages, completed with the FILE, --provider and --out of this run, so that they can be pasted."""
 
 from __future__ import annotations
 
@@ -34,23 +34,28 @@ _VERBS = (
     *("rollout status", "rollout resume", "pki rotate", "etcd list", "etcd snapshot", "etcd restore"),
     *_WITHOUT_TARGET,
 )
+WITH_FOLDER = (
+    *("plan", "apply", "destroy", "render", "status", "doctor", "kubeconfig", "rollout status", "rollout resume"),
+    *("pki rotate", "etcd restore"),
+)  # those that take --out
 _DEFINITION = r"(?: '[^'`]*\.ya?ml'| [^ '`]*\.ya?ml)?"
 _COMMAND = re.compile(rf"`anywhere ({'|'.join(_VERBS)})({_DEFINITION})((?: [^`]*)?)`")
 
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """What a verb was given; `provider` is "" where it takes no target."""
+    """What a verb was given; `provider` is "" where it takes no target, `out` is None where it has its usual folder."""
 
     file: Path
     provider: str
+    out: Path | None
 
 
 _runs: list[_Run] = []  # the verb at work is the last; a list, since threads have no context of their own
 
 
-def complete(text: str, file: Path, provider: str) -> str:
-    """`text`, where each command in backquotes names the definition and the target if they are not the defaults.
+def complete(text: str, file: Path, provider: str, out: Path | None = None) -> str:
+    """`text`, where each command in backquotes names definition, target and folder if they are not the defaults.
 
     The target is a default only where the definition is for it. A verb that takes none, `provider` "", says nothing
     of which one a person means: it is the default, else the first that the definition is for.
@@ -59,7 +64,8 @@ def complete(text: str, file: Path, provider: str) -> str:
     def completed(found: re.Match[str]) -> str:
         verb, named, rest = found.groups()
         chosen = "" if verb in _WITHOUT_TARGET or "--provider" in rest else target
-        return f"`anywhere {verb}{named or f' {shlex.quote(str(file))}'}{chosen}{rest}`"
+        placed = folder if verb in WITH_FOLDER and "--out" not in rest else ""
+        return f"`anywhere {verb}{named or f' {shlex.quote(str(file))}'}{chosen}{placed}{rest}`"
 
     if not _COMMAND.search(text):
         return text
@@ -67,12 +73,13 @@ def complete(text: str, file: Path, provider: str) -> str:
     fits = default != DEFAULT_PROVIDER or default in sections or not sections
     meant = provider or (default if fits else sections[0])
     target = "" if fits and meant == default else f" --provider {meant}"
-    return _COMMAND.sub(completed, text) if target or file != DEFAULT_FILE else text
+    folder = f" --out {shlex.quote(str(out))}" if out else ""
+    return _COMMAND.sub(completed, text) if target or folder or file != DEFAULT_FILE else text
 
 
 def here(text: str) -> str:
     """`text` with the commands completed for the verb that is at work, and beginning as the one that runs did."""
-    completed = complete(text, _runs[-1].file, _runs[-1].provider) if _runs else text
+    completed = complete(text, _runs[-1].file, _runs[-1].provider, _runs[-1].out) if _runs else text
     return completed.replace("`anywhere ", f"`{called} ") if (called := _called()) else completed
 
 
@@ -106,7 +113,7 @@ def hints(verb: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(verb)
     def run(*args: P.args, **given: P.kwargs) -> R:
-        with _at_work(_Run(_file(given), str(given.get("provider") or ""))):
+        with _at_work(_run(given)):
             try:
                 return verb(*args, **given)
             except UserError as error:
@@ -139,6 +146,10 @@ def _sections(file: Path) -> tuple[str, ...]:
         return ()
     found = value.get("providers") if isinstance(value, dict) else None
     return tuple(str(name) for name in found) if isinstance(found, dict) else ()
+
+
+def _run(given: dict[str, Any]) -> _Run:
+    return _Run(_file(given), str(given.get("provider") or ""), given.get("out"))
 
 
 def _file(given: dict[str, Any]) -> Path:

@@ -28,9 +28,10 @@ def labelled(config: Config, source: str, key: str) -> Config:
 def build(wanted: Wanted, recipe: Recipe, path: Path, cache: Path, progress: Progress) -> None:
     """Build `wanted` to a docker-archive at `path`."""
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".build-") as work:
+        # First, as it takes programs of this computer: one that is missing is named before a long compile.
+        layers = [rootfs.make(wanted.arch, cache, progress)] if recipe.debian else []
         programs = compile_programs(recipe, wanted.arch, Path(work), cache, progress)
         entries = {**recipe.entries, **{name: layer.File(file) for name, file in programs.items()}}
-        layers = [rootfs.make(wanted.arch, cache, progress)] if recipe.debian else []
         top = Path(work) / "layer.tar"
         layer.write(top, entries)
         config = labelled(recipe.config, "build", recipe.key(wanted.arch))

@@ -19,7 +19,7 @@ def notices(workspace: Workspace, plan: Plan) -> tuple[Notice, ...]:
     gone = f"the disk of {', '.join(lost)} is gone, with what etcd held on it"
     if 2 * (len(before) - len(lost)) > len(before):
         return (Notice(FIELD, f"{gone}; it joins again, and is filled by the other members"),)
-    return (Notice(FIELD, f"{gone}; without a majority the cluster waits for a snapshot: `anywhere etcd restore`"),)
+    return (Notice(FIELD, f"{gone}; without a majority the cluster waits for a snapshot: see `anywhere etcd list`"),)
 
 
 def _applied(workspace: Workspace) -> frozenset[str]:

@@ -60,6 +60,19 @@ def test_a_command_that_names_its_definition_gets_the_target_alone(monkeypatch, 
     )
 
 
+def test_a_command_looks_where_this_run_does(monkeypatch, tmp_path, capsys):
+    """Another folder would be rendered, and another state be looked for."""
+    monkeypatch.delenv("ANYWHERE_PROVIDER", raising=False)
+    said = "`anywhere render`, `anywhere apply --out x`, `anywhere ssh m1`"
+    completed = complete(said, Path("cluster.yaml"), "local", Path("a b"))
+    assert completed == (
+        "`anywhere render cluster.yaml --out 'a b'`, `anywhere apply cluster.yaml --out x`,"
+        " `anywhere ssh cluster.yaml m1`"
+    )
+    pasteable.hints(lambda *, file, out: pasteable.say("`anywhere plan`"))(file=Path("cluster.yaml"), out=tmp_path)
+    assert f"`anywhere plan cluster.yaml --out {tmp_path}`" in capsys.readouterr().out
+
+
 def messages():
     """Every text in the program that is no docstring, with `{}` for what is put in; and where it stands."""
     for path in FILES:
@@ -153,6 +166,7 @@ def test_every_verb_that_takes_a_definition_is_known():
     assert {name for name, given in takes.items() if given & {"file", "files", "words"}} == set(pasteable._VERBS)
     without = {name for name in pasteable._VERBS if "provider" not in takes[name]}
     assert without | {"validate"} == set(pasteable._WITHOUT_TARGET)
+    assert {name for name, given in takes.items() if "out" in given} == set(pasteable.WITH_FOLDER)
 
 
 def test_every_verb_completes_what_it_says():
