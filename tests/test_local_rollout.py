@@ -2,6 +2,7 @@
 
 import io
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -114,9 +115,8 @@ def test_the_second_is_untouched_while_the_first_is_waited_for(
     target.seen.clear()
     write(stack, 80)
     monkeypatch.setattr(kubeconfig, "write", lambda *args: tmp_path)
-    monkeypatch.setattr(
-        cluster_api, "client", lambda path: SimpleNamespace(nodes=tuple, find=lambda path: None, close=lambda: None)
-    )
+    nothing = SimpleNamespace(nodes=tuple, find=lambda path: None, close=lambda: None, pause=time.sleep)
+    monkeypatch.setattr(cluster_api, "client", lambda path: nothing)
     machines = tuple(Machine(name, "etcd", 1, "", SIZES["tiny"], "amd64", "", {}, (), ("etcd",)) for name in NAMES)
     project = SimpleNamespace(definition=None, provider=target, release="", name="c")
     work = Workspace(project, None, Topology(machines), Known({}, {}, new=False), runner, {})  # type: ignore[arg-type]
