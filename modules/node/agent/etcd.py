@@ -101,10 +101,6 @@ class Etcd:
         self.release(lease)
         return None
 
-    def _range(self, key: str, end: str) -> Sequence[Mapping[str, Any]]:
-        found = self._call("/v3/kv/range", {"key": _encoded(key), "range_end": _encoded(end)})
-        return tuple(found.get("kvs", ()))
-
     def renew(self, lease: str) -> bool:
         """Whether the lease was still there to be renewed."""
         return "TTL" in self._call("/v3/lease/keepalive", {"ID": lease})["result"]
@@ -151,6 +147,10 @@ class Etcd:
         except OSError:
             return False
         return ssl.cert_time_to_seconds(str(certificate["notAfter"])) < time.time()
+
+    def _range(self, key: str, end: str) -> Sequence[Mapping[str, Any]]:
+        found = self._call("/v3/kv/range", {"key": _encoded(key), "range_end": _encoded(end)})
+        return tuple(found.get("kvs", ()))
 
     def _call(self, path: str, body: Mapping[str, Any]) -> Any:
         """Ask one member after the other; Silent where none can answer, NodeError where one refuses."""
