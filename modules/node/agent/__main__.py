@@ -295,9 +295,12 @@ def serve(me: Host, roles: Collection[str]) -> None:
 def alone() -> Iterator[None]:
     """Wait until no other process converges this machine: its turns are given to its name, not to a process."""
     ALONE.parent.mkdir(exist_ok=True)
-    with ALONE.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # until the lock's file is closed, be it by a kill
+    lock = os.open(ALONE, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # until the file is closed, be it by a kill
         yield
+    finally:
+        os.close(lock)
 
 
 if __name__ == "__main__":
