@@ -34,10 +34,10 @@ _VERBS = (
     *("rollout status", "rollout resume", "pki rotate", "etcd list", "etcd snapshot", "etcd restore"),
     *_WITHOUT_TARGET,
 )
-WITH_FOLDER = (
+_WITH_FOLDER = (  # those that take --out
     *("plan", "apply", "destroy", "render", "status", "doctor", "kubeconfig", "rollout status", "rollout resume"),
     *("pki rotate", "etcd restore"),
-)  # those that take --out
+)
 _DEFINITION = r"(?: '[^'`]*\.ya?ml'| [^ '`]*\.ya?ml)?"
 _COMMAND = re.compile(rf"`anywhere ({'|'.join(_VERBS)})({_DEFINITION})((?: [^`]*)?)`")
 
@@ -64,7 +64,7 @@ def complete(text: str, file: Path, provider: str, out: Path | None = None) -> s
     def completed(found: re.Match[str]) -> str:
         verb, named, rest = found.groups()
         chosen = "" if verb in _WITHOUT_TARGET or "--provider" in rest else target
-        placed = folder if verb in WITH_FOLDER and "--out" not in rest else ""
+        placed = folder if verb in _WITH_FOLDER and "--out" not in rest else ""
         return f"`anywhere {verb}{named or f' {shlex.quote(str(file))}'}{chosen}{placed}{rest}`"
 
     if not _COMMAND.search(text):

@@ -22,7 +22,7 @@ def answers(engine, tmp_path, monkeypatch):
     tables.mkdir(parents=True)
     (tables / "tcp").write_text("  sl  local_address rem_address   st\n")
     (tables / "tcp6").write_text("  sl  local_address\n   0: 00000000000000000000000000000000:094D 0:0 0A 0:0\n")
-    monkeypatch.setattr(health, "PROC", tmp_path)
+    monkeypatch.setattr(probe, "PROC", tmp_path)
     engine.containers["etcd1"] = {"Id": "e", "settings": {"Image": "etcd"}, "running": True, "files": b""}
     well = set()
     monkeypatch.setattr(probe, "status", lambda pid, url: 200 if (pid, url) in well else 503)

@@ -166,7 +166,7 @@ def test_every_verb_that_takes_a_definition_is_known():
     assert {name for name, given in takes.items() if given & {"file", "files", "words"}} == set(pasteable._VERBS)
     without = {name for name in pasteable._VERBS if "provider" not in takes[name]}
     assert without | {"validate"} == set(pasteable._WITHOUT_TARGET)
-    assert {name for name, given in takes.items() if "out" in given} == set(pasteable.WITH_FOLDER)
+    assert {name for name, given in takes.items() if "out" in given} == set(pasteable._WITH_FOLDER)
 
 
 def test_every_verb_completes_what_it_says():

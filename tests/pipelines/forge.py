@@ -37,6 +37,11 @@ class Forge:
         self.comments.append(made)
         return made
 
+    def rewrite(self, number: int, body: str) -> dict[str, Any]:
+        (found,) = [comment for comment in self.comments if comment["id"] == number]
+        found["body"] = body
+        return found
+
     def issue(self, title: str, body: str) -> dict[str, Any]:
         number = len(self.issues) + 1
         made = {"number": number, "iid": number, "title": title, "body": body, "state": "open", "said": []}
@@ -89,8 +94,7 @@ def _(forge: Forge, given: dict[str, str], request: str) -> Any:
 
 @route("PATCH", rf"{GITHUB}/issues/comments/(\d+)")
 def _(forge: Forge, given: dict[str, str], number: str) -> Any:
-    (found,) = [comment for comment in forge.comments if comment["id"] == int(number)]
-    return found.update(given) or found
+    return forge.rewrite(int(number), given["body"])
 
 
 @route("GET", rf"{GITHUB}/commits/(\w+)/pulls")
@@ -152,8 +156,7 @@ def _(forge: Forge, given: dict[str, str], request: str) -> Any:
 
 @route("PUT", rf"{GITLAB}/merge_requests/\d+/notes/(\d+)")
 def _(forge: Forge, given: dict[str, str], number: str) -> Any:
-    (found,) = [comment for comment in forge.comments if comment["id"] == int(number)]
-    return found.update(given) or found
+    return forge.rewrite(int(number), given["body"])
 
 
 @route("GET", rf"{GITLAB}/repository/commits/(\w+)/merge_requests")

@@ -39,6 +39,13 @@ def git_bytes(ci, name):
     return (fresh / name).read_bytes()
 
 
+def assert_on_top_of(message, ci, made):
+    """What was made is the newest of main, right after the commit with that message."""
+    assert on_main(ci) == made
+    ours, theirs = git(ci.remote, "log", "-2", "--format=%s", "main").splitlines()
+    assert ours.endswith("[skip ci]") and theirs == message
+
+
 def test_what_was_renewed_is_pushed_for_others_to_open(ci, renewed, monkeypatch):
     folder, made = renewed
     ci.run(folder, "writeback.sh", with_key=False)
@@ -54,9 +61,7 @@ def test_where_main_moved_it_comes_on_top_and_nothing_is_overwritten(ci, renewed
     (ci.mine / "notes.txt").write_text("theirs\n")
     ci.push("Before")
     ci.run(folder, "writeback.sh", with_key=False)
-    assert on_main(ci) == made
-    ours, theirs = git(ci.remote, "log", "-2", "--format=%s", "main").splitlines()
-    assert ours.endswith("[skip ci]") and theirs == "Before"
+    assert_on_top_of("Before", ci, made)
 
 
 def test_where_main_moves_while_it_pushes_it_tries_again(ci, renewed):
@@ -64,9 +69,7 @@ def test_where_main_moves_while_it_pushes_it_tries_again(ci, renewed):
     faster = f"cd {ci.mine} && [ ! -e more.txt ] && unset GIT_DIR && echo more >more.txt && git add more.txt"
     with moving(folder, f"{faster} && git commit -qm During && git push -q origin main; true"):
         ci.run(folder, "writeback.sh", with_key=False)
-    assert on_main(ci) == made
-    ours, theirs = git(ci.remote, "log", "-2", "--format=%s", "main").splitlines()
-    assert ours.endswith("[skip ci]") and theirs == "During"
+    assert_on_top_of("During", ci, made)
 
 
 def test_what_cannot_be_pushed_is_kept_and_the_job_fails(ci, renewed):

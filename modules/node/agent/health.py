@@ -7,7 +7,6 @@ import time
 import urllib.parse
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from agent import api, host, probe
@@ -16,8 +15,6 @@ from agent.host import NodeError
 
 MEANWHILE_SECONDS = 30  # as often as the timer of a machine that does not wait
 CRASHES = 5  # restarts of a new container after which it is not waited for
-PROC = Path("/proc")
-LISTEN = "0A"  # of the states in proc_net_tcp(5)
 
 
 def healthy(spec: Mapping[str, Any], engine: Docker) -> bool:
@@ -42,21 +39,7 @@ def _status(name: str, url: str, engine: Docker) -> int | None:
     if container is None or not container["State"]["Running"]:
         return None
     pid = container["State"]["Pid"]
-    return probe.status(pid, url) if _listens(pid, urllib.parse.urlsplit(url).port) else None
-
-
-def _listens(pid: int, port: int | None) -> bool:
-    """Whether the port is open in the network namespace of process `pid`.
-
-    While a component starts it is not. What then refuses connections would be asked in vain, and a slow machine have
-    less time for what it waits for.
-    """
-    try:
-        tables = [(PROC / str(pid) / "net" / name).read_text() for name in ("tcp", "tcp6")]
-    except OSError:  # it has just ended
-        return False
-    sockets = (line.split() for table in tables for line in table.splitlines()[1:])
-    return any(state == LISTEN and int(local.rpartition(":")[2], 16) == port for _, local, _, state, *_ in sockets)
+    return probe.status(pid, url) if probe.listens(pid, urllib.parse.urlsplit(url).port) else None
 
 
 def wait(spec: Mapping[str, Any], engine: Docker) -> None:

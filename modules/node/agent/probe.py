@@ -13,8 +13,23 @@ import urllib.parse
 from pathlib import Path
 
 PROC = Path("/proc")
+LISTEN = "0A"  # of the states in proc_net_tcp(5)
 SECONDS = 5
 NETWORK = 0x40000000  # of setns(2): CLONE_NEWNET
+
+
+def listens(pid: int, port: int | None) -> bool:
+    """Whether the port is open in the network namespace of process `pid`.
+
+    While a component starts it is not. What then refuses connections would be asked in vain, and a slow machine have
+    less time for what it waits for.
+    """
+    try:
+        tables = [(PROC / str(pid) / "net" / name).read_text() for name in ("tcp", "tcp6")]
+    except OSError:  # it has just ended
+        return False
+    sockets = (line.split() for table in tables for line in table.splitlines()[1:])
+    return any(state == LISTEN and int(local.rpartition(":")[2], 16) == port for _, local, _, state, *_ in sockets)
 
 
 def status(pid: int, url: str) -> int | None:

@@ -11,7 +11,7 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -60,7 +60,7 @@ def look(release: Mapping[str, Any], me: Host) -> None:
     if not before and not host.CONVERGED.exists():
         return  # a machine that starts for the first time has better to do
     every = release["snapshots"]["every"]
-    reason = _reason(keys, before, lambda: _is_due(client, keys, timedelta(seconds=every), datetime.now(UTC)))
+    reason = _reason(client, keys, before, every)
     if not reason:
         return
     lease = client.claim(LOCK, me.name, LOCK_SECONDS)
@@ -142,21 +142,20 @@ def take(release: Mapping[str, Any], me: Host, client: Etcd, reason: str) -> Non
     _prune(release["snapshots"]["keep"])
 
 
-def _reason(keys: Sequence[str], before: str, is_due: Callable[[], bool]) -> str:
-    """Why a snapshot is to be taken; "" where none is."""
+def _reason(client: Etcd, keys: Sequence[str], before: str, every: int) -> str:
+    """Why a snapshot is to be taken; "" where none is. The last is too old after `every` seconds."""
     if before:
         return "before a change"
     if ASKED in keys:
         return "asked for"
-    return "scheduled" if is_due() else ""
-
-
-def _is_due(client: Etcd, keys: Sequence[str], every: timedelta, now: datetime) -> bool:
-    """Whether the last is too old. Where its time is yet to come, a clock was changed, and etcd alone knows how old."""
-    last = _last(keys)
+    last, now = _last(keys), datetime.now(UTC)
     if last is None:
-        return True
-    return now - last >= every if last - now < SKEW else client.get(RECENT) is None
+        due = True
+    elif last - now < SKEW:
+        due = now - last >= timedelta(seconds=every)
+    else:  # its time is yet to come: a clock was changed, and etcd alone knows how old it is
+        due = client.get(RECENT) is None
+    return "scheduled" if due else ""
 
 
 def _later(keys: Sequence[str], now: datetime) -> datetime:
