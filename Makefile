@@ -1,6 +1,7 @@
 # Two commands matter: `make apply` and `make test`. Both do their own set-up the first time.
 CLUSTER  ?= examples/quickstart/cluster.yaml
-PROVIDER ?= local
+# local, aws or gce; left out, the only one that the definition has a section for, else local.
+PROVIDER ?=
 # APPROVE=yes answers apply's and destroy's question.
 APPROVE  ?=
 # More options of the verb, split at blanks: make plan ARGS=--json
@@ -21,7 +22,8 @@ export CLUSTER PROVIDER ARGS VERSION
 VENV     := .venv
 ANYWHERE := $(VENV)/bin/anywhere
 YES      := $(if $(filter yes,$(APPROVE)),--yes)
-TARGET   := "$$CLUSTER" --provider "$$PROVIDER"
+CHOSEN   := $(if $(PROVIDER),--provider "$$PROVIDER")
+TARGET   := "$$CLUSTER" $(CHOSEN)
 OPTIONS  := $$ARGS
 
 .PHONY: setup setup-test lock kubernetes validate render plan apply destroy status doctor offline test lint e2e e2e-vm e2e-day2 e2e-all e2e-nested bench bench-day2 mutate clean
@@ -63,7 +65,7 @@ apply destroy: setup
 # A plan without a cloud's account, of a copy of the definition. It needs what a plan for real machines needs, and the
 # test set-up; where the registry of Terraform providers cannot be reached, stand-ins take their place.
 offline: setup-test
-	@set -f; $(VENV)/bin/python -m tests.offline $(or $(RUN),--copy "$$CLUSTER" $(ANYWHERE) plan {} --provider "$$PROVIDER" $(OPTIONS))
+	@set -f; $(VENV)/bin/python -m tests.offline $(or $(RUN),--copy "$$CLUSTER" $(ANYWHERE) plan {} $(CHOSEN) $(OPTIONS))
 
 test: lint setup-test
 	$(VENV)/bin/pytest -n auto -m "not e2e"

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 
+LOCAL = "local"
 Types = Mapping[str, Mapping[str, str]]  # size -> architecture -> the cloud's machine type
 
 
@@ -98,8 +99,16 @@ Cloud = Aws | Gce
 
 @dataclass(frozen=True, slots=True)
 class Sections:
-    """The sections of a definition; a cloud that it does not name is None."""
+    """The sections of a definition; a cloud that it does not name is None, and `named` are the targets that it does."""
 
     local: Local
     aws: Aws | None
     gce: Gce | None
+    named: tuple[str, ...] = ()
+
+
+def default_target(named: Collection[str]) -> str:
+    """The target where nobody chose one: local, or the only one that has a section; "" where several clouds have."""
+    if not named or LOCAL in named:
+        return LOCAL
+    return next(iter(named)) if len(named) == 1 else ""

@@ -13,6 +13,7 @@ import uuid
 
 import pytest
 
+from generator import debian
 from generator.errors import UserError
 from generator.images import catalog
 from generator.lock import Base
@@ -118,6 +119,17 @@ def test_without_tools_the_error_says_what_to_install(monkeypatch):
     with pytest.raises(UserError) as caught:
         base.ensure(Silent())
     assert "mmdebstrap" in caught.value.hint
+
+
+@pytest.mark.parametrize("absent", ["newuidmap", "fakeroot"])
+def test_what_making_it_takes_is_looked_for_where_there_is_none(builder, monkeypatch, absent):
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(debian, "_check_range", lambda path: None)
+    monkeypatch.setattr(shutil, "which", lambda name, **_: None if name == absent else f"/usr/bin/{name}")
+    with pytest.raises(UserError, match=f"{absent} is not installed"):
+        base.check()
+    base.ensure(Silent())
+    base.check()
 
 
 def test_the_host_settings_are_what_their_readers_take():

@@ -41,7 +41,7 @@ def make(tmp_path):
 
 @pytest.mark.parametrize("value", NASTY)
 def test_no_value_is_a_command(make, value):
-    assert make("plan", f"CLUSTER={value}") == ["plan", value, "--provider", "local"]
+    assert make("plan", f"CLUSTER={value}") == ["plan", value]
     assert make("validate", CLUSTER=value) == ["validate", value]
     assert make("status", f"PROVIDER={value}")[2:] == ["--provider", value]
 

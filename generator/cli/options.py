@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
+PROVIDER_HELP = "Where machines are: local, aws or gce. Left out, the only one that FILE has a section for, else local."
+
 File = Annotated[Path, typer.Argument(help="The cluster definition.", show_default=True)]
-ProviderName = Annotated[
-    str, typer.Option("--provider", envvar="ANYWHERE_PROVIDER", help="Where machines are: local, aws or gce.")
-]
+ProviderName = Annotated[str, typer.Option("--provider", envvar="ANYWHERE_PROVIDER", help=PROVIDER_HELP)]
 MaybeProvider = Annotated[
     str | None, typer.Option("--provider", help="Also check that it is for that target: local, aws or gce.")
 ]
@@ -37,4 +37,4 @@ AllowDowngrade = Annotated[
 ]
 
 DEFAULT_FILE = Path("cluster.yaml")
-DEFAULT_PROVIDER = "local"
+DEFAULT_PROVIDER = ""  # the definition says

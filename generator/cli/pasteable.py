@@ -17,8 +17,9 @@ from typing import Any, ParamSpec, TypeVar
 
 import typer
 
-from generator.cli.options import DEFAULT_FILE, DEFAULT_PROVIDER
+from generator.cli.options import DEFAULT_FILE
 from generator.errors import UserError
+from generator.sections import default_target
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -44,7 +45,7 @@ _COMMAND = re.compile(rf"`anywhere ({'|'.join(_VERBS)})({_DEFINITION})((?: [^`]*
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """What a verb was given; `provider` is "" where it takes no target, `out` is None where it has its usual folder."""
+    """What a verb was given: no target where `provider` is "", its usual folder where `out` is None."""
 
     file: Path
     provider: str
@@ -57,8 +58,7 @@ _runs: list[_Run] = []  # the verb at work is the last; a list, since threads ha
 def complete(text: str, file: Path, provider: str, out: Path | None = None) -> str:
     """`text`, where each command in backquotes names definition, target and folder if they are not the defaults.
 
-    The target is a default only where the definition is for it. A verb that takes none, `provider` "", says nothing
-    of which one a person means: it is the default, else the first that the definition is for.
+    Where nobody chose a target, `provider` "", it is the default, else the first that the definition is for.
     """
 
     def completed(found: re.Match[str]) -> str:
@@ -69,10 +69,10 @@ def complete(text: str, file: Path, provider: str, out: Path | None = None) -> s
 
     if not _COMMAND.search(text):
         return text
-    default, sections = _default_provider(), _sections(file)
-    fits = default != DEFAULT_PROVIDER or default in sections or not sections
-    meant = provider or (default if fits else sections[0])
-    target = "" if fits and meant == default else f" --provider {meant}"
+    sections = _sections(file)
+    default = os.environ.get("ANYWHERE_PROVIDER") or default_target(sections)
+    meant = provider or default or sections[0]
+    target = "" if meant == default else f" --provider {meant}"
     folder = f" --out {shlex.quote(str(out))}" if out else ""
     return _COMMAND.sub(completed, text) if target or folder or file != DEFAULT_FILE else text
 
@@ -130,10 +130,6 @@ def _at_work(run: _Run) -> Iterator[None]:
         yield
     finally:
         _runs.pop()
-
-
-def _default_provider() -> str:
-    return os.environ.get("ANYWHERE_PROVIDER", DEFAULT_PROVIDER)
 
 
 def _sections(file: Path) -> tuple[str, ...]:

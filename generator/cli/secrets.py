@@ -21,8 +21,9 @@ def recrypt(file: File = DEFAULT_FILE) -> int:
     from generator import store
     from generator.operations import cluster_secrets
     from generator.operations.project import open_project
+    from generator.sections import LOCAL
 
-    project = open_project(file, DEFAULT_PROVIDER, None)
+    project = open_project(file, LOCAL, None)  # any will do: the recipients are the same on each
     kept = cluster_secrets.recrypt(project)
     pasteable.say(f"{store.path_beside(project.definition.path)} can be opened by:")
     for recipient in kept.recipients:

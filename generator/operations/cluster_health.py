@@ -65,7 +65,7 @@ class Cluster:
         end = time.monotonic() + LEASE_SECONDS
         while self._elects and not self._leaders.renewed and time.monotonic() < end:
             self._look_at_leases()
-            time.sleep(1)
+            self._client.pause(1)
 
     def describe(self) -> tuple[Check, ...]:
         """Have the API server prepare what kubectl asks for first; why it does not, () where it did."""

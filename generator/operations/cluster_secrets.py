@@ -237,6 +237,16 @@ def remark_on_rotation(project: Project) -> str:
     return rotations.remark(under_way) if under_way else ""
 
 
+def remark_on_token(project: Project) -> str:
+    """That apply replaces the bootstrap token for its age, which the plan does not show; "" also without the key."""
+    if not pki.is_token_old(_kept(project), datetime.now(UTC)):
+        return ""
+    return (
+        f"The bootstrap token is older than {pki.TOKEN_AGE.days} days: apply replaces it, and kubelets"
+        " restart in turns. Pods do not."
+    )
+
+
 def _kept(project: Project) -> Secrets:
     """What the store has of the target; nothing before the first apply, and without the key."""
     try:

@@ -15,17 +15,21 @@ def check(plan: Plan, may_destroy: Sequence[str], addresses: Addresses) -> None:
 
     Machines that `may_destroy` names are allowed.
     """
-    data = _destroyed(plan, addresses.etcd_disk)
+    check_data(plan, may_destroy, addresses)
     machines = [name for name in _destroyed(plan, addresses.machine) if is_control_plane(name)]
-    unnamed = [name for name in data if name not in may_destroy]
-    if unnamed:
-        raise UserError(f"This plan destroys what etcd holds on {', '.join(unnamed)}.", _remedy(unnamed))
     unnamed = [name for name in machines if name not in may_destroy]
     if len(machines) > 1 and unnamed:
         raise UserError(
             f"This plan destroys {len(machines)} machines of the control plane at once: {', '.join(machines)}.",
             _remedy(unnamed),
         )
+
+
+def check_data(plan: Plan, may_destroy: Sequence[str], addresses: Addresses) -> None:
+    """UserError where `plan` destroys the data of an etcd member whose machine `may_destroy` does not name."""
+    unnamed = [name for name in _destroyed(plan, addresses.etcd_disk) if name not in may_destroy]
+    if unnamed:
+        raise UserError(f"This plan destroys what etcd holds on {', '.join(unnamed)}.", _remedy(unnamed))
 
 
 def _destroyed(plan: Plan, resource: str) -> list[str]:

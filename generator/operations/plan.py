@@ -10,6 +10,7 @@ from generator import registry_login
 from generator.lock import Lock
 from generator.operations import (
     cluster_secrets,
+    destroy_guard,
     field_changes,
     lock_file,
     planning,
@@ -89,6 +90,8 @@ def _look_at_secrets(run: Plan) -> None:
         run.said.append(f"Apply makes or renews certificates and keys of: {names}.")
     run.said.append(cluster_secrets.remark_on_recipients(run.project))
     run.said.append(cluster_secrets.remark_on_rotation(run.project))
+    if not run.save:  # its apply renews nothing
+        run.said.append(cluster_secrets.remark_on_token(run.project))
 
 
 def _require_secrets(run: Plan) -> None:
@@ -130,6 +133,11 @@ def _plan(run: Plan) -> None:
     run.plan = planning.plan(run.workspace, run.progress, run.may_destroy)
 
 
+def _guard_data(run: Plan) -> None:
+    # Terraform refuses that by itself, but for one machine or all.
+    destroy_guard.check_data(run.plan, run.may_destroy, run.project.provider.addresses)
+
+
 def _review(run: Plan) -> None:
     run.review = review(run.workspace, run.plan, run.notices)
     run.said.append(rollout.describe(rollout.batches(run.workspace, run.plan)))
@@ -151,6 +159,7 @@ STEPS: tuple[Step[Plan], ...] = (
     Step("Refuse to go on without the state of a cluster that is there", _check_state),
     Step("Refuse changes of fields that never change", _compare),
     Step("Plan the changes", _plan),
+    Step("Refuse to destroy data of etcd that nobody named", _guard_data),
     Step("Look at what changes inside", _review),
     Step("Save the plan", _save, when=_is_saved),
 )

@@ -9,7 +9,9 @@ from pathlib import Path
 from generator import lock as locks
 from generator import schema, topology
 from generator.definition import Definition
+from generator.errors import UserError
 from generator.lock import Lock
+from generator.sections import default_target
 from generator.topology import Topology
 from providers import Provider, load
 
@@ -43,10 +45,19 @@ class Project:
 
 
 def open_project(file: Path, provider: str, out: Path | None) -> Project:
-    """Read the definition and choose the target."""
+    """Read the definition and choose the target, where `provider` is "" the definition's own."""
     definition = schema.load(file)
-    folder = out or definition.path.parent / ".anywhere" / f"{definition.name}-{provider}"
-    return Project(definition, load(provider), folder.absolute())
+    target = provider or _target(definition)
+    folder = out or definition.path.parent / ".anywhere" / f"{definition.name}-{target}"
+    return Project(definition, load(target), folder.absolute())
+
+
+def _target(definition: Definition) -> str:
+    named = definition.providers.named
+    if target := default_target(named):
+        return target
+    options = " or ".join(f"--provider {each}" for each in named)
+    raise UserError(f"{definition.path} is for {' and '.join(named)}; which of them is meant?", f"Add {options}.")
 
 
 def wanted(project: Project) -> Topology:

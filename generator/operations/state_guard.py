@@ -45,16 +45,33 @@ def check_is_new(project: Project) -> None:
 
 def diagnose(project: Project) -> tuple[Check, ...]:
     """The same without Terraform; () where the target has nothing of this cluster."""
-    provider, definition = project.provider, project.definition
     try:
-        found = provider.present(definition)
-        if not found:
-            return ()
-        if _is_there(project):
-            return (Check("state", True, f"{len(found)} things of {project.name} are there, and its state is"),)
+        if found := project.provider.present(project.definition):
+            return (_beside(project, found),)
     except UserError as error:
-        return (Check("state", False, error.message.rstrip("."), error.hint),)
-    return (Check("state", False, _message(project, found), _remedy(project), needed=True),)
+        return (_unknown(error),)
+    return ()
+
+
+def failing(project: Project) -> tuple[Check, ...]:
+    """As `diagnose`, where something is wrong; the target is asked only where there is no state."""
+    try:
+        if not _is_there(project) and (found := project.provider.present(project.definition)):
+            return (_beside(project, found),)
+    except UserError as error:
+        return (_unknown(error),)
+    return ()
+
+
+def _beside(project: Project, found: tuple[str, ...]) -> Check:
+    """Whether the state is here too where the target has what was `found`."""
+    if _is_there(project):
+        return Check("state", True, f"{len(found)} things of {project.name} are there, and its state is")
+    return Check("state", False, _message(project, found), _remedy(project), needed=True)
+
+
+def _unknown(error: UserError) -> Check:
+    return Check("state", False, error.message.rstrip("."), error.hint)
 
 
 def _is_there(project: Project) -> bool:

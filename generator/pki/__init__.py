@@ -1,7 +1,17 @@
 """A cluster's authorities, certificates and keys, and the document of them that each component gets."""
 
 from generator.pki.certificate import fingerprint
-from generator.pki.cluster import TOKEN_AGE, TOKEN_LIFE, Renewal, ensure, expiries, fingerprints, reissue, vouching
+from generator.pki.cluster import (
+    TOKEN_AGE,
+    TOKEN_LIFE,
+    Renewal,
+    ensure,
+    expiries,
+    fingerprints,
+    is_token_old,
+    reissue,
+    vouching,
+)
 from generator.pki.documents import LOGIN, RESTORE, admin_kubeconfig, documents, readers, restoring, version
 from generator.pki.person import Access, Person, grant
 
@@ -20,6 +30,7 @@ __all__ = [
     "fingerprint",
     "fingerprints",
     "grant",
+    "is_token_old",
     "readers",
     "reissue",
     "restoring",

@@ -161,6 +161,11 @@ def _keys(keys: Mapping[str, str]) -> Mapping[str, str]:
     return {name: keys.get(name) or make() for name, make in makers.items()}
 
 
+def is_token_old(secrets: Secrets, now: datetime) -> bool:
+    """Whether `ensure` replaces the bootstrap token because of its age."""
+    return secrets.token is not None and now - secrets.token.made > TOKEN_AGE
+
+
 def _token(token: Token | None, now: datetime, age: timedelta) -> Token:
     if token and now - token.made <= age:
         return token

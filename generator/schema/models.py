@@ -251,7 +251,7 @@ class Providers(Strict):
         """The same, as adapters see it."""
         aws = self.aws.section() if self.aws else None
         gce = self.gce.section() if self.gce else None
-        return Sections(self.local.section(), aws, gce)
+        return Sections(self.local.section(), aws, gce, tuple(sorted(self.model_fields_set)))
 
 
 class Cluster(Strict):

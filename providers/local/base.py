@@ -16,12 +16,19 @@ from providers.local.recipe import digest
 _BUILDERS = {"debian-archive": debian_archive.build, "cloud-image": cloud_image.build}
 
 
+def check() -> None:
+    """UserError naming what is missing here for making a base image; nothing is, where there is one."""
+    source = _source()
+    if source == "debian-archive" and _remembered(_memo(digest(source))) is None:
+        debian_archive.check()
+
+
 def ensure(progress: Progress) -> Base:
     """The base image, from the cache or built now. The second call returns at once."""
     source = _source()
     recipe = digest(source)
     with cache.alone(recipe):
-        memo = cache.folder() / f"recipe-{recipe[:32]}.json"
+        memo = _memo(recipe)
         if (base := _remembered(memo)) is not None:
             return base
         with (
@@ -53,6 +60,11 @@ def _source() -> str:
         "No base image can be made: neither mmdebstrap nor qemu-img is installed.",
         "Install them: apt-get install mmdebstrap uidmap fakeroot qemu-system-x86 qemu-utils.",
     )
+
+
+def _memo(recipe: str) -> Path:
+    """The file that says which image a recipe made."""
+    return cache.folder() / f"recipe-{recipe[:32]}.json"
 
 
 def _remembered(memo: Path) -> Base | None:

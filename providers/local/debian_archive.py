@@ -15,9 +15,15 @@ from providers.local.guest import Bootable
 UNWANTED = ("doc", "info", "man", "locale", "i18n")  # folders of /usr/share
 
 
+def check() -> None:
+    """UserError naming what this user lacks for `build`."""
+    debian.check()
+    _fakeroot()
+
+
 def build(work: Path, progress: Progress) -> Bootable:
     """Make the image in the folder `work`."""
-    _fakeroot()  # looked for before mmdebstrap takes its minutes
+    check()  # before mmdebstrap takes its minutes
     made = Bootable(work / "base.qcow2", work / "vmlinuz", work / "initrd")
     tree, raw = work / "tree.tar", work / "base.raw"
 

@@ -11,7 +11,7 @@ from generator.directories import cache
 from generator.errors import UserError
 from generator.topology import Machine
 from providers import Check
-from providers.local import accelerator, ethernet, ports
+from providers.local import accelerator, base, ethernet, ports
 from providers.local.home import home
 
 _BASE_GIB = 3  # a base image, and the same with container images loaded
@@ -26,7 +26,7 @@ _MACHINE_GIB = 2  # what a machine writes in its first days; its disk grows as i
 
 def checks(new: Sequence[Machine]) -> tuple[Check, ...]:
     """What this computer must have for the machines `new`, of whichever kind, a line each."""
-    return (_memory(new), _disk(new), _ports(new))
+    return (_base(), _memory(new), _disk(new), _ports(new))
 
 
 def virtual(*, first: bool) -> tuple[Check, ...]:
@@ -48,6 +48,14 @@ def tool(name: str) -> Check:
         return Check(name, True, command.find(name))
     except UserError as error:
         return Check(name, False, "is not installed", error.hint, needed=True)
+
+
+def _base() -> Check:
+    try:
+        base.check()
+    except UserError as error:
+        return Check("base image", False, error.message.rstrip("."), error.hint, needed=True)
+    return Check("base image", True, "it is there, or this computer has what making it takes")
 
 
 def _accelerator(first: bool) -> Check:

@@ -269,6 +269,58 @@ def test_labels_and_taints_follow_once_the_control_plane_runs_the_release(cluste
     ]
 
 
+def with_evicting_taint(cluster, number):
+    """Nodes of a pool that run the release, which now has a taint for them that evicts pods."""
+    for n in range(1, number + 1):
+        cluster.api.nodes[f"worker-batch-{n}"] = node(f"worker-batch-{n}")
+    digest = cluster.publish_taints("worker-batch", "dedicated=batch:NoExecute")
+    for n in range(1, number + 1):
+        cluster.said(f"worker-batch-{n}")[RELEASE] = digest
+
+
+def tainted(cluster):
+    return sorted(name for name, found in cluster.api.nodes.items() if found["spec"].get("taints") and "batch" in name)
+
+
+def test_a_taint_that_evicts_pods_reaches_one_drained_node_after_the_other(cluster):
+    with_evicting_taint(cluster, 3)
+    for n in (1, 2, 3):
+        assert cluster.controller.look() is True
+        assert tainted(cluster) == cluster.drained == [f"worker-batch-{each}" for each in range(1, n + 1)]
+        assert not any("unschedulable" in found["spec"] for found in cluster.api.nodes.values())
+        assert cluster.status()["left"][0] == f"worker-batch-{n}"
+    assert cluster.controller.look() is False
+    assert cluster.status()["left"] == [] and len(cluster.drained) == 3
+
+
+def test_a_disruption_budget_stops_a_taint_that_evicts_pods(cluster):
+    with_evicting_taint(cluster, 2)
+    cluster.stuck = {"worker-batch-1"}
+    cluster.controller.look()
+    cluster.controller.look()
+    assert tainted(cluster) == [] and list(cluster.status()["stuck"]) == ["worker-batch-1"]
+    assert not any("unschedulable" in found["spec"] for found in cluster.api.nodes.values())
+    cluster.stuck = set()
+    cluster.controller.look()
+    assert tainted(cluster) == ["worker-batch-1"] and cluster.status()["stuck"] == {}
+
+
+def test_a_node_that_is_not_ready_is_tainted_last(cluster):
+    with_evicting_taint(cluster, 2)
+    cluster.api.nodes["worker-batch-1"]["status"]["conditions"][0]["status"] = "Unknown"
+    cluster.controller.look()
+    assert tainted(cluster) == ["worker-batch-2"]
+
+
+def test_a_taint_that_the_release_no_longer_has_is_waited_for_by_nobody(cluster):
+    with_evicting_taint(cluster, 1)
+    cluster.stuck = {"worker-batch-1"}
+    cluster.controller.look()
+    cluster.said("worker-batch-1")[RELEASE] = cluster.publish_taints("worker-batch")
+    assert cluster.controller.look() is False
+    assert cluster.status()["stuck"] == {} and tainted(cluster) == []
+
+
 def test_a_pool_that_the_release_no_longer_has_is_left_alone(cluster):
     cluster.api.nodes["worker-old-1"] = node("worker-old-1", taints=[{"key": "a", "effect": "NoSchedule"}])
     before = cluster.api.seen("worker-old-1")

@@ -112,9 +112,10 @@ def test_a_token_that_aged_is_renewed_by_apply_alone_and_is_no_change(described,
     token = aged(definition, 6).token
     assert run("apply", "--timeout", "20") == 0
     assert store.read(definition, "quickstart").targets["local"].token == token
+    assert run("plan") == 0 and "bootstrap token" not in capsys.readouterr().out
     token, before = aged(definition, 8).token, described(home)
     assert run("plan", "--detailed-exitcode") == 0 and run("render") == 0 and described(home) == before
-    capsys.readouterr()
+    assert "The bootstrap token is older than 7 days: apply replaces it, and kubelets" in capsys.readouterr().out
     assert run("apply", "--yes", "--timeout", "20") == 0
     assert "To be written, and then committed" in capsys.readouterr().out
     assert store.read(definition, "quickstart").targets["local"].token != token

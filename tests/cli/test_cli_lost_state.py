@@ -55,6 +55,16 @@ def test_no_keys_are_made_for_it_by_the_hint_of_a_saved_plan(lost, home, definit
     assert not (home / "cluster.secrets.age").exists()
 
 
+def test_status_says_so_where_apply_would_be_refused(lost, home, capsys):
+    capsys.readouterr()
+    assert run("status") == 1
+    assert "Cluster quickstart is on local already (7 found: machine quickstart-1," in capsys.readouterr().out
+    (home / FOLDER).mkdir(parents=True)
+    shutil.copy(home / "kept", home / FOLDER / "terraform.tfstate")
+    run("status")
+    assert "is on local already" not in capsys.readouterr().out
+
+
 def test_doctor_calls_it_a_failure(lost, capsys):
     assert run("doctor", "--json") == 1
     checks = {check["subject"]: check for check in json.loads(capsys.readouterr().out)["checks"]}

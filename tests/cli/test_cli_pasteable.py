@@ -15,6 +15,7 @@ from generator import cli
 from generator.cli import pasteable
 from generator.cli.pasteable import complete
 from generator.cli.phases import show
+from generator.operations.project import open_project
 from tests.cli.target import DEFINITION, run
 from tests.test_architecture import FILES, ROOT
 
@@ -104,20 +105,44 @@ def test_a_target_that_the_environment_chooses_is_not_named(monkeypatch):
 CLOUD = DEFINITION + "providers:\n  aws: {region: eu-west-1, admin_cidrs: [203.0.113.0/24]}\n"
 
 
-@pytest.mark.parametrize("provider", ["local", "aws"])
-def test_a_target_that_the_definition_has_no_section_of_is_no_default(home, monkeypatch, provider):
+GCE = "  gce: {project: my-project, region: europe-west1, admin_cidrs: [203.0.113.0/24]}\n"
+
+
+def test_the_target_is_named_unless_it_is_the_definitions_own(home):
     """Else whoever pastes it makes a local cluster of what is meant for a cloud, unasked."""
-    (home / "cluster.yaml").write_text(CLOUD)
-    said = f"`anywhere apply cluster.yaml --provider {provider}`"
-    assert complete("`anywhere apply`", Path("cluster.yaml"), provider) == said
-    (home / "cluster.yaml").write_text(CLOUD + "  local: {}\n")
-    assert complete("`anywhere apply`", Path("cluster.yaml"), "local") == "`anywhere apply`"
+    file, said = Path("cluster.yaml"), "`anywhere apply`"
+    file.write_text(CLOUD)
+    assert complete(said, file, "aws") == said
+    assert complete(said, file, "local") == "`anywhere apply cluster.yaml --provider local`"
+    file.write_text(CLOUD + GCE)
+    assert complete(said, file, "gce") == "`anywhere apply cluster.yaml --provider gce`"
+    file.write_text(CLOUD + "  local: {}\n")
+    assert complete(said, file, "local") == said
+    assert complete(said, file, "aws") == "`anywhere apply cluster.yaml --provider aws`"
 
 
 def test_a_verb_without_a_target_means_one_that_the_definition_has(home, capsys):
-    (home / "other.yaml").write_text(CLOUD)
+    (home / "other.yaml").write_text(CLOUD + GCE)
     assert run("secrets", "recrypt", "other.yaml") == 1
     assert "`anywhere apply other.yaml --provider aws` makes them" in capsys.readouterr().err
+
+
+def test_no_target_is_guessed_among_clouds(home, capsys):
+    (home / "other.yaml").write_text(CLOUD + GCE)
+    for verb in ("plan", "apply", "images lock", "destroy"):
+        assert run(*verb.split(), "other.yaml") == 1
+        assert capsys.readouterr().err.splitlines()[-2:] == [
+            "error: other.yaml is for aws and gce; which of them is meant?",
+            "hint: Add --provider aws or --provider gce.",
+        ]
+
+
+@pytest.mark.parametrize(("sections", "target"), [("", "local"), (CLOUD, "aws"), (CLOUD + "  local: {}\n", "local")])
+def test_the_target_is_the_definitions_own_where_none_is_chosen(home, sections, target):
+    Path("cluster.yaml").write_text(sections or DEFINITION)
+    opened = open_project(Path("cluster.yaml"), "", None)
+    assert (opened.provider.name, opened.folder.name) == (target, f"{opened.name}-{target}")
+    assert open_project(Path("cluster.yaml"), "gce", None).provider.name == "gce"
 
 
 def test_whatever_a_verb_says_can_be_pasted(home, monkeypatch, capsys):

@@ -50,6 +50,7 @@ PLAN = (
     "Warn where the target cannot hold the cluster",
     *COMPARE,
     "Plan the changes",
+    "Refuse to destroy data of etcd that nobody named",
     "Look at what changes inside",
 )
 DESTROY = (
@@ -146,6 +147,17 @@ def test_apply_destroys_etcd_data_only_by_name(nowhere, home, capsys):
     assert target.run("apply", "--yes", "--timeout", "20") == 1
     assert "This plan destroys what etcd holds on etcd1." in capsys.readouterr().err and state(home) == before
     assert target.run("apply", "--yes", "--timeout", "20", "--may-destroy", "etcd1") == 0
+
+
+def test_plan_shows_that_etcd_data_is_destroyed_only_by_name(nowhere, home, capsys):
+    without = nowhere.main
+    nowhere.main += DISKS
+    assert target.run("apply", "--yes", "--timeout", "20") == 0
+    nowhere.main = without
+    capsys.readouterr()
+    assert target.run("plan", "--may-destroy", "etcd9") == 1
+    assert "To allow it, add --may-destroy etcd1." in capsys.readouterr().err
+    assert target.run("plan", "--may-destroy", "etcd1") == 0
 
 
 def test_apply_fetches_images_and_prepares_the_target_before_it_makes_machines(nowhere, home, monkeypatch):

@@ -53,6 +53,14 @@ def ensure(api: Api, node: Mapping[str, Any], settings: Mapping[str, Any]) -> bo
     return True
 
 
+def evicts(node: Mapping[str, Any], settings: Mapping[str, Any]) -> bool:
+    """Whether the group's taints would evict pods of the node: one that it lacks has the effect NoExecute."""
+    taints = {_whole(taint) for taint in node["spec"].get("taints", [])}
+    return any(
+        taint["effect"] == "NoExecute" and _whole(taint) not in taints for taint in map(_taint, settings["taints"])
+    )
+
+
 def _role(node: Mapping[str, Any]) -> dict[str, str]:
     """The label that `kubectl get nodes` shows as a role; kubelets may not give it to themselves."""
     is_master = node["metadata"]["name"].startswith("master")

@@ -8,9 +8,9 @@ import json
 import signal
 import sys
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ class Controller:
     def __init__(self, document: Path, client: Etcd, api: Api) -> None:
         self._document, self._etcd, self._api = document, client, api
         self._said = ""
-        self._stuck: dict[str, str] = {}  # worker -> why it could not be drained
+        self._stuck: dict[str, str] = {}  # node -> why it could not be drained
 
     def look(self) -> bool:
         """Do what is to be done now; whether something is under way."""
@@ -60,10 +60,10 @@ class Controller:
         if not late and not halted:
             self._give_turns(release, digest, workers, known)
             self._let_boot(release, digest, waves.booting(known, digest))
-        if not late:
-            # After turns, as those of a thousand nodes take a while; before it is told that nothing is left to do.
-            self._label(release, nodes)
-        left = [worker.name for worker in known if worker.release != digest]
+        # After turns, as those of a thousand nodes take a while; before it is told that nothing is left to do.
+        untainted = [] if late else self._label(release, nodes)
+        left = sorted({worker.name for worker in known if worker.release != digest}.union(untainted))
+        self._stuck = {name: why for name, why in self._stuck.items() if name in left}
         retired = sorted(name for name, record in records.items() if record == Record(digest, frozenset({RETIRED})))
         self._tell(release, digest, [*late, *left], halted, retired)
         return bool(late or left)
@@ -114,12 +114,32 @@ class Controller:
             if worker.release == digest and worker.ready and cordon.CORDONED in node["metadata"]["annotations"]:
                 cordon.reopen(self._api, node["metadata"]["name"])
 
-    def _label(self, release: Mapping[str, Any], nodes: Iterable[Mapping[str, Any]]) -> None:
-        """Bring labels and taints to the nodes; one that was changed by this look has its own with the next."""
+    def _label(self, release: Mapping[str, Any], nodes: Iterable[Mapping[str, Any]]) -> list[str]:
+        """Bring labels and taints to the nodes; one that was changed by this look has its own with the next.
+
+        A taint that evicts pods reaches one node per look. The names of the nodes that still lack one are returned.
+        """
+        evicting = []
         for node in nodes:
             settings = release["groups"].get(pool_settings.group(node, release["groups"]))
-            if settings:
+            if settings and pool_settings.evicts(node, settings):
+                evicting.append(node)
+            elif settings:
                 pool_settings.ensure(self._api, node, settings)
+        if evicting:
+            self._taint(release, min(evicting, key=lambda node: (not cordon.is_ready(node), node["metadata"]["name"])))
+        return [node["metadata"]["name"] for node in evicting]
+
+    def _taint(self, release: Mapping[str, Any], node: Mapping[str, Any]) -> None:
+        """Drain a node before its new taint would evict all pods at once, disruption budgets or not."""
+        name = node["metadata"]["name"]
+        with self._noting_stuck(name):
+            cordon.empty(self._api, release, name)
+            try:
+                group = pool_settings.group(node, release["groups"])
+                pool_settings.ensure(self._api, self._api.call("GET", f"{NODES}/{name}"), release["groups"][group])
+            finally:
+                cordon.reopen(self._api, name)
 
     def _give_turns(
         self, release: Mapping[str, Any], digest: str, nodes: list[Mapping[str, Any]], workers: list[Worker]
@@ -134,22 +154,25 @@ class Controller:
     def _give(self, release: Mapping[str, Any], digest: str, node: Mapping[str, Any]) -> None:
         """Give one worker its turn; its pods move first where the kubelet's minor version changes."""
         name = node["metadata"]["name"]
-        self._stuck.pop(name, None)
-        try:
+        with self._noting_stuck(name):
             if cordon.is_due(node, release):
                 cordon.empty(self._api, release, name)
             self._annotate(name, {TURN: digest})
-        except NodeError as error:
-            self._stuck[name] = str(error)
 
     def _let_boot(self, release: Mapping[str, Any], digest: str, name: str) -> None:
         """Move the pods of a worker whose packages take a boot, and tell it."""
         if not name:
             return
-        self._stuck.pop(name, None)
-        try:
+        with self._noting_stuck(name):
             cordon.empty(self._api, release, name)
             self._annotate(name, {EMPTIED: digest})
+
+    @contextmanager
+    def _noting_stuck(self, name: str) -> Iterator[None]:
+        """Tell why a node could not be drained, until the next attempt."""
+        self._stuck.pop(name, None)
+        try:
+            yield
         except NodeError as error:
             self._stuck[name] = str(error)
 
