@@ -20,6 +20,8 @@ _PACKAGES = {
     "qemu-system-x86_64": "qemu-system-x86",
     "systemd-nspawn": "systemd-container",
     "ip": "iproute2",
+    "ssh": "openssh-client",
+    "gcloud": "google-cloud-cli",  # from Google's archive
     **dict.fromkeys(("newuidmap", "newgidmap"), "uidmap"),
     **dict.fromkeys(("flock", "setpriv", "setsid", "unshare"), "util-linux"),
     **dict.fromkeys(("debugfs", "e2fsck", "mke2fs", "resize2fs"), "e2fsprogs"),

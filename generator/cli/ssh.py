@@ -20,6 +20,7 @@ def run(words: Words, provider: ProviderName = DEFAULT_PROVIDER) -> int:
     import os
     import sys
 
+    from generator import command as programs
     from generator.cli import machine_words
     from generator.errors import UserError
     from generator.operations import machines, project
@@ -32,5 +33,6 @@ def run(words: Words, provider: ProviderName = DEFAULT_PROVIDER) -> int:
         raise UserError(f"{name} cannot be reached by ssh: {NO_KEY}.", how)
     if not opened.definition.ssh_keys:  # the machine may still have one from before
         pasteable.say(f"warning: {NO_KEY}. {how}", err=True)
+    program = programs.find(machine.ssh[0])
     sys.stdout.flush()
-    os.execvp(machine.ssh[0], [*machine.ssh, *command])
+    os.execv(program, [*machine.ssh, *command])

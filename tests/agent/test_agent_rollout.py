@@ -305,6 +305,18 @@ def test_a_disruption_budget_stops_a_taint_that_evicts_pods(cluster):
     assert tainted(cluster) == ["worker-batch-1"] and cluster.status()["stuck"] == {}
 
 
+@pytest.mark.parametrize("name", ["master2", "worker-batch-1"])
+def test_a_node_that_was_tainted_while_its_master_was_killed_is_opened_again(cluster, name):
+    with_evicting_taint(cluster, 1)
+    cluster.api.nodes["worker-batch-1"]["spec"]["taints"] = [
+        {"key": "dedicated", "value": "batch", "effect": "NoExecute"}
+    ]
+    cluster.said(name)[cordon.CORDONED] = "yes"
+    cluster.api.nodes[name]["spec"]["unschedulable"] = True
+    cluster.controller.look()
+    assert "unschedulable" not in cluster.api.nodes[name]["spec"] and cluster.drained == []
+
+
 def test_a_node_that_is_not_ready_is_tainted_last(cluster):
     with_evicting_taint(cluster, 2)
     cluster.api.nodes["worker-batch-1"]["status"]["conditions"][0]["status"] = "Unknown"

@@ -244,20 +244,28 @@ def test_logs_and_ssh_name_a_machine(nowhere, capsys):
 
 def test_ssh_becomes_the_command_of_the_target(nowhere, monkeypatch):
     called = []
-    monkeypatch.setattr(os, "execvp", lambda program, words: called.append(words))
+    monkeypatch.setattr(os, "execv", lambda program, words: called.append(words))
     run("ssh", "cluster.yaml", "master1", "--", "uptime", "-p")
     assert called == [["echo", "reached", "uptime", "-p"]]
 
 
 def test_ssh_says_how_to_be_let_in_where_the_definition_names_no_key(nowhere, definition, monkeypatch, capsys):
     called = []
-    monkeypatch.setattr(os, "execvp", lambda program, words: called.append(words))
+    monkeypatch.setattr(os, "execv", lambda program, words: called.append(words))
     run("ssh", "master1")
     err = capsys.readouterr().err
     assert "warning: the definition names no key" in err and "spec.access.ssh_keys of cluster.yaml and apply" in err
     definition.write_text(DEFINITION + f"  access: {{ssh_keys: ['ssh-ed25519 {KEY} me']}}\n")
     run("ssh", "master1")
     assert capsys.readouterr().err == "" and len(called) == 2
+
+
+def test_ssh_names_the_program_that_the_target_takes(nowhere, monkeypatch, capsys):
+    seen = tuple(replace(machine, ssh=("gcloud", "ssh")) for machine in nowhere.observe(None))
+    monkeypatch.setattr(nowhere, "observe", lambda definition: seen, raising=False)
+    monkeypatch.setenv("PATH", "")
+    assert run("ssh", "master1") == 1
+    assert "gcloud is not installed.\nhint: Install it: apt-get install google-cloud-cli." in capsys.readouterr().err
 
 
 def test_ssh_to_a_target_that_lets_nobody_in_says_why(nowhere, monkeypatch, capsys):

@@ -108,11 +108,12 @@ class Controller:
         self._api.call("PATCH", STATUS, {"metadata": {"annotations": {RESUME: None}}}, MERGE)
 
     def _reopen(self, nodes: Iterable[Mapping[str, Any]], digest: str) -> None:
-        """Bring pods back to nodes that were emptied for the release."""
+        """Bring pods back to nodes that were emptied for the release, which masters run by now."""
         for node in nodes:
             worker = waves.worker_of(node)
-            if worker.release == digest and worker.ready and cordon.CORDONED in node["metadata"]["annotations"]:
-                cordon.reopen(self._api, node["metadata"]["name"])
+            converged = worker.release == digest or not worker.name.startswith("worker-")
+            if converged and worker.ready and cordon.CORDONED in node["metadata"].get("annotations", {}):
+                cordon.reopen(self._api, worker.name)
 
     def _label(self, release: Mapping[str, Any], nodes: Iterable[Mapping[str, Any]]) -> list[str]:
         """Bring labels and taints to the nodes; one that was changed by this look has its own with the next.
