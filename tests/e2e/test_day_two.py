@@ -9,7 +9,7 @@ import pytest
 
 from generator import terraform_binary
 from generator.definition import NEWEST, VERSION
-from tests.e2e import containers, etcd, interruptions, weave
+from tests.e2e import budget, containers, etcd, interruptions, weave
 from tests.e2e.local_cluster import ROOT
 from tests.e2e.probe import Probe
 
@@ -91,6 +91,19 @@ def test_labels_and_taints_reach_nodes_that_are_there(cluster, probe):
     cluster.apply()
     cluster.until("nodes without the label", lambda: not cluster.get("nodes", "-l", "tier=a")["items"])
     assert cluster.pods_started() == pods
+
+
+def test_a_taint_that_evicts_pods_drains_one_node_after_the_other(cluster, probe):
+    with budget.kept(cluster):
+        assert all(node.startswith("worker-") for node in budget.nodes(cluster))
+        cluster.edit(lambda spec: spec["workers"].update(taints=["dedicated=a:NoExecute"]))
+        cluster.apply()
+        assert all(node.startswith("master") for node in budget.nodes(cluster))
+    for node in cluster.get("nodes", "-l", "node.kubernetes.io/pool")["items"]:
+        assert {"key": "dedicated", "value": "a", "effect": "NoExecute"} in node["spec"]["taints"]
+        assert not node["spec"].get("unschedulable")
+    cluster.edit(lambda spec: spec["workers"].update(taints=[]))
+    cluster.apply()
 
 
 def test_a_flag_reaches_one_api_server_after_the_other(cluster, probe):
