@@ -160,6 +160,15 @@ def test_a_damaged_memory_of_a_folder_does_not_matter(tmp_path):
     assert list(archive_index.inspect(tmp_path)) == ["docker.io/library/a:1"]
 
 
+def test_a_folder_that_was_copied_from_another_user_is_looked_at_anew(tmp_path):
+    """Its memory names files that may not be looked at; root may look at all, but not at a name of this length."""
+    image(tmp_path / "a.tar", "a:1")
+    elsewhere = {"refs": ["a:1"], "id": "sha256:0", "arch": "amd64", "labels": {}, "sha256": "0"}
+    (tmp_path / archive_index.MEMORY).write_text(json.dumps({f"1:1:/{'x' * 300}": elsewhere}))
+    assert archive_index.inspect(tmp_path)["docker.io/library/a:1"].sha256 == sha256(tmp_path / "a.tar")
+    assert str(tmp_path) in (tmp_path / archive_index.MEMORY).read_text()
+
+
 def test_the_newest_archive_of_a_reference_counts(tmp_path):
     old = image(tmp_path / "z.tar", "a:1", text=b"old")
     new = image(tmp_path / "a.tar", "a:1", text=b"new")

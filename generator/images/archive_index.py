@@ -51,8 +51,10 @@ def _key(path: Path) -> str:
 
 
 def _is_current(key: str) -> bool:
-    path = Path(key.split(":", 2)[2])
-    return path.exists() and _key(path) == key
+    try:
+        return _key(Path(key.split(":", 2)[2])) == key
+    except OSError:  # it is gone; or the folder was copied from another user's, whose files nobody else may look at
+        return False
 
 
 def _facts(path: Path) -> dict[str, Any]:
