@@ -108,6 +108,10 @@ class Store:
         return self.targets.get(target, Secrets(self.cluster))
 
 
+class ForeignStore(UserError):
+    """The store beside the definition is another cluster's."""
+
+
 def inherited(store: Store, targets: Collection[str]) -> Store:
     """A store of the old form in the new one: each of `targets` keeps the keys that all had."""
     if store.shared is None:
@@ -134,7 +138,7 @@ def read(definition: Path, cluster: str) -> Store:
         raise UserError(f"{path} cannot be read: {error.strerror}.", "Check who owns it and its folder.") from None
     store = _decode(path, _decrypt(path, armoured, agekey.load(path)))
     if store.cluster != cluster:
-        raise UserError(
+        raise ForeignStore(
             f"{path} holds the secrets of cluster {store.cluster!r}, not of {cluster!r}.",
             f"Set metadata.name back to {store.cluster!r}. A new cluster takes a definition file of its own.",
         )

@@ -323,7 +323,7 @@ class Terraform:
 def read_state(file: Path) -> dict[str, Any]:
     """A local state file; {} where there is none, and where it has no byte, which Terraform takes as well."""
     try:
-        state = json.loads(file.read_text() or "{}")
+        return _checked(json.loads(file.read_text() or "{}"))
     except FileNotFoundError:
         return {}
     except NotADirectoryError:
@@ -337,7 +337,16 @@ def read_state(file: Path) -> dict[str, Any]:
             f"The Terraform state {file} is damaged: {error}.",
             f"{remedy}, and run the same command again: it goes on from there.",
         ) from None
-    return state if isinstance(state, dict) else {}
+
+
+def _checked(state: Any) -> dict[str, Any]:
+    """A state without what is null; ValueError where it is none."""
+    if not isinstance(state, dict):
+        raise ValueError("it is no mapping")
+    kept = {key: value for key, value in state.items() if value is not None}
+    if not isinstance(kept.get("outputs", {}), dict) or not isinstance(kept.get("resources", []), list):
+        raise ValueError("its outputs or resources are of another kind")
+    return kept
 
 
 def secrets_value(secrets: Mapping[str, str]) -> str:

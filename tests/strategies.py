@@ -100,6 +100,7 @@ def definitions(draw: st.DrawFn, arch: st.SearchStrategy[str] = architectures) -
             local=Local(machines="vm", egress=draw(st.booleans()), host_loopback=draw(st.booleans()), accel="auto"),
             aws=None,
             gce=None,
+            named=("local",),
         ),
     )
 

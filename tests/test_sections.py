@@ -68,7 +68,12 @@ def test_a_section_is_complete_typed_and_frozen():
 @pytest.mark.parametrize("target", ["aws", "gce"])
 def test_a_cloud_that_is_not_spoken_of_has_no_section(target):
     assert getattr(loaded({**FULL, "providers": {}}).providers, target) is None
-    assert getattr(loaded(put(FULL, ("providers", target), None)).providers, target) is None
+
+
+@pytest.mark.parametrize("target", ["aws", "gce"])
+def test_a_cloud_that_is_named_without_a_value_lacks_what_it_must_have(target):
+    with pytest.raises(InvalidFile, match=rf"providers\.{target}\.region: is missing"):
+        loaded(put(FULL, ("providers", target), None))
 
 
 @pytest.mark.parametrize("target", ["aws", "gce"])

@@ -43,13 +43,15 @@ def run(
 ) -> int:
     """Make the cluster as defined; wait until it works."""
     from generator.cli import plan_view
-    from generator.cli.approval import confirm
+    from generator.cli.approval import confirm, require_terminal
     from generator.cli.phases import show
-    from generator.operations import folder_lock, saved_plan, steps
+    from generator.operations import folder_lock, lock_file, saved_plan, steps
     from generator.operations.apply import STEPS, Apply
     from generator.operations.project import open_project
 
     project = open_project(file, provider, out)
+    if not (yes or lock_file.known(project)):
+        require_terminal()  # a first apply asks in any case, and takes long before that
     apply = Apply(
         project,
         show(),

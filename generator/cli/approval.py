@@ -13,9 +13,14 @@ def confirm(question: str, yes: bool) -> None:
     """Return where the user agrees, or did so beforehand; UserError where nobody is there to ask."""
     if yes:
         return
+    require_terminal()
+    if not typer.confirm(question, err=True):
+        raise UserError("Nothing was changed: you did not approve it.")
+
+
+def require_terminal() -> None:
+    """UserError where nobody is there to ask."""
     if not sys.stdin.isatty():
         raise UserError(
             "Nothing was changed: there is no terminal to ask for approval on.", "Pass --yes (with make: APPROVE=yes)."
         )
-    if not typer.confirm(question, err=True):
-        raise UserError("Nothing was changed: you did not approve it.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from generator.cli import pasteable
-from generator.cli.options import DEFAULT_FILE, File, ProviderName
+from generator.cli.options import DEFAULT_FILE, DEFAULT_PROVIDER, File, ProviderName
 from generator.errors import UserError
 
 app = typer.Typer(help="Make what the definition's backend keeps Terraform's state in.", rich_markup_mode=None)
@@ -18,15 +18,15 @@ def backend() -> None:
 
 @app.command("create")
 @pasteable.hints
-def create(provider: ProviderName, file: File = DEFAULT_FILE) -> int:
+def create(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER) -> int:
     """Make the backend's bucket: versioned, encrypted, private. Nothing happens where it is there."""
     from generator.operations.project import open_project
 
     project = open_project(file, provider, None)
     if project.provider.backend(project.definition) is None:
         raise UserError(
-            f"{file} names no backend for {provider}, so state stays in the rendered folder.",
-            f"Write one in providers.{provider}.backend first.",
+            f"{file} names no backend for {project.provider.name}, so state stays in the rendered folder.",
+            f"Write one in providers.{project.provider.name}.backend first.",
         )
     pasteable.say(project.provider.create_backend(project.definition))
     return 0

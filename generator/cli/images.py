@@ -58,6 +58,7 @@ def lock(
         pasteable.say("Nothing moved.")
         return 0
     path = locks.path_beside(project.definition.path)
+    lock_file.check_unchanged(project, before)
     locks.write(path, after)
     pasteable.say(f"Wrote {path}.")
     return 0

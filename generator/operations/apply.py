@@ -25,13 +25,14 @@ from generator.operations import (
     rollout,
     saved_plan,
     state_guard,
+    store_guard,
     workspace,
 )
 from generator.operations.cluster_secrets import Change, Prepared, unchanged
 from generator.operations.etcd_restore import Restoring
 from generator.operations.field_changes import Notice
 from generator.operations.machines import Snapshot
-from generator.operations.project import Project
+from generator.operations.project import Project, wanted
 from generator.operations.resolution import Making
 from generator.operations.review import Review, review
 from generator.operations.rollout import Batch
@@ -109,6 +110,19 @@ def _check_login(run: Apply) -> None:
     registry_login.of(run.project.definition)
 
 
+def _resolves_everything(run: Apply) -> bool:
+    return run.saved is None and lock_file.known(run.project) is None
+
+
+def _refuse_lost(run: Apply) -> None:
+    store_guard.check_present(run.project, None)
+    state_guard.check_not_elsewhere(run.project)
+
+
+def _refuse_unfit(run: Apply) -> None:
+    preflight.require(preflight.needed(preflight.failures(run.project, wanted(run.project))))
+
+
 def _resolve(run: Apply) -> None:
     run.known = lock_file.known(run.project)
     if run.frozen or run.saved:
@@ -137,7 +151,9 @@ def _put_back(run: Apply) -> None:
 
 
 def _preflight(run: Apply) -> None:
-    preflight.require(preflight.failures(run.workspace, run.progress))
+    failed = preflight.failures(run.project, run.workspace.topology)
+    preflight.warn(failed, run.progress)
+    preflight.require(preflight.needed(failed))
 
 
 def _open_state(run: Apply) -> None:
@@ -233,6 +249,8 @@ STEPS: tuple[Step[Apply], ...] = (
     Step("Check what the saved plan was made from", _check_saved, when=_is_saved),
     Step("Refuse the state of another cluster", _refuse_foreign),
     Step("Refuse to go on without the login to the registry", _check_login),
+    Step("Refuse to make images for a cluster that is elsewhere", _refuse_lost, _resolves_everything),
+    Step("Refuse to make images for what the target cannot hold", _refuse_unfit, _resolves_everything),
     Step("Resolve what the lock lacks", _resolve),
     Step("Make or renew the secrets, in memory", _prepare_secrets),
     Step("Render the folder", _render, undo=_put_back),

@@ -7,6 +7,8 @@ from dataclasses import replace
 
 from generator import status
 from generator.kubernetes import Node
+from generator.operations import release_progress
+from generator.operations.release_progress import ReleaseProgress
 from generator.topology import Topology, taint_key
 from generator.workloads import (
     CRASHES,
@@ -49,6 +51,14 @@ def schedulable(nodes: Iterable[Node], topology: Topology) -> Iterator[Check]:
             said = f"Its node takes none: {', '.join(f'{key} ({effect})' for key, effect in unwanted)}."
             hint = f"`kubectl describe node {node.name}` says why."
             yield Check(f"pods on {node.name}", False, said, hint, needed=True)
+
+
+def rollout(progress: ReleaseProgress | None) -> tuple[Check, ...]:
+    """A failed check where machines or nodes still lack something of the release, and why; () where nothing does."""
+    if progress is None or not (lines := release_progress.lacking(progress)):
+        return ()
+    detail = " ".join(f"{line.rstrip('.')}." for line in lines)
+    return (Check("rollout", False, detail, "`anywhere rollout status` says more.", needed=True),)
 
 
 def addon(kind: str, name: str, workloads: Iterable[Workload], pods: Sequence[Pod], last: Mapping[str, str]) -> Check:

@@ -56,7 +56,8 @@ class Cluster:
         """Every check; where the API does not answer, that."""
         try:
             nodes = cluster_checks.schedulable(now.nodes, self._topology)
-            return (*nodes, *self._check_addons(now), *self._check_dns(now), *self._check_leaders())
+            addons = (*self._check_addons(now), *self._check_dns(now))
+            return (*nodes, *cluster_checks.rollout(now.progress), *addons, *self._check_leaders())
         except UnreachableError as error:
             return (_unheard(error),)
 

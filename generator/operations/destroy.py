@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from generator import store
+from generator.errors import UserError
 from generator.operations import load_balancers, workspace
 from generator.operations.planning import unprotected
 from generator.operations.project import Project
@@ -30,6 +32,16 @@ class Destroy:
 
 def _refuse_foreign(run: Destroy) -> None:
     workspace.open_own(run.project, run.progress)
+
+
+def _refuse_renamed(run: Destroy) -> None:
+    """Under another name nothing is found to destroy, and the cluster would go on without a word."""
+    try:
+        store.read(run.project.definition.path, run.project.name)
+    except store.ForeignStore:
+        raise
+    except UserError:
+        pass  # it is damaged, or its key is not here: whoever destroys needs none of it
 
 
 def _may_be_applied(run: Destroy) -> bool:
@@ -95,6 +107,7 @@ def _look_for_leftovers(run: Destroy) -> None:
 
 STEPS: tuple[Step[Destroy], ...] = (
     Step("Refuse the state of another cluster", _refuse_foreign),
+    Step("Refuse the secrets of another cluster", _refuse_renamed),
     Step("Render the folder", _render, when=_may_be_applied, undo=_put_back),
     Step("Plan what to destroy", _plan, when=_may_be_applied),
     Step("Show the plan", _show, when=_changes),

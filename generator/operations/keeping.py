@@ -7,7 +7,6 @@ from pathlib import Path
 
 from generator import lock as locks
 from generator import store
-from generator.errors import UserError
 from generator.lock import Lock
 from generator.operations import cluster_secrets, lock_file
 from generator.operations.cluster_secrets import Prepared
@@ -32,11 +31,7 @@ def keep(project: Project, known: Lock | None, lock: Lock, secrets: Prepared, pr
 
     UserError, with nothing written, where either was changed since it was read.
     """
-    if lock_file.known(project) != known:
-        raise UserError(
-            f"{locks.path_beside(project.definition.path)} was changed by somebody else meanwhile.",
-            "Nothing was applied. Run the same command again.",
-        )
+    lock_file.check_unchanged(project, known)
     files = unkept(project, known, lock, secrets)
     with progress.phase("write the lock and the secrets"):
         # In this order: a lock that knows a store which was never written would stop every verb.

@@ -26,6 +26,15 @@ def known(project: Project) -> Lock | None:
     return locks.read(path) if path.exists() else None
 
 
+def check_unchanged(project: Project, before: Lock | None) -> None:
+    """UserError where the lock on disk is another by now than `before`, which a change of it was made from."""
+    if known(project) != before:
+        raise UserError(
+            f"{locks.path_beside(project.definition.path)} was changed by somebody else meanwhile.",
+            "Nothing was written. Run the same command again.",
+        )
+
+
 def resolve(project: Project, resolver: Resolver, progress: Progress) -> Lock:
     """The lock, with what it lacks for this target: it may have been made for another one, or not at all.
 

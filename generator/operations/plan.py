@@ -114,7 +114,7 @@ def _put_back(run: Plan) -> None:
 
 
 def _preflight(run: Plan) -> None:
-    preflight.failures(run.workspace, run.progress)  # warns; only apply is refused
+    preflight.warn(preflight.failures(run.project, run.workspace.topology), run.progress)
 
 
 def _open_state(run: Plan) -> None:

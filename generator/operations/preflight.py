@@ -5,18 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from generator.errors import UserError
-from generator.operations.workspace import Workspace
+from generator.operations.project import Project
 from generator.progress import Progress
+from generator.topology import Topology
 from providers import Check
 
 
-def failures(workspace: Workspace, progress: Progress) -> tuple[Check, ...]:
-    """The failed checks that an apply cannot do without. Every failed check is shown as a warning. Changes nothing."""
-    provider, definition = workspace.project.provider, workspace.project.definition
-    failed = [check for check in provider.preflight(definition, workspace.topology) if not check.ok]
+def failures(project: Project, topology: Topology) -> tuple[Check, ...]:
+    """Every failed check, also of what an apply could do without."""
+    return tuple(check for check in project.provider.preflight(project.definition, topology) if not check.ok)
+
+
+def needed(failed: Sequence[Check]) -> tuple[Check, ...]:
+    """Those that an apply cannot do without."""
+    return tuple(check for check in failed if check.needed)
+
+
+def warn(failed: Sequence[Check], progress: Progress) -> None:
     for check in failed:
         progress.note(f"warning: {check.subject}: {check.detail}. {check.hint}")
-    return tuple(check for check in failed if check.needed)
 
 
 def require(failed: Sequence[Check]) -> None:

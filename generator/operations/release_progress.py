@@ -70,13 +70,16 @@ def describe(progress: ReleaseProgress | None) -> tuple[str, ...]:
     """How far the release is, in lines."""
     if progress is None:
         return ("The masters have not said yet how far the release is.",)
-    lines = [f"Halted: {halt.said()}" for halt in progress.halted]
-    lines += [f"Waiting: {name} is not drained: {reason}" for name, reason in progress.stuck]
-    if progress.left:
-        lines.append(f"Release {progress.release} does not run yet on: {', '.join(progress.left)}.")
-    else:
-        lines.append(f"Release {progress.release} runs on every machine.")
-    return tuple(lines)
+    halted = (f"Halted: {halt.said()}" for halt in progress.halted)
+    return (*halted, *(lacking(progress) or (f"Release {progress.release} runs on every machine.",)))
+
+
+def lacking(progress: ReleaseProgress) -> tuple[str, ...]:
+    """Which machines and nodes lack something of the release, and why where that is known; () where none does."""
+    if not progress.left:
+        return ()
+    waiting = (f"Waiting: {name}: {reason}" for name, reason in progress.stuck)
+    return (*waiting, f"Release {progress.release} is not complete yet on: {', '.join(progress.left)}.")
 
 
 def wait(project: Project, client: Client, timeout: float) -> None:

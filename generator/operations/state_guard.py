@@ -22,6 +22,12 @@ def check(workspace: Workspace) -> None:
         raise UserError(f"{_message(workspace.project, found)}.", _remedy(workspace.project))
 
 
+def check_not_elsewhere(project: Project) -> None:
+    """The same, of the state as it is in the folder or the backend: for who has not opened it with Terraform yet."""
+    if not _is_there(project) and (found := project.provider.present(project.definition)):
+        raise UserError(f"{_message(project, found)}.", _remedy(project))
+
+
 def check_applied(project: Project) -> None:
     """UserError where there is no cluster yet, or its state is elsewhere: for who changes what machines have."""
     if _is_there(project):
@@ -43,35 +49,34 @@ def check_is_new(project: Project) -> None:
         raise store_guard.without_keys(project, "as the state in its backend says")
 
 
-def diagnose(project: Project) -> tuple[Check, ...]:
-    """The same without Terraform; () where the target has nothing of this cluster."""
-    try:
-        if found := project.provider.present(project.definition):
-            return (_beside(project, found),)
-    except UserError as error:
-        return (_unknown(error),)
-    return ()
-
-
 def failing(project: Project) -> tuple[Check, ...]:
-    """As `diagnose`, where something is wrong; the target is asked only where there is no state."""
+    """The same as checks, () where nothing is wrong. The target is asked only where there is no state."""
     try:
-        if not _is_there(project) and (found := project.provider.present(project.definition)):
-            return (_beside(project, found),)
+        if _is_there(project):
+            return ()
+    except UserError as error:  # it is damaged, or its bucket cannot be read
+        return (_failed(error, needed=True),)
+    try:
+        check_not_elsewhere(project)
     except UserError as error:
-        return (_unknown(error),)
+        return (_failed(error, needed=True),)
     return ()
 
 
-def _beside(project: Project, found: tuple[str, ...]) -> Check:
-    """Whether the state is here too where the target has what was `found`."""
-    if _is_there(project):
-        return Check("state", True, f"{len(found)} things of {project.name} are there, and its state is")
-    return Check("state", False, _message(project, found), _remedy(project), needed=True)
+def diagnose(project: Project) -> tuple[Check, ...]:
+    """The same; also where state and cluster are both there."""
+    if (failed := failing(project)) or not _is_there(project):
+        return failed
+    try:
+        found = project.provider.present(project.definition)
+    except UserError as error:
+        return (_failed(error, needed=False),)
+    ok = Check("state", True, f"{len(found)} things of {project.name} are there, and its state is")
+    return (ok,) if found else ()
 
 
-def _unknown(error: UserError) -> Check:
-    return Check("state", False, error.message.rstrip("."), error.hint)
+def _failed(error: UserError, *, needed: bool) -> Check:
+    return Check("state", False, error.message.rstrip("."), error.hint, needed=needed)
 
 
 def _is_there(project: Project) -> bool:

@@ -34,6 +34,7 @@ _EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 # What NodeRestriction lets a kubelet say of itself under kubernetes.io and k8s.io, less what the kubelet sets anyway.
 _NODE_LABELS = ("topology.kubernetes.io/region", "topology.kubernetes.io/zone", "node.kubernetes.io/instance-type")
 _NODE_PREFIXES = ("kubelet.kubernetes.io", "node.kubernetes.io")
+_OWN_TAINTS = ("node.kubernetes.io/", "node.cloudprovider.kubernetes.io/")
 
 _LABEL_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
 _SUBDOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
@@ -290,7 +291,8 @@ def taint(value: str) -> str:
         raise wrong(f"{shown(value)} is not a taint", "key=value:Effect, such as dedicated=gpu:NoSchedule")
     if effect not in _EFFECTS:
         raise wrong(f"{shown(effect)} is not a taint effect", nearest(effect, _EFFECTS))
-    label_key(key)
+    if label_key(key).startswith(_OWN_TAINTS):
+        raise wrong(f"{shown(key)} is a taint that Kubernetes sets and removes itself", "take a prefix of your own")
     label_value(content)
     return f"{key}={content}:{effect}"
 

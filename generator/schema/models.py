@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import IPv4Network
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
 from generator.decode import Strict, wrong
 from generator.definition import ADDONS, ARCHITECTURES, MAX_PODS, VERSION
@@ -246,6 +246,12 @@ class Providers(Strict):
     local: targets.Local = targets.Local()
     aws: targets.Aws | None = None
     gce: targets.Gce | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_there(cls, data: Any) -> Any:
+        """A section without a value is one without keys: who writes `local:` means local."""
+        return {key: {} if value is None else value for key, value in data.items()} if isinstance(data, dict) else data
 
     def sections(self) -> Sections:
         """The same, as adapters see it."""

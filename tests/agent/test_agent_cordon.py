@@ -57,7 +57,7 @@ def test_a_node_is_emptied_with_the_patience_of_the_release(api):
 
 def test_a_node_whose_pods_do_not_move_is_opened_again(api):
     api.stuck = True
-    with pytest.raises(NodeError, match="master1 is not drained: a disruption budget forbids it"):
+    with pytest.raises(NodeError, match="it is not drained: a disruption budget forbids it"):
         cordon.empty(api, NEXT, NAME)
     assert open_again(api)
 

@@ -294,7 +294,7 @@ def test_a_taint_that_evicts_pods_reaches_one_drained_node_after_the_other(clust
 
 
 def test_a_disruption_budget_stops_a_taint_that_evicts_pods(cluster):
-    with_evicting_taint(cluster, 2)
+    with_evicting_taint(cluster, 1)
     cluster.stuck = {"worker-batch-1"}
     cluster.controller.look()
     cluster.controller.look()
@@ -317,11 +317,36 @@ def test_a_node_that_was_tainted_while_its_master_was_killed_is_opened_again(clu
     assert "unschedulable" not in cluster.api.nodes[name]["spec"] and cluster.drained == []
 
 
-def test_a_node_that_is_not_ready_is_tainted_last(cluster):
+def test_a_node_that_is_not_ready_has_no_pods_to_spare(cluster):
     with_evicting_taint(cluster, 2)
     cluster.api.nodes["worker-batch-1"]["status"]["conditions"][0]["status"] = "Unknown"
     cluster.controller.look()
-    assert tainted(cluster) == ["worker-batch-2"]
+    assert tainted(cluster) == ["worker-batch-1", "worker-batch-2"] and cluster.drained == ["worker-batch-2"]
+
+
+def test_a_node_that_cannot_be_drained_holds_up_no_other(cluster):
+    with_evicting_taint(cluster, 3)
+    cluster.stuck = {"worker-batch-1"}
+    for _ in range(4):
+        cluster.controller.look()
+    assert tainted(cluster) == ["worker-batch-2", "worker-batch-3"]
+    assert cluster.status()["left"] == list(cluster.status()["stuck"]) == ["worker-batch-1"]
+
+
+@pytest.mark.parametrize("why", ["a minor version", "a boot"])
+def test_a_node_that_was_emptied_for_its_turn_is_tainted_after_that(cluster, why):
+    digest = cluster.publish_taints("worker-batch", "dedicated=batch:NoExecute")
+    cluster.api.nodes["worker-batch-1"] = node("worker-batch-1", version="v1.0.0", release="old", waits=digest)
+    if why == "a boot":
+        cluster.api.nodes["worker-batch-1"] = node("worker-batch-1", release="old", turn=digest, boots=digest)
+    cluster.controller.look()
+    assert cluster.api.nodes["worker-batch-1"]["spec"] == {"unschedulable": True}
+    assert cluster.drained == ["worker-batch-1"]
+    cluster.said("worker-batch-1")[RELEASE] = digest
+    for _ in range(2):
+        cluster.controller.look()
+    assert tainted(cluster) == ["worker-batch-1"] and cluster.status()["left"] == ["worker-batch-1"]
+    assert cluster.controller.look() is False
 
 
 def test_a_taint_that_the_release_no_longer_has_is_waited_for_by_nobody(cluster):

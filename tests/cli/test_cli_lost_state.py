@@ -65,6 +65,25 @@ def test_status_says_so_where_apply_would_be_refused(lost, home, capsys):
     assert "is on local already" not in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("content", ["{", "[]", "null", '{"outputs": 1}', '{"resources": {}}'])
+@pytest.mark.parametrize("verb", ["status", "doctor", "plan", "kubeconfig"])
+def test_a_damaged_state_is_a_failure(lost, home, verb, content, capsys):
+    lost.there = ()
+    (home / FOLDER).mkdir(parents=True)
+    (home / FOLDER / "terraform.tfstate").write_text(content)
+    capsys.readouterr()
+    assert run(verb) == 1
+    printed = capsys.readouterr()
+    assert "terraform.tfstate is damaged: " in printed.out + printed.err
+
+
+def test_what_is_null_in_a_state_is_not_there(lost, home):
+    lost.there = ()
+    (home / FOLDER).mkdir(parents=True)
+    (home / FOLDER / "terraform.tfstate").write_text('{"version": 4, "outputs": null, "resources": null}')
+    assert run("plan") == 0
+
+
 def test_doctor_calls_it_a_failure(lost, capsys):
     assert run("doctor", "--json") == 1
     checks = {check["subject"]: check for check in json.loads(capsys.readouterr().out)["checks"]}

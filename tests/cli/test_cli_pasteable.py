@@ -129,7 +129,7 @@ def test_a_verb_without_a_target_means_one_that_the_definition_has(home, capsys)
 
 def test_no_target_is_guessed_among_clouds(home, capsys):
     (home / "other.yaml").write_text(CLOUD + GCE)
-    for verb in ("plan", "apply", "images lock", "destroy"):
+    for verb in ("plan", "apply", "images lock", "destroy", "backend create"):
         assert run(*verb.split(), "other.yaml") == 1
         assert capsys.readouterr().err.splitlines()[-2:] == [
             "error: other.yaml is for aws and gce; which of them is meant?",
@@ -137,7 +137,10 @@ def test_no_target_is_guessed_among_clouds(home, capsys):
         ]
 
 
-@pytest.mark.parametrize(("sections", "target"), [("", "local"), (CLOUD, "aws"), (CLOUD + "  local: {}\n", "local")])
+@pytest.mark.parametrize(
+    ("sections", "target"),
+    [("", "local"), (CLOUD, "aws"), (CLOUD + "  local: {}\n", "local"), (CLOUD + "  local:\n", "local")],
+)
 def test_the_target_is_the_definitions_own_where_none_is_chosen(home, sections, target):
     Path("cluster.yaml").write_text(sections or DEFINITION)
     opened = open_project(Path("cluster.yaml"), "", None)

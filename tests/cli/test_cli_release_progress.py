@@ -32,12 +32,12 @@ def say(nowhere, monkeypatch):
     ("different", "code", "lines"),
     [
         ({}, 0, ["Release 0123456789ab runs on every machine."]),
-        ({"left": ["master2", "worker-a-1"]}, 1, ["Release 0123456789ab does not run yet on: master2, worker-a-1."]),
+        ({"left": ["master2", "worker-a-1"]}, 1, ["Release 0123456789ab is not complete yet on: master2, worker-a-1."]),
         (
             {"left": ["worker-a-1"], "stuck": {"worker-a-1": "a budget forbids it"}, "halted": [HALT]}, 1,
             ["Halted: master1 put kubelet back, as its new version did not work: not ready",
-             "Waiting: worker-a-1 is not drained: a budget forbids it",
-             "Release 0123456789ab does not run yet on: worker-a-1."],
+             "Waiting: worker-a-1: a budget forbids it",
+             "Release 0123456789ab is not complete yet on: worker-a-1."],
         ),
     ],
 )  # fmt: skip
@@ -46,6 +46,15 @@ def test_how_far_a_release_is(say, capsys, different, code, lines):
     capsys.readouterr()
     assert run("rollout", "status") == code
     assert capsys.readouterr().out.splitlines() == lines
+
+
+@pytest.mark.parametrize("verb", [("status",), ("doctor",), ("apply", "--yes", "--timeout", "0")])
+def test_a_node_that_still_lacks_something_of_the_release_is_not_as_wanted(say, capsys, verb):
+    say(left=["worker-a-1"], stuck={"worker-a-1": "a budget forbids it"})
+    capsys.readouterr()
+    assert run(*verb) == 1
+    printed = capsys.readouterr()
+    assert "rollout: Waiting: worker-a-1: a budget forbids it. Release 0123" in printed.out + printed.err
 
 
 def test_masters_that_have_said_nothing_yet(say, capsys):

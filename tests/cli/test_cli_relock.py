@@ -142,6 +142,17 @@ def test_no_minor_version_is_skipped(path, definition, versions, built, version,
         assert path.read_bytes() == before
 
 
+def test_images_lock_does_not_overwrite_what_another_command_wrote_meanwhile(path, nowhere, monkeypatch, capsys):
+    def resolve(wanted, *rest):
+        lock.write(path, replace(lock.read(path), blocks={"general": 0, "other": 1}))
+        return {name: replace(image, id=f"sha256:{'e' * 64}") for name, image in pinned(wanted).items()}
+
+    monkeypatch.setattr(lock_file.image_cache, "resolve", resolve)
+    assert run("images", "lock") == 1
+    assert "cluster.lock.yaml was changed by somebody else meanwhile." in capsys.readouterr().err
+    assert lock.read(path).blocks == {"general": 0, "other": 1}
+
+
 def test_images_lock_says_what_moved_and_else_writes_nothing(path, nowhere, built, monkeypatch, capsys):
     assert run("images", "lock") == 0
     assert capsys.readouterr().out == "local zones: a\nWrote cluster.lock.yaml.\n"

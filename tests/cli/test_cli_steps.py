@@ -55,6 +55,7 @@ PLAN = (
 )
 DESTROY = (
     "Refuse the state of another cluster",
+    "Refuse the secrets of another cluster",
     "Render the folder",
     "Plan what to destroy",
     "Show the plan",
@@ -127,7 +128,43 @@ def test_each_verb_has_its_steps_and_runs_them_in_order(nowhere, ran):
 
 
 def test_destroy_of_what_never_was_only_looks_for_what_is_left(nowhere, ran):
-    assert target.run("destroy", "--yes") == 0 and tuple(ran) == (DESTROY[0], "Look for what is left")
+    assert target.run("destroy", "--yes") == 0 and tuple(ran) == (*DESTROY[:2], "Look for what is left")
+
+
+def test_destroy_under_another_name_is_refused(cluster, home, definition, capsys):
+    before = state(home)
+    definition.write_text(definition.read_text().replace("name: quickstart", "name: other"))
+    assert target.run("destroy", "--yes") == 1 and state(home) == before
+    assert "Set metadata.name back to 'quickstart'." in capsys.readouterr().err
+    (home / "cluster.secrets.age").write_text("damaged")
+    assert target.run("destroy", "--yes") == 0
+
+
+@pytest.mark.parametrize("why", ["the secrets", "the state", "the disk", "a terminal"])
+def test_a_first_apply_that_is_refused_makes_no_image(nowhere, home, definition, monkeypatch, capsys, why):
+    made = []
+    monkeypatch.setattr(apply.lock_file, "resolve", lambda *args: made.append("image"))
+    lock.path_beside(definition).unlink()
+    if why == "the secrets":
+        (home / "cluster.secrets.age").unlink()
+        folder = home / ".anywhere" / "quickstart-local"
+        folder.mkdir(parents=True)
+        (folder / "terraform.tfstate").write_text(
+            '{"outputs": {"cluster": {"value": "quickstart"}}, "resources": [{}]}'
+        )
+    if why == "the state":
+        nowhere.there = ("machine quickstart-1",)
+    if why == "the disk":
+        monkeypatch.setattr(nowhere, "preflight", lambda *args: (UNFIT,), raising=False)
+    capsys.readouterr()
+    assert target.run("apply", *([] if why == "a terminal" else ["--yes"])) == 1
+    said = {
+        "the secrets": "are missing",
+        "the state": "is on local already",
+        "the disk": "Sign in",
+        "a terminal": "--yes",
+    }
+    assert said[why] in capsys.readouterr().err and made == []
 
 
 def test_plan_warns_of_what_apply_is_refused_for(nowhere, home, monkeypatch, capsys):

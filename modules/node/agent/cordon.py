@@ -36,7 +36,7 @@ def empty(api: Api, release: Mapping[str, Any], name: str) -> None:
         kubectl.run(release["images"]["hyperkube"]["id"], f"anywhere-cordon-{name}", "drain", name, *options)
     except NodeError as error:
         reopen(api, name)
-        raise NodeError(f"{name} is not drained: {error}") from error
+        raise NodeError(f"it is not drained: {error}") from error
 
 
 def reopen(api: Api, name: str) -> None:
@@ -45,6 +45,11 @@ def reopen(api: Api, name: str) -> None:
     if CORDONED in node["metadata"].get("annotations", {}):
         change = {"metadata": {"annotations": {CORDONED: None}}, "spec": {"unschedulable": None}}
         api.call("PATCH", f"{NODES}/{name}", change, MERGE)
+
+
+def is_cordoned(node: Mapping[str, Any]) -> bool:
+    """Whether the node was cordoned here, and not by a person."""
+    return CORDONED in node["metadata"].get("annotations", {})
 
 
 def boot() -> str:

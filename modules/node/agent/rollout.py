@@ -42,6 +42,7 @@ class Controller:
         self._document, self._etcd, self._api = document, client, api
         self._said = ""
         self._stuck: dict[str, str] = {}  # node -> why it could not be drained
+        self._tried: dict[str, float] = {}  # node -> when it was last drained for a taint, monotonic
 
     def look(self) -> bool:
         """Do what is to be done now; whether something is under way."""
@@ -61,7 +62,7 @@ class Controller:
             self._give_turns(release, digest, workers, known)
             self._let_boot(release, digest, waves.booting(known, digest))
         # After turns, as those of a thousand nodes take a while; before it is told that nothing is left to do.
-        untainted = [] if late else self._label(release, nodes)
+        untainted = [] if late else self._label(release, digest, nodes)
         left = sorted({worker.name for worker in known if worker.release != digest}.union(untainted))
         self._stuck = {name: why for name, why in self._stuck.items() if name in left}
         retired = sorted(name for name, record in records.items() if record == Record(digest, frozenset({RETIRED})))
@@ -110,30 +111,32 @@ class Controller:
     def _reopen(self, nodes: Iterable[Mapping[str, Any]], digest: str) -> None:
         """Bring pods back to nodes that were emptied for the release, which masters run by now."""
         for node in nodes:
-            worker = waves.worker_of(node)
-            converged = worker.release == digest or not worker.name.startswith("worker-")
-            if converged and worker.ready and cordon.CORDONED in node["metadata"].get("annotations", {}):
-                cordon.reopen(self._api, worker.name)
+            if _runs(node, digest) and cordon.is_ready(node) and cordon.is_cordoned(node):
+                cordon.reopen(self._api, node["metadata"]["name"])
 
-    def _label(self, release: Mapping[str, Any], nodes: Iterable[Mapping[str, Any]]) -> list[str]:
+    def _label(self, release: Mapping[str, Any], digest: str, nodes: Iterable[Mapping[str, Any]]) -> list[str]:
         """Bring labels and taints to the nodes; one that was changed by this look has its own with the next.
 
         A taint that evicts pods reaches one node per look. The names of the nodes that still lack one are returned.
         """
-        evicting = []
+        evicting: dict[str, Mapping[str, Any]] = {}
         for node in nodes:
             settings = release["groups"].get(pool_settings.group(node, release["groups"]))
-            if settings and pool_settings.evicts(node, settings):
-                evicting.append(node)
+            if settings and cordon.is_ready(node) and pool_settings.evicts(node, settings):
+                evicting[node["metadata"]["name"]] = node
             elif settings:
                 pool_settings.ensure(self._api, node, settings)
-        if evicting:
-            self._taint(release, min(evicting, key=lambda node: (not cordon.is_ready(node), node["metadata"]["name"])))
-        return [node["metadata"]["name"] for node in evicting]
+        # One that was emptied for its turn stays so until that is over.
+        due = [name for name, node in evicting.items() if _runs(node, digest) and not cordon.is_cordoned(node)]
+        if due:
+            # The one that was tried the longest ago, so that one which cannot be drained holds up no other.
+            self._taint(release, evicting[min(due, key=lambda name: (self._tried.get(name, 0.0), name))])
+        return list(evicting)
 
     def _taint(self, release: Mapping[str, Any], node: Mapping[str, Any]) -> None:
         """Drain a node before its new taint would evict all pods at once, disruption budgets or not."""
         name = node["metadata"]["name"]
+        self._tried[name] = time.monotonic()
         with self._noting_stuck(name):
             cordon.empty(self._api, release, name)
             try:
@@ -201,6 +204,12 @@ class Controller:
             self._api.apply([(STATUS, json.dumps(content))])
             print(text, flush=True)
             self._said = text
+
+
+def _runs(node: Mapping[str, Any], digest: str) -> bool:
+    """Whether a machine runs the release, where all of the control plane do."""
+    worker = waves.worker_of(node)
+    return worker.release == digest or not worker.name.startswith("worker-")
 
 
 def _halt_of(node: Mapping[str, Any]) -> Halt | None:
