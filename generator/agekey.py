@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from generator.directories import of_user
 from generator.errors import UserError
 from generator.files import PRIVATE, create_atomic
 
@@ -25,8 +27,7 @@ class NoKey(UserError):
 
 def default_path() -> Path:
     """`$XDG_CONFIG_HOME/anywhere/age.key`, or the same under `~/.config`."""
-    home = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
-    return Path(home).expanduser() / "anywhere" / "age.key"
+    return of_user(os.environ.get("XDG_CONFIG_HOME") or "~/.config") / "anywhere" / "age.key"
 
 
 def described() -> str:
@@ -38,7 +39,7 @@ def load(store: Path) -> list[Identity]:
     """The identities that may open `store`; NoKey where there is none, as a new one could not open it."""
     given = os.environ.get(VARIABLE, "").strip()
     if given:
-        return _parse(given, VARIABLE) if _is_text(given) else _read_given(Path(given).expanduser())
+        return _parse(given, VARIABLE) if _is_text(given) else _read_given(of_user(given))
     path = default_path()
     if not path.exists():
         raise NoKey(
@@ -111,7 +112,7 @@ def _read(path: Path) -> list[Identity]:
         if stat.S_ISREG(status.st_mode) and status.st_mode & 0o077:
             raise UserError(
                 f"Others may read the age key {path} (mode {stat.S_IMODE(status.st_mode):04o}).",
-                f"Run: chmod 600 {path}",
+                f"Run: chmod 600 {shlex.quote(str(path))}",
             )
         text = path.read_text("ascii")
     except OSError as error:

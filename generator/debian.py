@@ -63,7 +63,10 @@ def check() -> None:
 
 
 def _check_range(path: Path) -> None:
-    user = pwd.getpwuid(os.geteuid()).pw_name
+    try:
+        user = pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:  # as of a container that runs as whatever number it was told
+        user = str(os.geteuid())
     ranges = path.read_text().splitlines() if path.exists() else []
     if not any(line.startswith((f"{user}:", f"{os.geteuid()}:")) for line in ranges):
         raise UserError(

@@ -5,11 +5,22 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from generator.errors import UserError
+
+
+def of_user(path: str) -> Path:
+    """`path` with its `~`; UserError where that is unknown, as of a user whom the system does not list."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise UserError("Your home folder is unknown: HOME is not set.", "Set HOME to a folder of yours.") from None
+
 
 def cache() -> Path:
     """`$ANYWHERE_CACHE`: image archives, machine images, Terraform plugins; can be deleted at any time."""
-    default = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "anywhere"
-    return Path(os.environ.get("ANYWHERE_CACHE") or default).absolute()
+    if given := os.environ.get("ANYWHERE_CACHE"):
+        return Path(given).absolute()
+    return (of_user(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "anywhere").absolute()
 
 
 def archives() -> Path:

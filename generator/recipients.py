@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from generator.directories import of_user
 from generator.errors import UserError
 
 VARIABLE = "ANYWHERE_AGE_RECIPIENTS"
@@ -29,7 +30,7 @@ def from_environment() -> tuple[str, ...]:
     if not given:
         return ()
     is_list = given.startswith((PREFIX, "#")) or "," in given or "\n" in given
-    return _parse(given, VARIABLE) if is_list else _read(Path(given).expanduser())
+    return _parse(given, VARIABLE) if is_list else _read(of_user(given))
 
 
 def wanted(listed: Sequence[str], own: Sequence[str]) -> tuple[str, ...]:

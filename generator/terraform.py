@@ -283,6 +283,7 @@ class Terraform:
         plugins.mkdir(parents=True, exist_ok=True)
         env |= {
             "TF_IN_AUTOMATION": "1",
+            "TF_WORKSPACE": "default",  # also where a file in the folder names another one
             "CHECKPOINT_DISABLE": "1",
             "TF_PLUGIN_CACHE_DIR": str(plugins),
             "TF_CLI_CONFIG_FILE": str(self._configuration()),

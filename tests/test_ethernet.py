@@ -3,6 +3,7 @@
 import os
 import select
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,6 +55,20 @@ def test_the_network_outlives_the_machine_that_made_it() -> None:
             os.waitpid(first, 0)
             with ethernet.port("n", [first, second]) as three:
                 assert os.fstat(three.descriptors[2]).st_ino == namespace
+
+
+@needs_namespaces
+def test_a_machine_that_opens_and_closes_files_is_on_the_network_all_the_time() -> None:
+    """As QEMU does while it starts. Else the next machine would take it for one of another kind of network."""
+    busy = "while True: [file.close() for file in [open('/dev/null') for _ in range(20)]]"
+    with (
+        ethernet.port("n", ()) as port,
+        subprocess.Popen([sys.executable, "-c", busy], pass_fds=port.descriptors) as process,
+    ):
+        try:
+            assert all(ethernet.joined(process.pid) for _ in range(500))
+        finally:
+            process.kill()
 
 
 @needs_namespaces

@@ -117,13 +117,26 @@ def test_a_configuration_that_does_not_parse_is_an_error(folder, tmp_path):
         Terraform(folder, tmp_path / "cache", Recorder()).init()
 
 
-def test_providers_that_cannot_be_downloaded_have_a_remedy(folder, tmp_path):
+def test_providers_that_cannot_be_downloaded_have_a_remedy(folder, tmp_path, monkeypatch):
     source = "registry.invalid/example/nothing"  # no registry has this name
     wanted = f'required_providers {{\n    n = {{ source = "{source}" }}\n  }}'
     (folder / "main.tf").write_text(f"terraform {{\n  {wanted}\n}}\n")
     with pytest.raises(UserError) as caught:
         Terraform(folder, tmp_path / "cache", Recorder()).init()
-    assert source in caught.value.message and "provider_installation" in caught.value.hint
+    assert source in caught.value.message and "terraform providers mirror ~/.terraform.d/plugins" in caught.value.hint
+    monkeypatch.setenv("HOME", str(tmp_path))
+    program = tmp_path / ".terraform.d/plugins" / source / "1.0.0/linux_amd64/terraform-provider-nothing_v1.0.0"
+    program.parent.mkdir(parents=True)
+    program.touch(0o755)
+    Terraform(folder, tmp_path / "cache", Recorder()).init()
+
+
+def test_the_workspace_of_a_folder_does_not_matter(folder, tmp_path):
+    runner = Terraform(folder, tmp_path / "cache", Recorder())
+    runner.init()
+    (folder / ".terraform" / "environment").write_text("other")
+    runner.apply(runner.plan({}), {})
+    assert read_state(folder / "terraform.tfstate")["resources"] and not (folder / "terraform.tfstate.d").exists()
 
 
 def test_broken_settings_of_the_user_do_not_matter(folder, tmp_path, monkeypatch):

@@ -32,12 +32,17 @@ def run(file: File = DEFAULT_FILE, name: Name = None) -> int:
 
     chosen = _checked(name) if name else _name(file.absolute().parent)
     try:
-        with file.open("x") as opened:
-            opened.write(TEMPLATE.format(name=chosen))
+        opened = file.open("x")
     except FileExistsError:
         raise UserError(f"{file} already exists.", "Give another path, or edit that file.") from None
     except FileNotFoundError:
         raise UserError(f"The folder {file.parent} does not exist.", "Create it, or give another path.") from None
+    try:
+        with opened:
+            opened.write(TEMPLATE.format(name=chosen))
+    except OSError:
+        file.unlink()  # so that the same command can be run again
+        raise
     pasteable.say(f"Wrote {file}. Next: `anywhere apply`")
     return 0
 

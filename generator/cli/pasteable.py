@@ -65,7 +65,7 @@ def complete(text: str, file: Path, provider: str, out: Path | None = None) -> s
         verb, named, rest = found.groups()
         chosen = "" if verb in _WITHOUT_TARGET or "--provider" in rest else target
         placed = folder if verb in _WITH_FOLDER and "--out" not in rest else ""
-        return f"`anywhere {verb}{named or f' {shlex.quote(str(file))}'}{chosen}{placed}{rest}`"
+        return f"`anywhere {verb}{named or f' {_as_argument(file)}'}{chosen}{placed}{rest}`"
 
     if not _COMMAND.search(text):
         return text
@@ -75,6 +75,11 @@ def complete(text: str, file: Path, provider: str, out: Path | None = None) -> s
     target = "" if meant == default else f" --provider {meant}"
     folder = f" --out {shlex.quote(str(out))}" if out else ""
     return _COMMAND.sub(completed, text) if target or folder or file != DEFAULT_FILE else text
+
+
+def _as_argument(file: Path) -> str:
+    """Its path, quoted; one that begins as an option does is told from one."""
+    return shlex.quote(f"./{file}" if str(file).startswith("-") else str(file))
 
 
 def here(text: str) -> str:

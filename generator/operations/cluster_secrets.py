@@ -237,14 +237,14 @@ def remark_on_rotation(project: Project) -> str:
     return rotations.remark(under_way) if under_way else ""
 
 
-def remark_on_token(project: Project) -> str:
-    """That apply replaces the bootstrap token for its age, which the plan does not show; "" also without the key."""
+def remark_on_token(project: Project, *, is_renewed: bool) -> str:
+    """That the bootstrap token is old, which no plan shows; "" also without the key. A saved plan does not renew it."""
     if not pki.is_token_old(_kept(project), datetime.now(UTC)):
         return ""
-    return (
-        f"The bootstrap token is older than {pki.TOKEN_AGE.days} days: apply replaces it, and kubelets"
-        " restart in turns. Pods do not."
-    )
+    old = f"The bootstrap token is older than {pki.TOKEN_AGE.days} days"
+    if is_renewed:
+        return f"{old}: apply replaces it, and kubelets restart in turns. Pods do not."
+    return f"{old}, and a saved plan renews none: run `anywhere secrets update`."
 
 
 def _kept(project: Project) -> Secrets:

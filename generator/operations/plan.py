@@ -90,8 +90,7 @@ def _look_at_secrets(run: Plan) -> None:
         run.said.append(f"Apply makes or renews certificates and keys of: {names}.")
     run.said.append(cluster_secrets.remark_on_recipients(run.project))
     run.said.append(cluster_secrets.remark_on_rotation(run.project))
-    if not run.save:  # its apply renews nothing
-        run.said.append(cluster_secrets.remark_on_token(run.project))
+    run.said.append(cluster_secrets.remark_on_token(run.project, is_renewed=run.save is None))
 
 
 def _require_secrets(run: Plan) -> None:

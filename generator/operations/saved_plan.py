@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -82,7 +83,7 @@ def read(path: Path) -> SavedPlan:
         with zipfile.ZipFile(path) as archive:
             origin = Origin(**json.loads(archive.read(ORIGIN)))
             return SavedPlan(path, origin, archive.read(PLAN), archive.read(PROVIDERS))
-    except (zipfile.BadZipFile, KeyError, TypeError, ValueError):
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, KeyError, TypeError, ValueError):
         remedy = "Give the path of a file that `anywhere plan --save` wrote."
         raise UserError(f"{path} is not a saved plan of this version of anywhere.", remedy) from None
 

@@ -128,7 +128,9 @@ def _differing(public: PublicSecrets, secrets: Secrets | None) -> str:
 
 def _missing(path: Path, why: str, hint: str = "") -> UserError:
     others = sorted(other.name for other in path.parent.glob("*.secrets.age"))
-    beside = f" There is {', '.join(others)}: was the definition renamed? Rename it too." if others else ""
+    beside = (
+        f" There is {', '.join(others)}: was the definition renamed? Rename it too, and the lock." if others else ""
+    )
     return UserError(
         f"The secrets {path} are missing, and {why}. No new ones are made: they would cut off every machine.",
         f"{_restore(path)}{beside}{hint}",

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from generator.directories import of_user
 from generator.errors import UserError
 from generator.files import PRIVATE, rewrite
 
@@ -58,8 +59,8 @@ def merge(kubeconfig: Path) -> Merged:
 
 def _candidates() -> list[Path]:
     """The user's files, in the order that kubectl looks at them."""
-    given = [Path(part).expanduser() for part in os.environ.get("KUBECONFIG", "").split(os.pathsep) if part]
-    return given or [Path("~/.kube/config").expanduser()]
+    given = [of_user(part) for part in os.environ.get("KUBECONFIG", "").split(os.pathsep) if part]
+    return given or [of_user("~/.kube/config")]
 
 
 def _chosen(candidates: Sequence[Path]) -> Path:

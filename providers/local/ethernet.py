@@ -14,7 +14,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -86,12 +86,18 @@ def bridge(network: str) -> str:
 def _held(machine: int) -> tuple[Path, Path] | None:
     """The user and the network namespace that a process holds open; None where it holds none."""
     found: dict[str, Path] = {}
-    try:
-        for descriptor in Path(f"/proc/{machine}/fd").iterdir():
+    for descriptor in _descriptors(machine):
+        with suppress(FileNotFoundError):  # a machine that starts opens and closes files
             found[str(descriptor.readlink()).partition(":")[0]] = descriptor
-    except OSError:  # it ended, or is another user's
-        return None
     return (found["user"], found["net"]) if {"user", "net"} <= found.keys() else None
+
+
+def _descriptors(machine: int) -> list[Path]:
+    """What a process holds open; nothing where it has ended, or is another user's."""
+    try:
+        return list(Path(f"/proc/{machine}/fd").iterdir())
+    except OSError:
+        return []
 
 
 def _new() -> list[str]:

@@ -11,17 +11,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from generator.directories import of_user
 from generator.files import PRIVATE, write_atomic
 
 
 def data_home() -> Path:
     """`$XDG_DATA_HOME`, by default `~/.local/share`."""
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
+    return of_user(os.environ.get("XDG_DATA_HOME") or "~/.local/share")
 
 
 def home() -> Path:
     """`$ANYWHERE_HOME`: everything that belongs to a local cluster."""
-    return Path(os.environ.get("ANYWHERE_HOME") or data_home() / "anywhere").absolute()
+    given = os.environ.get("ANYWHERE_HOME")
+    return (Path(given) if given else data_home() / "anywhere").absolute()
 
 
 @dataclass(frozen=True, slots=True)

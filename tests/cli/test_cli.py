@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import re
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -122,6 +123,25 @@ def test_init_writes_a_valid_definition_once(home, capsys):
     assert load(folder / "cluster.yaml").name == "my-cluster-2"
     assert run("init", folder / "cluster.yaml") == 1
     assert "cluster.yaml already exists." in capsys.readouterr().err
+
+
+def test_init_that_cannot_write_leaves_no_empty_definition(home):
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))  # no file may grow, as on a full disk
+    try:
+        assert run("init") == 1 and not (home / "cluster.yaml").exists()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert run("init") == 0
+
+
+def test_a_user_whom_the_system_does_not_know_is_told_to_set_home(definition, monkeypatch, capsys):
+    for name in ("HOME", "ANYWHERE_HOME", "ANYWHERE_CACHE", "XDG_DATA_HOME", "XDG_CACHE_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)  # what it does where it knows no home
+    for verb in ("plan", "status", "doctor"):
+        assert run(verb) == 1
+        assert "error: Your home folder is unknown: HOME is not set." in capsys.readouterr().err
 
 
 def test_validate_gives_its_problems_to_machines(definition, capsys):

@@ -116,6 +116,8 @@ def test_a_token_that_aged_is_renewed_by_apply_alone_and_is_no_change(described,
     token, before = aged(definition, 8).token, described(home)
     assert run("plan", "--detailed-exitcode") == 0 and run("render") == 0 and described(home) == before
     assert "The bootstrap token is older than 7 days: apply replaces it, and kubelets" in capsys.readouterr().out
+    assert run("plan", "--save", home / "saved.plan") == 0
+    assert "a saved plan renews none: run `anywhere secrets update`" in capsys.readouterr().out
     assert run("apply", "--yes", "--timeout", "20") == 0
     assert "To be written, and then committed" in capsys.readouterr().out
     assert store.read(definition, "quickstart").targets["local"].token != token

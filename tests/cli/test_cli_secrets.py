@@ -57,7 +57,7 @@ def test_a_definition_renamed_without_its_store_is_told_so(cluster, home, defini
     assert run(verb[0], "prod.yaml", *verb[1:]) == 1 and content(home) == before
     err = capsys.readouterr().err
     assert "The secrets prod.secrets.age are missing" in err
-    assert "There is cluster.secrets.age: was the definition renamed? Rename it too." in err
+    assert "There is cluster.secrets.age: was the definition renamed? Rename it too, and the lock." in err
 
 
 @pytest.mark.parametrize("verb", NEEDING, ids=" ".join)
