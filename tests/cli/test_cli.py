@@ -4,7 +4,6 @@ import errno
 import json
 import os
 import re
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -125,13 +124,15 @@ def test_init_writes_a_valid_definition_once(home, capsys):
     assert "cluster.yaml already exists." in capsys.readouterr().err
 
 
-def test_init_that_cannot_write_leaves_no_empty_definition(home):
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))  # no file may grow, as on a full disk
-    try:
-        assert run("init") == 1 and not (home / "cluster.yaml").exists()
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+def test_init_that_cannot_write_leaves_no_empty_definition(home, monkeypatch, capsys):
+    def opened(path, mode):
+        path.touch(exist_ok=False)
+        return os.fdopen(os.open("/dev/full", os.O_WRONLY), "w")
+
+    with monkeypatch.context() as full:
+        full.setattr(Path, "open", opened)
+        assert run("init") == 1
+    assert "No space left on device" in capsys.readouterr().err and not (home / "cluster.yaml").exists()
     assert run("init") == 0
 
 
