@@ -66,6 +66,7 @@ def test_what_a_registry_or_a_release_site_has_is_fetched(path, definition, unbu
 def test_an_apply_without_a_lock_resolves_before_it_plans_and_writes_after_yes(path, definition, built, monkeypatch):
     new(definition)
     seen = []
+    monkeypatch.setattr("generator.cli.approval.require_terminal", lambda: None)
     monkeypatch.setattr("generator.cli.approval.confirm", lambda *args: seen.append(path.exists()))
     monkeypatch.setattr(artifacts, "prepare", lambda *args: seen.append(path.exists()))
     run("apply", "--timeout", "0")
