@@ -18,6 +18,7 @@ from agent.host import NodeError
 NAME, PORT = "kube-apiserver.weave.local", 6443
 MERGE = "application/merge-patch+json"
 APPLY = "application/apply-patch+yaml"
+MANAGER = "anywhere"  # whose fields are those of what is applied
 
 
 class ApiError(NodeError):
@@ -60,7 +61,7 @@ class Api:
         """Server-side apply objects, each by its path and as YAML, in order. Errors as of `call`."""
         with closing(self._connect(self._seconds)) as connection:
             for path, text in objects:
-                _ask(connection, "PATCH", f"{path}?fieldManager=anywhere&force=true", text, APPLY)
+                _ask(connection, "PATCH", f"{path}?fieldManager={MANAGER}&force=true", text, APPLY)
 
     def watch(self, path: str, **query: str) -> Iterator[dict[str, Any]]:
         """Objects as they are added and modified, until the server closes the stream."""
