@@ -2,8 +2,9 @@
 
 import copy
 import json
+import uuid
 
-from agent.api import MANAGER, ApiError
+from agent.api import ApiError
 from agent.drain import NODES
 from releases import release
 
@@ -43,14 +44,14 @@ class Api:
                 merge(found.setdefault(part, {}), {k: v for k, v in change.items() if k != "resourceVersion"})
         return copy.deepcopy(found)
 
-    def apply(self, objects):
+    def apply(self, objects, made=lambda path, uid: None):
         """Server-side apply of JSON: what it does not name stays."""
         for path, text in objects:
             self.calls.append(("APPLY", path))
             content = json.loads(text.removeprefix(f"# {path}\n"))
             found = self.objects.setdefault(path, {"metadata": {"resourceVersion": "1", "annotations": {}}})
             merge(found, content)
-            found["metadata"] |= {"uid": f"of {path}", "managedFields": [{"manager": MANAGER, "operation": "Apply"}]}
+            made(path, found["metadata"].setdefault("uid", str(uuid.uuid4())))
             found["metadata"]["resourceVersion"] += "1"
 
     def seen(self, name):

@@ -16,8 +16,9 @@ API_SERVICE = "/apis/apiregistration.k8s.io/v1/apiservices/v1beta1.metrics.k8s.i
 
 def apply(api, *paths):
     """As the agent does it for a new release."""
-    addon_record.add(api, paths)
-    api.apply((path, json.dumps({"metadata": {"name": path.rpartition("/")[2]}})) for path in paths)
+    made = {}
+    api.apply(((path, json.dumps({"metadata": {"name": path.rpartition("/")[2]}})) for path in paths), made.__setitem__)
+    addon_record.add(api, made)
     addon_record.prune(api, paths)
 
 
@@ -26,7 +27,9 @@ def objects(api):
 
 
 def recorded(api):
-    return sorted(api.objects[addon_record.PATH]["data"].values())
+    entries = [entry.split(" ") for entry in api.objects[addon_record.PATH]["data"].values()]
+    assert all(uid == api.objects[path]["metadata"]["uid"] for uid, path in entries if path in api.objects)
+    return sorted(path for _, path in entries)
 
 
 def deleted(api):
@@ -54,29 +57,9 @@ def test_what_nobody_recorded_stays():
 def test_what_a_user_made_in_the_place_of_an_object_stays():
     api = Api()
     apply(api, SERVICE, DEPLOYMENT)
-    for path, managers in ((SERVICE, [{"manager": "kubectl", "operation": "Apply"}]), (DEPLOYMENT, None)):
-        api.objects[path]["metadata"]["managedFields"] = managers or [{"manager": "anywhere", "operation": "Update"}]
+    api.objects[SERVICE]["metadata"]["uid"] = "another"
     apply(api)
-    assert objects(api) == {SERVICE, DEPLOYMENT} and recorded(api) == []
-
-
-def test_an_object_that_somebody_replaces_meanwhile_is_not_deleted():
-    api = Api()
-    apply(api, SERVICE)
-    uid = api.objects[SERVICE]["metadata"].pop("uid")
-    got = api.call
-
-    def call(method, path, body=None, kind=""):
-        found = got(method, path, body, kind)
-        if (method, path) == ("GET", SERVICE):
-            api.objects[SERVICE]["metadata"]["uid"] = "another"
-            found["metadata"]["uid"] = uid
-        return found
-
-    api.call = call
-    with pytest.raises(ApiError, match="409"):
-        apply(api)
-    assert objects(api) == {SERVICE} and recorded(api) == [SERVICE]
+    assert objects(api) == {SERVICE} and recorded(api) == []
 
 
 def test_what_is_gone_already_is_forgotten():
@@ -84,7 +67,7 @@ def test_what_is_gone_already_is_forgotten():
     apply(api, SERVICE, DEPLOYMENT)
     del api.objects[SERVICE]
     apply(api, DEPLOYMENT)
-    assert recorded(api) == [DEPLOYMENT] and deleted(api) == []
+    assert recorded(api) == [DEPLOYMENT] and objects(api) == {DEPLOYMENT}
 
 
 def test_another_version_of_the_api_is_the_same_object():
@@ -117,7 +100,7 @@ def test_what_may_hold_things_of_users_stays():
 def test_entries_of_another_master_stay():
     api = Api()
     apply(api, SERVICE)
-    addon_record.add(api, [DEPLOYMENT])
+    addon_record.add(api, {DEPLOYMENT: "1"})
     assert recorded(api) == sorted([SERVICE, DEPLOYMENT])
 
 
@@ -159,8 +142,7 @@ def test_an_add_on_that_leaves_the_release_leaves_the_cluster(cluster):
 def test_a_master_that_only_applies_again_deletes_nothing(cluster, monkeypatch):
     """It may be the last to have an old release."""
     cluster.run(dns=SERVICE)
-    addon_record.add(cluster, [DEPLOYMENT])
-    cluster.apply([(DEPLOYMENT, "{}")])
+    cluster.apply([(DEPLOYMENT, "{}")], lambda path, uid: addon_record.add(cluster, {path: uid}))
     monkeypatch.setattr(addons, "AGAIN_SECONDS", 0)
     assert cluster.run(dns=SERVICE)[1] is True
     assert DEPLOYMENT in objects(cluster)
@@ -176,5 +158,22 @@ def test_what_could_not_be_deleted_is_tried_again(cluster, monkeypatch):
     assert SERVICE not in objects(cluster)
 
 
-def refuse(api, path):
+def test_what_was_made_before_a_refusal_is_recorded(cluster, monkeypatch):
+    got = cluster.apply
+
+    def refusing(objects, made=lambda path, uid: None):
+        for path, text in objects:
+            if path == DEPLOYMENT:
+                raise ApiError(f"PATCH {path}", 422, "")
+            got([(path, text)], made)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cluster, "apply", refusing)
+        with pytest.raises(ApiError, match="422"):
+            cluster.run(a=SERVICE, b=DEPLOYMENT)
+    cluster.run()
+    assert SERVICE not in objects(cluster)
+
+
+def refuse(api, path, uid):
     raise ApiError(f"DELETE {path}", 503, "")

@@ -84,11 +84,12 @@ class Api:
     def __init__(self, path):
         self.path = path
 
-    def apply(self, objects):
+    def apply(self, objects, made=lambda path, uid: None):
         with self.path.open("a") as file:
             for path, text in objects:
                 file.write(f"{text}\n")
                 self.paths.append(path)
+                made(path, f"of {path}")
 
     def call(self, method, path, body=None, kind=""):
         """It knows nothing of what was applied before."""
@@ -331,11 +332,12 @@ def test_what_could_not_be_applied_is_tried_again(machine, monkeypatch):
 def test_each_object_is_applied_at_its_path(machine):
     Api.paths.clear()
     addons.apply(release("ha"), "cluster")
-    assert Api.paths[:2] == [addon_record.PATH, "/api/v1/namespaces/kube-system/serviceaccounts/coredns"]
+    assert Api.paths[0] == "/api/v1/namespaces/kube-system/serviceaccounts/coredns"
+    assert Api.paths[-1] == addon_record.PATH
     assert "/apis/apps/v1/namespaces/kube-system/deployments/coredns" in Api.paths
 
 
-def refuse(self, objects):
+def refuse(self, objects, made=None):
     raise NodeError("refused")
 
 

@@ -1,16 +1,15 @@
 """The record of what add-ons consist of, kept in the cluster: what a release no longer has is deleted by it.
 
-It is a ConfigMap with an entry for each object. Masters write it beside each other, so each adds and removes entries
-and never replaces the whole.
+It is a ConfigMap with an entry for each object: its UID, and its path in the API. Masters write it beside each other,
+so each adds and removes entries and never replaces the whole.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from typing import Any
 
-from agent.api import MANAGER, MERGE, Api, ApiError
+from agent.api import MERGE, Api, ApiError
 
 PATH = "/api/v1/namespaces/kube-system/configmaps/anywhere-addons"
 EMPTY = """\
@@ -22,38 +21,32 @@ FIRST = ("apiservices", "mutatingwebhookconfigurations", "validatingwebhookconfi
 KEPT = ("customresourcedefinitions", "namespaces")
 
 
-def add(api: Api, paths: Iterable[str]) -> None:
-    """Record objects, by their paths in the API; before they are made, as one without an entry would stay for ever."""
+def add(api: Api, uids: Mapping[str, str]) -> None:
+    """Record objects that were applied: their UIDs by their paths in the API."""
     api.apply([(PATH, EMPTY)])
-    _enter(api, {_key(path): path for path in paths})
+    _enter(api, {_key(path): f"{uid} {path}" for path, uid in uids.items()})
 
 
 def prune(api: Api, wanted: Iterable[str]) -> None:
     """Delete every recorded object but those at the `wanted` paths, and remove its entry."""
     kept = {_key(path) for path in wanted}
-    recorded = api.call("GET", PATH).get("data", {})
-    gone = {key: path for key, path in recorded.items() if key not in kept and _kind(path) not in KEPT}
-    for key, path in sorted(gone.items(), key=lambda entry: (_kind(entry[1]) not in FIRST, entry[1])):
-        _delete(api, path)
-        _enter(api, {key: None})
+    entries = api.call("GET", PATH).get("data", {})
+    gone = [entry.split(" ") for key, entry in entries.items() if key not in kept]
+    for uid, path in sorted(gone, key=lambda entry: (_kind(entry[1]) not in FIRST, entry[1])):
+        if _kind(path) not in KEPT:
+            _delete(api, path, uid)
+        _enter(api, {_key(path): None})
 
 
-def _delete(api: Api, path: str) -> None:
-    """Delete an object, unless somebody else has made it anew in the place of the one that was applied."""
+def _delete(api: Api, path: str, uid: str) -> None:
+    """Delete an object that was applied, and not one that somebody has made in its place."""
     try:
-        found = api.call("GET", path)
-        if _is_ours(found):
-            only = {"uid": found["metadata"]["uid"]}
-            api.call("DELETE", path, {"preconditions": only, "propagationPolicy": "Background"})
-            print(f"deleted {path}: no add-on has it any more", flush=True)
+        api.call("DELETE", path, {"preconditions": {"uid": uid}, "propagationPolicy": "Background"})
     except ApiError as error:
-        if error.status != 404:
+        if error.status not in (404, 409):  # it is gone, or another
             raise
-
-
-def _is_ours(found: Mapping[str, Any]) -> bool:
-    managers = found["metadata"].get("managedFields", ())
-    return any((entry["manager"], entry["operation"]) == (MANAGER, "Apply") for entry in managers)
+    else:
+        print(f"deleted {path}: no add-on has it any more", flush=True)
 
 
 def _enter(api: Api, entries: Mapping[str, str | None]) -> None:
