@@ -24,7 +24,8 @@ class Addon:
     `chosen_by` is CLUSTER where each has it, DRIVER where those on the network driver of its name have it, and
     DEFINITION where `spec.addons` lists it, or says nothing and it is a `default`. `workloads` are kind and name of
     what its manifests make run, in kube-system. `images` has the licence of each image of its pods, by name in the
-    lock. `manifests` are templates by the name of the file that each is rendered to.
+    lock. `manifests` are templates by the name of the file that each is rendered to. `serves` are the Services, in
+    kube-system, that the API server speaks to: each has a certificate of the cluster's own CA.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Addon:
     workloads: tuple[tuple[str, str], ...]
     images: Mapping[str, str]
     manifests: Mapping[str, str]
+    serves: tuple[str, ...] = ()
     default: bool = False
 
 
@@ -65,6 +67,11 @@ def chosen(listed: Collection[str], driver: str) -> tuple[Addon, ...]:
     )
 
 
+def services(listed: Collection[str]) -> tuple[str, ...]:
+    """The Services of `listed` add-ons that have a certificate."""
+    return tuple(service for name in listed for service in known()[name].serves)
+
+
 @cache
 def images() -> frozenset[str]:
     """The images that pods of any add-on run, by name in the lock."""
@@ -76,5 +83,6 @@ def _read(name: str) -> Addon:
     said = tomllib.loads(folder.joinpath(DESCRIPTION).read_text())
     files = sorted(file.name for file in folder.iterdir() if file.name.endswith(TEMPLATE))
     workloads = tuple((each["kind"], each["name"]) for each in said.pop("workloads"))
+    serves = tuple(said.pop("serves", ()))
     manifests = {file.removesuffix(TEMPLATE): folder.joinpath(file).read_text() for file in files}
-    return Addon(name=name, workloads=workloads, manifests=manifests, **said)
+    return Addon(name=name, workloads=workloads, serves=serves, manifests=manifests, **said)

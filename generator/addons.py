@@ -32,6 +32,8 @@ def manifests(definition: Definition, lock: Lock, dns: str) -> dict[str, dict[st
         "pull": "IfNotPresent" if definition.registry else "Never",
         "dns": dns,
         "driver": lock.driver,
+        "masters": definition.masters.count,
+        "machines": definition.masters.count + sum(pool.count for pool in definition.workers),
     }
     rendered: dict[str, dict[str, str]] = {BOOTSTRAP: {}, ONCE_UP: {}}
     for addon in addon_catalog.chosen(definition.addons, lock.driver):

@@ -1,9 +1,10 @@
 """What add-ons no longer have is deleted, and nothing else."""
 
+import hashlib
 import json
 
 import pytest
-from agent import addon_record, addons, kubectl
+from agent import addon_record, addons, bundle, kubectl
 from agent.api import ApiError
 from node_api import Api
 from releases import release
@@ -137,6 +138,14 @@ def test_an_add_on_that_leaves_the_release_leaves_the_cluster(cluster):
     cluster.run()
     own, token = f"{CORE}/services/own", f"{CORE}/secrets/token"
     assert objects(cluster) == {own, token} and recorded(cluster) == [own]
+
+
+def test_manifests_have_the_secret_files_that_they_name(monkeypatch):
+    files = {"kube-apiserver": {"ca.crt": "one\ntwo\n"}}
+    monkeypatch.setattr(bundle, "secrets", lambda release, component: files[component])
+    forms = " ".join(f"@kube-apiserver/ca.crt:{form}@" for form in ("text", "base64", "sha256"))
+    digest = hashlib.sha256(b"one\ntwo\n").hexdigest()
+    assert addons._filled(f"{forms} @EXPIRATION@", {}) == f"one\\ntwo\\n b25lCnR3bwo= {digest} @EXPIRATION@"
 
 
 def test_a_master_that_only_applies_again_deletes_nothing(cluster, monkeypatch):
