@@ -95,15 +95,30 @@ def test_no_two_add_ons_have_a_manifest_of_one_name():
     assert [name for name, times in names.items() if times > 1] == []
 
 
-def objects(driver, **changes):
-    """What is made for a cluster with every add-on: file name -> objects."""
+def manifests(driver, **changes):
+    """What is made for a cluster with every add-on: file name -> YAML."""
     definition, lock, _ = golden.load("quickstart-flannel" if driver == "flannel" else "star-wars")
     definition = replace(definition, addons=tuple(addon_catalog.choices()), **changes)
     wanted = catalog.wanted(definition.kubernetes, driver, addons=definition.addons)
     images = {each.name: Image(each.name, each.ref, f"sha256:{'1' * 64}", "1" * 64, 1, "build") for each in wanted}
     groups = addons.manifests(definition, replace(lock, images={"amd64": images}), "10.96.0.10")
+    return {name: text for files in groups.values() for name, text in files.items()}
+
+
+def objects(driver, **changes):
+    """The same, read: file name -> objects."""
     read = YAML(typ="safe", pure=True).load_all
-    return {name: list(read(text)) for files in groups.values() for name, text in files.items()}
+    return {name: list(read(text)) for name, text in manifests(driver, **changes).items()}
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_every_object_begins_with_its_path(driver):
+    """The agent applies it there, and records it by that."""
+    for text in (part for file in manifests(driver).values() for part in file.split("\n---\n")):
+        made, line = YAML(typ="safe", pure=True).load(text), text.partition("\n")[0]
+        root, namespace = made["apiVersion"], made["metadata"].get("namespace")
+        place = f"/{'api' if root == 'v1' else 'apis'}/{root}/" + (f"namespaces/{namespace}/" if namespace else "")
+        assert line == f"# {place}{made['kind'].lower()}s/{made['metadata']['name']}"
 
 
 def pods(found):

@@ -6,8 +6,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
+from generator import addon_catalog, registry_login, store, topology
 from generator import lock as locks
-from generator import registry_login, store, topology
 from generator.definition import Definition
 from generator.directories import archives, cache
 from generator.errors import UserError
@@ -174,9 +174,14 @@ def _wanted(definition: Definition, kubernetes: str, driver: str, arch: str) -> 
 
 
 def _absent(definition: Definition, lock: Lock) -> dict[str, list[Wanted]]:
-    """The images that the lock lacks, by architecture; {} for none. An add-on may be newer in a definition than it."""
+    """The images of add-ons that the lock lacks, by architecture; {} for none. Manifests take all architectures."""
+    of_pods = addon_catalog.images()
     absent = {
-        arch: [each for each in _wanted(definition, lock.kubernetes, lock.driver, arch) if each.name not in held]
+        arch: [
+            each
+            for each in _wanted(definition, lock.kubernetes, lock.driver, arch)
+            if each.name in of_pods and each.name not in held
+        ]
         for arch, held in lock.images.items()
     }
     return absent if any(absent.values()) else {}
