@@ -13,7 +13,7 @@ import golden
 import pytest
 from ruamel.yaml import YAML
 
-from generator import addon_catalog, addons
+from generator import addon_catalog, addons, components
 from generator.definition import DRIVERS
 from generator.images import catalog
 from generator.lock import Image
@@ -167,6 +167,16 @@ def test_metrics_server_is_twice_where_it_has_two_machines(driver, masters, work
     assert spec["replicas"] == replicas
     on_masters = {"node-role.kubernetes.io/control-plane": ""}
     assert spec["template"]["spec"].get("nodeSelector") == (on_masters if driver == "flannel" else None)
+
+
+@pytest.mark.parametrize(
+    ("names", "flags"), [(("dns",), []), (("dns", "metrics"), ["--enable-aggregator-routing=true"])]
+)
+def test_the_api_server_reaches_pods_where_add_ons_serve(names, flags):
+    definition, _, topology = golden.load("star-wars")
+    made = components.containers(topology, definition.network, "weave", "10.96.0.10")
+    found = components.as_defined(made, replace(definition, addons=names))["kube-apiserver"].command
+    assert [flag for flag in found if "aggregator" in flag] == flags
 
 
 def test_what_add_ons_serve_has_certificates():

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import socket
 import ssl
 import subprocess
 import threading
@@ -25,7 +26,6 @@ from generator.store import Secrets
 SYSTEM = "/api/v1/namespaces/kube-system"
 ACCOUNT = f"{SYSTEM}/serviceaccounts/coredns"
 METRICS = "/apis/metrics.k8s.io/v1beta1"
-API_SERVICE = "/apis/apiregistration.k8s.io/v1/apiservices/v1beta1.metrics.k8s.io"
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def cluster(tmp_path_factory):
         except UserError as error:
             pytest.skip(f"{error} {error.hint}")
     where = place.choose(tmp_path_factory.mktemp("cluster"))
-    definition = releases.definition(1)
+    definition = releases.definition(1, EVERY)
     secrets = pki.ensure(
         Secrets("real"), datetime.now(UTC), definition.network.services, serving=addon_catalog.services(EVERY)
     )
@@ -185,6 +185,16 @@ def identity(cluster, folder):
     return folder / "kubeconfig"
 
 
+def own_address():
+    """An address of this computer that an endpoint may have: the API takes none of the loopback. Nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        try:
+            asking.connect(("192.0.2.1", 9))
+        except OSError:
+            pytest.skip("this computer has no network")
+        return asking.getsockname()[0]
+
+
 def command(cluster, program, folder, kubelet, port):
     """How the Deployment starts it, but for where it is."""
     (text,) = (text for name, text in rendered("metrics")["cluster"].items() if name == "metrics.yaml")
@@ -194,18 +204,23 @@ def command(cluster, program, folder, kubelet, port):
     args = [arg.replace("/etc/metrics-server", str(folder)).replace("8443", str(port)) for arg in args]
     account = identity(cluster, folder)
     accounts = [f"--{kind}kubeconfig={account}" for kind in ("", "authentication-", "authorization-")]
-    return [str(program), *args, *accounts, f"--bind-address={place.HOST}", f"--kubelet-port={kubelet}"]
+    return [str(program), *args, *accounts, f"--kubelet-port={kubelet}"]
 
 
 @pytest.fixture
 def metrics_server(cluster, apply, kubelet, program, tmp_path):
-    """metrics-server as a process of this computer, where the API server looks for its Service; `log` is its own."""
+    """metrics-server as a process of this computer, which its Service leads to; `log` is its own."""
     apply("metrics")
     mounted(cluster, tmp_path)
     port = place.choose(tmp_path).store
-    service = f"{SYSTEM}/services/metrics-server"
-    cluster.api.call("PATCH", service, {"spec": {"type": "ExternalName", "externalName": "localhost"}}, MERGE)
-    cluster.api.call("PATCH", API_SERVICE, {"spec": {"service": {"port": port}}}, MERGE)
+    cluster.api.call("PATCH", f"{SYSTEM}/services/metrics-server", {"spec": {"selector": None}}, MERGE)
+    endpoint = {
+        "metadata": {"name": "it", "labels": {"kubernetes.io/service-name": "metrics-server"}},
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": [own_address()], "conditions": {"ready": True}}],
+        "ports": [{"name": "https", "port": port, "protocol": "TCP"}],
+    }
+    cluster.api.call("POST", "/apis/discovery.k8s.io/v1/namespaces/kube-system/endpointslices", endpoint)
     log = tmp_path / "metrics-server.log"
     with log.open("wb") as out:
         process = subprocess.Popen(command(cluster, program, tmp_path, kubelet, port), stdout=out, stderr=out)
