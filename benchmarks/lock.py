@@ -6,7 +6,10 @@ from generator import topology
 from generator.definition import Definition
 from generator.lock import Base, Image, Lock
 
-IMAGES = ("hyperkube", "etcd", "coredns", "pause", "cni", "weave", "weaveexec", "weavedb", "weave-npc")
+IMAGES = (
+    *("hyperkube", "etcd", "coredns", "metrics-server", "pause", "cni"),
+    *("weave", "weaveexec", "weavedb", "weave-npc"),
+)
 
 
 def lock(definition: Definition) -> Lock:

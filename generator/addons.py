@@ -1,17 +1,15 @@
-"""Add-on manifests, by group: `bootstrap` before any machine joins, `cluster` once the control plane is up. Pure."""
+"""The manifests of a cluster's add-ons, by group. Pure."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from importlib import resources
 from typing import Any
 
+from generator import addon_catalog
+from generator.addon_catalog import BOOTSTRAP, ONCE_UP
 from generator.definition import Definition
 from generator.lock import Lock
-
-# By add-on or driver: what its manifests make run, as kind and name.
-WORKLOADS = {"dns": ("Deployment", "coredns"), "weave": ("DaemonSet", "weave-npc")}
 
 
 def pod_ref(lock: Lock, name: str) -> str:
@@ -28,30 +26,28 @@ def pod_ref(lock: Lock, name: str) -> str:
 
 def manifests(definition: Definition, lock: Lock, dns: str) -> dict[str, dict[str, str]]:
     """Group -> file name -> YAML. `dns` is the address of the DNS Service."""
-    wanted = {"dns": "dns.yaml", "weave": "network-policy.yaml"}
-    chosen = [wanted[name] for name in (*definition.addons, lock.driver) if name in wanted]
-    bootstrap = ["bootstrap.yaml", *(["flannel.yaml"] if lock.driver == "flannel" else [])]
     values = {
         "images": {name.replace("-", "_"): pod_ref(lock, name) for name in next(iter(lock.images.values()))},
         # Machines that are handed archives have every image; their names are in no registry.
         "pull": "IfNotPresent" if definition.registry else "Never",
         "dns": dns,
         "driver": lock.driver,
+        "masters": definition.masters.count,
+        "machines": definition.masters.count + sum(pool.count for pool in definition.workers),
     }
-    return {
-        "bootstrap": {name: _render(name, values) for name in bootstrap},
-        "cluster": {name: _render(name, values) for name in chosen},
-    }
+    rendered: dict[str, dict[str, str]] = {BOOTSTRAP: {}, ONCE_UP: {}}
+    for addon in addon_catalog.chosen(definition.addons, lock.driver):
+        rendered[addon.group] |= {name: _render(text, values) for name, text in addon.manifests.items()}
+    return rendered
 
 
 def workloads(definition: Definition, lock: Lock) -> tuple[tuple[str, str], ...]:
     """Kind and name of each workload in the manifests; all are in kube-system."""
-    return tuple(WORKLOADS[name] for name in (*definition.addons, lock.driver) if name in WORKLOADS)
+    return tuple(each for addon in addon_catalog.chosen(definition.addons, lock.driver) for each in addon.workloads)
 
 
-def _render(name: str, values: Mapping[str, Any]) -> str:
+def _render(template: str, values: Mapping[str, Any]) -> str:
     import jinja2
 
-    text = resources.files("modules").joinpath("addons", f"{name}.j2").read_text()
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
-    return environment.from_string(text).render(values)
+    return environment.from_string(template).render(values)

@@ -42,7 +42,6 @@ MAX_PODS = 110  # that a node runs where a definition gives no number: as kubele
 # Of each Kubernetes minor version that is supported, oldest first, the newest patch with checked sources.
 NEWEST = {"1.35": "v1.35.8", "1.36": "v1.36.5", "1.37": "v1.37.2"}
 VERSION = NEWEST["1.37"]  # the one taken where a definition gives none
-ADDONS = ("dns",)
 DRIVERS = ("weave", "flannel")
 UPDATES = ("none", "security", "all")  # of a machine's own Debian
 KERNELS = ("held", "moved")

@@ -8,17 +8,13 @@ from dataclasses import asdict, dataclass, replace
 from ipaddress import IPv4Network
 from typing import Any
 
-from generator import addons, dns_names, node_proxy
+from generator import addon_catalog, addons, dns_names, node_proxy
 from generator.components import Container, as_defined, containers, reserving
 from generator.definition import Definition
 from generator.lock import Image, Lock, Updates
 from generator.topology import CONTROL_PLANE_TAINT, Topology, role_components
 
-RUNTIMES: Mapping[str, tuple[str, ...]] = {  # where an image is needed, if not in Docker
-    "pause": ("containerd",),
-    "coredns": ("containerd",),
-    "weave-npc": ("containerd",),
-}
+SANDBOX = "pause"  # the image that every pod has beside its own
 # Packages whose old version goes on running until a machine boots again, as patterns of names.
 REBOOTS = ("dbus", "libc6", "libsystemd0", "linux-image-*", "systemd")
 
@@ -118,7 +114,7 @@ def dns_question(definition: Definition) -> dict[str, str] | None:
 
 def runtimes(image: str) -> tuple[str, ...]:
     """Which of docker and containerd load an image on a node, by its name in the lock."""
-    return RUNTIMES.get(image, ("docker",))
+    return ("containerd",) if image == SANDBOX or image in addon_catalog.images() else ("docker",)
 
 
 def images(by_name: Mapping[str, Image], lock: Lock) -> dict[str, Any]:

@@ -107,7 +107,7 @@ CASES = [
     (("local", "aws"), {}, {"ssh_keys": (KEY,)}, "spec.access.ssh_keys", NEW),
     (("local", "aws"), {"ssh_keys": (KEY,)}, {}, "spec.access.ssh_keys", NEW),
     (("gce",), {}, {"ssh_keys": (KEY,)}, "spec.access.ssh_keys", LIVE),
-    (ALL, {"addons": ("dns",)}, {"addons": ()}, "spec.addons", NEW),
+    (ALL, {"addons": ("dns",)}, {"addons": ()}, "spec.addons", LIVE),
     (ALL, {"addons": ()}, {"addons": ("dns",)}, "spec.addons", LIVE),
     (ALL, {}, pool(labels={"a": "b"}), "spec.workers[general].labels", LIVE),
     (ALL, {}, pool(taints=("a=b:NoSchedule",)), "spec.workers[general].taints", LIVE),

@@ -13,7 +13,7 @@ import tarfile
 
 import pytest
 
-from generator import command
+from generator import addon_catalog, command
 from generator.definition import VERSION
 from generator.errors import UserError
 from generator.files import sha256
@@ -187,6 +187,16 @@ def test_the_catalog(driver):
     )
 
 
+def test_an_add_on_brings_its_images():
+    names = {
+        addons: {each.name for each in catalog.wanted("v1.37.2", "flannel", addons=addons)}
+        for addons in ((), ("dns",), ("dns", "metrics"))
+    }
+    assert names["dns",] - names[()] == {"coredns"}
+    assert names["dns", "metrics"] - names["dns",] == {"metrics-server"}
+    assert {each.name for each in catalog.wanted("v1.37.2", "flannel")} == names["dns",]
+
+
 def test_an_unknown_driver():
     with pytest.raises(UserError, match="calico"):
         catalog.wanted("v1.37.2", "calico")
@@ -249,7 +259,8 @@ def test_a_recipe_key_changes_with_its_sources(tmp_path, monkeypatch):
 
 
 def built(kubernetes=VERSION):
-    return [each for each in catalog.wanted(kubernetes, "flannel") if each.source != "registry"]
+    every = catalog.wanted(kubernetes, "flannel", addons=addon_catalog.choices())
+    return [each for each in every if each.source != "registry"]
 
 
 def test_every_image_that_is_built_has_a_checked_module():
@@ -262,6 +273,7 @@ MODULES = {
     "hyperkube": "k8s.io/kubernetes",
     "etcd": "go.etcd.io/etcd/server/v3",
     "coredns": "github.com/coredns/coredns",
+    "metrics-server": "sigs.k8s.io/metrics-server",
     "cni": "github.com/containernetworking/plugins",
     "containerd": "github.com/containerd/containerd/v2",
     "flannel": "github.com/flannel-io/flannel",

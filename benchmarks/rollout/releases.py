@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -19,15 +20,16 @@ spec:
   etcd: {{count: 0}}
   masters: {{count: 1}}
   workers: {{count: {workers}}}
+  addons: [{addons}]
 """
 GOOD, BAD = "--v=2", "--no-such-flag"  # flags of the kubelet
 
 
-def definition(workers: int) -> Definition:
+def definition(workers: int, addons: Sequence[str] = ("dns",)) -> Definition:
     """One master, and that many workers in one pool."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "cluster.yaml"
-        path.write_text(DEFINITION.format(workers=workers))
+        path.write_text(DEFINITION.format(workers=workers, addons=", ".join(addons)))
         return schema.load(path)
 
 

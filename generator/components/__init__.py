@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from generator.components.authentication import authenticating
 from generator.components.container import PKI, Container
-from generator.components.control_plane import apiserver, controller_manager, etcd, scheduler
+from generator.components.control_plane import apiserver, controller_manager, etcd, extended, scheduler
 from generator.components.node import kubelet, proxy, reserving
 from generator.components.tuning import tuned
 from generator.definition import Definition, Network
@@ -40,6 +40,7 @@ def containers(topology: Topology, network: Network, driver: str, dns: str) -> M
 def as_defined(made: Mapping[str, Container], definition: Definition) -> Mapping[str, Container]:
     """The same containers, with what the definition says of single components."""
     apiserver = authenticating(made["kube-apiserver"], definition.authentication)
+    apiserver = extended(apiserver, definition.addons)
     tunings = definition.tunings
     return {
         name: tuned(container, tunings[name]) if name in tunings else container

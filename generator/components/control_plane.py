@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from generator import dns_names
+from collections.abc import Collection
+from dataclasses import replace
+
+from generator import addon_catalog, dns_names
 from generator.components.container import PKI, PREFERRED, Container
 from generator.definition import Network
 
@@ -117,6 +120,17 @@ def _front_proxy(pki: str) -> tuple[str, ...]:
         "--requestheader-group-headers=X-Remote-Group",
         "--requestheader-extra-headers-prefix=X-Remote-Extra-",
     )
+
+
+def extended(apiserver: Container, addons: Collection[str]) -> Container:
+    """The API server that reaches what add-ons serve by the addresses of their pods.
+
+    It has a way to pods on each driver. On weave its way to Services would be the machine's, with an address that the
+    policy controller does not know.
+    """
+    if not addon_catalog.services(addons):
+        return apiserver
+    return replace(apiserver, command=(*apiserver.command, "--enable-aggregator-routing=true"))
 
 
 def controller_manager(network: Network, driver: str, masters: int) -> Container:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from generator import download
+from generator import addon_catalog, download
 from generator.definition import Registry
 from generator.errors import UserError
 from generator.files import copy_atomic, sha256
@@ -41,7 +41,8 @@ def present(
     _images(cache).mkdir(parents=True, exist_ok=True)
     paths = {}
     for arch, images in lock.images.items():
-        known = {each.name: each for each in catalog.wanted(lock.kubernetes, lock.driver, arch, registry)}
+        every = catalog.wanted(lock.kubernetes, lock.driver, arch, registry, addon_catalog.choices())
+        known = {each.name: each for each in every}
         for name, image in images.items():
             wanted = known.get(name)
             if wanted is None or canonical(wanted.ref) != canonical(image.ref):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from generator import release
+from generator import addon_catalog, release
 from generator.definition import Registry
 from generator.errors import UserError
 
@@ -12,6 +13,7 @@ ETCD = "v3.6.16"
 COREDNS = "v1.14.7"
 PAUSE = "3.10"
 CNI = "v1.10.0"
+METRICS_SERVER = "v0.9.0"
 FLANNEL = "v0.28.4"
 WEAVE = "2.9.0"
 CONTAINERD = "v2.3.7"  # supported until April 2028, and what Kubernetes 1.36 and later want
@@ -47,14 +49,31 @@ def titled(thing: str, arch: str) -> str:
     return thing if arch == "amd64" else f"{thing} ({arch})"
 
 
-def wanted(kubernetes: str, driver: str, arch: str = "amd64", registry: Registry | None = None) -> tuple[Wanted, ...]:
-    """Every image of a cluster of that version (`v1.37.2`) on that driver (`weave` or `flannel`)."""
+OF_ADDONS = (
+    Wanted("coredns", f"anywhere.local/coredns:{COREDNS}", "build"),
+    Wanted("metrics-server", f"anywhere.local/metrics-server:{METRICS_SERVER}", "build"),
+)
+
+
+def wanted(
+    kubernetes: str,
+    driver: str,
+    arch: str = "amd64",
+    registry: Registry | None = None,
+    addons: Collection[str] | None = None,
+) -> tuple[Wanted, ...]:
+    """Every image of a cluster of that version (`v1.37.2`) on that driver (`weave` or `flannel`).
+
+    `addons` are those of its definition; left out, those of one that says nothing of them.
+    """
+    listed = addon_catalog.defaults() if addons is None else addons
+    of_chosen = {image for addon in addon_catalog.chosen(listed, driver) for image in addon.images}
     common = (
         Wanted("hyperkube", f"anywhere.local/hyperkube:{kubernetes}", "release"),
         Wanted("etcd", f"anywhere.local/etcd:{ETCD}", "build"),
         Wanted("cni", f"anywhere.local/cni:{CNI}", "build"),
         Wanted("containerd", f"anywhere.local/containerd:{CONTAINERD}", "build"),
-        Wanted("coredns", f"anywhere.local/coredns:{COREDNS}", "build"),
+        *(each for each in OF_ADDONS if each.name in of_chosen),
         Wanted("pause", f"anywhere.local/pause:{PAUSE}", "build"),
     )
     drivers = {

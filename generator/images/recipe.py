@@ -124,6 +124,13 @@ RECIPES: Mapping[str, Recipe] = {
         programs={"coredns": "github.com/coredns/coredns"},
         config=Config(entrypoint=("/coredns",)),
     ),
+    "metrics-server": Recipe(
+        module="images/metrics-server",
+        programs={"metrics-server": "sigs.k8s.io/metrics-server/cmd/metrics-server"},
+        config=Config(entrypoint=("/metrics-server",), user="65534:65534"),
+        stamps={"k8s.io/client-go/pkg/version.gitVersion": catalog.METRICS_SERVER},
+        minutes=2,
+    ),
     "pause": Recipe(
         module="images/pause",
         programs={"pause": "."},

@@ -9,7 +9,7 @@ from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 
-from generator import addons
+from generator import addons, release
 from generator.kubernetes import Client, UnreachableError
 from generator.operations import cluster_api, cluster_checks, lock_file, machines, readiness
 from generator.operations.leaders import Leaders
@@ -34,7 +34,6 @@ from providers import Check
 LOOKS = 2  # in a row, all of which must find that the cluster works
 CALM_SECONDS = 60.0  # how long a pod that restarted must run
 LEASE_SECONDS = 20.0  # how long a single look waits for leaders to renew their leases
-COREDNS = addons.WORKLOADS["dns"]
 APPS = f"/apis/apps/v1/namespaces/{NAMESPACE}"
 PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 POLICIES = f"/apis/networking.k8s.io/v1/namespaces/{NAMESPACE}/networkpolicies"
@@ -48,6 +47,7 @@ class Cluster:
         self.states: tuple[Hashable, ...] = ()
         self._topology, self._client, self._leaders = topology, client, Leaders()
         self._addons = _addons(project)
+        self._asks_dns = bool(self._addons) and release.dns_question(project.definition) is not None
         self._elects = len(topology.having("kube-scheduler")) > 1
         self._restarts: dict[str, tuple[int, float]] = {}  # by pod: how often, and when that was seen to grow
         self._last_lines: dict[tuple[str, int], str] = {}  # by pod and how often it was restarted
@@ -112,7 +112,7 @@ class Cluster:
         return self._last_lines[key]
 
     def _check_dns(self, now: Snapshot) -> list[Check]:
-        if COREDNS not in self._addons:
+        if not self._asks_dns:
             return []
         check = cluster_checks.dns(now.machines)
         if not check.ok and self._client.items(POLICIES):

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from secrets import token_hex
 
 import providers
-from generator import agekey, pki, recipients, registry_login, status, store
+from generator import addon_catalog, agekey, pki, recipients, registry_login, status, store
 from generator.errors import UserError
 from generator.lock import Lock, PublicSecrets, StoreRecord
 from generator.operations import lock_file, store_guard
@@ -282,7 +282,8 @@ def _recipients(project: Project) -> tuple[str, ...]:
 
 def _ensured(project: Project, secrets: Secrets, renewal: Renewal) -> Secrets:
     definition = project.definition
-    return pki.ensure(secrets, datetime.now(UTC), definition.network.services, definition.api_names, renewal)
+    services, serving = definition.network.services, addon_catalog.services(definition.addons)
+    return pki.ensure(secrets, datetime.now(UTC), services, definition.api_names, renewal, serving)
 
 
 def _id(found: Store, lock: Lock | None) -> str:

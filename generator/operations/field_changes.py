@@ -135,5 +135,4 @@ def _relative(folder: Path) -> Path:
 
 REMEDIES: Mapping[str, Callable[[Workspace, FieldChange], str]] = {
     "spec.workers[].count": _nothing,
-    "spec.addons": _nothing,
 }

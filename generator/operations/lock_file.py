@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
+from generator import addon_catalog, registry_login, store, topology
 from generator import lock as locks
-from generator import registry_login, store, topology
 from generator.definition import Definition
 from generator.directories import archives, cache
 from generator.errors import UserError
 from generator.images import cache as image_cache
 from generator.images import catalog
+from generator.images.catalog import Wanted
 from generator.lock import Image, Lock, Previous, Updates
 from generator.operations import version_guard
 from generator.operations.project import Project
@@ -43,7 +44,7 @@ def resolve(project: Project, resolver: Resolver, progress: Progress) -> Lock:
     lock = known(project)
     if lock is None:
         return _choose(project, None, resolver, progress)
-    check(lock, project.definition)
+    _check(lock, project.definition, ())
     return _complete(project, lock, resolver)
 
 
@@ -52,7 +53,7 @@ def resolve_nothing(project: Project, why: str = "--frozen resolves nothing") ->
     path, lock = locks.path_beside(project.definition.path), known(project)
     if lock is None:
         raise UserError(f"There is no lock {path}, and {why}.", f"Make it: {locks.RELOCK}.")
-    check(lock, project.definition)
+    _check(lock, project.definition, ())
     if lacking := _lacking(project, lock):
         raise UserError(f"{path} lacks {', '.join(lacking)}, and {why}.", f"Complete the lock: {locks.RELOCK}.")
     return lock
@@ -69,7 +70,7 @@ def as_recorded(project: Project, resolver: Resolver) -> Lock:
         definition = project.definition
         driver = definition.network.driver or "weave"
         images = {
-            arch: resolver.images(catalog.wanted(definition.kubernetes, driver, arch))
+            arch: resolver.images(catalog.wanted(definition.kubernetes, driver, arch, addons=definition.addons))
             for arch in definition.architectures
         }
         return _complete(project, Lock(definition.kubernetes, driver, images, None, {}, facts), resolver)
@@ -95,8 +96,7 @@ def refresh(project: Project, resolver: Resolver, progress: Progress, *, allow_d
 
 def check(lock: Lock, definition: Definition) -> None:
     """UserError where the lock does not match the definition, or lacks an image."""
-    wanted = [image.name for image in catalog.wanted(lock.kubernetes, lock.driver)]
-    locks.check(lock, definition, wanted)
+    _check(lock, definition, definition.addons)
 
 
 def choose_driver(project: Project, known: Lock | None, progress: Progress) -> str:
@@ -135,7 +135,7 @@ def _choose(project: Project, lock: Lock | None, resolver: Resolver, progress: P
         _check_identity(project, lock.facts.get(provider.name, {}), facts)
     driver = choose_driver(project, lock, progress)
     images = {
-        arch: resolver.images(catalog.wanted(definition.kubernetes, driver, arch, definition.registry))
+        arch: resolver.images(_wanted(definition, definition.kubernetes, driver, arch))
         for arch in definition.architectures
     }
     base = lock.base if lock and provider.installs_packages else None
@@ -159,6 +159,9 @@ def _choose(project: Project, lock: Lock | None, resolver: Resolver, progress: P
 
 def _complete(project: Project, lock: Lock, resolver: Resolver) -> Lock:
     definition, provider = project.definition, project.provider
+    if absent := _absent(definition, lock):
+        images = {arch: {**held, **resolver.images(absent[arch])} for arch, held in lock.images.items()}
+        lock = replace(lock, images=images)
     if provider.name not in lock.facts:
         lock = replace(lock, facts={**lock.facts, provider.name: resolver.facts()})
     missing = [arch for arch in definition.architectures if arch not in lock.packages]
@@ -168,6 +171,29 @@ def _complete(project: Project, lock: Lock, resolver: Resolver) -> Lock:
         lock = replace(lock, base=resolver.base())
     blocks = topology.blocks(definition, lock.blocks)
     return replace(lock, blocks=blocks, founders=lock.founders or topology.founders(definition))
+
+
+def _check(lock: Lock, definition: Definition, addons: Collection[str]) -> None:
+    """UserError where the lock does not match the definition, or lacks an image; of add-ons, of `addons` alone."""
+    locks.check(lock, definition, [each.name for each in catalog.wanted(lock.kubernetes, lock.driver, addons=addons)])
+
+
+def _wanted(definition: Definition, kubernetes: str, driver: str, arch: str) -> tuple[Wanted, ...]:
+    return catalog.wanted(kubernetes, driver, arch, definition.registry, definition.addons)
+
+
+def _absent(definition: Definition, lock: Lock) -> dict[str, list[Wanted]]:
+    """The images of add-ons that the lock lacks, by architecture; {} for none. Manifests take all architectures."""
+    of_pods = addon_catalog.images()
+    absent = {
+        arch: [
+            each
+            for each in _wanted(definition, lock.kubernetes, lock.driver, arch)
+            if each.name in of_pods and each.name not in held
+        ]
+        for arch, held in lock.images.items()
+    }
+    return absent if any(absent.values()) else {}
 
 
 def _updates(definition: Definition, resolver: Resolver) -> dict[str, Updates]:
@@ -191,7 +217,8 @@ def _previous(
 def _lacking(project: Project, lock: Lock) -> list[str]:
     """What `_complete` would add."""
     definition, provider = project.definition, project.provider
-    lacking = [] if provider.name in lock.facts else [f"the facts of {provider.name}"]
+    lacking = [f"the image {each.title}" for images in _absent(definition, lock).values() for each in images]
+    lacking += [] if provider.name in lock.facts else [f"the facts of {provider.name}"]
     if provider.installs_packages:
         lacking += [f"the packages for {arch}" for arch in definition.architectures if arch not in lock.packages]
     elif lock.base is None:

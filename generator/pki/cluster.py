@@ -52,7 +52,10 @@ _API_NAMES = (
 )
 
 
-def leaves(services: IPv4Network, names: Collection[str] = ()) -> Mapping[str, Leaf]:
+SERVING = "serving "  # begins the names of certificates of add-ons
+
+
+def leaves(services: IPv4Network, names: Collection[str] = (), serving: Collection[str] = ()) -> Mapping[str, Leaf]:
     """Every end certificate of a cluster, by name. Those of one component end together, as one restart renews them."""
     api_names, api = dict.fromkeys((*_API_NAMES, str(services[1]), *sorted(names))), LIVES["kube-apiserver"]
     return {
@@ -72,7 +75,14 @@ def leaves(services: IPv4Network, names: Collection[str] = ()) -> Mapping[str, L
         "kube-scheduler": Leaf("kubernetes", "system:kube-scheduler", (CLIENT,), life=LIVES["kube-scheduler"]),
         "addons": Leaf("kubernetes", "anywhere-addons", (CLIENT,), ("system:masters",), life=LIVES["addons"]),
         "admin": Leaf("kubernetes", "anywhere-admin", (CLIENT,), ("system:masters",), life=LIVES["admin"]),
+        **{f"{SERVING}{service}": _serving(service) for service in serving},
     }
+
+
+def _serving(service: str) -> Leaf:
+    """What the API server believes a Service of kube-system by."""
+    host = f"{service}.kube-system.svc"
+    return Leaf("kubernetes", host, (SERVER,), names=(host, f"{host}.cluster.local"), life=LIVES["addons"])
 
 
 def ensure(
@@ -81,10 +91,12 @@ def ensure(
     services: IPv4Network,
     names: Collection[str] = (),
     renewal: Renewal = Renewal.ALL,
+    serving: Collection[str] = (),
 ) -> Secrets:
     """The same secrets, with what is missing made and, as `renewal` says, what is near its end renewed.
 
-    `names` are further names and addresses by which clients reach the API. Authorities are renewed with the
+    `names` are further names and addresses by which clients reach the API, `serving` the Services of add-ons that have
+    a certificate. Authorities are renewed with the
     key they have, so nothing that trusts them breaks; a certificate that no longer says what it should
     (as when the services range changed) is issued again. Fresh secrets come back equal. A bootstrap token is old
     after TOKEN_AGE.
@@ -93,7 +105,7 @@ def ensure(
     authorities = {name: _authority(secrets, name, now, renew=certificates) for name in AUTHORITIES}
     issued = {
         name: _leaf(secrets.leaves.get(name), leaf, authorities[leaf.authority], now, renew=certificates)
-        for name, leaf in leaves(services, names).items()
+        for name, leaf in leaves(services, names, serving).items()
     }
     return replace(
         secrets,

@@ -15,6 +15,7 @@ from generator.dns_names import API_SERVER, API_URL
 from generator.errors import UserError
 from generator.pki import encryption, kubeconfig, rotation
 from generator.pki.certificate import public_pem
+from generator.pki.cluster import SERVING
 from generator.registry_login import Login
 from generator.store import Pair, Secrets, Token
 from generator.topology import Topology
@@ -54,6 +55,7 @@ def documents(secrets: Secrets, login: Login | None = None) -> dict[str, dict[st
             **_files("client", secrets.leaves["addons"]),
             "kubeconfig": _kubeconfig(secrets, "addons"),
             "bootstrap-token.yaml": _bootstrap_token(_token(secrets)),
+            **_serving(secrets),
         },
         "snapshots": {"recipient": agekey.recipient(secrets.keys["snapshots"])},
         "weave": {"password": secrets.keys["weave"]},
@@ -137,6 +139,14 @@ def _controller_manager(secrets: Secrets) -> dict[str, str]:
         **_files("kubelet-serving-ca", secrets.authorities["kubelet-serving"]),
         "service-account.key": secrets.keys["service-account"],
         "front-proxy-ca.crt": _ca(secrets, "front-proxy"),
+    }
+
+
+def _serving(secrets: Secrets) -> dict[str, str]:
+    """The certificates of add-ons, by the Services that they are of."""
+    found = {name: pair for name, pair in secrets.leaves.items() if name.startswith(SERVING)}
+    return {
+        file: text for name, pair in found.items() for file, text in _files(name.removeprefix(SERVING), pair).items()
     }
 
 

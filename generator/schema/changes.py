@@ -135,10 +135,6 @@ def _where_kind_changes(d: Difference) -> str:
     return LIVE if d.after == "auto" else REPLACES if d.before == "auto" else NEVER
 
 
-def _where_addon_goes(d: Difference) -> str:
-    return LIVE if set(d.before) <= set(d.after) else NEW
-
-
 def _where_a_rotation_goes_on(d: Difference) -> str:
     """A phase leads to the next one. One left out, or one of before, cuts machines off that know neither key."""
     return LIVE if d.after in ((d.before or 0), (d.before or 0) + 1) else NEVER
@@ -336,9 +332,8 @@ CHANGES: Mapping[str, Rule] = {
     "spec.proxy.no_proxy": Rule(LIVE, _PROXY),
     "spec.addons": Rule(
         LIVE,
-        "One that is removed from the list stays in the cluster.",
-        judge=_where_addon_goes,
-        keeps="what is no longer in the list stays in the cluster until you delete it",
+        "One that is removed from the list is deleted from the cluster; what you made yourself stays.",
+        warning="what is no longer in the list is deleted from the cluster",
     ),
     "spec.access.api_names": Rule(LIVE, "The API server gets a new certificate and is restarted."),
     **_ISSUERS,

@@ -12,9 +12,9 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
-from generator import recipients
+from generator import addon_catalog, recipients
 from generator.decode import nearest, wrong
-from generator.definition import ADDONS, ARCHITECTURES, DRIVERS, KERNELS, NEWEST, SIZES, UPDATES, VERSION
+from generator.definition import ARCHITECTURES, DRIVERS, KERNELS, NEWEST, SIZES, UPDATES, VERSION
 from generator.kubernetes_version import is_older, skipped_minors
 from generator.source import shown
 
@@ -317,7 +317,7 @@ PoolName = Annotated[str, AfterValidator(label(20))]
 Driver = one_of(DRIVERS, "a network driver")
 Accel = one_of(("auto", "kvm", "tcg"), "an accelerator")
 SizeName = one_of(tuple(SIZES), "a size")
-Addon = one_of(ADDONS, "an add-on", later=("metrics", "storage", "dashboard", "ingress"))
+Addon = one_of(tuple(addon_catalog.choices()), "an add-on", later=("storage", "dashboard", "ingress"))
 Arch = one_of(ARCHITECTURES, "an architecture")
 Updates = one_of(UPDATES, "a choice of updates")
 Kernel = one_of(KERNELS, "what becomes of a kernel")

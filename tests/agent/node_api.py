@@ -2,6 +2,7 @@
 
 import copy
 import json
+import uuid
 
 from agent.api import ApiError
 from agent.drain import NODES
@@ -30,23 +31,27 @@ class Api:
         if found is None:
             raise ApiError(f"{method} {path}", 404, "")
         if method == "DELETE":
-            return self.nodes.pop(name)
+            wanted = (body or {}).get("preconditions", {}).get("uid")
+            if wanted not in (None, found["metadata"].get("uid")):
+                raise ApiError(f"{method} {path}", 409, "")
+            return self.nodes.pop(name, None) or self.objects.pop(path)
         if method == "PATCH":
-            version = body["metadata"].get("resourceVersion")
+            version = body.get("metadata", {}).get("resourceVersion")
             if version not in (None, found["metadata"]["resourceVersion"]):
                 raise ApiError(f"{method} {path}", 409, "")
             found["metadata"]["resourceVersion"] += "1"
-            for part, change in ((p, body.get(p, {})) for p in ("metadata", "spec")):
+            for part, change in ((p, body.get(p, {})) for p in ("metadata", "spec", "data")):
                 merge(found.setdefault(part, {}), {k: v for k, v in change.items() if k != "resourceVersion"})
         return copy.deepcopy(found)
 
-    def apply(self, objects):
-        """Server-side apply: what it does not name stays."""
+    def apply(self, objects, made=lambda path, uid: None):
+        """Server-side apply of JSON: what it does not name stays."""
         for path, text in objects:
             self.calls.append(("APPLY", path))
-            content = json.loads(text)
+            content = json.loads(text.removeprefix(f"# {path}\n"))
             found = self.objects.setdefault(path, {"metadata": {"resourceVersion": "1", "annotations": {}}})
             merge(found, content)
+            made(path, found["metadata"].setdefault("uid", str(uuid.uuid4())))
             found["metadata"]["resourceVersion"] += "1"
 
     def seen(self, name):

@@ -26,7 +26,7 @@ class Server(BaseHTTPRequestHandler):
         text = self.rfile.read(int(self.headers["Content-Length"])).decode()
         self.connections.add(self.client_address)
         self.sent.append((self.path, self.headers["Content-Type"], text))
-        body = b"{}" if len(self.sent) < 3 else b'{"message": "pods is forbidden"}'
+        body = b'{"metadata": {"uid": "1"}}' if len(self.sent) < 3 else b'{"message": "pods is forbidden"}'
         self.send_response(200 if len(self.sent) < 3 else 403)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -53,7 +53,9 @@ def client(tmp_path, monkeypatch):
 
 
 def test_objects_are_applied_in_order_over_one_connection(client):
-    client.api.apply([(POD, "kind: Pod\n"), (SERVICE, "kind: Service # ü\n")])
+    made = {}
+    client.api.apply([(POD, "kind: Pod\n"), (SERVICE, "kind: Service # ü\n")], made.__setitem__)
+    assert made == {POD: "1", SERVICE: "1"}
     query = "?fieldManager=anywhere&force=true"
     assert client.sent == [
         (POD + query, "application/apply-patch+yaml", "kind: Pod\n"),

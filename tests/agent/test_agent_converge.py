@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 from agent import __main__ as converge
 from agent import (
+    addon_record,
     addons,
     bundle,
     cluster_dns,
@@ -83,11 +84,16 @@ class Api:
     def __init__(self, path):
         self.path = path
 
-    def apply(self, objects):
+    def apply(self, objects, made=lambda path, uid: None):
         with self.path.open("a") as file:
             for path, text in objects:
                 file.write(f"{text}\n")
                 self.paths.append(path)
+                made(path, f"of {path}")
+
+    def call(self, method, path, body=None, kind=""):
+        """It knows nothing of what was applied before."""
+        return {}
 
 
 @pytest.fixture
@@ -327,10 +333,11 @@ def test_each_object_is_applied_at_its_path(machine):
     Api.paths.clear()
     addons.apply(release("ha"), "cluster")
     assert Api.paths[0] == "/api/v1/namespaces/kube-system/serviceaccounts/coredns"
+    assert Api.paths[-1] == addon_record.PATH
     assert "/apis/apps/v1/namespaces/kube-system/deployments/coredns" in Api.paths
 
 
-def refuse(self, objects):
+def refuse(self, objects, made=None):
     raise NodeError("refused")
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from generator import lock, packages
+from generator.images import catalog
 from generator.lock import Base, Packages, Update, Updates
 from generator.operations import artifacts, lock_file, resolution
 from generator.schema import fields
@@ -109,6 +110,24 @@ def test_a_lock_of_another_target_is_completed_in_memory(path, nowhere):
     assert run("plan") == 0 and run("render") == 0 and path.read_bytes() == before
     assert run("apply", "--yes", "--timeout", "20") == 0
     assert lock.read(path).facts == {"gce": {"zones": ["b"]}, "local": {"zones": ["a"]}}
+
+
+def test_an_add_on_that_is_new_in_the_list_brings_its_image_and_nothing_moves(path, definition, built, capsys):
+    before = lock.read(path).images["amd64"]
+    definition.write_text(DEFINITION + "  addons: [dns, metrics]\n")
+    assert run("plan", "--frozen") == 1
+    assert f"lacks the image anywhere.local/metrics-server:{catalog.METRICS_SERVER}, and" in capsys.readouterr().err
+    assert run("images", "list") == 1
+    assert "the lock has no image called metrics-server for amd64" in capsys.readouterr().err
+    assert run("apply", "--yes", "--timeout", "0") != 0  # nobody makes its pods here
+    after = lock.read(path).images["amd64"]
+    assert after.keys() - before.keys() == {"metrics-server"} and before.items() <= after.items()
+
+
+def test_a_plan_says_that_an_add_ons_image_is_built_first(path, definition, unbuilt, capsys):
+    definition.write_text(DEFINITION + "  addons: [dns, metrics]\n")
+    assert run("plan") == 0
+    assert "Before it plans, apply builds metrics-server (about 2 min of CPU)." in capsys.readouterr().out
 
 
 @pytest.fixture

@@ -3,7 +3,10 @@
 import json
 from base64 import b64decode
 from dataclasses import replace
+from datetime import UTC, datetime
+from ipaddress import IPv4Network
 
+from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from ruamel.yaml import YAML
 
@@ -38,6 +41,21 @@ def test_documents_have_exactly_the_agreed_files(documents):
     assert {name: sorted(files) for name, files in documents.items()} == {
         name: sorted(files.split()) for name, files in FILES.items()
     }
+
+
+def test_an_add_on_that_serves_has_a_certificate_of_the_cluster(secrets):
+    now, services = datetime.now(UTC), IPv4Network("10.96.0.0/16")
+    serving = pki.ensure(secrets, now, services, serving=["metrics-server"])
+    files = pki.documents(serving)["addons"]
+    assert files.keys() - FILES["addons"].split() == {"metrics-server.crt", "metrics-server.key"}
+    found = x509.load_pem_x509_certificate(files["metrics-server.crt"].encode())
+    found.verify_directly_issued_by(x509.load_pem_x509_certificate(files["ca.crt"].encode()))
+    names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName)[0] == "metrics-server.kube-system.svc"
+    usages = found.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    assert list(usages) == [x509.ExtendedKeyUsageOID.SERVER_AUTH]
+    assert pki.ensure(serving, now, services, serving=["metrics-server"]) == serving
+    assert pki.documents(pki.ensure(serving, now, services))["addons"].keys() == set(FILES["addons"].split())
 
 
 def private_keys(text):

@@ -8,7 +8,7 @@ import socket
 import ssl
 import threading
 import urllib.parse
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,10 @@ class ApiError(NodeError):
     def __init__(self, request: str, status: int, body: str) -> None:
         super().__init__(f"{request}: {status} {body}")
         self.status = status
+
+
+def _untold(path: str, uid: str) -> None:
+    pass
 
 
 class Api:
@@ -56,11 +60,15 @@ class Api:
                     raise
         return self.call(method, path, body, kind)
 
-    def apply(self, objects: Iterable[tuple[str, str]]) -> None:
-        """Server-side apply objects, each by its path and as YAML, in order. Errors as of `call`."""
+    def apply(self, objects: Iterable[tuple[str, str]], made: Callable[[str, str], None] = _untold) -> None:
+        """Server-side apply objects, each by its path and as YAML, in order; `made` is told each path and its UID.
+
+        Errors as of `call`.
+        """
         with closing(self._connect(self._seconds)) as connection:
             for path, text in objects:
-                _ask(connection, "PATCH", f"{path}?fieldManager=anywhere&force=true", text, APPLY)
+                answer = _ask(connection, "PATCH", f"{path}?fieldManager=anywhere&force=true", text, APPLY)
+                made(path, json.loads(answer)["metadata"]["uid"])
 
     def watch(self, path: str, **query: str) -> Iterator[dict[str, Any]]:
         """Objects as they are added and modified, until the server closes the stream."""

@@ -1,0 +1,88 @@
+"""The add-ons that there are: each is a folder of `modules/addons/`, with its manifests and what `addon.toml` says.
+
+Only the folder names an add-on: a new one is known everywhere by being there.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+DESCRIPTION = "addon.toml"
+TEMPLATE = ".j2"
+CLUSTER, DRIVER, DEFINITION = "cluster", "driver", "definition"  # who may choose an add-on
+BOOTSTRAP, ONCE_UP = "bootstrap", "cluster"  # groups: before any machine joins, and once the control plane is up
+
+
+@dataclass(frozen=True, slots=True)
+class Addon:
+    """An add-on, by the name of its folder; `about` says in a line what it is for.
+
+    `chosen_by` is CLUSTER where each has it, DRIVER where those on the network driver of its name have it, and
+    DEFINITION where `spec.addons` lists it, or says nothing and it is a `default`. `workloads` are kind and name of
+    what its manifests make run, in kube-system. `images` has the licence of each image of its pods, by name in the
+    lock. `manifests` are templates by the name of the file that each is rendered to. `serves` are the Services, in
+    kube-system, that the API server speaks to: each has a certificate of the cluster's own CA.
+    """
+
+    name: str
+    about: str
+    chosen_by: str
+    group: str
+    workloads: tuple[tuple[str, str], ...]
+    images: Mapping[str, str]
+    manifests: Mapping[str, str]
+    serves: tuple[str, ...] = ()
+    default: bool = False
+
+
+@cache
+def known() -> Mapping[str, Addon]:
+    """Every add-on by name."""
+    folders = resources.files("modules").joinpath("addons").iterdir()
+    names = sorted(folder.name for folder in folders if folder.joinpath(DESCRIPTION).is_file())
+    return {name: _read(name) for name in names}
+
+
+def choices() -> Mapping[str, Addon]:
+    """Those that `spec.addons` may list, by name."""
+    return {name: addon for name, addon in known().items() if addon.chosen_by == DEFINITION}
+
+
+def defaults() -> tuple[str, ...]:
+    """What `spec.addons` is where a definition says nothing."""
+    return tuple(name for name, addon in choices().items() if addon.default)
+
+
+def chosen(listed: Collection[str], driver: str) -> tuple[Addon, ...]:
+    """The add-ons of a cluster; `listed` are those of its definition."""
+    every = known().values()
+    return (
+        *(addon for addon in every if addon.chosen_by == CLUSTER),
+        *(known()[name] for name in listed),
+        *(addon for addon in every if addon.chosen_by == DRIVER and addon.name == driver),
+    )
+
+
+def services(listed: Collection[str]) -> tuple[str, ...]:
+    """The Services of `listed` add-ons that have a certificate."""
+    return tuple(service for name in listed for service in known()[name].serves)
+
+
+@cache
+def images() -> frozenset[str]:
+    """The images that pods of any add-on run, by name in the lock."""
+    return frozenset(image for addon in known().values() for image in addon.images)
+
+
+def _read(name: str) -> Addon:
+    folder = resources.files("modules").joinpath("addons", name)
+    said = tomllib.loads(folder.joinpath(DESCRIPTION).read_text())
+    files = sorted(file.name for file in folder.iterdir() if file.name.endswith(TEMPLATE))
+    workloads = tuple((each["kind"], each["name"]) for each in said.pop("workloads"))
+    serves = tuple(said.pop("serves", ()))
+    manifests = {file.removesuffix(TEMPLATE): folder.joinpath(file).read_text() for file in files}
+    return Addon(name=name, workloads=workloads, serves=serves, manifests=manifests, **said)

@@ -1,0 +1,280 @@
+"""Add-ons towards a real API server: what it takes, what is deleted again, and that metrics-server is believed."""
+
+import base64
+import json
+import socket
+import ssl
+import subprocess
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
+
+import pytest
+from agent import addon_record, addons, api, bundle, host, kubectl
+from agent.api import MERGE, ApiError
+from ruamel.yaml import YAML
+
+from benchmarks.rollout import control_plane, place, programs, releases
+from generator import addon_catalog, pki
+from generator.errors import UserError
+from generator.pki import certificate
+from generator.pki.certificate import SERVER, Leaf
+from generator.store import Secrets
+
+SYSTEM = "/api/v1/namespaces/kube-system"
+ACCOUNT = f"{SYSTEM}/serviceaccounts/coredns"
+METRICS = "/apis/metrics.k8s.io/v1beta1"
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
+    """A control plane alone; `secrets` are those that it was made with."""
+    for name in ("etcd", "hyperkube"):
+        try:
+            programs.newest(name)
+        except UserError as error:
+            pytest.skip(f"{error} {error.hint}")
+    where = place.choose(tmp_path_factory.mktemp("cluster"))
+    definition = releases.definition(1, EVERY)
+    secrets = pki.ensure(
+        Secrets("real"), datetime.now(UTC), definition.network.services, serving=addon_catalog.services(EVERY)
+    )
+    found = host.release(releases.first(definition))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(api, "NAME", place.HOST)
+        patch.setattr(api, "PORT", where.api)
+        with control_plane.running(where, found, secrets):
+            yield SimpleNamespace(place=where, secrets=secrets, api=where.administrator())
+
+
+EVERY = tuple(addon_catalog.choices())
+
+
+@pytest.fixture
+def apply(cluster, tmp_path, monkeypatch):
+    """Applies a release with some add-ons, as a master does that had another one before."""
+    documents = pki.documents(cluster.secrets)
+    monkeypatch.setattr(addons, "STATE", tmp_path)
+    monkeypatch.setattr(kubectl, "KEYS", cluster.place.folder / "addons")
+    monkeypatch.setattr(bundle, "secrets", lambda release, component: documents[component])
+
+    def run(*names):
+        for group in ("bootstrap", "cluster"):
+            addons.apply({"addons": rendered(*names)}, group)
+
+    return run
+
+
+def rendered(*names):
+    return json.loads(releases.first(releases.definition(1, names)))["addons"]
+
+
+def paths(*names):
+    return {path for files in rendered(*names).values() for text in files.values() for path, _ in addons._objects(text)}
+
+
+def recorded(cluster):
+    return {entry.partition(" ")[2] for entry in cluster.api.call("GET", addon_record.PATH)["data"].values()}
+
+
+def is_there(cluster, path):
+    try:
+        return bool(cluster.api.call("GET", path))
+    except ApiError as error:
+        assert error.status == 404
+        return False
+
+
+def test_every_add_on_is_taken_recorded_and_deleted_again(cluster, apply):
+    apply(*EVERY)
+    assert [path for path in sorted(paths(*EVERY)) if not is_there(cluster, path)] == []
+    assert recorded(cluster) == paths(*EVERY)
+    apply()
+    assert [path for path in sorted(paths(*EVERY) - paths()) if is_there(cluster, path)] == []
+    assert [path for path in sorted(paths()) if not is_there(cluster, path)] == []
+    assert recorded(cluster) == paths()
+    apply(*EVERY)
+    assert [path for path in sorted(paths(*EVERY)) if not is_there(cluster, path)] == []
+
+
+def test_what_a_user_made_anew_or_beside_stays(cluster, apply):
+    apply("dns")
+    account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "coredns"}}
+    cluster.api.call("DELETE", ACCOUNT)
+    cluster.api.call("POST", f"{SYSTEM}/serviceaccounts", account)
+    cluster.api.call("POST", f"{SYSTEM}/serviceaccounts", {**account, "metadata": {"name": "mine"}})
+    apply()
+    assert is_there(cluster, ACCOUNT) and is_there(cluster, f"{SYSTEM}/serviceaccounts/mine")
+    assert not is_there(cluster, f"{SYSTEM}/services/kube-dns")
+
+
+class Kubelet(BaseHTTPRequestHandler):
+    """What a kubelet tells of a node that uses a quarter of a CPU and 100 MiB; `callers` had these credentials."""
+
+    callers = set()
+
+    def do_GET(self):
+        self.callers.add(self.headers["Authorization"].partition(" ")[0])
+        now = time.time()
+        text = f"node_cpu_usage_seconds_total {now / 4} {now * 1000:.0f}\n"
+        text += f"node_memory_working_set_bytes {100 << 20} {now * 1000:.0f}\n"
+        self.send_response(200 if self.path == "/metrics/resource" else 404)
+        self.send_header("Content-Type", "text/plain; version=0.0.4")
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def kubelet(cluster, tmp_path):
+    """The port of a kubelet of the node `real`, whose certificate is as the controller manager signs it."""
+    leaf = Leaf("kubelet-serving", "system:node:real", (SERVER,), names=(place.HOST,), life=timedelta(days=1))
+    pair = certificate.issue(leaf, cluster.secrets.authorities["kubelet-serving"], datetime.now(UTC))
+    (tmp_path / "kubelet.pem").write_text(pair.crt + pair.key)
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(tmp_path / "kubelet.pem")
+    server = ThreadingHTTPServer((place.HOST, 0), Kubelet)
+    server.socket = tls.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    cluster.api.call("POST", "/api/v1/nodes", {"metadata": {"name": "real"}})
+    addresses = [{"type": "InternalIP", "address": place.HOST}]
+    status = {"addresses": addresses, "allocatable": {"cpu": "1", "memory": "200Mi"}}
+    cluster.api.call("PATCH", "/api/v1/nodes/real/status", {"status": status}, MERGE)
+    yield server.server_port
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def program(cluster):
+    try:
+        return programs.take("metrics-server", cluster.place.folder / "bin")
+    except UserError as error:
+        pytest.skip(f"{error} {error.hint}")
+
+
+def mounted(cluster, folder):
+    """The folder where the pod of metrics-server has what it mounts, as the API has it."""
+    configured = cluster.api.call("GET", f"{SYSTEM}/configmaps/metrics-server")["data"]
+    secret = cluster.api.call("GET", f"{SYSTEM}/secrets/metrics-server")["data"]
+    for name, files in (
+        ("authority", configured),
+        ("certificate", {name: base64.b64decode(text).decode() for name, text in secret.items()}),
+    ):
+        (folder / name).mkdir()
+        for file, text in files.items():
+            (folder / name / file).write_text(text)
+
+
+def identity(cluster, folder):
+    """A kubeconfig of the pod's service account."""
+    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}}
+    token = cluster.api.call("POST", f"{SYSTEM}/serviceaccounts/metrics-server/token", request)["status"]["token"]
+    server = {"server": f"https://{place.HOST}:{cluster.place.api}", "certificate-authority": str(cluster.place.ca)}
+    content = {
+        "apiVersion": "v1", "kind": "Config", "current-context": "it",
+        "clusters": [{"name": "it", "cluster": server}],
+        "users": [{"name": "it", "user": {"token": token}}],
+        "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it"}}],
+    }  # fmt: skip
+    (folder / "kubeconfig").write_text(json.dumps(content))
+    return folder / "kubeconfig"
+
+
+def own_address():
+    """An address of this computer that an endpoint may have: the API takes none of the loopback. Nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        try:
+            asking.connect(("192.0.2.1", 9))
+        except OSError:
+            pytest.skip("this computer has no network")
+        return asking.getsockname()[0]
+
+
+def command(cluster, program, folder, kubelet, port):
+    """How the Deployment starts it, but for where it is."""
+    (text,) = (text for name, text in rendered("metrics")["cluster"].items() if name == "metrics.yaml")
+    every = YAML(typ="safe", pure=True).load_all(text)
+    (deployment,) = (each for each in every if each["kind"] == "Deployment")
+    args = deployment["spec"]["template"]["spec"]["containers"][0]["args"]
+    args = [arg.replace("/etc/metrics-server", str(folder)).replace("8443", str(port)) for arg in args]
+    account = identity(cluster, folder)
+    accounts = [f"--{kind}kubeconfig={account}" for kind in ("", "authentication-", "authorization-")]
+    return [str(program), *args, *accounts, f"--kubelet-port={kubelet}"]
+
+
+@pytest.fixture
+def metrics_server(cluster, apply, kubelet, program, tmp_path):
+    """metrics-server as a process of this computer, which its Service leads to; `log` is its own."""
+    apply("metrics")
+    mounted(cluster, tmp_path)
+    port = place.choose(tmp_path).store
+    cluster.api.call("PATCH", f"{SYSTEM}/services/metrics-server", {"spec": {"selector": None}}, MERGE)
+    endpoint = {
+        "metadata": {"name": "it", "labels": {"kubernetes.io/service-name": "metrics-server"}},
+        "addressType": "IPv4",
+        "endpoints": [{"addresses": [own_address()], "conditions": {"ready": True}}],
+        "ports": [{"name": "https", "port": port, "protocol": "TCP"}],
+    }
+    cluster.api.call("POST", "/apis/discovery.k8s.io/v1/namespaces/kube-system/endpointslices", endpoint)
+    log = tmp_path / "metrics-server.log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(command(cluster, program, tmp_path, kubelet, port), stdout=out, stderr=out)
+    yield SimpleNamespace(log=log, process=process)
+    process.kill()
+    process.wait()
+
+
+def test_metrics_reach_who_asks_the_api_server(cluster, metrics_server):
+    end, items, said = time.monotonic() + 300, [], ""
+    while not items and time.monotonic() < end:
+        assert metrics_server.process.poll() is None, metrics_server.log.read_text()[-3000:]
+        time.sleep(1)
+        try:
+            items = cluster.api.call("GET", f"{METRICS}/nodes")["items"]
+        except ApiError as error:
+            said = str(error)
+    assert items, said + metrics_server.log.read_text()[-3000:]
+    assert items[0]["metadata"]["name"] == "real" and items[0]["usage"]["memory"] == "100Mi"
+    assert 200 < int(items[0]["usage"]["cpu"].removesuffix("n")) / 1e6 < 300
+    assert Kubelet.callers == {"Bearer"}
+    name, _, cpu, *memory = top(cluster).splitlines()[1].split()
+    assert name == "real" and 20 < int(cpu.removesuffix("%")) < 30 and memory == ["100Mi", "50%"]
+
+
+def top(cluster):
+    """What `kubectl top` says of nodes."""
+    kubectl = [str(cluster.place.folder / "bin" / "hyperkube"), "kubectl"]
+    where = [f"--server=https://{place.HOST}:{cluster.place.api}", f"--certificate-authority={cluster.place.ca}"]
+    keys = cluster.place.folder / "addons"
+    who = [f"--client-certificate={keys}/client.crt", f"--client-key={keys}/client.key"]
+    return subprocess.run([*kubectl, *where, *who, "top", "nodes"], check=True, capture_output=True, text=True).stdout
+
+
+@pytest.mark.parametrize(
+    ("verb", "resource", "allowed"),
+    [
+        ("get", "nodes/metrics", True),
+        ("list", "pods", True),
+        ("get", "nodes/proxy", False),
+        ("list", "secrets", False),
+        ("delete", "pods", False),
+    ],
+)
+def test_metrics_server_may_do_what_it_must(cluster, apply, verb, resource, allowed):
+    apply("metrics")
+    kind, _, part = resource.partition("/")
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SubjectAccessReview",
+        "spec": {
+            "user": "system:serviceaccount:kube-system:metrics-server",
+            "resourceAttributes": {"verb": verb, "resource": kind, "subresource": part},
+        },
+    }
+    answer = cluster.api.call("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", review)
+    assert answer["status"]["allowed"] is allowed
