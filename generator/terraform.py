@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from generator import terraform_state
 from generator.errors import UserError
 from generator.files import PRIVATE, create_private, write_atomic
 from generator.progress import Progress
@@ -29,7 +30,6 @@ from generator.terraform_process import started
 _PLAN_FILE = (".anywhere-", ".tfplan")  # what the name of a saved plan begins and ends with
 PLAN_FILES = "*".join(_PLAN_FILE)
 SECRETS = "TF_VAR_secrets"
-STATE = "terraform.tfstate"  # of a cluster without a backend, in its folder
 # What a person's shell may set for their own Terraform, and what would change ours.
 _FOREIGN = ("TF_CLI_ARGS", "TF_WORKSPACE", "TF_DATA_DIR", "TF_CLI_CONFIG_FILE", "TF_INPUT", "ANYWHERE_REGISTRY_")
 
@@ -178,7 +178,7 @@ class Terraform:
 
     def check_state(self, cluster: str) -> None:
         """UserError where the folder holds the state of another cluster, of something else, or a damaged state."""
-        state = read_state(self.folder / STATE)
+        state = terraform_state.read(self.folder / terraform_state.FILE)
         owner = state.get("outputs", {}).get("cluster", {}).get("value") or self._rendered_for()
         if owner != cluster and state.get("resources"):
             other = f"the Terraform state of cluster {owner!r}" if owner else "a Terraform state of something else"
@@ -319,35 +319,6 @@ class Terraform:
             content = file.read_bytes() if file.is_file() else b""
             digest.update(f"{file}:{len(content)}\n".encode() + content)
         return digest.hexdigest()
-
-
-def read_state(file: Path) -> dict[str, Any]:
-    """A local state file; {} where there is none, and where it has no byte, which Terraform takes as well."""
-    try:
-        return _checked(json.loads(file.read_text() or "{}"))
-    except FileNotFoundError:
-        return {}
-    except NotADirectoryError:
-        raise UserError(
-            f"{file.parent} is not a folder.", "Give the path of a folder, or of none yet, as --out."
-        ) from None
-    except ValueError as error:
-        backup = file.with_name(f"{file.name}.backup")
-        remedy = f"Put back {backup.name}, which stands beside it" if backup.exists() else "Restore it, or move it away"
-        raise UserError(
-            f"The Terraform state {file} is damaged: {error}.",
-            f"{remedy}, and run the same command again: it goes on from there.",
-        ) from None
-
-
-def _checked(state: Any) -> dict[str, Any]:
-    """A state without what is null; ValueError where it is none."""
-    if not isinstance(state, dict):
-        raise ValueError("it is no mapping")
-    kept = {key: value for key, value in state.items() if value is not None}
-    if not isinstance(kept.get("outputs", {}), dict) or not isinstance(kept.get("resources", []), list):
-        raise ValueError("its outputs or resources are of another kind")
-    return kept
 
 
 def secrets_value(secrets: Mapping[str, str]) -> str:

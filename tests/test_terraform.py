@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import python_terraform
 
-from generator import terraform_binary
+from generator import terraform_binary, terraform_state
 from generator.errors import UserError
-from generator.terraform import PLAN_FILES, Change, Terraform, read_state
+from generator.terraform import PLAN_FILES, Change, Terraform
 from generator.terraform_command import command_line
 from generator.terraform_messages import explain
 
@@ -89,7 +89,7 @@ def test_destroy_is_a_plan_of_its_own(runner, folder):
     plan = runner.plan_destroy({})
     assert plan.changes == (Change("terraform_data.word", "delete"),)
     runner.apply(plan, {})
-    assert read_state(folder / "terraform.tfstate")["resources"] == []
+    assert terraform_state.read(folder / "terraform.tfstate")["resources"] == []
     assert runner.plan_destroy({}).empty
 
 
@@ -136,7 +136,10 @@ def test_the_workspace_of_a_folder_does_not_matter(folder, tmp_path):
     runner.init()
     (folder / ".terraform" / "environment").write_text("other")
     runner.apply(runner.plan({}), {})
-    assert read_state(folder / "terraform.tfstate")["resources"] and not (folder / "terraform.tfstate.d").exists()
+    assert (
+        terraform_state.read(folder / "terraform.tfstate")["resources"]
+        and not (folder / "terraform.tfstate.d").exists()
+    )
 
 
 def test_broken_settings_of_the_user_do_not_matter(folder, tmp_path, monkeypatch):
@@ -167,9 +170,9 @@ def test_a_damaged_state_is_named_and_left_alone(runner, folder):
 def test_a_state_without_a_byte_is_an_empty_one(runner, folder):
     (folder / "terraform.tfstate").touch()
     runner.check_state("quickstart")
-    assert read_state(folder / "terraform.tfstate") == {}
+    assert terraform_state.read(folder / "terraform.tfstate") == {}
     runner.apply(runner.plan({}), {})
-    assert read_state(folder / "terraform.tfstate")["resources"]
+    assert terraform_state.read(folder / "terraform.tfstate")["resources"]
 
 
 def test_each_plan_has_a_file_of_its_own_that_only_its_owner_reads(runner, folder):

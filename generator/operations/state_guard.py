@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import shlex
 
+from generator import terraform_state
 from generator.errors import UserError
 from generator.operations import store_guard
 from generator.operations.project import Project
 from generator.operations.workspace import Workspace
-from generator.terraform import STATE, read_state
 from providers import Check
 
 SHOWN = 5  # names of what was found
@@ -82,7 +82,7 @@ def _failed(error: UserError, *, needed: bool) -> Check:
 def _is_there(project: Project) -> bool:
     if project.provider.backend(project.definition):
         return project.provider.has_state(project.definition)
-    return bool(read_state(project.folder / STATE).get("resources"))
+    return bool(terraform_state.read(project.folder / terraform_state.FILE).get("resources"))
 
 
 def _message(project: Project, found: tuple[str, ...]) -> str:
@@ -103,8 +103,8 @@ def _remedy(project: Project) -> str:
     if project.provider.backend(project.definition):
         bring = f"Check that providers.{target}.backend names the bucket, and the path in it, that it was applied with"
     else:
-        copy = shlex.quote(str(project.folder / STATE))
-        bring = f"Copy {project.folder.name}/{STATE} from where it was applied to {copy}"
+        copy = shlex.quote(str(project.folder / terraform_state.FILE))
+        bring = f"Copy {project.folder.name}/{terraform_state.FILE} from where it was applied to {copy}"
         if hasattr(getattr(project.definition.providers, target), "backend"):
             bring += f", or name the bucket that has it in providers.{target}.backend"
     return (

@@ -6,13 +6,12 @@ import shlex
 from pathlib import Path
 
 from generator import lock as locks
-from generator import pki, store
+from generator import pki, store, terraform_state
 from generator.agekey import default_path
 from generator.errors import UserError
 from generator.lock import Lock, PublicSecrets
 from generator.operations.project import Project
 from generator.store import Secrets, Store
-from generator.terraform import STATE, read_state
 from providers import Check
 
 
@@ -114,7 +113,7 @@ def _check_generation(project: Project, target: str, public: PublicSecrets, secr
 
 def _is_applied(project: Project) -> bool:
     """Whether the folder has a state with resources. A remote one is looked at once Terraform has opened it."""
-    return bool(read_state(project.folder / STATE).get("resources"))
+    return bool(terraform_state.read(project.folder / terraform_state.FILE).get("resources"))
 
 
 def _differing(public: PublicSecrets, secrets: Secrets | None) -> str:

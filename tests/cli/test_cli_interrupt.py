@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from generator.terraform import read_state
+from generator import terraform_state
 from tests.cli.target import MAIN
 
 ROOT = Path(__file__).parent.parent.parent
@@ -111,7 +111,7 @@ def test_terraform_finishes_and_keeps_its_state(apply, home, number):
     said = child.communicate(timeout=120)[1]
     assert child.returncode == 128 + number
     assert "stopping: Terraform finishes what it began" in said and "Interrupted. What was done so far is kept" in said
-    state = read_state(home / ".anywhere" / "quickstart-local" / "terraform.tfstate")
+    state = terraform_state.read(home / ".anywhere" / "quickstart-local" / "terraform.tfstate")
     assert {resource["name"] for resource in state["resources"]} == {"machine", "slow"}
     assert left(home) == []
 

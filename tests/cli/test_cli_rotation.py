@@ -9,14 +9,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from generator import applied, lock, pki, render, store
+from generator import applied, lock, pki, render, store, terraform_state
 from generator.cli.phases import show
 from generator.errors import UserError
 from generator.operations import cluster_secrets, keeping, key_rotation, lock_file, project
 from generator.operations.release_progress import STATUS
 from generator.pki import Renewal, rotation
 from generator.store import Phase
-from generator.terraform import STATE
 from tests.cli.target import Nowhere, run
 from tests.cli.test_cli_field_changes import APPLIED
 from tests.test_kubernetes import Api
@@ -87,7 +86,7 @@ def world(nowhere, definition, monkeypatch):
     monkeypatch.setattr(key_rotation.handover, "run", hand_over)
     made.project.folder.mkdir(parents=True)
     state = {"resources": [{}], "outputs": {"cluster": {"value": "quickstart", "type": "string"}}}
-    (made.project.folder / STATE).write_text(json.dumps(state))  # it was applied
+    (made.project.folder / terraform_state.FILE).write_text(json.dumps(state))  # it was applied
     for module in (store, keeping.locks):
         name = "_write" if module is store else "write"
         usual = getattr(module, name)

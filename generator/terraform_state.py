@@ -1,0 +1,40 @@
+"""Terraform's state where it is a file of the rendered folder."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from generator.errors import UserError
+
+FILE = "terraform.tfstate"  # of a cluster without a backend
+
+
+def read(file: Path) -> dict[str, Any]:
+    """A local state file; {} where there is none, and where it has no byte, which Terraform takes as well."""
+    try:
+        return _checked(json.loads(file.read_text() or "{}"))
+    except FileNotFoundError:
+        return {}
+    except NotADirectoryError:
+        raise UserError(
+            f"{file.parent} is not a folder.", "Give the path of a folder, or of none yet, as --out."
+        ) from None
+    except ValueError as error:
+        backup = file.with_name(f"{file.name}.backup")
+        remedy = f"Put back {backup.name}, which stands beside it" if backup.exists() else "Restore it, or move it away"
+        raise UserError(
+            f"The Terraform state {file} is damaged: {error}.",
+            f"{remedy}, and run the same command again: it goes on from there.",
+        ) from None
+
+
+def _checked(state: Any) -> dict[str, Any]:
+    """A state without what is null; ValueError where it is none."""
+    if not isinstance(state, dict):
+        raise ValueError("it is no mapping")
+    kept = {key: value for key, value in state.items() if value is not None}
+    if not isinstance(kept.get("outputs", {}), dict) or not isinstance(kept.get("resources", []), list):
+        raise ValueError("its outputs or resources are of another kind")
+    return kept
