@@ -38,8 +38,22 @@ def _cluster(before: Release, after: Release) -> Iterator[ComponentChange]:
     yield ComponentChange(CLUSTER, "registry", authorities)
     if restore := after.get("restore"):
         yield ComponentChange(CLUSTER, "etcd", (f"restored from {restore['snapshot']}",))
-    manifests = _names_changed(before.get("addons", {}), after.get("addons", {}))
-    yield ComponentChange(CLUSTER, "add-ons", _listed("manifests", manifests))
+    yield ComponentChange(CLUSTER, "add-ons", _addons(_manifests(before), _manifests(after)))
+
+
+def _manifests(release: Release) -> dict[str, str]:
+    """All manifests of add-ons by name, of each group."""
+    return {name: text for group in release.get("addons", {}).values() for name, text in group.items()}
+
+
+def _addons(old: Mapping[str, str], new: Mapping[str, str]) -> tuple[str, ...]:
+    """Which manifests come, go and differ."""
+    both = sorted(old.keys() & new.keys())
+    return (
+        *_listed("installed", sorted(new.keys() - old.keys())),
+        *_listed("deleted from the cluster", sorted(old.keys() - new.keys())),
+        *_listed("changed", [name for name in both if old[name] != new[name]]),
+    )
 
 
 def _every_machine(before: Release, after: Release) -> Iterator[ComponentChange]:

@@ -333,7 +333,6 @@ CHANGES: Mapping[str, Rule] = {
     "spec.addons": Rule(
         LIVE,
         "One that is removed from the list is deleted from the cluster; what you made yourself stays.",
-        warning="what is no longer in the list is deleted from the cluster",
     ),
     "spec.access.api_names": Rule(LIVE, "The API server gets a new certificate and is restarted."),
     **_ISSUERS,

@@ -47,7 +47,7 @@ def judge() -> Verdict:
     if not DEVICE.exists():
         return Verdict("tcg", f"{DEVICE} is absent: no hardware virtualisation")
     if not os.access(DEVICE, os.R_OK | os.W_OK):
-        return Verdict("tcg", f"{DEVICE} may not be opened by this user: join the group kvm for speed")
+        return Verdict("tcg", f"{DEVICE} may not be opened by this user: see who may with ls -l {DEVICE}")
     probe = _probe_guest()
     if probe is None:
         return Verdict("tcg", f"{DEVICE} is there, but not tried yet: that needs the base image's kernel")

@@ -152,7 +152,7 @@ def test_who_is_alone_has_nobody_to_try(asked):
     assert asked == []
 
 
-@pytest.mark.parametrize(("known", "said"), [(False, "is one up of 10.20.1.10, 10.20.1.42"), (True, "slow")])
+@pytest.mark.parametrize(("known", "said"), [(False, "is reached, of 10.20.1.10, 10.20.1.42"), (True, "slow")])
 def test_who_is_given_no_address_says_why(monkeypatch, known, said):
     """The router answers once there is one, however long that takes."""
 

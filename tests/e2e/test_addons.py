@@ -21,7 +21,7 @@ def served(cluster):
 def test_metrics_are_served_once_they_are_chosen(cluster):
     assert served(cluster) == []
     cluster.edit(lambda spec: spec.update(addons=["dns", "metrics"]))
-    assert "metrics-server" in cluster.anywhere("plan").stdout
+    assert "installed (metrics.yaml)" in cluster.anywhere("plan").stdout
     cluster.apply()
     cluster.until("metrics of all nodes", lambda: {line.split()[0] for line in served(cluster)} == cluster.shape.nodes)
     assert "coredns" in cluster.kubectl("top", "pods", "--namespace=kube-system")
@@ -32,6 +32,7 @@ def test_metrics_are_served_once_they_are_chosen(cluster):
 def test_metrics_go_with_the_list_and_nothing_else_does(cluster):
     cluster.kubectl("create", "configmap", "--namespace=kube-system", "mine")
     cluster.edit(lambda spec: spec.update(addons=["dns"]))
+    assert "deleted from the cluster (metrics.yaml)" in cluster.anywhere("plan").stdout
     cluster.apply()
     cluster.until("no metrics", lambda: not kept(cluster))
     assert served(cluster) == []

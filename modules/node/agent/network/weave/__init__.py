@@ -119,7 +119,7 @@ class Weave:
             if client.is_shared():
                 raise
             founders = ", ".join(self._network["founders"])
-            raise NodeError(f"no machine with addresses of the network is reached; is one up of {founders}?") from error
+            raise NodeError(f"no machine with addresses of the network is reached, of {founders}") from error
         client.call("POST", f"/expose/{cidr}")
         client.call("PUT", f"/name/weave:expose/{cidr.split('/')[0]}", f"fqdn={self._host.name}.weave.local")
         return cidr
