@@ -21,8 +21,8 @@ _HINTS = {  # by a pattern of what Terraform says
     "Backend configuration changed|state migration|Unsetting the previously set backend": "Run"
     " terraform init -migrate-state once in the rendered folder: it moves state.",
     "Failed to (query available|resolve) provider packages|Failed to install provider": "Terraform downloads the"
-    " provider of a target: reach its registry, or, where that is reached, run terraform providers mirror ~/.terraform.d/plugins in"
-    " the rendered folder, and bring that folder to the same place here."
+    " provider of a target: reach its registry, or, where that is reached, run terraform providers mirror"
+    " ~/.terraform.d/plugins in the rendered folder, and bring that folder to the same place here."
     " A checkout of anywhere plans without: make offline.",
     "bucket.*(does not|doesn't) exist": "Make it: `anywhere backend create`.",
 }

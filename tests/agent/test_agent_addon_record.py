@@ -47,6 +47,15 @@ def test_what_is_no_longer_applied_is_deleted_and_forgotten():
     assert objects(api) == set() and recorded(api) == []
 
 
+@pytest.mark.parametrize("entry", ["", "no path", "uid /api", "uid /etc/passwd/a/b", f"uid {SERVICE} more"])
+def test_an_entry_that_no_master_wrote_stops_nothing(entry):
+    api = Api()
+    apply(api, SERVICE, DEPLOYMENT)
+    api.objects[addon_record.PATH]["data"]["x"] = entry
+    apply(api)
+    assert objects(api) == set() and sorted(deleted(api)) == sorted([SERVICE, DEPLOYMENT])
+
+
 def test_what_nobody_recorded_stays():
     api = Api()
     api.apply([(f"{CORE}/services/mine", "{}")])

@@ -7,6 +7,7 @@ so each adds and removes entries and never replaces the whole.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Mapping
 
 from agent.api import MERGE, Api, ApiError
@@ -17,6 +18,7 @@ EMPTY = """\
 """
 # Deleted first, since the API server would go on asking a service that is gone.
 FIRST = ("apiservices", "mutatingwebhookconfigurations", "validatingwebhookconfigurations")
+ENTRY = re.compile(r"[^ ]+ /apis?(/[^/ ]+){3,}")  # a UID and a path; somebody may have written anything else
 # Never deleted: what users made in them would go with them.
 KEPT = ("customresourcedefinitions", "namespaces")
 
@@ -31,7 +33,7 @@ def prune(api: Api, wanted: Iterable[str]) -> None:
     """Delete every recorded object but those at the `wanted` paths, and remove its entry."""
     kept = {_key(path) for path in wanted}
     entries = api.call("GET", PATH).get("data", {})
-    gone = [entry.split(" ") for key, entry in entries.items() if key not in kept]
+    gone = [entry.split(" ") for key, entry in entries.items() if key not in kept and ENTRY.fullmatch(entry)]
     for uid, path in sorted(gone, key=lambda entry: (_kind(entry[1]) not in FIRST, entry[1])):
         if _kind(path) not in KEPT:
             _delete(api, path, uid)
