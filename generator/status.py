@@ -72,8 +72,9 @@ class Observation(Protocol):
 class Console:
     """What a serial console tells since the last boot. `marks` are (stage, seconds of uptime), in order.
 
-    `failed` is the stage whose failure is the last word, "" where progress came after it. `release` is the one that a
-    machine which is ready has converged to, "" before. `dns` is what the cluster's DNS answered to it: "ok", why not,
+    `failed` is the stage whose failure is the last word, "" where progress came after it, and `retried` the one that
+    failed and was not reached since, though stages before it were. `release` is the one that a machine which is ready
+    has converged to, "" before. `dns` is what the cluster's DNS answered to it: "ok", why not,
     or "" where it has not asked. `waiting` is whom it waits for before it goes on, "" where for nobody.
     """
 
@@ -83,6 +84,7 @@ class Console:
     release: str = ""
     dns: str = ""
     waiting: str = ""
+    retried: str = ""
 
     @property
     def stage(self) -> str:
@@ -124,21 +126,29 @@ class Expiry:
 def stages(console: str) -> Console:
     """Read the stage marks of a serial console, since its last boot."""
     marks: list[tuple[str, float]] = []
-    failed = reason = release = dns = waiting = ""
+    failed = reason = release = dns = waiting = retried = ""
     for line in console.splitlines():
         if _POWER_ON in line:
             marks.clear()
-            failed, reason, release, dns, waiting = "", "", "", "", ""
+            failed = reason = release = dns = waiting = retried = ""
         elif match := _MARK.search(line):
             if match["stage"] == "boot":
                 marks.clear()
             marks.append((match["stage"], float(match["t"])))
-            failed, reason, release, dns, waiting = "", "", match["release"] or "", match["dns"] or "", ""
+            retried = failed or retried
+            if not _comes_before(match["stage"], retried):
+                reason = retried = ""
+            failed, release, dns, waiting = "", match["release"] or "", match["dns"] or "", ""
         elif match := _FAILED.search(line):
             failed, reason = match["stage"], match["reason"].strip()
         elif match := _WAITING.search(line):
-            failed, reason, waiting = "", "", match["what"].strip()
-    return Console(tuple(marks), failed, reason, release, dns, waiting)
+            failed, reason, retried, waiting = "", "", "", match["what"].strip()
+    return Console(tuple(marks), failed, reason, release, dns, waiting, retried)
+
+
+def _comes_before(stage: str, other: str) -> bool:
+    """Whether a machine that goes through its stages once more is at `stage` before it is at `other` again."""
+    return {stage, other} <= set(STAGES) and stage != "boot" and STAGES.index(stage) < STAGES.index(other)
 
 
 def table(
@@ -190,9 +200,9 @@ def diagnose(machine: Machine, observed: Observation | None, node: Node | None) 
     if not observed.running:
         return "It is not running: `anywhere apply` starts it again with its data."
     console = stages(observed.console)
-    if console.failed:
-        remedy = _REMEDIES.get(console.failed, _REMEDIES["kubelet"])
-        return f"Stage {console.failed} failed: {console.reason}. {remedy}".replace("MACHINE", machine.name)
+    if stage := console.failed or console.retried:
+        remedy, again = _REMEDIES.get(stage, _REMEDIES["kubelet"]), "" if console.failed else ", and is tried again"
+        return f"Stage {stage} failed{again}: {console.reason}. {remedy}".replace("MACHINE", machine.name)
     if "kubelet" not in machine.components:
         ok = console.stage == "ready" or not observed.console
         return "" if ok else _REMEDIES.get(console.stage, _REMEDIES[""]).replace("MACHINE", machine.name)

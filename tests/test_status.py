@@ -112,6 +112,18 @@ def test_a_machine_of_etcd_alone_is_ready_by_its_stage():
     assert rows([Seen("etcd1")], [])["etcd1"].ready is None
 
 
+def test_a_stage_that_is_tried_again_and_again_is_told_until_it_is_reached():
+    """Stages before it come once more with each try, and would hide it."""
+    tries = BOOTED + "anywhere: failed stage=network reason=nobody answers\nanywhere: stage=fetch t=50\n"
+    console = status.stages(tries)
+    assert (console.failed, console.retried, console.reason) == ("", "network", "nobody answers")
+    assert status.stages(tries + "anywhere: stage=host t=51\n").retried == "network"
+    assert status.stages(tries + "anywhere: failed stage=network reason=still\n").reason == "still"
+    for over in ("stage=network t=60", "stage=etcd t=60", "stage=boot t=1", "waiting stage=network for=its turn"):
+        console = status.stages(f"{tries}anywhere: {over}\n")
+        assert (console.retried, console.reason) == ("", "")
+
+
 def test_a_failed_stage_is_told_with_its_reason_and_a_remedy():
     console = BOOTED + "anywhere: failed stage=etcd reason=timeout\n"
     note = status.diagnose(MASTER, Seen("master1", console=console), None)

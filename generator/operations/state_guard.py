@@ -71,7 +71,7 @@ def diagnose(project: Project) -> tuple[Check, ...]:
         found = project.provider.present(project.definition)
     except UserError as error:
         return (_failed(error, needed=False),)
-    ok = Check("state", True, f"{len(found)} things of {project.name} are there, and its state is")
+    ok = Check("state", True, f"the Terraform state is here, and so are {len(found)} things of {project.name}")
     return (ok,) if found else ()
 
 

@@ -37,7 +37,7 @@ def test_it_is_refused_until_the_state_is_brought(lost, home, verb, capsys):
     (home / FOLDER).mkdir(parents=True, exist_ok=True)
     shutil.copy(home / "kept", home / FOLDER / "terraform.tfstate")
     status = run(*verb)
-    assert status == 0 or "ok    state: 7 things of quickstart are there" in capsys.readouterr().out
+    assert status == 0 or "so are 7 things of quickstart" in capsys.readouterr().out
 
 
 def test_no_keys_are_made_for_it_by_the_hint_of_a_saved_plan(lost, home, definition, monkeypatch, capsys):
@@ -133,4 +133,4 @@ def test_a_remote_state_is_asked_for(lost, monkeypatch, capsys):
     assert "but the backend has no Terraform state of it" in out and "Check that providers.local.backend names" in out
     monkeypatch.setattr(lost, "has_state", lambda definition: True, raising=False)
     run("doctor")
-    assert "ok    state: 7 things of quickstart are there, and its state is" in capsys.readouterr().out
+    assert "so are 7 things of quickstart" in capsys.readouterr().out
