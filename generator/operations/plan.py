@@ -132,8 +132,12 @@ def _plan(run: Plan) -> None:
     run.plan = planning.plan(run.workspace, run.progress, run.may_destroy)
 
 
+def _lifts_protection(run: Plan) -> bool:
+    """Whether Terraform would no longer refuse by itself, of any machine."""
+    return bool(run.may_destroy)
+
+
 def _guard_data(run: Plan) -> None:
-    # Terraform refuses that by itself, but for one machine or all.
     destroy_guard.check_data(run.plan, run.may_destroy, run.project.provider.addresses)
 
 
@@ -158,7 +162,7 @@ STEPS: tuple[Step[Plan], ...] = (
     Step("Refuse to go on without the state of a cluster that is there", _check_state),
     Step("Refuse changes of fields that never change", _compare),
     Step("Plan the changes", _plan),
-    Step("Refuse to destroy data of etcd that nobody named", _guard_data),
+    Step("Refuse to destroy data of etcd that nobody named", _guard_data, when=_lifts_protection),
     Step("Look at what changes inside", _review),
     Step("Save the plan", _save, when=_is_saved),
 )

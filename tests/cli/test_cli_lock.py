@@ -37,12 +37,15 @@ def test_images_are_listed_from_the_lock(nowhere, definition, capsys):
     ("section", "named"),
     [
         ("{}", ""),
-        ("{aws: {region: eu-west-1, admin_cidrs: [203.0.113.0/24]}}", " cluster.yaml --provider aws"),
+        ("{aws: {region: eu-west-1, admin_cidrs: [203.0.113.0/24]}}", ""),
+        (
+            "{aws: {region: eu-west-1, admin_cidrs: [203.0.113.0/24]}, gce: {project: my-project, region: us-east1,"
+            " admin_cidrs: [203.0.113.0/24]}}",
+            " cluster.yaml --provider aws",
+        ),
     ],
 )
-def test_without_a_lock_it_is_to_be_made_for_the_only_cloud_of_the_definition(
-    nowhere, definition, section, named, capsys
-):
+def test_without_a_lock_it_is_to_be_made_for_a_cloud_of_the_definition(nowhere, definition, section, named, capsys):
     lock.path_beside(definition).unlink()
     definition.write_text(f"{DEFINITION}providers: {section}\n")
     assert run("images", "list") == 1

@@ -50,7 +50,6 @@ PLAN = (
     "Warn where the target cannot hold the cluster",
     *COMPARE,
     "Plan the changes",
-    "Refuse to destroy data of etcd that nobody named",
     "Look at what changes inside",
 )
 DESTROY = (
