@@ -44,7 +44,7 @@ MACHINES = {
 }
 NOTED = (
     (host, ("take_name", "read")), (settings, ("ensure", "resolve_names")), (kernel, ("ensure",)),
-    (packages, ("ensure",)), (guard, ("ensure",)), (leave, ("due", "leave", "clear", "prepare")),
+    (packages, ("ensure",)), (guard, ("ensure",)), (leave, ("due", "leave", "clear", "prepare", "stay")),
     (images, ("ensure", "ensure_for_pods")), (resolver, ("ensure",)), (resume, ("prepare",)), (storage, ("ensure",)),
     (leftovers, ("remove",)), (cluster_dns, ("check", "watch")), (proxy, ("ensure",)),
     (health, ("api_ready", "wait_answering")), (node_certificates, ("sign_first",)), (addons, ("install_keys",)),

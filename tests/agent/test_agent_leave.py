@@ -204,6 +204,15 @@ def test_pods_are_ended_after_it_left(worker):
     assert "Before=anywhere-leave.service" in leave.PODS.read_text()
 
 
+def test_a_machine_that_stays_after_all_does_not_leave_when_it_is_powered_off(worker):
+    worker.programs.put("systemctl")
+    leave.prepare()
+    leave.stay()
+    assert not leave.PODS.exists() and not (service.UNITS / "anywhere-leave.service").exists()
+    assert worker.programs.runs()[-1] == "systemctl disable --now anywhere-leave.service"
+    leave.stay()
+
+
 def test_a_unit_that_a_power_cut_left_disabled_is_enabled(worker):
     worker.programs.put("systemctl")
     service.UNITS.mkdir(parents=True)

@@ -3,7 +3,7 @@
 import copy
 
 import pytest
-from agent import drain, membership, retire, service
+from agent import drain, leave, membership, retire, service
 from agent.host import NodeError
 from agent.turns import Waiting
 from free_turns import NoTurns
@@ -27,6 +27,7 @@ def machine(tmp_path, monkeypatch, engine, turns):
     )
     monkeypatch.setattr(drain, "drain", lambda image, name: turns.said.append(f"drain {name}"))
     monkeypatch.setattr(service, "remove", lambda name: turns.said.append(f"end {name}"))
+    monkeypatch.setattr(leave, "prepare", lambda: turns.said.append("leave at power-off"))
     monkeypatch.setattr(retire, "CONVERGED", tmp_path / "converged.json")
     for name in ("FOLDER", "DATA", "START", "KNOWN"):
         monkeypatch.setattr(membership, name, tmp_path / getattr(membership, name).relative_to("/var/lib"))
@@ -55,7 +56,8 @@ def test_it_leaves_in_an_order_in_which_nothing_is_missed(machine, turns):
     order = [word for word in machine.done if not word.startswith("end ")]
     assert order == [
         "drain master3", "remove kube-controller-manager", "remove kube-scheduler", "remove kube-apiserver",
-        "remove kubelet", "remove kube-proxy", "hold etcd", "remove etcd3", "done retired",
+        "remove kubelet", "remove kube-proxy", "hold etcd", "remove etcd3",
+        "leave at power-off", "done retired",
     ]  # fmt: skip
     assert {f"end anywhere-{name}.service" for name in ("rollout", "drain", "approver")} <= set(machine.done)
     assert machine.etcd.voting() == ["etcd1", "etcd2"]
@@ -66,7 +68,7 @@ def test_the_second_time_it_only_says_so_again(machine, turns):
     go(machine, turns)
     machine.done.clear()
     go(machine, turns)
-    assert [word for word in machine.done if not word.startswith("end ")] == ["done retired"]
+    assert [word for word in machine.done if not word.startswith("end ")] == ["leave at power-off", "done retired"]
 
 
 def test_it_stays_a_member_while_another_is_down_and_retires_later(machine, turns):

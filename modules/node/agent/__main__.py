@@ -214,6 +214,8 @@ def converge(release: Mapping[str, Any], me: Host, own: Turns, mark: Mark) -> No
         addons.apply(release, "cluster")
     if me.role == "worker":
         leave.prepare()
+    else:
+        leave.stay()  # it retired, and is wanted again
     mark.done(DEBIAN)
     debian.ensure(release, own, [containers.filled(release, spec, me, net) for spec in specs if spec["health"]])
 

@@ -1,4 +1,6 @@
-"""Leave the cluster: ask the masters to move this worker's pods and delete its node, then return its addresses.
+"""Leave the cluster: ask the masters to move a worker's pods and delete its node, then return the addresses.
+
+A machine of the control plane that retired has no pods any more, and only returns its addresses.
 
 Every step can be repeated, so the next attempt completes an interrupted one. A machine that boots again joins as a new
 one: its addresses may belong to others by then.
@@ -42,6 +44,12 @@ def prepare() -> None:
     files.put(PODS, PODS_LAST)
     if service.install("anywhere-leave.service"):
         host.run("systemctl", "start", "anywhere-leave.service")
+
+
+def stay() -> None:
+    """Undo `prepare`."""
+    service.remove("anywhere-leave.service")
+    PODS.unlink(missing_ok=True)
 
 
 def requested() -> bool:

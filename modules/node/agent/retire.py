@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from agent import drain, membership, service
+from agent import drain, leave, membership, service
 from agent.docker import Docker
 from agent.host import CONVERGED, Host
 from agent.turns import Turns
@@ -38,4 +38,5 @@ def retire(release: Mapping[str, Any], me: Host, turns: Turns) -> None:
         membership.leave(release, me, turns)
         engine.remove(me.member)
     membership.forget()
+    leave.prepare()  # once it is powered off, so that its part of the network's addresses is not lost with it
     turns.done(RETIRED, "")
