@@ -212,10 +212,7 @@ def converge(release: Mapping[str, Any], me: Host, own: Turns, mark: Mark) -> No
     if "kube-apiserver" in components(role):
         mark.done("addons")
         addons.apply(release, "cluster")
-    if me.role == "worker":
-        leave.prepare()
-    else:
-        leave.stay()  # it retired, and is wanted again
+    leave.ensure(me)
     mark.done(DEBIAN)
     debian.ensure(release, own, [containers.filled(release, spec, me, net) for spec in specs if spec["health"]])
 

@@ -39,6 +39,14 @@ def due(me: Host) -> bool:
     return me.role == "worker" and (LEFT.exists() or requested())
 
 
+def ensure(me: Host) -> None:
+    """Have a worker leave when it is powered off, and no other machine: one that retired is wanted again."""
+    if me.role == "worker":
+        prepare()
+    else:
+        stay()
+
+
 def prepare() -> None:
     """Make this machine leave when it is powered off. The unit is never stopped to be replaced by a newer one."""
     files.put(PODS, PODS_LAST)
