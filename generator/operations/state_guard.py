@@ -16,24 +16,21 @@ SHOWN = 5  # names of what was found
 
 def check(workspace: Workspace) -> None:
     """UserError where Terraform's state has no resources and the target has things of this cluster."""
-    if workspace.terraform.outputs() or workspace.terraform.has_resources():
-        return
-    if found := workspace.project.provider.present(workspace.project.definition):
-        raise UserError(f"{_message(workspace.project, found)}.", _remedy(workspace.project))
+    if not (workspace.terraform.outputs() or workspace.terraform.has_resources()):
+        _refuse_present(workspace.project)
 
 
 def check_not_elsewhere(project: Project) -> None:
     """The same, of the state as it is in the folder or the backend: for who has not opened it with Terraform yet."""
-    if not _is_there(project) and (found := project.provider.present(project.definition)):
-        raise UserError(f"{_message(project, found)}.", _remedy(project))
+    if not _is_there(project):
+        _refuse_present(project)
 
 
 def check_applied(project: Project) -> None:
     """UserError where there is no cluster yet, or its state is elsewhere: for who changes what machines have."""
     if _is_there(project):
         return
-    if found := project.provider.present(project.definition):
-        raise UserError(f"{_message(project, found)}.", _remedy(project))
+    _refuse_present(project)
     raise UserError(
         f"Cluster {project.name} does not exist on {project.provider.name}: no machine has keys to be replaced.",
         "Nothing was changed. Make it first: `anywhere apply`.",
@@ -52,13 +49,8 @@ def check_is_new(project: Project) -> None:
 def failing(project: Project) -> tuple[Check, ...]:
     """The same as checks, () where nothing is wrong. The target is asked only where there is no state."""
     try:
-        if _is_there(project):
-            return ()
-    except UserError as error:  # it is damaged, or its bucket cannot be read
-        return (_failed(error, needed=True),)
-    try:
         check_not_elsewhere(project)
-    except UserError as error:
+    except UserError as error:  # also where the state is damaged, or its bucket cannot be read
         return (_failed(error, needed=True),)
     return ()
 
@@ -73,6 +65,12 @@ def diagnose(project: Project) -> tuple[Check, ...]:
         return (_failed(error, needed=False),)
     ok = Check("state", True, f"the Terraform state is here, and so are {len(found)} things of {project.name}")
     return (ok,) if found else ()
+
+
+def _refuse_present(project: Project) -> None:
+    """UserError where the target has things of this cluster, whose state is not here."""
+    if found := project.provider.present(project.definition):
+        raise UserError(f"{_message(project, found)}.", _remedy(project))
 
 
 def _failed(error: UserError, *, needed: bool) -> Check:

@@ -119,29 +119,29 @@ class Controller:
 
         A taint that evicts pods reaches one node per look. The names of the nodes that still lack one are returned.
         """
-        evicting: dict[str, Mapping[str, Any]] = {}
+        lacking, due = [], {}
         for node in nodes:
+            name = node["metadata"]["name"]
             settings = release["groups"].get(pool_settings.group(node, release["groups"]))
             if settings and cordon.is_ready(node) and pool_settings.evicts(node, settings):
-                evicting[node["metadata"]["name"]] = node
+                lacking.append(name)
+                if _runs(node, digest) and not cordon.is_cordoned(node):  # else it stays empty until its turn is over
+                    due[name] = settings
             elif settings:
                 pool_settings.ensure(self._api, node, settings)
-        # One that was emptied for its turn stays so until that is over.
-        due = [name for name, node in evicting.items() if _runs(node, digest) and not cordon.is_cordoned(node)]
         if due:
             # The one that was tried the longest ago, so that one which cannot be drained holds up no other.
-            self._taint(release, evicting[min(due, key=lambda name: (self._tried.get(name, 0.0), name))])
-        return list(evicting)
+            name = min(due, key=lambda name: (self._tried.get(name, 0.0), name))
+            self._taint(release, name, due[name])
+        return lacking
 
-    def _taint(self, release: Mapping[str, Any], node: Mapping[str, Any]) -> None:
+    def _taint(self, release: Mapping[str, Any], name: str, settings: Mapping[str, Any]) -> None:
         """Drain a node before its new taint would evict all pods at once, disruption budgets or not."""
-        name = node["metadata"]["name"]
         self._tried[name] = time.monotonic()
         with self._noting_stuck(name):
             cordon.empty(self._api, release, name)
             try:
-                group = pool_settings.group(node, release["groups"])
-                pool_settings.ensure(self._api, self._api.call("GET", f"{NODES}/{name}"), release["groups"][group])
+                pool_settings.ensure(self._api, self._api.call("GET", f"{NODES}/{name}"), settings)
             finally:
                 cordon.reopen(self._api, name)
 
