@@ -7,6 +7,7 @@ import shlex
 import stat
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,6 +107,12 @@ def _read_given(path: Path) -> list[Identity]:
     return _read(path)
 
 
+@cache
+def _text(path: Path) -> str:
+    # Kept, as what a shell's <(...) gives can be read only once.
+    return path.read_text("ascii")
+
+
 def _read(path: Path) -> list[Identity]:
     try:
         status = path.stat()
@@ -114,7 +121,7 @@ def _read(path: Path) -> list[Identity]:
                 f"Others may read the age key {path} (mode {stat.S_IMODE(status.st_mode):04o}).",
                 f"Run: chmod 600 {shlex.quote(str(path))}",
             )
-        text = path.read_text("ascii")
+        text = path.read_text("ascii") if stat.S_ISREG(status.st_mode) else _text(path)
     except OSError as error:
         raise UserError(
             f"The age key {path} cannot be read: {error.strerror}.", f"Check who owns it, or set {VARIABLE}."

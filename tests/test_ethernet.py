@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from generator.errors import UserError
-from providers.local import ethernet, process, qemu
+from providers import Check
+from providers.local import ethernet, host, process, qemu
 from providers.local.home import alone, cluster_folder, write_json
 from providers.local.record import Record
 
@@ -104,6 +105,19 @@ def test_without_namespaces_machines_meet_on_multicast(tmp_path: Path, monkeypat
     monkeypatch.setattr(ethernet, "obstacle", lambda: "not permitted")
     with qemu.plugged(cluster, record()) as link:
         assert link and "mcast=239.1.2.3:20000" in link.netdev
+
+
+def network_check(*pids: int) -> Check:
+    return next(check for check in host.virtual(pids, first=False) if check.subject == "network of the machines")
+
+
+@needs_namespaces
+def test_doctor_says_what_the_machines_are_on() -> None:
+    with ethernet.port("n", ()) as port, machine(port) as bridged, machine(ethernet.Port(())) as other:
+        assert network_check(bridged).ok
+        mixed, multicast = network_check(bridged, other), network_check(other)
+    assert mixed.needed and not mixed.ok and "do not reach each other" in mixed.detail and "poweroff" in mixed.hint
+    assert not multicast.needed and not multicast.ok and "they were started so" in multicast.detail
 
 
 def test_two_that_start_at_once_take_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

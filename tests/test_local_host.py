@@ -183,7 +183,7 @@ def test_checks_of_the_host_say_what_to_do(monkeypatch: pytest.MonkeyPatch) -> N
     machine = Machine("m", "worker", 1, "w", size, "amd64", "10.20.4.1", {}, (), ())
     monkeypatch.setattr(host, "available_memory", lambda: 2000)
     monkeypatch.setattr(shutil, "which", lambda name, **_: None)
-    checks = {check.subject: check for check in (*host.virtual(first=True), *host.checks([machine]))}
+    checks = {check.subject: check for check in (*host.virtual((), first=True), *host.checks([machine]))}
     for subject in ("qemu-system-x86_64", "qemu-img", "memory"):
         assert not checks[subject].ok
         assert checks[subject].hint
@@ -202,7 +202,7 @@ def test_who_begins_a_cluster_of_emulated_machines_hears_of_containers(
     """They take half an hour on a slow computer. A cluster that is there keeps its kind."""
     verdict = Verdict(accelerator, "no /dev/kvm", wished)
     monkeypatch.setattr(host.accelerator, "judge", lambda: verdict)
-    (check,) = (check for check in host.virtual(first=first) if check.subject == "accelerator")
+    (check,) = (check for check in host.virtual((), first=first) if check.subject == "accelerator")
     assert check.ok is not warns and not check.needed
     assert "no /dev/kvm" in check.detail and ("machines: container" in check.hint) is warns
 

@@ -22,12 +22,14 @@ def run(
     Exits 1 for failures, 0 for warnings.
     """
     from generator.cli.check_view import text
+    from generator.operations import image_needs
     from generator.operations import project as projects
 
     project = projects.open_project(file, provider, out)
     wanted = projects.wanted(project)
     target = project.provider.preflight(project.definition, wanted)
-    checks = (_terraform(), *target, *(() if any(map(_failed, target)) else _cluster(project, wanted)))
+    cluster = () if any(map(_failed, target)) else _cluster(project, wanted)
+    checks = (_terraform(), image_needs.check(project), *target, *cluster)
     pasteable.say(_document(checks) if as_json else text(checks))
     return 1 if any(map(_failed, checks)) else 0
 

@@ -8,7 +8,6 @@ import tempfile
 from pathlib import Path
 
 from generator import debian
-from generator.errors import UserError
 from generator.images import archive, layer, rootfs, toolchain
 from generator.images.archive import Config
 from generator.images.catalog import Wanted, titled
@@ -38,14 +37,11 @@ def build(wanted: Wanted, recipe: Recipe, path: Path, cache: Path, progress: Pro
         archive.write(path, wanted.ref, [*layers, top], config, wanted.arch)
 
 
-def possible(recipe: Recipe) -> bool:
-    """Whether this computer has what building takes: a Go module proxy and, for a Debian root, mmdebstrap."""
-    try:
-        if recipe.debian:
-            debian.check()
-    except UserError:
-        return False
-    return bool(toolchain.proxies())
+def check(recipe: Recipe) -> None:
+    """UserError where this computer lacks what building takes: Go or a proxy to get it from, mmdebstrap for Debian."""
+    if recipe.debian:
+        debian.check()
+    toolchain.check()
 
 
 def compile_programs(recipe: Recipe, arch: str, work: Path, cache: Path, progress: Progress) -> dict[str, Path]:

@@ -74,9 +74,22 @@ def available(wanted: Wanted, folder: Path, cache: Path) -> bool:
     if wanted.source == "registry":
         return registries.has(wanted)
     try:
-        return build.possible(recipe(wanted)) or (wanted.source == "release" and upstream.has(wanted))
-    except UserError:  # not every Kubernetes version has a recipe
-        return upstream.has(wanted)
+        check(wanted)
+    except UserError:
+        return False
+    return True
+
+
+def check(wanted: Wanted) -> None:
+    """UserError where this computer lacks what getting or building `wanted` takes. Quick, and makes nothing."""
+    if wanted.source == "registry":
+        registries.check()
+        return
+    try:
+        build.check(recipe(wanted))
+    except UserError:  # or there is no recipe: not every Kubernetes version has one
+        if wanted.source != "release" or not upstream.has(wanted):
+            raise
 
 
 def _images(cache: Path) -> Path:

@@ -33,6 +33,11 @@ class Place:
     registry: Registry | None = None
 
 
+def check() -> None:
+    """UserError where this computer lacks the program that asks registries."""
+    _skopeo("amd64")
+
+
 def digest(wanted: Wanted) -> str:
     """The digest (`sha256:...`) that a registry has for an image; UserError where it cannot be had."""
     return _find(wanted)[1]

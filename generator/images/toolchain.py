@@ -43,6 +43,12 @@ def go(cache: Path, progress: Progress) -> Path:
     return folder / "bin" / "go"
 
 
+def check() -> None:
+    """UserError where GOPROXY names no proxy: sources come from there, whatever Go is installed."""
+    if not proxies():
+        raise UserError("GOPROXY names no Go module proxy, which images are built from.", HINT)
+
+
 def environment(command: Path, arch: str) -> dict[str, str]:
     """What a build for `arch` sees: the user's proxy and caches, and nothing that could change its bytes."""
     kept = {

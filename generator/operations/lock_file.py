@@ -59,6 +59,14 @@ def resolve_nothing(project: Project, why: str = "--frozen resolves nothing") ->
     return lock
 
 
+def images(project: Project) -> tuple[Wanted, ...]:
+    """The images of the lock, or those that a lock would name as far as that is decided. Asks nobody."""
+    definition, lock = project.definition, known(project)
+    kubernetes = lock.kubernetes if lock else definition.kubernetes
+    driver = definition.network.driver or (lock.driver if lock else "weave")
+    return tuple(each for arch in definition.architectures for each in _wanted(definition, kubernetes, driver, arch))
+
+
 def as_recorded(project: Project, resolver: Resolver) -> Lock:
     """The lock as it is, else one that renders and that no machine is made of: for who applies nothing of it."""
     facts: Mapping[str, Mapping[str, Any]] = {}

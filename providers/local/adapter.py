@@ -18,7 +18,7 @@ from generator.release import runtimes
 from generator.site import Entry, Site
 from generator.topology import Topology
 from providers import Addresses, Check, Observed, Stored
-from providers.local import host, kind, mirror
+from providers.local import host, kind, mirror, process
 from providers.local import record as records
 from providers.local.home import ClusterFolder, cluster_folder
 
@@ -74,7 +74,8 @@ class Local:
         there = {machine.name for machine in self.observe(definition)}
         new = tuple(machine for machine in topology.machines if machine.name not in there)
         if _kind(definition) == "vm":
-            return (*host.virtual(first=not there), *host.checks(new))
+            running = process.running(cluster_folder(definition.name).machines)
+            return (*host.virtual(running, first=not there), *host.checks(new))
         from providers.local.container import fit
 
         return (*fit.checks(definition.providers.local.egress), *_network(definition), *host.checks(new))

@@ -13,7 +13,7 @@ import socket
 import struct
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
@@ -64,6 +64,14 @@ def port(network: str, machines: Iterable[int]) -> Iterator[Port]:
 def joined(machine: int) -> bool:
     """Whether the process `machine` is on such a network."""
     return _held(machine) is not None
+
+
+def serves(machines: Collection[int]) -> bool:
+    """Whether a cluster's frames go over such a network.
+
+    One with running machines (pids) stays on what they are on; else they do where one can be made.
+    """
+    return any(map(joined, machines)) if machines else not obstacle()
 
 
 @cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from generator import command
@@ -18,6 +18,9 @@ _BASE_GIB = 3  # a base image, and the same with container images loaded
 _NAMESPACE_HINT = (
     "Permit user namespaces (on Ubuntu: sysctl kernel.apparmor_restrict_unprivileged_userns=0) and modprobe tun."
 )
+_RESTART_HINT = (
+    "Power off all of them (`anywhere ssh NAME -- sudo poweroff`), then `anywhere apply` starts them on one bridge."
+)
 _CONTAINERS_HINT = (
     "System containers take a minute: `machines: container` under providers.local (docs/local.md compares them)."
 )
@@ -29,17 +32,26 @@ def checks(new: Sequence[Machine]) -> tuple[Check, ...]:
     return (_base(), _memory(new), _disk(new), _ports(new))
 
 
-def virtual(*, first: bool) -> tuple[Check, ...]:
-    """What virtual machines need beside that; `first` where the cluster has none yet, and may take another kind."""
-    return (tool("qemu-system-x86_64"), tool("qemu-img"), _accelerator(first), _ethernet())
+def virtual(running: Collection[int], *, first: bool) -> tuple[Check, ...]:
+    """What virtual machines need beside that, those `running` (pids) too.
+
+    `first` where the cluster has no machine yet, and may take another kind.
+    """
+    return (tool("qemu-system-x86_64"), tool("qemu-img"), _accelerator(first), _ethernet(running))
 
 
-def _ethernet() -> Check:
-    """Machines work without it too, so this is no failure."""
+def _ethernet(running: Collection[int]) -> Check:
+    """How machines reach each other. They do over multicast too, so that is no failure."""
+    subject = "network of the machines"
+    if len(set(map(ethernet.joined, running))) > 1:
+        detail = "some are on a bridge and some on loopback multicast, so they do not reach each other"
+        return Check(subject, False, detail, _RESTART_HINT, needed=True)
+    if ethernet.serves(running):
+        return Check(subject, True, "a bridge in a namespace of its own")
+    detail = "machines talk over loopback multicast, which other users of this computer can join"
     if reason := ethernet.obstacle():
-        detail = f"machines talk over loopback multicast, which other users of this computer can join: {reason}"
-        return Check("network of the machines", False, detail, _NAMESPACE_HINT)
-    return Check("network of the machines", True, "a bridge in a namespace of its own")
+        return Check(subject, False, f"{detail}: {reason}", _NAMESPACE_HINT)
+    return Check(subject, False, f"{detail}: they were started so", _RESTART_HINT)
 
 
 def tool(name: str) -> Check:

@@ -7,7 +7,7 @@ import shlex
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,18 +93,11 @@ def plugged(cluster: ClusterFolder, record: Record) -> Iterator[Link | None]:
         raise UserError(f"Machine {record.name}: there is no network {record.network}.", "Apply again to make it.")
     with alone(cluster.networks):  # or two machines that start at once would make a network each
         running = process.running(cluster.machines)
-        if _is_multicast(running):
+        if not ethernet.serves(running):
             yield Link(_option("socket", id="cluster", mcast=group, localaddr="127.0.0.1"))
             return
         with ethernet.port(record.network, running) as port:
             yield Link(_option("tap", id="cluster", fd=port.frames), port.descriptors)
-
-
-def _is_multicast(running: Sequence[int]) -> bool:
-    """Whether a cluster's frames go over loopback multicast: where its machines began so, or nothing else works."""
-    if running:
-        return not any(map(ethernet.joined, running))
-    return ethernet.obstacle() != ""
 
 
 def _drive(file: str, name: str, serial: str) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import pytest
 
-from generator import cli
+from generator import cli, command
 from generator.cli.phases import Phases, show
 from generator.operations import cluster_secrets, project
 from providers import Check
@@ -205,6 +205,14 @@ def test_doctor_fails_only_for_what_matters(nowhere, capsys, monkeypatch, needed
     out = capsys.readouterr().out
     assert f"{word}  quota: It may not be read\n      Ask for the right to.\n" in out
     assert ("ok    master1" in out) is not needed  # machines are looked at where their target can be asked
+
+
+def test_doctor_names_what_building_the_images_takes(nowhere, capsys, monkeypatch):
+    monkeypatch.setattr(command, "SBIN", "")
+    monkeypatch.setenv("PATH", "/nowhere")
+    assert run("doctor") == 1
+    out = capsys.readouterr().out
+    assert "FAIL  container images: anywhere.local/hyperkube:" in out and "mmdebstrap" in out
 
 
 def test_env_is_what_plain_terraform_needs(nowhere, home, capsys):
