@@ -74,3 +74,10 @@ def test_what_protects_the_data_is_away_for_a_moment_alone(provider, ends, tmp_p
         if ends:
             raise ends
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_name_that_the_plan_does_not_destroy_is_said():
+    changes = plan((machine("master1"), "delete"), (keyed(AWS.etcd_disk, "etcd1"), "replace"))
+    assert destroy_guard.remark(changes, ["master1", "etcd1"], AWS) == ""
+    said = destroy_guard.remark(changes, ["master1", "mastr2", "etcd2"], AWS)
+    assert said == "This plan does not destroy mastr2, etcd2, which --may-destroy names."

@@ -185,6 +185,7 @@ def _order(run: Apply) -> None:
 
 def _show(run: Apply) -> None:
     remarks = (
+        destroy_guard.remark(run.plan, run.may_destroy, run.project.provider.addresses),
         rollout.describe(run.batches),
         keeping.describe(run.unkept),
         cluster_secrets.remark_on_recipients(run.project),

@@ -32,6 +32,13 @@ def check_data(plan: Plan, may_destroy: Sequence[str], addresses: Addresses) -> 
         raise UserError(f"This plan destroys what etcd holds on {', '.join(unnamed)}.", _remedy(unnamed))
 
 
+def remark(plan: Plan, may_destroy: Sequence[str], addresses: Addresses) -> str:
+    """That `may_destroy` names what `plan` does not destroy, such as a name with a typing error; "" where it does."""
+    going = {*_destroyed(plan, addresses.machine), *_destroyed(plan, addresses.etcd_disk)}
+    staying = ", ".join(name for name in may_destroy if name not in going)
+    return f"This plan does not destroy {staying}, which --may-destroy names." if staying else ""
+
+
 def _destroyed(plan: Plan, resource: str) -> list[str]:
     """The keys of the instances of `resource` that `plan` destroys."""
     return [c.key for c in plan.changes if c.resource == resource and c.action in ("delete", "replace")]

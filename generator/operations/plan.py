@@ -138,7 +138,9 @@ def _lifts_protection(run: Plan) -> bool:
 
 
 def _guard_data(run: Plan) -> None:
-    destroy_guard.check_data(run.plan, run.may_destroy, run.project.provider.addresses)
+    addresses = run.project.provider.addresses
+    destroy_guard.check_data(run.plan, run.may_destroy, addresses)
+    run.said.append(destroy_guard.remark(run.plan, run.may_destroy, addresses))
 
 
 def _review(run: Plan) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -48,8 +49,20 @@ def open_project(file: Path, provider: str, out: Path | None) -> Project:
     """Read the definition and choose the target, where `provider` is "" the definition's own."""
     definition = schema.load(file)
     target = provider or _target(definition)
-    folder = out or definition.path.parent / ".anywhere" / f"{definition.name}-{target}"
+    folder = out or _beside(definition, target)
     return Project(definition, load(target), folder.absolute())
+
+
+def _beside(definition: Definition, target: str) -> Path:
+    """The folder beside the definition; UserError where that leads elsewhere, as what git brings is not trusted."""
+    folder = definition.path.parent / ".anywhere" / f"{definition.name}-{target}"
+    for path in (folder.parent, folder):
+        if path.is_symlink():
+            raise UserError(
+                f"{path} is a link to {path.readlink()}: anywhere neither reads nor writes through it.",
+                f"Replace it by a folder, or name the one that you mean: --out {shlex.quote(str(folder.resolve()))}.",
+            )
+    return folder
 
 
 def _target(definition: Definition) -> str:

@@ -84,6 +84,18 @@ def test_a_file_of_a_dead_run_locks_nothing_and_is_deleted(nowhere, home):
     assert run("plan") == 0 and left() == []
 
 
+@pytest.mark.parametrize("name", [".anywhere", ".anywhere/quickstart-local"])
+def test_a_folder_that_is_a_link_is_not_followed(nowhere, home, capsys, name):
+    (home / "elsewhere").mkdir()
+    (home / name).parent.mkdir(exist_ok=True)
+    (home / name).symlink_to(home / "elsewhere")
+    for verb in ("render", "plan", "apply", "status", "destroy"):
+        assert run(verb) == 1
+        said = capsys.readouterr().err
+        assert f"{name} is a link to {home / 'elsewhere'}" in said and f"--out {home / 'elsewhere'}" in said
+    assert list((home / "elsewhere").iterdir()) == []
+
+
 def test_a_lock_that_is_a_link_is_not_followed(nowhere, home, capsys):
     folder, _ = holding(home)
     folder.mkdir(parents=True)

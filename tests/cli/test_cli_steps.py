@@ -193,7 +193,8 @@ def test_plan_shows_that_etcd_data_is_destroyed_only_by_name(nowhere, home, caps
     capsys.readouterr()
     assert target.run("plan", "--may-destroy", "etcd9") == 1
     assert "To allow it, add --may-destroy etcd1." in capsys.readouterr().err
-    assert target.run("plan", "--may-destroy", "etcd1") == 0
+    assert target.run("plan", "--may-destroy", "etcd1", "--may-destroy", "etcd9") == 0
+    assert "This plan does not destroy etcd9" in capsys.readouterr().out
 
 
 def test_apply_fetches_images_and_prepares_the_target_before_it_makes_machines(nowhere, home, monkeypatch):
