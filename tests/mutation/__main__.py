@@ -36,8 +36,9 @@ MUTATED = (
     *(
         f"modules/node/agent/{name}.py"
         for name in (
-            *("__main__", "cordon", "drain", "first_start", "guard", "halts", "leave", "membership", "restore"),
-            *("retire", "rollout", "settings", "snapshot", "storage", "turns/control_plane", "turns/worker"),
+            *("__main__", "addon_record", "cordon", "drain", "first_start", "guard", "halts", "leave", "membership"),
+            *("pool_settings", "restore", "retire", "rollout", "settings", "snapshot", "storage"),
+            *("turns/control_plane", "turns/worker"),
         )
     ),
 )
