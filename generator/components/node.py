@@ -26,6 +26,8 @@ KUBELET_MOUNTS = (
     "/var/log/pods:/var/log/pods",
     "/var/log/containers:/var/log/containers",
     "/var/lib/containerd:/var/lib/containerd:ro",
+    # The add-on storage has volumes there. On every kubelet, as they stay where the add-on goes.
+    "/var/lib/anywhere/volumes:/var/lib/anywhere/volumes",
     "/etc/machine-id:/etc/machine-id:ro",
     "/etc/os-release:/etc/os-release:ro",
     "/etc/cni/net.d:/etc/cni/net.d:ro",
