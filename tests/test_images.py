@@ -274,6 +274,7 @@ MODULES = {
     "etcd": "go.etcd.io/etcd/server/v3",
     "coredns": "github.com/coredns/coredns",
     "metrics-server": "sigs.k8s.io/metrics-server",
+    "local-path-provisioner": "github.com/rancher/local-path-provisioner",
     "cni": "github.com/containernetworking/plugins",
     "containerd": "github.com/containerd/containerd/v2",
     "flannel": "github.com/flannel-io/flannel",

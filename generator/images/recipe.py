@@ -131,6 +131,15 @@ RECIPES: Mapping[str, Recipe] = {
         stamps={"k8s.io/client-go/pkg/version.gitVersion": catalog.METRICS_SERVER},
         minutes=2,
     ),
+    "local-path-provisioner": Recipe(
+        module="images/local-path-provisioner",
+        programs={
+            "local-path-provisioner": "github.com/rancher/local-path-provisioner",
+            "volume": ".",  # what its pods on machines run, in place of a shell
+        },
+        config=Config(entrypoint=("/local-path-provisioner",), user="65534:65534"),
+        stamps={"main.VERSION": catalog.LOCAL_PATH_PROVISIONER},
+    ),
     "pause": Recipe(
         module="images/pause",
         programs={"pause": "."},
