@@ -75,9 +75,9 @@ def test_a_folder_is_all_that_a_new_add_on_takes(tmp_path):
     assert 'image: "anywhere.local/coredns:' in manifests["cluster"]["oracle.yaml"]
 
     page = run(tmp_path, "-m", "generator.cli", "schema", "--markdown").stdout
-    assert "`oracle` (Answers, and knows why)" in page and "`metrics`, `oracle`" in page
+    assert "`oracle` (Answers, and knows why)" in page and "`metrics`, `oracle`, `storage`" in page
     wrong = run(tmp_path, "-m", "generator.cli", "validate", str(definition(tmp_path, "sibyl")))
-    assert wrong.returncode == 1 and '"sibyl" is not an add-on (one of: dns, metrics, oracle)' in wrong.stderr
+    assert wrong.returncode == 1 and '"sibyl" is not an add-on (one of: dns, metrics, oracle, storage)' in wrong.stderr
 
 
 def test_every_folder_says_what_it_is():
@@ -118,7 +118,8 @@ def test_every_object_begins_with_its_path(driver):
         made, line = YAML(typ="safe", pure=True).load(text), text.partition("\n")[0]
         root, namespace = made["apiVersion"], made["metadata"].get("namespace")
         place = f"/{'api' if root == 'v1' else 'apis'}/{root}/" + (f"namespaces/{namespace}/" if namespace else "")
-        assert line == f"# {place}{made['kind'].lower()}s/{made['metadata']['name']}"
+        kind = made["kind"].lower()
+        assert line == f"# {place}{kind}{'es' if kind.endswith('s') else 's'}/{made['metadata']['name']}"
 
 
 def pods(found):

@@ -317,7 +317,7 @@ PoolName = Annotated[str, AfterValidator(label(20))]
 Driver = one_of(DRIVERS, "a network driver")
 Accel = one_of(("auto", "kvm", "tcg"), "an accelerator")
 SizeName = one_of(tuple(SIZES), "a size")
-Addon = one_of(tuple(addon_catalog.choices()), "an add-on", later=("storage", "dashboard", "ingress"))
+Addon = one_of(tuple(addon_catalog.choices()), "an add-on", later=("dashboard", "ingress"))
 Arch = one_of(ARCHITECTURES, "an architecture")
 Updates = one_of(UPDATES, "a choice of updates")
 Kernel = one_of(KERNELS, "what becomes of a kernel")

@@ -149,12 +149,17 @@ def kubelet(cluster, tmp_path):
     server.server_close()
 
 
-@pytest.fixture
-def program(cluster):
+def taken(cluster, name):
+    """The program of an image; a test that has none is skipped."""
     try:
-        return programs.take("metrics-server", cluster.place.folder / "bin")
+        return programs.take(name, cluster.place.folder / "bin")
     except UserError as error:
         pytest.skip(f"{error} {error.hint}")
+
+
+@pytest.fixture
+def program(cluster):
+    return taken(cluster, "metrics-server")
 
 
 def mounted(cluster, folder):
@@ -170,10 +175,10 @@ def mounted(cluster, folder):
             (folder / name / file).write_text(text)
 
 
-def identity(cluster, folder):
-    """A kubeconfig of the pod's service account."""
+def identity(cluster, folder, account):
+    """A kubeconfig of a pod's service account."""
     request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}}
-    token = cluster.api.call("POST", f"{SYSTEM}/serviceaccounts/metrics-server/token", request)["status"]["token"]
+    token = cluster.api.call("POST", f"{SYSTEM}/serviceaccounts/{account}/token", request)["status"]["token"]
     server = {"server": f"https://{place.HOST}:{cluster.place.api}", "certificate-authority": str(cluster.place.ca)}
     content = {
         "apiVersion": "v1", "kind": "Config", "current-context": "it",
@@ -195,14 +200,17 @@ def own_address():
         return asking.getsockname()[0]
 
 
+def arguments(addon):
+    """Those that the Deployment of an add-on starts its program with."""
+    every = YAML(typ="safe", pure=True).load_all(rendered(addon)["cluster"][f"{addon}.yaml"])
+    (deployment,) = (each for each in every if each["kind"] == "Deployment")
+    return deployment["spec"]["template"]["spec"]["containers"][0]["args"]
+
+
 def command(cluster, program, folder, kubelet, port):
     """How the Deployment starts it, but for where it is."""
-    (text,) = (text for name, text in rendered("metrics")["cluster"].items() if name == "metrics.yaml")
-    every = YAML(typ="safe", pure=True).load_all(text)
-    (deployment,) = (each for each in every if each["kind"] == "Deployment")
-    args = deployment["spec"]["template"]["spec"]["containers"][0]["args"]
-    args = [arg.replace("/etc/metrics-server", str(folder)).replace("8443", str(port)) for arg in args]
-    account = identity(cluster, folder)
+    args = [arg.replace("/etc/metrics-server", str(folder)).replace("8443", str(port)) for arg in arguments("metrics")]
+    account = identity(cluster, folder, "metrics-server")
     accounts = [f"--{kind}kubeconfig={account}" for kind in ("", "authentication-", "authorization-")]
     return [str(program), *args, *accounts, f"--kubelet-port={kubelet}"]
 
@@ -255,26 +263,103 @@ def top(cluster):
     return subprocess.run([*kubectl, *where, *who, "top", "nodes"], check=True, capture_output=True, text=True).stdout
 
 
+CLAIM = {
+    "metadata": {
+        "name": "data",
+        # As the scheduler and the controller manager write them once a pod uses the claim.
+        "annotations": {
+            "volume.kubernetes.io/selected-node": "stored",
+            "volume.kubernetes.io/storage-provisioner": "anywhere.local/local-path",
+        },
+    },
+    "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "5Gi"}}},
+}
+
+
+@pytest.fixture
+def provisioner(cluster, apply, tmp_path):
+    """local-path-provisioner as a process of this computer; gives the file that it logs to."""
+    found, log = taken(cluster, "local-path-provisioner"), tmp_path / "provisioner.log"
+    apply("storage")
+    for file, text in cluster.api.call("GET", f"{SYSTEM}/configmaps/local-path-provisioner")["data"].items():
+        (tmp_path / file).write_text(text)
+    args = [arg.replace("/etc/local-path-provisioner", str(tmp_path)) for arg in arguments("storage")]
+    kubeconfig = identity(cluster, tmp_path, "local-path-provisioner")
+    with log.open("wb") as out:
+        process = subprocess.Popen([found, *args, f"--kubeconfig={kubeconfig}"], stdout=out, stderr=out)
+    yield log
+    process.kill()
+    process.wait()
+
+
+def wait(cluster, path, true, log):
+    """What is at a path once that is true of it."""
+    end = time.monotonic() + 120
+    while time.monotonic() < end:
+        if is_there(cluster, path) and true(found := cluster.api.call("GET", path)):
+            return found
+        time.sleep(0.5)
+    pytest.fail(f"{path}: {log.read_text()[-3000:]}")
+
+
+def worked(cluster, action, volume, log):
+    """Do the part of the kubelet: a pod that the provisioner started on the node has ended well. Gives its spec."""
+    path = f"{SYSTEM}/pods/volume-{action}-{volume}"
+    spec = wait(cluster, path, lambda pod: pod["spec"]["nodeName"] == "stored", log)["spec"]
+    cluster.api.call("PATCH", f"{path}/status", {"status": {"phase": "Succeeded"}}, MERGE)
+    return spec
+
+
+def test_a_claim_gets_a_volume_which_goes_with_it(cluster, provisioner):
+    cluster.api.call("POST", "/api/v1/nodes", {"metadata": {"name": "stored"}})
+    cluster.api.call("POST", f"{SYSTEM}/serviceaccounts", {"metadata": {"name": "default"}})  # as on any cluster
+    claim = cluster.api.call("POST", "/api/v1/namespaces/default/persistentvolumeclaims", CLAIM)
+    assert claim["spec"]["storageClassName"] == "standard"
+    volume = f"pvc-{claim['metadata']['uid']}"
+    spec = worked(cluster, "create", volume, provisioner)
+    folder = f"/var/lib/anywhere/volumes/{volume}_default_data"
+    assert spec["containers"][0]["command"] == ["/volume"] and folder in spec["containers"][0]["args"]
+    (mounted,) = spec["volumes"]
+    assert mounted["hostPath"]["path"] == "/var/lib/anywhere/volumes/"
+    path = f"/api/v1/persistentvolumes/{volume}"
+    made = wait(cluster, path, bool, provisioner)["spec"]
+    assert made["local"] == {"path": folder} and made["persistentVolumeReclaimPolicy"] == "Delete"
+    (term,) = made["nodeAffinity"]["required"]["nodeSelectorTerms"]
+    assert term["matchExpressions"][0]["values"] == ["stored"]
+    cluster.api.call("PATCH", f"{path}/status", {"status": {"phase": "Released"}}, MERGE)
+    worked(cluster, "delete", volume, provisioner)
+    # The controller manager, which is not here, would let it go.
+    wait(cluster, path, lambda found: "deletionTimestamp" in found["metadata"], provisioner)
+    assert "forbidden" not in provisioner.read_text().lower(), provisioner.read_text()
+
+
 @pytest.mark.parametrize(
-    ("verb", "resource", "allowed"),
+    ("addon", "account", "verb", "resource", "allowed"),
     [
-        ("get", "nodes/metrics", True),
-        ("list", "pods", True),
-        ("get", "nodes/proxy", False),
-        ("list", "secrets", False),
-        ("delete", "pods", False),
+        ("metrics", "metrics-server", "get", "nodes/metrics", True),
+        ("metrics", "metrics-server", "list", "pods", True),
+        ("metrics", "metrics-server", "get", "nodes/proxy", False),
+        ("metrics", "metrics-server", "list", "secrets", False),
+        ("metrics", "metrics-server", "delete", "pods", False),
+        ("storage", "local-path-provisioner", "create", "persistentvolumes", True),
+        ("storage", "local-path-provisioner", "create", "pods", False),  # but in kube-system
+        ("storage", "local-path-provisioner", "get", "secrets", False),
+        ("storage", "local-path-provisioner", "update", "storageclasses", False),
     ],
 )
-def test_metrics_server_may_do_what_it_must(cluster, apply, verb, resource, allowed):
-    apply("metrics")
+def test_add_ons_may_do_what_they_must(cluster, apply, addon, account, verb, resource, allowed):
+    apply(addon)
     kind, _, part = resource.partition("/")
     review = {
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SubjectAccessReview",
         "spec": {
-            "user": "system:serviceaccount:kube-system:metrics-server",
-            "resourceAttributes": {"verb": verb, "resource": kind, "subresource": part},
+            "user": f"system:serviceaccount:kube-system:{account}",
+            "resourceAttributes": {"verb": verb, "resource": kind, "subresource": part, "group": GROUPS.get(kind, "")},
         },
     }
     answer = cluster.api.call("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", review)
     assert answer["status"]["allowed"] is allowed
+
+
+GROUPS = {"storageclasses": "storage.k8s.io"}

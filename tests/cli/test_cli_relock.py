@@ -112,16 +112,25 @@ def test_a_lock_of_another_target_is_completed_in_memory(path, nowhere):
     assert lock.read(path).facts == {"gce": {"zones": ["b"]}, "local": {"zones": ["a"]}}
 
 
-def test_an_add_on_that_is_new_in_the_list_brings_its_image_and_nothing_moves(path, definition, built, capsys):
+@pytest.mark.parametrize(
+    ("addon", "image", "version"),
+    [
+        ("metrics", "metrics-server", catalog.METRICS_SERVER),
+        ("storage", "local-path-provisioner", catalog.LOCAL_PATH_PROVISIONER),
+    ],
+)
+def test_an_add_on_that_is_new_in_the_list_brings_its_image_and_nothing_moves(
+    path, definition, built, capsys, addon, image, version
+):
     before = lock.read(path).images["amd64"]
-    definition.write_text(DEFINITION + "  addons: [dns, metrics]\n")
+    definition.write_text(DEFINITION + f"  addons: [dns, {addon}]\n")
     assert run("plan", "--frozen") == 1
-    assert f"lacks the image anywhere.local/metrics-server:{catalog.METRICS_SERVER}, and" in capsys.readouterr().err
+    assert f"lacks the image anywhere.local/{image}:{version}, and" in capsys.readouterr().err
     assert run("images", "list") == 1
-    assert "the lock has no image called metrics-server for amd64" in capsys.readouterr().err
+    assert f"the lock has no image called {image} for amd64" in capsys.readouterr().err
     assert run("apply", "--yes", "--timeout", "0") != 0  # nobody makes its pods here
     after = lock.read(path).images["amd64"]
-    assert after.keys() - before.keys() == {"metrics-server"} and before.items() <= after.items()
+    assert after.keys() - before.keys() == {image} and before.items() <= after.items()
 
 
 def test_a_plan_says_that_an_add_ons_image_is_built_first(path, definition, unbuilt, capsys):
