@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from math import ceil
 from typing import Any
 
 from generator import addon_catalog
 from generator.addon_catalog import BOOTSTRAP, ONCE_UP
-from generator.definition import Definition
+from generator.definition import SIZES, Definition
 from generator.lock import Lock
+
+# How many machines and CPUs a pod of the cluster's DNS is for: as the proportional autoscaler of Kubernetes has it.
+DNS_MACHINES, DNS_CPUS = 16, 256
+DNS_CROWD = 4  # pods of it for each machine that there is at least, at most: all must find room while a pool is small
 
 
 def pod_ref(lock: Lock, name: str) -> str:
@@ -34,11 +39,26 @@ def manifests(definition: Definition, lock: Lock, dns: str) -> dict[str, dict[st
         "driver": lock.driver,
         "masters": definition.masters.count,
         "machines": definition.masters.count + sum(pool.count for pool in definition.workers),
+        "dns_replicas": dns_replicas(definition),
     }
     rendered: dict[str, dict[str, str]] = {BOOTSTRAP: {}, ONCE_UP: {}}
     for addon in addon_catalog.chosen(definition.addons, lock.driver):
         rendered[addon.group] |= {name: _render(text, values) for name, text in addon.manifests.items()}
     return rendered
+
+
+def dns_replicas(definition: Definition) -> int:
+    """How many pods answer for names: enough for all machines that pools may grow to, two where there are two.
+
+    Masters count, whether ordinary pods run there or not: those of DNS do.
+    """
+    masters, pools = definition.masters, definition.workers
+    most = {pool.name: pool.count if pool.max is None else pool.max for pool in pools}
+    machines = masters.count + sum(most.values())
+    cpus = SIZES[masters.size].cpus * masters.count + sum(SIZES[pool.size].cpus * most[pool.name] for pool in pools)
+    least = masters.count + sum(pool.count if pool.min is None else pool.min for pool in pools)
+    wanted = max(ceil(cpus / DNS_CPUS), ceil(machines / DNS_MACHINES))
+    return max(2 if machines > 1 else 1, min(wanted, DNS_CROWD * least))
 
 
 def workloads(definition: Definition, lock: Lock) -> tuple[tuple[str, str], ...]:
