@@ -40,6 +40,7 @@ def manifests(definition: Definition, lock: Lock, dns: str) -> dict[str, dict[st
         "masters": definition.masters.count,
         "machines": definition.masters.count + sum(pool.count for pool in definition.workers),
         "dns_replicas": dns_replicas(definition),
+        "dns_machines": dns_machines(definition),
     }
     rendered: dict[str, dict[str, str]] = {BOOTSTRAP: {}, ONCE_UP: {}}
     for addon in addon_catalog.chosen(definition.addons, lock.driver):
@@ -56,9 +57,14 @@ def dns_replicas(definition: Definition) -> int:
     most = {pool.name: pool.count if pool.max is None else pool.max for pool in pools}
     machines = masters.count + sum(most.values())
     cpus = SIZES[masters.size].cpus * masters.count + sum(SIZES[pool.size].cpus * most[pool.name] for pool in pools)
-    least = masters.count + sum(pool.count if pool.min is None else pool.min for pool in pools)
     wanted = max(ceil(cpus / DNS_CPUS), ceil(machines / DNS_MACHINES))
-    return max(2 if machines > 1 else 1, min(wanted, DNS_CROWD * least))
+    return max(2 if machines > 1 else 1, min(wanted, DNS_CROWD * dns_machines(definition)))
+
+
+def dns_machines(definition: Definition) -> int:
+    """How many machines there are at least that pods of the cluster's DNS may run on."""
+    pools = (pool for pool in definition.workers if all(taint.endswith(":PreferNoSchedule") for taint in pool.taints))
+    return definition.masters.count + sum(pool.count if pool.min is None else pool.min for pool in pools)
 
 
 def workloads(definition: Definition, lock: Lock) -> tuple[tuple[str, str], ...]:

@@ -73,19 +73,31 @@ def test_etcd_machines_are_no_nodes():
     assert addons.dns_replicas(replace(definition, etcd=replace(definition.etcd, count=5))) == 1
 
 
-def test_pods_like_to_be_apart_and_nothing_keeps_one_from_starting():
-    spec = pod()["spec"]
-    (constraint,) = spec["topologySpreadConstraints"]
-    # Of nodes without a label that a constraint names the scheduler prefers none: zones are no constraint.
-    assert (constraint["topologyKey"], constraint["whenUnsatisfiable"]) == ("kubernetes.io/hostname", "ScheduleAnyway")
-    assert spec["affinity"].keys() == {"podAntiAffinity"}
-    ((rule, terms),) = spec["affinity"]["podAntiAffinity"].items()
-    assert rule == "preferredDuringSchedulingIgnoredDuringExecution"
-    weights = {term["podAffinityTerm"]["topologyKey"]: term["weight"] for term in terms}
-    assert weights == {"kubernetes.io/hostname": 100, "topology.kubernetes.io/zone": 50}
-    for each in (constraint, *(term["podAffinityTerm"] for term in terms)):
-        assert each["labelSelector"]["matchLabels"].items() <= pod()["metadata"]["labels"].items()
-        assert each["matchLabelKeys"] == ["pod-template-hash"]  # the old ones of a rolling update count for nothing
+@pytest.mark.parametrize(
+    ("pools", "machines"),
+    [
+        ([], 1),
+        ([Pool("a", 2, "small")], 3),
+        ([Pool("a", 2, "small", min=0, max=9)], 1),
+        (
+            [
+                Pool("a", 2, "small", taints=("gpu=:NoSchedule",)),
+                Pool("b", 1, "small", taints=("x=:PreferNoSchedule",)),
+            ],
+            2,
+        ),
+    ],
+)
+def test_pods_are_on_different_machines_where_there_are_two_for_sure(pools, machines):
+    definition = replace(golden.load("quickstart")[0], workers=tuple(pools))
+    assert addons.dns_machines(definition) == machines
+    template = pod(workers=tuple(pools))
+    (constraint,) = template["spec"]["topologySpreadConstraints"]
+    # Tainted machines count for none, or the empty ones among them would keep a third pod from the others.
+    strict = {"whenUnsatisfiable": "DoNotSchedule", "minDomains": 2, "nodeTaintsPolicy": "Honor"}
+    assert strict.items() <= constraint.items() if machines > 1 else constraint["whenUnsatisfiable"] == "ScheduleAnyway"
+    assert constraint["labelSelector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
+    assert constraint["matchLabelKeys"] == ["pod-template-hash"]  # the old ones of a rolling update count for nothing
 
 
 @pytest.mark.parametrize("masters", [1, 3])
