@@ -195,8 +195,8 @@ def write(path: Path, lock: Lock) -> None:
 def downgrade(verb: str) -> str:
     """What to do where the version of a definition is older than it was; `verb` takes it back if told so."""
     return (
-        "Set spec.kubernetes.version back: components do not read what a newer version wrote. To take back an upgrade"
-        f" that was not applied everywhere, run `anywhere {verb} --allow-downgrade`."
+        "Set spec.kubernetes.version back: Kubernetes does not support downgrades. To undo an upgrade that has not"
+        f" reached every machine, run `anywhere {verb} --allow-downgrade`."
     )
 
 

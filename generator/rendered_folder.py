@@ -17,7 +17,10 @@ _RENDERED = re.compile(
     r"[\w-]+\.tf(\.json)?|terraform\.tfvars\.json|applied\.json|startup-script|\.gitignore|(documents|user-data)(/[\w-][\w.-]*)+"
 )
 # What Terraform or OpenTofu reads unasked in a folder: configuration, overrides, values of variables, programs.
-_LOADED = re.compile(r"[^.].*\.(tf|tofu)(\.json)?|terraform\.tfvars(\.json)?|.+\.auto\.tfvars(\.json)?|terraform\.d")
+_LOADED = re.compile(
+    r"[^.].*\.(tf|tofu)(\.json)?|[^.].*\.(tf|tofu)(test|query|mock)\.(hcl|json)|tests|terraform\.d"
+    r"|terraform\.tfvars(\.json)?|.+\.auto\.tfvars(\.json)?"
+)
 _STATE = re.compile(r"terraform\.tfstate(\.backup)?|\.terraform|\.terraform\.lock\.hcl|\.anywhere-.+")
 
 
@@ -124,7 +127,7 @@ def _manifest(folder: Path) -> set[str]:
         if not _RENDERED.fullmatch(name):
             raise UserError(
                 f"{path} names {name!r}, which is not a file that anywhere writes there.",
-                "Somebody changed it: restore it, or delete that line. Nothing was changed.",
+                f"Delete that line, or restore {MANIFEST} from git. Nothing was changed.",
             )
     return set(names)
 
@@ -157,6 +160,7 @@ def _refuse_foreign(folder: Path, known: Collection[str]) -> None:
     foreign = [name for name in there if _LOADED.fullmatch(name) and name not in known]
     if foreign:
         raise UserError(
-            f"Terraform would read what anywhere did not write in {folder}: {', '.join(foreign)}.",
-            "Move it elsewhere: it would run with your credentials and the cluster's secrets. Nothing was changed.",
+            f"Terraform would read files in {folder} that anywhere did not write: {', '.join(foreign)}.",
+            "Move them elsewhere, or give another folder as --out: they would run with your credentials and the"
+            " cluster's secrets. Nothing was changed.",
         )

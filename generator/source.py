@@ -112,7 +112,7 @@ def _compose(file: str, text: str, yaml: YAML) -> Node:
         line = text.count("\n", 0, getattr(error, "position", 0)) + 1
         raise malformed(line, "is not YAML: it has a control character", "remove it") from None
     except RecursionError:
-        raise malformed(1, "is nested too deeply") from None
+        raise malformed(1, "is nested too deeply", f"write at most {DEPTH} levels") from None
     except (ValueError, LookupError, AttributeError, TypeError, AssertionError) as error:  # the parser's own faults
         raise malformed(1, f"is not YAML: {' '.join(str(error).split())}") from None
     documents = [node for node in documents if node is not None]
@@ -148,7 +148,7 @@ class _Reader:
             self.wrong(keys, "is a YAML alias, which is not supported", "write the value out")
             return None
         if len(keys) > DEPTH:
-            self.wrong(keys[:DEPTH], "is nested too deeply")
+            self.wrong(keys[:DEPTH], "is nested too deeply", f"write at most {DEPTH} levels")
             return None
         self.seen.add(id(node))
         from ruamel.yaml.nodes import MappingNode, SequenceNode
@@ -199,7 +199,7 @@ class _Reader:
         else:
             large = isinstance(value, int) and value.bit_length() > LARGEST_BITS
         if large:
-            self.wrong(keys, "is a number that is too large", "put it in quotes if it is text")
+            self.wrong(keys, "is too large a number", "put it in quotes if it is text")
             return None
         return value if isinstance(value, str | int | bool) or value is None else float(value)
 

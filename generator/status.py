@@ -35,8 +35,8 @@ _POWER_ON = "anywhere: power-on"  # a target may write it, as what a console had
 _WAITING = re.compile(r"anywhere: waiting stage=(?P<stage>\S+) for=(?P<what>[^\r\n]*)")
 _FAILED = re.compile(r"anywhere: failed stage=(?P<stage>\S+) reason=(?P<reason>[^\r\n]*)")
 
-_MISSING = "It does not exist: `anywhere apply` makes it."
-_NOT_MADE = "Once applied, its group makes it by itself; the group's activity at the cloud says why it does not."
+_MISSING = "It does not exist. Run `anywhere apply` to create it."
+_NOT_MADE = "Its instance group creates it. If it does not, the group's activity log at the cloud says why."
 # What to do about a machine whose last word was this stage.
 _REMEDIES = {
     "": "It has not begun to boot, or its console cannot be read: `anywhere logs MACHINE` shows what it says.",

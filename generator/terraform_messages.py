@@ -11,7 +11,7 @@ from generator.errors import UserError
 Event = Mapping[str, Any]
 # Warnings about -target, which is used only as part of a whole plan that comes after it.
 _TARGETED = ("Resource targeting is in effect", "Applied changes may be incomplete")
-_REMEDY = "Fix that and run the same command again: what was done is kept."
+_REMEDY = "Fix that and run the same command again. Changes that were made are kept."
 # Another run wrote the state between the plan and its apply: this plan will never fit again.
 _STALE = "Saved plan is stale|Saved plan does not match the given state"
 _PROTECTED = re.compile(r'Resource\s+(\S+\["([^"]+)"\])\s+has\s+lifecycle\.prevent_destroy')

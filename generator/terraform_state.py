@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +24,17 @@ def read(file: Path) -> dict[str, Any]:
         ) from None
     except ValueError as error:
         backup = file.with_name(f"{file.name}.backup")
-        remedy = f"Put back {backup.name}, which stands beside it" if backup.exists() else "Restore it, or move it away"
+        command = f"`cp {shlex.quote(str(backup))} {shlex.quote(str(file))}`"
+        remedy = f"Restore the one before it: {command}" if backup.exists() else "Restore it from a backup"
         raise UserError(
-            f"The Terraform state {file} is damaged: {error}.",
-            f"{remedy}, and run the same command again: it goes on from there.",
+            f"The Terraform state {file} is damaged: {error}.", f"{remedy}, then run the same command again."
         ) from None
 
 
 def _checked(state: Any) -> dict[str, Any]:
     """A state without what is null; ValueError where it is none."""
     if not isinstance(state, dict):
-        raise ValueError("it is no mapping")
+        raise ValueError("it is not a mapping")
     kept = {key: value for key, value in state.items() if value is not None}
     if not isinstance(kept.get("outputs", {}), dict) or not isinstance(kept.get("resources", []), list):
         raise ValueError("its outputs or resources are of another kind")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Network
 from typing import Any, TypeVar
@@ -37,7 +37,16 @@ def run(
         if found[-1].needed:
             return tuple(found)
     with ThreadPoolExecutor(THREADS) as pool:
-        return (*found, *pool.map(lambda each: _check(plan, each, unanswered), rest(plan)))
+        return tuple(_once((*found, *pool.map(lambda each: _check(plan, each, unanswered), rest(plan)))))
+
+
+def _once(found: Iterable[Check]) -> Iterator[Check]:
+    """Every check, but for one that fails with what another said: both ask for the same, such as machine types."""
+    said: set[str] = set()
+    for check in found:
+        if check.ok or check.detail not in said:
+            yield check
+        said |= set() if check.ok else {check.detail}
 
 
 def _check(plan: P, named: Named[P], unanswered: Callable[[UserError], bool]) -> Check:

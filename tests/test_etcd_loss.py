@@ -28,9 +28,9 @@ def said(addresses, applied, created):
 @pytest.mark.parametrize(
     ("own", "masters", "lost", "remedy"),
     [
-        (0, 1, ["master1"], "waits for a snapshot: see `anywhere etcd list`"),
+        (0, 1, ["master1"], "restore a snapshot: `anywhere etcd list`, then `anywhere etcd restore NAME`"),
         (3, 1, ["etcd2"], "it joins again"),
-        (3, 1, ["etcd1", "etcd3"], "waits for a snapshot: see `anywhere etcd list`"),
+        (3, 1, ["etcd1", "etcd3"], "restore a snapshot: `anywhere etcd list`, then `anywhere etcd restore NAME`"),
         (0, 3, ["master3"], "it joins again"),
     ],
 )

@@ -127,14 +127,14 @@ def test_a_link_is_neither_read_nor_written_through(tmp_path, name):
 FOREIGN = ("x.tf", "x.tf.json", "x.tofu", "x.auto.tfvars", "x.auto.tfvars.json", "terraform.tfvars", "override.tf")
 
 
-@pytest.mark.parametrize("name", [*FOREIGN, "unprotect_override.tf", "terraform.d"])
+@pytest.mark.parametrize("name", [*FOREIGN, "unprotect_override.tf", "x.tftest.hcl", "tests", "terraform.d"])
 def test_a_foreign_file_is_refused_by_name(tmp_path, name):
     rendered_folder.write(TREE, tmp_path)
     (tmp_path / name).write_text("anything")
     for act in (lambda: rendered_folder.check(tmp_path, {}), lambda: rendered_folder.write(TREE, tmp_path)):
         with pytest.raises(UserError) as caught:
             act()
-        assert caught.value.message.endswith(f": {name}.") and "Move it elsewhere" in caught.value.hint
+        assert caught.value.message.endswith(f": {name}.") and "Move them elsewhere" in caught.value.hint
 
 
 def test_a_file_that_is_there_while_a_plan_is_made_is_known_by_its_content(tmp_path):

@@ -111,7 +111,7 @@ def test_who_has_not_left_is_kept_and_the_reason_said(retire, said, why):
     world = World(said)
     with pytest.raises(UserError) as kept:
         retire(world)
-    assert kept.value.message == f"master3 did not leave within 60 s: {why}."
+    assert kept.value.message == f"master3 did not leave, and nothing changed for 60 s: {why}."
     assert "Nothing was destroyed." in kept.value.hint
     assert world.applied == [WHOLE[0]] and 60 < world.clock.now < 70
 

@@ -273,7 +273,7 @@ def test_a_number_of_thousands_of_digits_gets_its_message(tmp_path):
     path = tmp_path / "cluster.yaml"
     for number in ("0x" + "f" * 9000, "0o" + "7" * 9000, "9" * 4000, "9" * 9000, "-" + "9" * 40, "1" + "_0" * 9000):
         path.write_text(f"a: {number}\n")
-        with pytest.raises(InvalidFile, match=r":1: a: is a number that is too large \(put it in quotes"):
+        with pytest.raises(InvalidFile, match=r":1: a: is too large a number \(put it in quotes"):
             load(path)
 
 

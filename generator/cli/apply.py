@@ -17,6 +17,7 @@ from generator.cli.options import (
     MayDestroy,
     Out,
     ProviderName,
+    Timeout,
     Yes,
 )
 
@@ -27,7 +28,6 @@ SavedPlan = Annotated[
     Path | None,
     typer.Option("--plan", metavar="PLAN", help="Apply this plan, which `anywhere plan --save` wrote, and no other."),
 ]
-Timeout = Annotated[float, typer.Option("--timeout", help="Seconds to wait since the last progress.")]
 
 
 def run(
@@ -41,7 +41,7 @@ def run(
     frozen: Frozen = False,
     allow_downgrade: AllowDowngrade = False,
 ) -> int:
-    """Make the cluster as defined; wait until it works."""
+    """Create or change the cluster; wait until it works."""
     from generator.cli import plan_view
     from generator.cli.approval import confirm, require_terminal
     from generator.cli.phases import show

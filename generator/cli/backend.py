@@ -8,7 +8,7 @@ from generator.cli import pasteable
 from generator.cli.options import DEFAULT_FILE, DEFAULT_PROVIDER, File, ProviderName
 from generator.errors import UserError
 
-app = typer.Typer(help="Make what the definition's backend keeps Terraform's state in.", rich_markup_mode=None)
+app = typer.Typer(help="Create the bucket for Terraform's state.", rich_markup_mode=None)
 
 
 @app.callback()
@@ -19,7 +19,7 @@ def backend() -> None:
 @app.command("create")
 @pasteable.hints
 def create(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER) -> int:
-    """Make the backend's bucket: versioned, encrypted, private. Nothing happens where it is there."""
+    """Create the backend's bucket: versioned, encrypted and private. Does nothing if it exists."""
     from generator.operations.project import open_project
 
     project = open_project(file, provider, None)

@@ -7,7 +7,7 @@ from generator.cli.options import DEFAULT_FILE, DEFAULT_PROVIDER, File, Out, Pro
 
 
 def run(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER, out: Out = None, yes: Yes = False) -> int:
-    """Remove everything that apply made.
+    """Destroy everything that apply created.
 
     Secrets and lock stay beside the definition.
     """

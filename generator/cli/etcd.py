@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from generator.cli import pasteable
-from generator.cli.options import DEFAULT_FILE, DEFAULT_PROVIDER, AllowDowngrade, File, Json, Out, ProviderName, Yes
+from generator.cli.options import (
+    DEFAULT_FILE,
+    DEFAULT_PROVIDER,
+    AllowDowngrade,
+    File,
+    Json,
+    Out,
+    ProviderName,
+    Timeout,
+    Yes,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,7 +28,6 @@ app = typer.Typer(help="Take, list and restore snapshots of etcd.", rich_markup_
 Words = Annotated[
     list[str], typer.Argument(metavar="[FILE] NAME", help="The definition, and the snapshot, as `list` shows it.")
 ]
-Timeout = Annotated[float, typer.Option("--timeout", help="Seconds to wait since the last progress.")]
 
 
 @app.command("list")
@@ -45,7 +54,7 @@ def show(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER, a
 @app.command("snapshot")
 @pasteable.hints
 def snapshot(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER) -> int:
-    """Have a snapshot taken now, beside the scheduled ones."""
+    """Take a snapshot now, beside the scheduled ones."""
     from generator.cli import snapshot_view
     from generator.cli.phases import show as progress
     from generator.operations import etcd_snapshots
@@ -68,7 +77,7 @@ def restore(
     timeout: Timeout = 1800,
     allow_downgrade: AllowDowngrade = False,
 ) -> int:
-    """Give etcd the data of a snapshot, on the machines that are there or on new ones.
+    """Restore etcd from a snapshot, on existing or new machines.
 
     What changed since the snapshot is lost. The data that etcd has is kept aside on its disk.
     """

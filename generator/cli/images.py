@@ -41,7 +41,7 @@ def list_(file: File = DEFAULT_FILE, as_json: Json = False) -> int:
 def lock(
     file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER, allow_downgrade: AllowDowngrade = False
 ) -> int:
-    """Make or refresh the lock beside a definition; print what moved."""
+    """Create or refresh the lock beside a definition; print what moved."""
     from generator import lock as locks
     from generator import lock_changes
     from generator.cli.phases import show

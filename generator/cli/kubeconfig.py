@@ -22,7 +22,7 @@ Merge = Annotated[
 ]
 User = Annotated[
     str | None,
-    typer.Option("--user", metavar="NAME", help="Write one for this person, with a certificate that ends soon."),
+    typer.Option("--user", metavar="NAME", help="Write one for this person, with a short-lived certificate."),
 ]
 Groups = Annotated[
     list[str],
@@ -46,7 +46,7 @@ def run(
     """Write a kubeconfig; print how to use it.
 
     Without --user it is the administrator's, who may do anything: keep it for emergencies. With --user it is one
-    person's, by whose name the audit log knows them. They may do what RBAC grants their name and groups.
+    person's: the audit log shows their name. They may do what RBAC grants their name and groups.
     """
     import shlex
 

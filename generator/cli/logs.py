@@ -8,7 +8,7 @@ import typer
 
 from generator.cli.options import DEFAULT_PROVIDER, ProviderName
 
-Words = Annotated[list[str], typer.Argument(metavar="[FILE] MACHINE", help="The machine whose console is shown.")]
+Words = Annotated[list[str], typer.Argument(metavar="[FILE] MACHINE", help="The definition, and the machine.")]
 Follow = Annotated[bool, typer.Option("--follow", "-f", help="Keep printing new lines until Ctrl-C.")]
 POLL_SECONDS = 0.5
 

@@ -18,10 +18,13 @@ Out = Annotated[
     Path | None,
     typer.Option("--out", help="The rendered folder; .anywhere/<cluster>-<provider> beside FILE if left out."),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for a machine to read.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for a program to read.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", envvar="ANYWHERE_YES", help="Skip the question for approval.")]
 
-Frozen = Annotated[bool, typer.Option("--frozen", help="Refuse to resolve anything that the lock lacks.")]
+Frozen = Annotated[bool, typer.Option("--frozen", help="Fail if the lock is incomplete, instead of completing it.")]
+Timeout = Annotated[
+    float, typer.Option("--timeout", metavar="SECONDS", help="Give up after this long without any progress.")
+]
 
 MayDestroy = Annotated[
     list[str],

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from generator.cli import pasteable
-from generator.cli.options import DEFAULT_FILE, DEFAULT_PROVIDER, File, Out, ProviderName, Yes
+from generator.cli.options import DEFAULT_FILE, DEFAULT_PROVIDER, File, Out, ProviderName, Timeout, Yes
 
 if TYPE_CHECKING:
     from generator.operations.apply import Apply
@@ -30,7 +30,6 @@ Encryption = Annotated[bool, typer.Option("--encryption", help="The key that Sec
 Weave = Annotated[bool, typer.Option("--weave", help="The password of Weave; connections break meanwhile.")]
 Token = Annotated[bool, typer.Option("--bootstrap-token", help="The token that new machines join with.")]
 Now = Annotated[bool, typer.Option("--now", help="Do not wait until what the old key signed has ended.")]
-Timeout = Annotated[float, typer.Option("--timeout", help="Seconds to wait since the last progress.")]
 
 
 @app.command("rotate")

@@ -50,7 +50,7 @@ def run(
     offline: Offline = False,
     allow_downgrade: AllowDowngrade = False,
 ) -> int:
-    """Show what apply would change, dead machines too."""
+    """Show what apply would change, including failed machines."""
     from generator.cli import plan_view
     from generator.cli.phases import show
     from generator.operations import folder_lock, offline_plan, steps

@@ -7,9 +7,9 @@ from generator.cli.options import DEFAULT_FILE, DEFAULT_PROVIDER, File, Provider
 
 
 def run(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER) -> int:
-    """Put the release before into the definition and its lock.
+    """Return the definition and its lock to the previous release.
 
-    Machines take it with the next apply. A minor version is not taken back: that takes a snapshot of etcd.
+    The next apply brings it to the machines. To go back a minor version, restore a snapshot of etcd instead.
     """
     from generator.operations import rollback
     from generator.operations.project import open_project

@@ -7,7 +7,7 @@ import typer
 from generator.cli import pasteable
 from generator.cli.options import DEFAULT_FILE, DEFAULT_PROVIDER, File, Out, ProviderName
 
-app = typer.Typer(help="Show how far a release is, or resume a rollout that was halted.", rich_markup_mode=None)
+app = typer.Typer(help="Show a rollout, or resume a halted one.", rich_markup_mode=None)
 
 
 @app.command("status")
@@ -33,7 +33,7 @@ def status(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER,
 @app.command("resume")
 @pasteable.hints
 def resume(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER, out: Out = None) -> int:
-    """Try again what a rollout put back."""
+    """Retry a halted rollout."""
     from contextlib import closing
 
     from generator.operations import cluster_api, release_progress

@@ -13,7 +13,7 @@ app = typer.Typer(help="Make, renew or re-encrypt a cluster's secrets.", rich_ma
 @app.command("recrypt")
 @pasteable.hints
 def recrypt(file: File = DEFAULT_FILE) -> int:
-    """Re-encrypt the secrets to today's recipients, and nobody else.
+    """Re-encrypt the secrets to the current recipients only.
 
     Those are spec.access.age_recipients and ANYWHERE_AGE_RECIPIENTS; your own key is added where the definition lists
     none.
@@ -35,7 +35,7 @@ def recrypt(file: File = DEFAULT_FILE) -> int:
 @app.command("update")
 @pasteable.hints
 def update(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER) -> int:
-    """Make the secrets that are missing, renew those that expire soon.
+    """Create missing secrets, and renew those that expire soon.
 
     `anywhere apply` does so by itself; this is for saved plans and plain Terraform.
     """

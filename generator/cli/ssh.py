@@ -28,7 +28,10 @@ def run(words: Words, provider: ProviderName = DEFAULT_PROVIDER) -> int:
     file, name, command = machine_words.split(words)
     opened = project.open_project(file, provider, None)
     machine = machines.find(opened, name)
-    how = f"Put your public key into spec.access.ssh_keys of {file} and apply; machines made from then on let you in."
+    how = (
+        f"Add your public key to spec.access.ssh_keys in {file} and run `anywhere apply`. New machines take it; the"
+        " plan says how to replace existing ones."
+    )
     if not machine.ssh:
         raise UserError(f"{name} cannot be reached by ssh: {NO_KEY}.", how)
     if not opened.definition.ssh_keys:  # the machine may still have one from before

@@ -19,7 +19,12 @@ def notices(workspace: Workspace, plan: Plan) -> tuple[Notice, ...]:
     gone = f"the disk of {', '.join(lost)} is gone, with what etcd held on it"
     if 2 * (len(before) - len(lost)) > len(before):
         return (Notice(FIELD, f"{gone}; it joins again, and is filled by the other members"),)
-    return (Notice(FIELD, f"{gone}; without a majority the cluster waits for a snapshot: see `anywhere etcd list`"),)
+    return (
+        Notice(
+            FIELD,
+            f"{gone}; without a majority, restore a snapshot: `anywhere etcd list`, then `anywhere etcd restore NAME`",
+        ),
+    )
 
 
 def _applied(workspace: Workspace) -> frozenset[str]:

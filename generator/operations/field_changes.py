@@ -22,6 +22,7 @@ from generator.schema.changes import NEVER, NEW
 from generator.source import Keys, Source, shown
 
 POOL_LABEL = "node.kubernetes.io/pool"
+_INSTANCE = "delete a worker's instance, and its group starts another"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,12 @@ def _keys(source: Source, path: str) -> Keys:
 
 def _said(workspace: Workspace, change: FieldChange) -> str:
     remedy = REMEDIES.get(change.field, _replace)(workspace, change) if change.effect == NEW else ""
-    return f"{change.note} ({remedy})" if remedy else change.note
+    said = f"{change.note} ({remedy})" if remedy else change.note
+    if not all(
+        isinstance(value, str | int) for value in (change.before, change.after)
+    ):  # such as lists, which are long
+        return said
+    return f"{shown(change.before)} -> {shown(change.after)}; {said}"
 
 
 def _replace(workspace: Workspace, change: FieldChange) -> str:
@@ -112,10 +118,15 @@ def _replace(workspace: Workspace, change: FieldChange) -> str:
     if known:
         folder, address = _relative(project.folder), f'{project.provider.addresses.machine}["{known[0]}"]'
         binary = workspace.terraform.binary.path.name
-        ways.append(f"{binary} -chdir={shlex.quote(str(folder))} taint {shlex.quote(address)}, then apply")
+        taint = f"{binary} -chdir={shlex.quote(str(folder))} taint {shlex.quote(address)}"
+        ways.append(f"run `{taint}`, then `anywhere apply`")
     if len(known) < len(machines):
-        ways.append("delete a worker's instance, and its group starts another")
-    return f"to replace them, one by one: {'; '.join(ways)}" if ways else ""
+        ways.append(_INSTANCE)
+    return f"to replace them one by one, {'; '.join(ways)}" if ways else ""
+
+
+def _replace_workers(workspace: Workspace, change: FieldChange) -> str:
+    return f"to replace them one by one, {_INSTANCE}"
 
 
 def _nothing(workspace: Workspace, change: FieldChange) -> str:
@@ -135,4 +146,6 @@ def _relative(folder: Path) -> Path:
 
 REMEDIES: Mapping[str, Callable[[Workspace, FieldChange], str]] = {
     "spec.workers[].count": _nothing,
+    "providers.aws.sizes": _replace_workers,
+    "providers.gce.sizes": _replace_workers,
 }

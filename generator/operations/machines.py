@@ -43,7 +43,11 @@ def find(project: Project, name: str) -> Observed:
     """The machine called `name`, as the target shows it; UserError that lists those that exist."""
     machines = {machine.name: machine for machine in project.provider.observe(project.definition)}
     if name not in machines:
-        there = f"There are: {', '.join(sorted(machines))}." if machines else "There are no machines yet: apply first."
+        there = (
+            f"There are: {', '.join(sorted(machines))}."
+            if machines
+            else "It has no machines: `anywhere apply` creates them."
+        )
         raise UserError(f"Cluster {project.definition.name} has no machine {name!r}.", there)
     return machines[name]
 

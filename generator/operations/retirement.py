@@ -28,7 +28,7 @@ def leaving(workspace: Workspace, plan: Plan) -> tuple[str, ...]:
 def run(workspace: Workspace, whole: Plan, may_destroy: Sequence[str], progress: Progress, timeout: float) -> Plan:
     """Bring the release to all machines first, wait until those that go have left, and plan the rest of `whole`.
 
-    UserError where they have not after `timeout` seconds: they are kept.
+    UserError where nothing changed for `timeout` seconds: they are kept.
     """
     names, addresses = leaving(workspace, whole), workspace.project.provider.addresses
     documents = [change.address for change in whole.changes if change.resource == addresses.document]
@@ -42,13 +42,15 @@ def run(workspace: Workspace, whole: Plan, may_destroy: Sequence[str], progress:
 
 
 def _wait(workspace: Workspace, names: Sequence[str], timeout: float) -> None:
-    project, end = workspace.project, time.monotonic() + timeout
+    project, last, end = workspace.project, "", 0.0
     path = kubeconfig.write(project, workspace.terraform)
     with closing(cluster_api.client(path)) as client:
         while reason := _reason(workspace, names, client):
-            if time.monotonic() > end:
+            if reason != last:
+                last, end = reason, time.monotonic() + timeout
+            elif time.monotonic() > end:
                 raise UserError(
-                    f"{', '.join(names)} did not leave within {timeout:.0f} s: {reason}.",
+                    f"{', '.join(names)} did not leave, and nothing changed for {timeout:.0f} s: {reason}.",
                     "Nothing was destroyed. `anywhere status` says what is wrong; the same command goes on from there.",
                 )
             client.pause(project.provider.poll)
@@ -61,12 +63,13 @@ def _reason(workspace: Workspace, names: Sequence[str], client: Client) -> str:
     try:
         now = release_progress.read(client)
     except UnreachableError as error:
-        return error.message
+        return error.message.rstrip(".")
     if now is None or now.release != project.release[:DIGITS]:
         return "the masters have not taken the release yet"
     release_progress.refuse_halted(now, project)
     if staying := sorted(set(names) & running - set(now.retired)):
-        return f"{', '.join(staying)} still serves"
+        late = f", and the release is not complete on {', '.join(now.left)}" if now.left else ""
+        return f"{', '.join(staying)} still serves{late}"
     wanted = {machine.member for machine in workspace.topology.having("etcd")}
     if extra := sorted(set(now.members) - wanted):
         return f"{', '.join(extra)} is still a member of etcd"

@@ -102,7 +102,7 @@ def _remedy(project: Project) -> str:
         bring = f"Check that providers.{target}.backend names the bucket, and the path in it, that it was applied with"
     else:
         copy = shlex.quote(str(project.folder / terraform_state.FILE))
-        bring = f"Copy {project.folder.name}/{terraform_state.FILE} from where it was applied to {copy}"
+        bring = f"Copy {project.folder.name}/{terraform_state.FILE} from the computer that applied it to {copy}"
         if hasattr(getattr(project.definition.providers, target), "backend"):
             bring += f", or name the bucket that has it in providers.{target}.backend"
     return (

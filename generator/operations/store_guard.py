@@ -126,12 +126,13 @@ def _differing(public: PublicSecrets, secrets: Secrets | None) -> str:
 
 
 def _missing(path: Path, why: str, hint: str = "") -> UserError:
-    others = sorted(other.name for other in path.parent.glob("*.secrets.age"))
-    beside = (
-        f" There is {', '.join(others)}: was the definition renamed? Rename it too, and the lock." if others else ""
+    others = sorted(path.parent.glob("*.secrets.age"))
+    beside = "".join(
+        f" If the definition was renamed and they are in {other.name}: `mv {_quoted(other)} {_quoted(path)}`."
+        for other in others
     )
     return UserError(
-        f"The secrets {path} are missing, and {why}. No new ones are made: they would cut off every machine.",
+        f"The secrets in {path} are missing, and {why}. No new ones are made: they would cut off every machine.",
         f"{_restore(path)}{beside}{hint}",
     )
 
@@ -141,5 +142,12 @@ def _other(path: Path, why: str) -> UserError:
 
 
 def _restore(path: Path) -> str:
-    quoted = shlex.quote(str(path))
-    return f"Bring it back: git checkout HEAD -- {quoted}, or from a backup. `git log -- {quoted}` shows where it was."
+    return (
+        f"Restore the file with `git checkout HEAD -- {_quoted(path)}`, or from a backup. `git log -- {_quoted(path)}`"
+        " shows where it was."
+    )
+
+
+def _quoted(path: Path) -> str:
+    """As a shell takes it."""
+    return shlex.quote(str(path))

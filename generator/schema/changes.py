@@ -55,7 +55,7 @@ class Rule:
     on: Mapping[str, str | Judge] = field(default_factory=dict)
     judge: Judge | None = None
     warning: str = ""
-    keeps: str = "reaches new machines only; machines that are there keep what they have"
+    keeps: str = "applies to new machines only; existing machines keep what they have"
     compared: bool = True
 
     def notice(self, effect: str) -> str:
@@ -116,6 +116,14 @@ def _places(values: Mapping[str, Any], path: str) -> list[Any]:
     ]
 
 
+def _where_workers_have_it(d: Difference) -> str:
+    """A group's machines keep the type that they were started with."""
+    before, after = d.before or {}, d.after or {}
+    changed = {size for size in before.keys() | after.keys() if before.get(size) != after.get(size)}
+    used = {v for path, v in d.applied.items() if path.startswith("spec.workers[") and path.endswith("].size")}
+    return NEW if changed & used else LIVE
+
+
 def _where_any_changes(effect: str) -> Judge:
     """`effect` where a key that is on both sides has another value: one that is new or gone changes nothing else."""
 
@@ -163,7 +171,8 @@ _SIZE = Rule(
 _TYPES = Rule(
     LIVE,
     "As a change of size: fixed machines live, workers new machines only.",
-    warning="workers that are there keep their machine type",
+    judge=_where_workers_have_it,
+    keeps="existing workers keep their machine type",
 )
 _IMAGES = Rule(NEW, "After `anywhere images lock`.", compared=False)  # the lock's are those that are taken
 _ZONES = Rule(
@@ -268,7 +277,7 @@ CHANGES: Mapping[str, Rule] = {
         LIVE,
         "After `anywhere images lock`: containers are replaced, machines stay. No minor version is skipped;"
         " `anywhere rollback` takes a patch back.",
-        warning="`anywhere rollback` takes a patch back; a minor version takes a snapshot of etcd",
+        warning="`anywhere rollback` takes a patch back; to undo a minor version, restore a snapshot of etcd",
     ),
     "spec.etcd.count": Rule(LIVE, _MEMBERS, judge=_where_etcd_stays),
     "spec.etcd.size": _SIZE,

@@ -152,7 +152,7 @@ def supported(value: str) -> str:
         raise wrong(f"Kubernetes {value} is not supported", f"there is: {', '.join(f'v{each}' for each in NEWEST)}")
     follows = not skipped_minors(value, oldest)
     first = f"; a cluster that runs {minor} takes {oldest} first" if follows else ""
-    raise wrong(f"Kubernetes {minor} has ended", f"use {VERSION}{first}")
+    raise wrong(f"Kubernetes {minor} is no longer maintained", f"use {VERSION}{first}")
 
 
 def _complete(value: str) -> str:

@@ -30,7 +30,7 @@ def chosen(session: Session, definition: Definition) -> dict[str, str]:
 def check(session: Session, image: str, arch: str) -> str:
     """`image`, if it can be started here on `arch`; UserError where not."""
     found = _image(session, image)
-    where = f"Give one of {session.region} in providers.aws.images, or leave that out for Debian's own"
+    where = f"Give one of {session.region} in providers.aws.images, or remove that to use Debian's image"
     if found is None or found.get("State") != "available":
         state = found.get("State") if found else "not there, or not for this account"
         raise UserError(f"The machine image {image} is {state} in {session.region}.", _then_relock(where))

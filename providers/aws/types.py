@@ -34,7 +34,7 @@ def described(session: Session, definition: Definition) -> dict[str, dict[str, A
             raise UserError(message, FIX)
     if xen := [name for name in wanted if types[name].get("Hypervisor") == "xen"]:
         raise UserError(
-            f"{', '.join(xen)} runs on Xen, where machines do not find their disks under the names of NVMe.",
-            "Choose types of a later generation in providers.aws.sizes, such as t3 for t2 and m5 for m4.",
+            f"{', '.join(xen)} runs on Xen. Machines need a type of the Nitro system, whose disks are NVMe.",
+            "Choose a later generation in providers.aws.sizes, such as t3 for t2 and m5 for m4.",
         )
     return types

@@ -27,7 +27,7 @@ def chosen(session: Session, definition: Definition) -> dict[str, str]:
 def check(session: Session, image: str, arch: str) -> str:
     """`image`, if it can be started on `arch`; UserError where not."""
     project, name = image.split("/")[1], image.split("/")[4]
-    where = f"Give another in providers.gce.images, or leave that out for Debian's own; then run {RELOCK}."
+    where = f"Give another in providers.gce.images, or remove that to use Debian's image; then run {RELOCK}."
     try:
         found = session.call("ImagesClient", "get", LOOK, project=project, image=name)
     except GoogleError as error:

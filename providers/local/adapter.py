@@ -112,7 +112,8 @@ class Local:
             )
         if overlapping := definition.network.overlapping(LOCAL_OUTSIDE):
             raise UserError(
-                f"spec.network.{overlapping[0]} overlaps with {LOCAL_OUTSIDE}, which local machines use themselves.",
+                f"spec.network.{overlapping[0]} overlaps with {LOCAL_OUTSIDE}, the range of QEMU's user network, which"
+                " local machines use.",
                 "Choose another range, or another --provider.",
             )
         return asdict(definition.providers.local)

@@ -159,7 +159,9 @@ def test_nobody_joins_before_its_turn(machines):
 def test_an_empty_disk_and_nobody_that_answers_asks_for_a_snapshot(machines, down):
     founded(machines)
     machines.etcd.down |= down
-    with pytest.raises(NodeError, match=r"etcd's data is not on its disk.*restore a snapshot: anywhere etcd restore"):
+    with pytest.raises(
+        NodeError, match=r"etcd's data is not on its disk.*restore a snapshot with `anywhere etcd restore`"
+    ):
         prepare(machines)
     assert not membership.START.exists()
 

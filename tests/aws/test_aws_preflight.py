@@ -227,8 +227,8 @@ def test_a_state_that_another_run_holds(client, checked, backed):
 def test_types_on_xen_are_refused(aws, checked, defined):
     for kind in ("t2.medium", "m4.large"):
         detail, hint = failing(checked(defined(sizes={"medium": kind})))["types"]
-        assert detail == f"{kind} runs on Xen, where machines do not find their disks under the names of NVMe"
-        assert hint == "Choose types of a later generation in providers.aws.sizes, such as t3 for t2 and m5 for m4."
+        assert detail == f"{kind} runs on Xen. Machines need a type of the Nitro system, whose disks are NVMe"
+        assert hint == "Choose a later generation in providers.aws.sizes, such as t3 for t2 and m5 for m4."
 
 
 def test_two_subnets_of_one_zone_with_a_balancer_are_refused(aws, client, checked, defined, existing):

@@ -33,9 +33,9 @@ def test_before_the_first_apply_verbs_say_so(definition, home, capsys):
     assert capsys.readouterr().err.endswith("hint: Run `anywhere apply` first.\n")
     for verb in ("ssh", "logs"):
         assert run(verb, "master1") == 1
-        assert "There are no machines yet: apply first." in capsys.readouterr().err
+        assert "It has no machines: `anywhere apply` creates them." in capsys.readouterr().err
     assert run("status") == 1
-    assert "It does not exist: `anywhere apply` makes it." in capsys.readouterr().out
+    assert "It does not exist. Run `anywhere apply` to create it." in capsys.readouterr().out
     assert run("destroy") == 0
     assert capsys.readouterr().out == "Nothing is left.\n"
     assert not (home / ".anywhere").exists()
@@ -185,7 +185,7 @@ def test_status_names_no_worker_where_the_target_does(nowhere, definition, capsy
     run("status")
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[1:4]] == ["master1", "worker-general-?", "worker-general-?"]
-    assert re.search(r"missing +- +no +- +- +Once applied, its group makes it", lines[2])
+    assert re.search(r"missing +- +no +- +- +Its instance group creates it", lines[2])
 
 
 def test_doctor_says_why_a_machine_is_not_ready(nowhere, capsys):

@@ -58,9 +58,9 @@ def test_a_key_that_no_machine_gets_is_announced_in_each_form(cluster, home, def
     capsys.readouterr()
     assert run("plan") == 0
     out = capsys.readouterr().out
-    said = "spec.access.ssh_keys: reaches new machines only; machines that are there keep what they have"
-    assert f"  ! {said} (to replace them, one by one: " in out
-    assert f"-chdir={FOLDER} taint 'terraform_data.machine[\"master1\"]', then apply)." in out
+    said = "spec.access.ssh_keys: applies to new machines only; existing machines keep what they have"
+    assert f"  ! {said} (to replace them one by one, run `" in out
+    assert f"-chdir={FOLDER} taint 'terraform_data.machine[\"master1\"]'`, then `anywhere apply`)." in out
     assert run("plan", "--json") == 0
     (notice,) = json.loads(capsys.readouterr().out)["notices"]
     assert f"{notice['field']}: {notice['text']}".startswith(said)

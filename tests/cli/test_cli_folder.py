@@ -28,7 +28,7 @@ def test_no_verb_runs_terraform_on_a_foreign_file(nowhere, home, verb, capsys):
     (folder / "x.tf").write_text('output "stolen" {\n  value = "${abspath(path.root)}"\n}\n')
     before = content(folder)
     assert run(*verb, "--out", folder) == 1
-    assert f"Terraform would read what anywhere did not write in {folder}: x.tf." in capsys.readouterr().err
+    assert f"Terraform would read files in {folder} that anywhere did not write: x.tf." in capsys.readouterr().err
     assert content(folder) == before
 
 

@@ -32,7 +32,7 @@ def test_it_is_refused_until_the_state_is_brought(lost, home, verb, capsys):
     said = printed.out + printed.err
     assert "Cluster quickstart is on local already (7 found: machine quickstart-1, machine quickstart-2," in said
     assert "and 2 more), but" in said and "has no Terraform state of it" in said
-    assert f"Copy quickstart-local/terraform.tfstate from where it was applied to {home / FOLDER}" in said
+    assert f"Copy quickstart-local/terraform.tfstate from the computer that applied it to {home / FOLDER}" in said
     assert "Plan:" not in said and not (home / FOLDER / "terraform.tfstate").exists()
     (home / FOLDER).mkdir(parents=True, exist_ok=True)
     shutil.copy(home / "kept", home / FOLDER / "terraform.tfstate")

@@ -46,7 +46,7 @@ def test_a_store_that_is_missing_is_never_made_anew(cluster, home, definition, v
     assert run(*verb) == 1 and content(home) == before
     err = capsys.readouterr().err
     assert "The secrets cluster.secrets.age are missing" in err
-    assert "hint: Bring it back: git checkout HEAD -- cluster.secrets.age, or from a backup." in err
+    assert "hint: Restore the file with `git checkout HEAD -- cluster.secrets.age`, or from a backup." in err
 
 
 @pytest.mark.parametrize("verb", NEEDING, ids=" ".join)

@@ -142,8 +142,8 @@ def _join(release: Mapping[str, Any], me: Host, turns: Turns) -> dict[str, str]:
         if error.heard:
             raise Waiting(f"etcd, which has no majority: {error}") from error
         raise NodeError(
-            "etcd's data is not on its disk, and no other member answers. Put the disk back, or restore a snapshot:"
-            f" anywhere etcd restore. ({error})"
+            "etcd's data is not on its disk, and no other member answers. Put the disk back, or restore a snapshot"
+            f" with `anywhere etcd restore`. ({error})"
         ) from error
     return _start("existing", [member.name or me.member for member in client.members()])
 
