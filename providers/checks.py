@@ -41,12 +41,12 @@ def run(
 
 
 def _once(found: Iterable[Check]) -> Iterator[Check]:
-    """Every check, but for one that fails with what another said: both ask for the same, such as machine types."""
+    """Every check, but for a failure with what another said: both ask for the same, such as machine types."""
     said: set[str] = set()
     for check in found:
-        if check.ok or check.detail not in said:
+        if not check.needed or check.detail not in said:
             yield check
-        said |= set() if check.ok else {check.detail}
+        said |= {check.detail} if check.needed else set()
 
 
 def _check(plan: P, named: Named[P], unanswered: Callable[[UserError], bool]) -> Check:

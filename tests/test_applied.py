@@ -132,6 +132,8 @@ CASES = [
     (("aws",), {}, {"aws": {"account": "123456789012"}}, "providers.aws.account", LIVE),
     (("aws",), {}, {"aws": {"vpc": Vpc(**VPC)}}, "providers.aws.vpc.id", NEVER),
     (("aws",), {}, {"aws": {"tags": {"team": "a"}}}, "providers.aws.tags", LIVE),
+    (("aws",), {}, {"aws": {"sizes": {"medium": "m5.large"}}}, "providers.aws.sizes", NEW),  # which the pool has
+    (("aws",), {}, {"aws": {"sizes": {"xlarge": "m5.2xlarge"}}}, "providers.aws.sizes", LIVE),
     (("gce",), {}, {"gce": {"project": "other-project"}}, "providers.gce.project", NEVER),
     (("gce",), {}, {"gce": {"network": GceNetwork(name="a", subnetwork="b")}}, "providers.gce.network.name", NEVER),
 ]

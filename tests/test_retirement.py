@@ -96,6 +96,12 @@ def test_the_release_comes_first_and_the_rest_once_they_have_left(retire):
     assert rest.changes == WHOLE[1:]
 
 
+def test_a_release_that_moves_is_waited_for(retire):
+    rollout = [replace(SERVES, left=left) for left in (("w1", "w2"), ("w2",), ()) for _ in range(15)]
+    world = World(*rollout, STAYS, LEFT)
+    assert retire(world).changes == WHOLE[1:] and world.clock.now > 120
+
+
 @pytest.mark.parametrize(
     ("said", "why"),
     [
@@ -103,6 +109,7 @@ def test_the_release_comes_first_and_the_rest_once_they_have_left(retire):
         (BEFORE, "the masters have not taken the release yet"),
         (replace(LEFT, release="before"), "the masters have not taken the release yet"),
         (SERVES, "master3 still serves"),
+        (replace(SERVES, left=("w1",)), "master3 still serves, and the release is not complete on w1"),
         (STAYS, "etcd3 is still a member of etcd"),
         (UnreachableError("The API does not answer"), "The API does not answer"),
     ],

@@ -265,7 +265,7 @@ def test_the_range_of_local_machines_is_refused_where_the_cluster_may_be_local(t
     if valid:
         assert str(load(path).network.machines) == "10.0.0.0/16"
     else:
-        with pytest.raises(InvalidFile, match=r"10\.0\.0\.0/16 overlaps with 10\.0\.2\.0/24, which is the way"):
+        with pytest.raises(InvalidFile, match=r"10\.0\.0\.0/16 overlaps with 10\.0\.2\.0/24, which is QEMU's"):
             load(path)
 
 

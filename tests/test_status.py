@@ -93,7 +93,7 @@ def test_missing_stopped_and_extra_machines_are_told_apart():
         ("missing", False),
         ("extra", True),
     ]
-    assert "apply` makes it" in found["etcd1"].note
+    assert "apply` to create it" in found["etcd1"].note
     assert "starts it again" in found["master1"].note
     assert "removes it" in found["worker-9"].note
     assert not any(row.healthy for row in found.values())
@@ -189,7 +189,7 @@ def test_a_worker_that_its_group_is_to_make_has_no_name_and_no_address_yet():
         "missing",
         "",
     )
-    assert "its group makes it by itself" in missing.note
+    assert "Its instance group creates it" in missing.note
 
 
 def test_a_worker_of_a_pool_that_is_gone_is_extra():

@@ -189,11 +189,12 @@ def test_a_damaged_state_is_to_be_put_back_only_where_there_is_another(runner, f
     (folder / "terraform.tfstate").write_text("{")
     with pytest.raises(UserError) as caught:
         runner.check_state("quickstart")
-    assert "backup" not in caught.value.hint and "move it away" in caught.value.hint
+    assert "terraform.tfstate.backup" not in caught.value.hint and "from a backup" in caught.value.hint
     (folder / "terraform.tfstate.backup").write_text("{}")
     with pytest.raises(UserError) as caught:
         runner.check_state("quickstart")
-    assert "Put back terraform.tfstate.backup" in caught.value.hint
+    state = folder / "terraform.tfstate"
+    assert f"`cp {state}.backup {state}`" in caught.value.hint
 
 
 def test_a_folder_at_work_is_to_be_waited_for(runner, folder):

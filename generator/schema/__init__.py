@@ -63,7 +63,7 @@ def _taken(source: sources.Source) -> dict[str, str]:
     """The ranges that only some targets use, of those that the definition is for: local machines unless it says."""
     named = source.value.get("providers")
     local = not isinstance(named, dict) or "local" in named or not any(named.values())
-    return {str(domain.LOCAL_OUTSIDE): "the range of QEMU's user network, which local machines use"} if local else {}
+    return {str(domain.LOCAL_OUTSIDE): "QEMU's user network on local machines"} if local else {}
 
 
 def _sound_spec(source: sources.Source, bad: list[sources.Keys]) -> tuple[Spec | None, list[sources.Keys]]:

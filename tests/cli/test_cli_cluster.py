@@ -262,7 +262,7 @@ def test_ssh_says_how_to_be_let_in_where_the_definition_names_no_key(nowhere, de
     monkeypatch.setattr(os, "execv", lambda program, words: called.append(words))
     run("ssh", "master1")
     err = capsys.readouterr().err
-    assert "warning: the definition names no key" in err and "spec.access.ssh_keys of cluster.yaml and apply" in err
+    assert "warning: the definition names no key" in err and "spec.access.ssh_keys in cluster.yaml and run" in err
     definition.write_text(DEFINITION + f"  access: {{ssh_keys: ['ssh-ed25519 {KEY} me']}}\n")
     run("ssh", "master1")
     assert capsys.readouterr().err == "" and len(called) == 2

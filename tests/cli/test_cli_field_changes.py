@@ -76,14 +76,14 @@ def test_the_remedy_where_the_target_makes_workers_itself(cluster, definition, m
     monkeypatch.setattr(cluster, "manages_workers", True, raising=False)
     define(definition, POOL, f"{POOL}  access: {{ssh_keys: [{KEY}]}}\n")
     assert run("plan") == 0
-    remedy = capsys.readouterr().out.partition("one by one: ")[2].partition(")")[0]
-    assert remedy.endswith("then apply; delete a worker's instance, and its group starts another")
+    remedy = capsys.readouterr().out.partition("one by one, ")[2].partition(")")[0]
+    assert remedy.endswith("then `anywhere apply`; delete a worker's instance, and its group starts another")
 
 
 def test_the_remedy_has_terraform_replace_a_machine(cluster, home, definition, capsys):
     define(definition, POOL, f"{POOL}  access: {{ssh_keys: [{KEY}]}}\n")
     assert run("plan") == 0
-    command = capsys.readouterr().out.partition("one by one: ")[2].partition(", then apply")[0]
+    command = capsys.readouterr().out.partition("one by one, run `")[2].partition("`, then")[0]
     single = command.replace('["master1"]', "")  # this target's stands alone
     done = subprocess.run(["sh", "-c", single], cwd=home, capture_output=True, text=True, check=False)
     if not shutil.which("terraform") and "not found" in done.stderr:
@@ -228,7 +228,7 @@ def test_an_answer_of_no_to_a_new_cluster_leaves_nothing_rendered(nowhere, home,
     ("workers", "said"),
     [
         ("{count: 2, size: small}", []),
-        ("{count: 2, size: medium}", ["the workers of the pool are stopped and started again"]),
+        ("{count: 2, size: medium}", ['"small" -> "medium"; the workers of the pool are stopped and started again']),
     ],
 )
 def test_changes_that_are_live_are_announced_only_where_they_stop_something(cluster, definition, workers, said, capsys):

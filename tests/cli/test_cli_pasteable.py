@@ -236,4 +236,4 @@ def test_a_command_begins_as_the_one_that_ran(home, monkeypatch, capsys, program
     assert f"make a definition with `{called} init`." in capsys.readouterr().err
     (home / "other.yaml").write_text(DEFINITION)
     assert run("status", "other.yaml") == 1
-    assert f"`{called} apply other.yaml` makes it." in capsys.readouterr().out
+    assert f"`{called} apply other.yaml` to create it." in capsys.readouterr().out

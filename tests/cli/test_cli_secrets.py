@@ -45,7 +45,7 @@ def test_a_store_that_is_missing_is_never_made_anew(cluster, home, definition, v
     before = content(home)
     assert run(*verb) == 1 and content(home) == before
     err = capsys.readouterr().err
-    assert "The secrets cluster.secrets.age are missing" in err
+    assert "The secrets in cluster.secrets.age are missing" in err
     assert "hint: Restore the file with `git checkout HEAD -- cluster.secrets.age`, or from a backup." in err
 
 
@@ -56,8 +56,9 @@ def test_a_definition_renamed_without_its_store_is_told_so(cluster, home, defini
     before = content(home)
     assert run(verb[0], "prod.yaml", *verb[1:]) == 1 and content(home) == before
     err = capsys.readouterr().err
-    assert "The secrets prod.secrets.age are missing" in err
-    assert "There is cluster.secrets.age: was the definition renamed? Rename it too, and the lock." in err
+    assert "The secrets in prod.secrets.age are missing" in err
+    command = "`mv cluster.secrets.age prod.secrets.age`"
+    assert f"If the definition was renamed and they are in cluster.secrets.age: {command}." in err
 
 
 @pytest.mark.parametrize("verb", NEEDING, ids=" ".join)
@@ -267,7 +268,7 @@ def test_there_is_nothing_to_recrypt_without_a_store(definition, home, capsys):
 def test_a_lost_store_is_told_from_one_that_was_never_made(cluster, home, capsys):
     (home / "cluster.secrets.age").unlink()
     assert run("secrets", "recrypt") == 1
-    assert "The secrets cluster.secrets.age are missing" in capsys.readouterr().err
+    assert "The secrets in cluster.secrets.age are missing" in capsys.readouterr().err
 
 
 def test_a_checkout_without_the_state_works_with_the_store(cluster, home, definition):
