@@ -264,8 +264,7 @@ def built(kubernetes=VERSION):
 
 
 def test_every_image_that_is_built_has_a_checked_module():
-    for wanted in built():
-        sources = recipe.recipe(wanted).sources()
+    for sources in (recipe.recipe(wanted).sources() for wanted in built()):
         assert "go.sum" in sources or "require" not in sources["go.mod"].read_text()
 
 
@@ -275,6 +274,7 @@ MODULES = {
     "coredns": "github.com/coredns/coredns",
     "metrics-server": "sigs.k8s.io/metrics-server",
     "local-path-provisioner": "github.com/rancher/local-path-provisioner",
+    "registry": "github.com/distribution/distribution/v3",
     "cni": "github.com/containernetworking/plugins",
     "containerd": "github.com/containerd/containerd/v2",
     "flannel": "github.com/flannel-io/flannel",

@@ -15,6 +15,7 @@ PAUSE = "3.10"
 CNI = "v1.10.0"
 METRICS_SERVER = "v0.9.0"
 LOCAL_PATH_PROVISIONER = "v0.0.30"
+REGISTRY = "v3.1.2"
 FLANNEL = "v0.28.4"
 WEAVE = "2.9.0"
 CONTAINERD = "v2.3.7"  # supported until April 2028, and what Kubernetes 1.36 and later want
@@ -54,6 +55,7 @@ OF_ADDONS = (
     Wanted("coredns", f"anywhere.local/coredns:{COREDNS}", "build"),
     Wanted("metrics-server", f"anywhere.local/metrics-server:{METRICS_SERVER}", "build"),
     Wanted("local-path-provisioner", f"anywhere.local/local-path-provisioner:{LOCAL_PATH_PROVISIONER}", "build"),
+    Wanted("registry", f"anywhere.local/registry:{REGISTRY}", "build"),
 )
 
 

@@ -22,6 +22,7 @@ CNI = "github.com/containernetworking/plugins"
 CNI_PLUGINS = ("main/loopback", "main/bridge", "ipam/host-local", "meta/portmap", "meta/bandwidth", "meta/firewall")
 CONTAINERD = "github.com/containerd/containerd/v2"
 CONTAINERD_PROGRAMS = ("containerd", "containerd-shim-runc-v2", "ctr")
+DISTRIBUTION = "github.com/distribution/distribution/v3"
 FLANNEL = "github.com/flannel-io/flannel"
 
 
@@ -139,6 +140,13 @@ RECIPES: Mapping[str, Recipe] = {
         },
         config=Config(entrypoint=("/local-path-provisioner",), user="65534:65534"),
         stamps={"main.VERSION": catalog.LOCAL_PATH_PROVISIONER},
+    ),
+    "registry": Recipe(
+        module="images/registry",
+        programs={"registry": "."},
+        config=Config(entrypoint=("/registry",), user="65534:65534"),
+        stamps={f"{DISTRIBUTION}/version.version": catalog.REGISTRY},
+        minutes=2,
     ),
     "pause": Recipe(
         module="images/pause",
