@@ -7,7 +7,7 @@ from generator.definition import Definition
 from generator.lock import Base, Image, Lock
 
 IMAGES = (
-    *("hyperkube", "etcd", "coredns", "metrics-server", "local-path-provisioner", "pause", "cni"),
+    *("hyperkube", "etcd", "coredns", "metrics-server", "local-path-provisioner", "registry", "pause", "cni"),
     *("weave", "weaveexec", "weavedb", "weave-npc"),
 )
 

@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from ipaddress import IPv4Network
 
 DESCRIPTION = "addon.toml"
 TEMPLATE = ".j2"
@@ -24,8 +25,10 @@ class Addon:
     `chosen_by` is CLUSTER where each has it, DRIVER where those on the network driver of its name have it, and
     DEFINITION where `spec.addons` lists it, or says nothing and it is a `default`. `workloads` are kind and name of
     what its manifests make run, in kube-system. `images` has the licence of each image of its pods, by name in the
-    lock. `manifests` are templates by the name of the file that each is rendered to. `serves` are the Services, in
-    kube-system, that the API server speaks to: each has a certificate of the cluster's own CA.
+    lock. `manifests` are templates by the name of the file that each is rendered to. `serves` are its Services,
+    in kube-system, that have a certificate of the cluster's own CA; `extends_api` says whether the API server speaks to
+    them. `address` is the number of the address that its Service has in their network, 0 where any will do. `pulled_as`
+    is HOST:PORT of references to images that machines pull from that Service. `needs` are other add-ons, by name.
     """
 
     name: str
@@ -36,7 +39,15 @@ class Addon:
     images: Mapping[str, str]
     manifests: Mapping[str, str]
     serves: tuple[str, ...] = ()
+    extends_api: bool = False
+    address: int = 0
+    pulled_as: str = ""
+    needs: tuple[str, ...] = ()
     default: bool = False
+
+    def service_address(self, services: IPv4Network) -> str:
+        """The fixed address of its Service in the network of Services; "" where it has none."""
+        return str(services.network_address + self.address) if self.address else ""
 
 
 @cache
@@ -67,9 +78,37 @@ def chosen(listed: Collection[str], driver: str) -> tuple[Addon, ...]:
     )
 
 
-def services(listed: Collection[str]) -> tuple[str, ...]:
-    """The Services of `listed` add-ons that have a certificate."""
-    return tuple(service for name in listed for service in known()[name].serves)
+def served(listed: Collection[str], services: IPv4Network) -> dict[str, tuple[str, ...]]:
+    """The Services of `listed` add-ons that have a certificate: beside their own names, what else clients call each."""
+    return {
+        service: tuple(filter(None, (addon.pulled_as.rpartition(":")[0], addon.service_address(services))))
+        for addon in _all(listed)
+        for service in addon.serves
+    }
+
+
+def registries(listed: Collection[str], services: IPv4Network) -> dict[str, str]:
+    """Where machines pull images from by what their references begin with, of registries among `listed` add-ons."""
+    return {
+        addon.pulled_as: f"https://{addon.service_address(services)}:{addon.pulled_as.rpartition(':')[2]}"
+        for addon in _all(listed)
+        if addon.pulled_as
+    }
+
+
+def extends_api(listed: Collection[str]) -> bool:
+    """Whether the API server speaks to one of `listed` add-ons."""
+    return any(addon.extends_api for addon in _all(listed))
+
+
+def needed(listed: Collection[str]) -> dict[str, tuple[str, ...]]:
+    """What `listed` add-ons need and the list lacks, by the name of who needs it."""
+    lacking = {addon.name: tuple(name for name in addon.needs if name not in listed) for addon in _all(listed)}
+    return {name: others for name, others in lacking.items() if others}
+
+
+def _all(listed: Collection[str]) -> tuple[Addon, ...]:
+    return tuple(known()[name] for name in listed)
 
 
 @cache
@@ -83,6 +122,6 @@ def _read(name: str) -> Addon:
     said = tomllib.loads(folder.joinpath(DESCRIPTION).read_text())
     files = sorted(file.name for file in folder.iterdir() if file.name.endswith(TEMPLATE))
     workloads = tuple((each["kind"], each["name"]) for each in said.pop("workloads"))
-    serves = tuple(said.pop("serves", ()))
+    serves, needs = tuple(said.pop("serves", ())), tuple(said.pop("needs", ()))
     manifests = {file.removesuffix(TEMPLATE): folder.joinpath(file).read_text() for file in files}
-    return Addon(name=name, workloads=workloads, serves=serves, manifests=manifests, **said)
+    return Addon(name=name, workloads=workloads, serves=serves, needs=needs, manifests=manifests, **said)

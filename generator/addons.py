@@ -44,7 +44,8 @@ def manifests(definition: Definition, lock: Lock, dns: str) -> dict[str, dict[st
     }
     rendered: dict[str, dict[str, str]] = {BOOTSTRAP: {}, ONCE_UP: {}}
     for addon in addon_catalog.chosen(definition.addons, lock.driver):
-        rendered[addon.group] |= {name: _render(text, values) for name, text in addon.manifests.items()}
+        own = {"address": addon.service_address(definition.network.services), "pulled_as": addon.pulled_as}
+        rendered[addon.group] |= {name: _render(text, {**values, **own}) for name, text in addon.manifests.items()}
     return rendered
 
 

@@ -50,6 +50,7 @@ def document(
         "proxy": node_proxy.variables(definition),
         "registry": definition.registry.mirror if definition.registry else None,
         "registry_ca": definition.registry.ca if definition.registry else "",
+        "registries": addon_catalog.registries(definition.addons, definition.network.services),
         "secrets": {component: described["version"] for component, described in secrets.items()},
         "images": {arch: images(by_name, lock) for arch, by_name in lock.images.items()},
         # Here for every target, so that all have the same release.

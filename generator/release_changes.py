@@ -64,6 +64,8 @@ def _every_machine(before: Release, after: Release) -> Iterator[ComponentChange]
     yield ComponentChange(EVERY_MACHINE, "network", _listed("settings", network))
     proxy = _names_changed(before.get("proxy", {}), after.get("proxy", {}))
     yield ComponentChange(EVERY_MACHINE, "proxy", _listed("variables", [name for name in proxy if name.islower()]))
+    registries = _names_changed(before.get("registries", {}), after.get("registries", {}))
+    yield ComponentChange(EVERY_MACHINE, "containerd", _listed("registries", registries))
     packages = _names_changed(before.get("packages", {}), after.get("packages", {}))
     yield ComponentChange(EVERY_MACHINE, "packages", _listed("architectures", packages))
     yield _debian(before, after)

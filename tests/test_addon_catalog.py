@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections import Counter
 from dataclasses import replace
+from ipaddress import IPv4Network
 from pathlib import Path
 
 import golden
@@ -75,9 +76,12 @@ def test_a_folder_is_all_that_a_new_add_on_takes(tmp_path):
     assert 'image: "anywhere.local/coredns:' in manifests["cluster"]["oracle.yaml"]
 
     page = run(tmp_path, "-m", "generator.cli", "schema", "--markdown").stdout
-    assert "`oracle` (Answers, and knows why)" in page and "`metrics`, `oracle`, `storage`" in page
+    assert "`oracle` (Answers, and knows why)" in page and "`metrics`, `oracle`, `registry`, `storage`" in page
     wrong = run(tmp_path, "-m", "generator.cli", "validate", str(definition(tmp_path, "sibyl")))
-    assert wrong.returncode == 1 and '"sibyl" is not an add-on (one of: dns, metrics, oracle, storage)' in wrong.stderr
+    assert (
+        wrong.returncode == 1
+        and '"sibyl" is not an add-on (one of: dns, metrics, oracle, registry, storage)' in wrong.stderr
+    )
 
 
 def test_every_folder_says_what_it_is():
@@ -171,7 +175,7 @@ def test_metrics_server_is_twice_where_it_has_two_machines(driver, masters, work
 
 
 @pytest.mark.parametrize(
-    ("names", "flags"), [(("dns",), []), (("dns", "metrics"), ["--enable-aggregator-routing=true"])]
+    ("names", "flags"), [(("dns", "registry"), []), (("dns", "metrics"), ["--enable-aggregator-routing=true"])]
 )
 def test_the_api_server_reaches_pods_where_add_ons_serve(names, flags):
     definition, _, topology = golden.load("star-wars")
@@ -181,5 +185,20 @@ def test_the_api_server_reaches_pods_where_add_ons_serve(names, flags):
 
 
 def test_what_add_ons_serve_has_certificates():
-    assert addon_catalog.services(("dns", "metrics")) == ("metrics-server",)
-    assert addon_catalog.services(("dns",)) == ()
+    services = IPv4Network("10.96.0.0/16")
+    assert addon_catalog.served(("dns", "metrics"), services) == {"metrics-server": ()}
+    assert addon_catalog.served(("registry",), services) == {"registry": ("localhost", "10.96.0.11")}
+    assert addon_catalog.served(("dns",), services) == {}
+
+
+def test_what_an_add_on_needs_is_an_add_on_that_may_be_listed():
+    choices = addon_catalog.choices()
+    assert {name for addon in addon_catalog.known().values() for name in addon.needs} <= choices.keys()
+    assert addon_catalog.needed(("dns", "registry")) == {"registry": ("storage",)}
+    assert addon_catalog.needed(tuple(choices)) == {}
+
+
+def test_no_two_services_have_one_address():
+    numbers = [addon.address for addon in addon_catalog.known().values() if addon.address]
+    assert len({*numbers, 1, 10}) == len(numbers) + 2  # the API's, and that of DNS
+    assert all(number < 16 for number in numbers)  # Kubernetes gives these to nobody who does not ask for them

@@ -99,6 +99,13 @@ def test_a_proxy_and_the_authority_of_a_registry_are_said():
     assert change == ComponentChange(CLUSTER, "registry", ("authorities",))
 
 
+def test_a_registry_in_the_cluster_is_said_of_the_machines_that_pull_from_it():
+    expected = ComponentChange(EVERY_MACHINE, "containerd", ("registries (localhost:5443)",))
+    known = release()
+    assert compare(known, {**known, "registries": {"localhost:5443": "https://10.96.0.11:5443"}}) == (expected,)
+    assert compare({name: value for name, value in known.items() if name != "registries"}, known) == ()
+
+
 def test_how_many_pods_a_node_takes_restarts_the_kubelets_of_its_pool_alone():
     definition = golden.load("star-wars")[0]
     pool = definition.workers[0]

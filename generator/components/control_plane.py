@@ -128,7 +128,7 @@ def extended(apiserver: Container, addons: Collection[str]) -> Container:
     It has a way to pods on each driver. On weave its way to Services would be the machine's, with an address that the
     policy controller does not know.
     """
-    if not addon_catalog.services(addons):
+    if not addon_catalog.extends_api(addons):
         return apiserver
     return replace(apiserver, command=(*apiserver.command, "--enable-aggregator-routing=true"))
 

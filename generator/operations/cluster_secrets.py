@@ -282,7 +282,8 @@ def _recipients(project: Project) -> tuple[str, ...]:
 
 def _ensured(project: Project, secrets: Secrets, renewal: Renewal) -> Secrets:
     definition = project.definition
-    services, serving = definition.network.services, addon_catalog.services(definition.addons)
+    services = definition.network.services
+    serving = addon_catalog.served(definition.addons, services)
     return pki.ensure(secrets, datetime.now(UTC), services, definition.api_names, renewal, serving)
 
 

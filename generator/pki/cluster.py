@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from ipaddress import IPv4Network
 from secrets import choice, token_hex
+from types import MappingProxyType
 
 from generator import agekey, dns_names
 from generator.errors import UserError
@@ -55,7 +56,9 @@ _API_NAMES = (
 SERVING = "serving "  # begins the names of certificates of add-ons
 
 
-def leaves(services: IPv4Network, names: Collection[str] = (), serving: Collection[str] = ()) -> Mapping[str, Leaf]:
+def leaves(
+    services: IPv4Network, names: Collection[str] = (), serving: Mapping[str, Collection[str]] = MappingProxyType({})
+) -> Mapping[str, Leaf]:
     """Every end certificate of a cluster, by name. Those of one component end together, as one restart renews them."""
     api_names, api = dict.fromkeys((*_API_NAMES, str(services[1]), *sorted(names))), LIVES["kube-apiserver"]
     return {
@@ -75,14 +78,14 @@ def leaves(services: IPv4Network, names: Collection[str] = (), serving: Collecti
         "kube-scheduler": Leaf("kubernetes", "system:kube-scheduler", (CLIENT,), life=LIVES["kube-scheduler"]),
         "addons": Leaf("kubernetes", "anywhere-addons", (CLIENT,), ("system:masters",), life=LIVES["addons"]),
         "admin": Leaf("kubernetes", "anywhere-admin", (CLIENT,), ("system:masters",), life=LIVES["admin"]),
-        **{f"{SERVING}{service}": _serving(service) for service in serving},
+        **{f"{SERVING}{service}": _serving(service, others) for service, others in serving.items()},
     }
 
 
-def _serving(service: str) -> Leaf:
-    """What the API server believes a Service of kube-system by."""
+def _serving(service: str, others: Collection[str]) -> Leaf:
+    """What clients believe a Service of kube-system by; `others` are what they call it beside its own names."""
     host = f"{service}.kube-system.svc"
-    return Leaf("kubernetes", host, (SERVER,), names=(host, f"{host}.cluster.local"), life=LIVES["addons"])
+    return Leaf("kubernetes", host, (SERVER,), names=(host, f"{host}.cluster.local", *others), life=LIVES["addons"])
 
 
 def ensure(
@@ -91,12 +94,12 @@ def ensure(
     services: IPv4Network,
     names: Collection[str] = (),
     renewal: Renewal = Renewal.ALL,
-    serving: Collection[str] = (),
+    serving: Mapping[str, Collection[str]] = MappingProxyType({}),
 ) -> Secrets:
     """The same secrets, with what is missing made and, as `renewal` says, what is near its end renewed.
 
     `names` are further names and addresses by which clients reach the API, `serving` the Services of add-ons that have
-    a certificate. Authorities are renewed with the
+    a certificate, with further names of each. Authorities are renewed with the
     key they have, so nothing that trusts them breaks; a certificate that no longer says what it should
     (as when the services range changed) is issued again. Fresh secrets come back equal. A bootstrap token is old
     after TOKEN_AGE.

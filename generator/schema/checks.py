@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 from itertools import combinations
 
+from generator import addon_catalog
 from generator.schema import kept_flags
 from generator.schema.kept_flags import Kept
 from generator.schema.models import Network, Spec
@@ -38,6 +39,7 @@ def findings(spec: Spec, taken: Mapping[str, str]) -> Iterator[Finding]:
     yield from _ranges(spec.network, {**TAKEN, **taken})
     yield from _room(spec)
     yield from _components(spec)
+    yield from _addons(spec)
     if spec.proxy and not (spec.proxy.http or spec.proxy.https):
         at: Keys = ("spec", "proxy")
         yield Finding((at,), "names no proxy", "such as https: http://proxy.example.com:3128, or remove it")
@@ -117,6 +119,13 @@ def _components(spec: Spec) -> Iterator[Finding]:
     if "AlwaysPullImages" in components.apiserver.flags.get(str(at[-1]), "").split(",") and not spec.registry:
         message = "AlwaysPullImages would end the add-ons, whose images are in no registry"
         yield Finding((at, ("spec", "registry")), message, "name spec.registry, or leave the plugin out")
+
+
+def _addons(spec: Spec) -> Iterator[Finding]:
+    at: Keys = ("spec", "addons")
+    for name, others in addon_catalog.needed(spec.addons).items():
+        lacking = " and ".join(others)
+        yield Finding(((*at, spec.addons.index(name)), at), f"{name} needs {lacking}", f"add {lacking} to the list")
 
 
 def _kept(at: Keys, kept: Kept) -> Finding:

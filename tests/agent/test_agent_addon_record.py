@@ -102,9 +102,10 @@ def test_what_the_api_server_asks_goes_first():
 
 def test_what_may_hold_things_of_users_stays():
     api = Api()
-    apply(api, NAMESPACE, KIND, SERVICE)
+    claim = f"{CORE}/persistentvolumeclaims/registry"
+    apply(api, NAMESPACE, KIND, SERVICE, claim)
     apply(api)
-    assert objects(api) == {NAMESPACE, KIND}
+    assert objects(api) == {NAMESPACE, KIND, claim}
 
 
 def test_entries_of_another_master_stay():

@@ -45,16 +45,19 @@ def test_documents_have_exactly_the_agreed_files(documents):
 
 def test_an_add_on_that_serves_has_a_certificate_of_the_cluster(secrets):
     now, services = datetime.now(UTC), IPv4Network("10.96.0.0/16")
-    serving = pki.ensure(secrets, now, services, serving=["metrics-server"])
+    serving = pki.ensure(secrets, now, services, serving={"metrics-server": ("localhost", "10.96.0.11")})
     files = pki.documents(serving)["addons"]
     assert files.keys() - FILES["addons"].split() == {"metrics-server.crt", "metrics-server.key"}
     found = x509.load_pem_x509_certificate(files["metrics-server.crt"].encode())
     found.verify_directly_issued_by(x509.load_pem_x509_certificate(files["ca.crt"].encode()))
     names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    assert names.get_values_for_type(x509.DNSName)[0] == "metrics-server.kube-system.svc"
+    hosts = names.get_values_for_type(x509.DNSName)
+    assert hosts[0] == "metrics-server.kube-system.svc" and "localhost" in hosts
+    assert [str(address) for address in names.get_values_for_type(x509.IPAddress)] == ["10.96.0.11"]
     usages = found.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
     assert list(usages) == [x509.ExtendedKeyUsageOID.SERVER_AUTH]
-    assert pki.ensure(serving, now, services, serving=["metrics-server"]) == serving
+    assert pki.ensure(serving, now, services, serving={"metrics-server": ("localhost", "10.96.0.11")}) == serving
+    assert pki.ensure(serving, now, services, serving={"metrics-server": ()}) != serving
     assert pki.documents(pki.ensure(serving, now, services))["addons"].keys() == set(FILES["addons"].split())
 
 

@@ -19,8 +19,8 @@ EMPTY = """\
 # Deleted first, since the API server would go on asking a service that is gone.
 FIRST = ("apiservices", "mutatingwebhookconfigurations", "validatingwebhookconfigurations")
 ENTRY = re.compile(r"[^ ]+ /apis?(/[^/ ]+){3,}")  # a UID and a path; somebody may have written anything else
-# Never deleted: what users made in them would go with them.
-KEPT = ("customresourcedefinitions", "namespaces")
+# Never deleted: what users put in them would go with them.
+KEPT = ("customresourcedefinitions", "namespaces", "persistentvolumeclaims")
 
 
 def add(api: Api, uids: Mapping[str, str]) -> None:
