@@ -22,6 +22,7 @@ def release(runtimes, registry=None, ident=ID):
     return {
         "registry": registry,
         "registry_ca": "",
+        "registries": {},
         "secrets": {},
         "images": {"etcd": image, "containerd": {"id": CONTAINERD_ID}},
     }

@@ -32,6 +32,7 @@ def ensure(release: Mapping[str, Any], names: Iterable[str]) -> None:
 def ensure_for_pods(release: Mapping[str, Any], names: Iterable[str]) -> None:
     """Load those of `names` that pods run into containerd, which Docker has the image of, unless they are there."""
     if wanted := _of(release, names, "containerd"):
+        registry.reach(release)
         containerd.ensure(release["images"]["containerd"])
         pods = _pods()
         for image in wanted:

@@ -1,6 +1,7 @@
-"""The registry that images are pulled from: whose word to take for it, and as whom to log in.
+"""Registries that images are pulled from: whose word to take for them, and as whom to log in.
 
-Docker alone pulls from it: `ctr` would be told the password by its command line, which every process here can read.
+From the definition's, Docker alone pulls: `ctr` would be told the password by its command line, which every process
+here can read. From those in the cluster, containerd pulls for pods, with the certificate of this machine's kubelet.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from agent import bundle
+from agent import bundle, node_certificates
 from agent.files import put, write
 from agent.host import RUN, run
 
@@ -23,6 +24,15 @@ server = "https://{host}"
 
 [host."https://{host}"]
   ca = "{ca}"
+"""
+
+# Of a registry in the cluster. It is the only one that is asked, and only for images: nothing pushes from here.
+IN_CLUSTER = "cluster.crt"
+HOSTS_IN_CLUSTER = """\
+server = "{url}"
+capabilities = ["pull", "resolve", "referrers"]
+ca = "{ca}"
+client = "{client}"
 """
 
 
@@ -37,6 +47,23 @@ def trust(release: Mapping[str, Any]) -> None:
         put(DOCKER / host / AUTHORITY, ca)
         put(CONTAINERD / host / AUTHORITY, ca)
         put(CONTAINERD / host / "hosts.toml", HOSTS.format(host=host, ca=CONTAINERD / host / AUTHORITY))
+
+
+def reach(release: Mapping[str, Any]) -> None:
+    """Have containerd pull from the registries in the cluster, and from none that an earlier release had.
+
+    The kubelet renews its certificate, which containerd reads with each pull.
+    """
+    registries = release["registries"]
+    for file in CONTAINERD.glob(f"*/{IN_CLUSTER}"):
+        if file.parent.name not in registries:
+            file.with_name("hosts.toml").unlink(missing_ok=True)
+            file.unlink()
+    for name, url in registries.items():
+        ca = CONTAINERD / name / IN_CLUSTER
+        put(ca, bundle.secrets(release, "kubelet")["ca.crt"])
+        client = node_certificates.CLIENT
+        put(ca.with_name("hosts.toml"), HOSTS_IN_CLUSTER.format(url=url, ca=ca, client=client))
 
 
 def pull(release: Mapping[str, Any], name: str) -> None:
