@@ -84,6 +84,10 @@ class Client:
         """Merge `change` into the object at `path`; one that is gone is no error."""
         self._read(path, "PATCH", (http.client.OK, http.client.NOT_FOUND), json.dumps(change))
 
+    def create(self, path: str, document: Mapping[str, Any]) -> None:
+        """Make an object in the collection at `path`; one that is there already is no error, and stays as it is."""
+        self._read(path, "POST", (http.client.CREATED, http.client.CONFLICT), json.dumps(document))
+
     def replace(self, path: str, document: Mapping[str, Any]) -> None:
         """Write the object at `path` as it was read; one that is gone, or was changed since, is no error."""
         accepted = (http.client.OK, http.client.NOT_FOUND, http.client.CONFLICT)
@@ -176,7 +180,7 @@ class Client:
     def _ask(self, path: str, method: str, accepted: Sequence[int], body: str | None, media_type: str) -> bytes:
         if self._connection is None:
             self._connection = _Connection(self._server, self._name, self._context, self._timeout)
-        kind = "application/json" if method == "PUT" else "application/merge-patch+json"
+        kind = "application/json" if method in ("POST", "PUT") else "application/merge-patch+json"
         headers = {"Accept": media_type} | ({"Content-Type": kind} if body else {})
         self._connection.request(method, path, body, headers)
         response = self._connection.getresponse()

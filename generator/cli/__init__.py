@@ -28,6 +28,7 @@ from generator.cli import (
     pasteable,
     pki,
     plan,
+    registry,
     render,
     rollback,
     rollout,
@@ -97,6 +98,7 @@ app.add_typer(secrets.app, name="secrets")
 app.add_typer(pki.app, name="pki")
 app.add_typer(backend.app, name="backend")
 app.add_typer(etcd.app, name="etcd")
+app.add_typer(registry.app, name="registry")
 
 
 def main() -> None:

@@ -28,16 +28,22 @@ _PROGRAM = "anywhere"
 
 # The verbs that take a definition, and of these the ones that take no target.
 _WITHOUT_TARGET = ("validate", "images list", "secrets recrypt")
+_REGISTRY = (
+    *("registry user add", "registry user remove", "registry user list"),
+    *("registry login", "registry forward", "registry collect"),
+)
 _VERBS = (
     *("plan", "apply", "status", "doctor", "kubeconfig", "ssh", "logs", "destroy", "render", "env", "rollback"),
     "graph",
     *("images lock", "images pull", "secrets update", "backend create"),
     *("rollout status", "rollout resume", "pki rotate", "etcd list", "etcd snapshot", "etcd restore"),
+    *_REGISTRY,
     *_WITHOUT_TARGET,
 )
 _WITH_FOLDER = (  # those that take --out
     *("plan", "apply", "destroy", "render", "status", "doctor", "kubeconfig", "rollout status", "rollout resume"),
     *("pki rotate", "etcd restore"),
+    *_REGISTRY,
 )
 _DEFINITION = r"(?: '[^'`]*\.ya?ml'| [^ '`]*\.ya?ml)?"
 _COMMAND = re.compile(rf"`anywhere ({'|'.join(_VERBS)})({_DEFINITION})((?: [^`]*)?)`")

@@ -184,12 +184,18 @@ def test_a_verb_without_a_target_names_none_that_nobody_chose(home, monkeypatch,
     assert "`anywhere apply other.yaml` makes them" in capsys.readouterr().err
 
 
+def verbs_of(group, before=""):
+    """Every verb by its words, of groups within groups too."""
+    found = {}
+    for name, verb in group.commands.items():
+        within = hasattr(verb, "commands")
+        found |= verbs_of(verb, f"{before}{name} ") if within else {f"{before}{name}": verb}
+    return found
+
+
 def test_every_verb_that_takes_a_definition_is_known():
     """And of each, whether it takes a target: `validate` may, and needs none."""
-    root = get_command(cli.app)
-    groups = {name: group.commands for name, group in root.commands.items() if hasattr(group, "commands")}
-    verbs = {name: verb for name, verb in root.commands.items() if name not in groups}
-    verbs |= {f"{group} {name}": verb for group, found in groups.items() for name, verb in found.items()}
+    verbs = verbs_of(get_command(cli.app))
     takes = {name: {parameter.name for parameter in verb.params} for name, verb in verbs.items() if name != "init"}
     assert {name for name, given in takes.items() if given & {"file", "files", "words"}} == set(pasteable._VERBS)
     without = {name for name in pasteable._VERBS if "provider" not in takes[name]}
@@ -198,8 +204,7 @@ def test_every_verb_that_takes_a_definition_is_known():
 
 
 def test_every_verb_completes_what_it_says():
-    root = get_command(cli.app)
-    verbs = [verb for group in root.commands.values() for verb in getattr(group, "commands", {"": group}).values()]
+    verbs = verbs_of(get_command(cli.app)).values()
     assert [verb.name for verb in verbs if not hasattr(verb.callback.__wrapped__, "__wrapped__")] == []
 
 
