@@ -55,9 +55,8 @@ def dns_replicas(definition: Definition) -> int:
     Masters count, whether ordinary pods run there or not: those of DNS do.
     """
     masters, pools = definition.masters, definition.workers
-    most = {pool.name: pool.count if pool.max is None else pool.max for pool in pools}
-    machines = masters.count + sum(most.values())
-    cpus = SIZES[masters.size].cpus * masters.count + sum(SIZES[pool.size].cpus * most[pool.name] for pool in pools)
+    machines = masters.count + sum(pool.most for pool in pools)
+    cpus = SIZES[masters.size].cpus * masters.count + sum(SIZES[pool.size].cpus * pool.most for pool in pools)
     wanted = max(ceil(cpus / DNS_CPUS), ceil(machines / DNS_MACHINES))
     return max(2 if machines > 1 else 1, min(wanted, DNS_CROWD * dns_machines(definition)))
 
@@ -65,7 +64,7 @@ def dns_replicas(definition: Definition) -> int:
 def dns_machines(definition: Definition) -> int:
     """How many machines there are at least that pods of the cluster's DNS may run on."""
     pools = (pool for pool in definition.workers if all(taint.endswith(":PreferNoSchedule") for taint in pool.taints))
-    return definition.masters.count + sum(pool.count if pool.min is None else pool.min for pool in pools)
+    return definition.masters.count + sum(pool.least for pool in pools)
 
 
 def workloads(definition: Definition, lock: Lock) -> tuple[tuple[str, str], ...]:

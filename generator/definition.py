@@ -93,6 +93,16 @@ class Pool:
     min: int | None = None
     max: int | None = None
 
+    @property
+    def least(self) -> int:
+        """How many workers there are at least; an autoscaler may leave so many."""
+        return self.count if self.min is None else self.min
+
+    @property
+    def most(self) -> int:
+        """How many workers there may be."""
+        return self.count if self.max is None else self.max
+
 
 @dataclass(frozen=True, slots=True)
 class Tuning:

@@ -27,8 +27,12 @@ class Login:
 
     def docker_config(self) -> str:
         """The same as Docker and skopeo read it: a JSON file of logins."""
-        auth = b64encode(f"{self.username}:{self.password}".encode()).decode()
-        return json.dumps({"auths": {self.host: {"auth": auth}}})
+        return json.dumps({"auths": {self.host: {"auth": basic(self.username, self.password)}}})
+
+
+def basic(username: str, password: str) -> str:
+    """A login as HTTP's Basic and Docker's config.json have it."""
+    return b64encode(f"{username}:{password}".encode()).decode()
 
 
 def of(definition: Definition) -> Login | None:

@@ -100,8 +100,8 @@ def variables(definition: Definition, lock: Lock, topology: Topology) -> dict[st
             pool.name: {
                 "group": f"worker-{pool.name}",
                 "count": pool.count,
-                "min": pool.count if pool.min is None else pool.min,
-                "max": pool.count if pool.max is None else pool.max,
+                "min": pool.least,
+                "max": pool.most,
                 "spot": pool.spot,
                 **_shape(SIZES[pool.size], pool.arch),
                 "offset": offset(definition, pool, lock.blocks),

@@ -125,12 +125,7 @@ def _restore(name: str, options: _Options, file: Path, provider: str) -> int:
 
 
 def _file_and_name(words: list[str]) -> tuple[Path, str]:
-    from pathlib import Path
-
+    from generator.cli import file_words
     from generator.errors import UserError
 
-    file = Path(words[0]) if words[0].endswith((".yaml", ".yml")) else DEFAULT_FILE
-    names = words[1:] if file != DEFAULT_FILE or words[0] == str(DEFAULT_FILE) else words
-    if len(names) != 1:
-        raise UserError("Which snapshot?", "Name one; `anywhere etcd list` shows them.")
-    return file, names[0]
+    return file_words.one_name(words, UserError("Which snapshot?", "Name one; `anywhere etcd list` shows them."))

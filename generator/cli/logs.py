@@ -17,10 +17,10 @@ def run(words: Words, provider: ProviderName = DEFAULT_PROVIDER, follow: Follow 
     """Show the serial console of a machine."""
     import time
 
-    from generator.cli import machine_words
+    from generator.cli import file_words
     from generator.operations import machines, project
 
-    file, name, _ = machine_words.split(words)
+    file, name, _ = file_words.machine(words)
     opened = project.open_project(file, provider, None)
     shown = 0
     while True:

@@ -17,6 +17,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import typer
 
+from generator.cli.file_words import is_file
 from generator.cli.options import DEFAULT_FILE
 from generator.errors import UserError
 from generator.sections import default_target
@@ -161,6 +162,6 @@ def _run(given: dict[str, Any]) -> _Run:
 
 def _file(given: dict[str, Any]) -> Path:
     """The definition: `ssh` and `logs` have it among their words; of those that `validate` takes it is the first."""
-    words = [word for word in given.get("words", ())[:1] if word.endswith((".yaml", ".yml"))]
+    words = [word for word in given.get("words", ())[:1] if is_file(word)]
     files = words or given.get("files") or [given.get("file", DEFAULT_FILE)]
     return Path(files[0])

@@ -39,7 +39,7 @@ def add(words: Words, provider: ProviderName = DEFAULT_PROVIDER, out: Out = None
     from generator.operations import registry_users
 
     file, name = _file_and_name(words)
-    with _client(_project(file, provider, out)) as client:
+    with _client(file, provider, out) as client:
         password = registry_users.add(client, name)
     pasteable.say(f"The password of {name}, which is taken within two minutes and not shown again:", err=True)
     pasteable.say(password)
@@ -53,7 +53,7 @@ def remove(words: Words, provider: ProviderName = DEFAULT_PROVIDER, out: Out = N
     from generator.operations import registry_users
 
     file, name = _file_and_name(words)
-    with _client(_project(file, provider, out)) as client:
+    with _client(file, provider, out) as client:
         registry_users.remove(client, name)
     pasteable.say(f"Removed {name}, whose password is refused within two minutes.")
     return 0
@@ -65,7 +65,7 @@ def show(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER, o
     """List the users, one a line."""
     from generator.operations import registry_users
 
-    with _client(_project(file, provider, out)) as client:
+    with _client(file, provider, out) as client:
         for name in registry_users.names(client):
             pasteable.say(name)
     return 0
@@ -83,8 +83,7 @@ def login(
     """Log in docker, skopeo and the like of this computer's user, once the registry took the password."""
     from generator.operations import cluster_api, registry_client, registry_forward, registry_users
 
-    project = _project(file, provider, out)
-    reference = registry_users.reference(project)
+    project, reference = _registry(file, provider, out)
     registry_users.check(user)
     ca = cluster_api.authority(project.kubeconfig)
     password = _password(user, password_stdin)
@@ -105,10 +104,9 @@ def forward(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER
     import time
 
     from generator.errors import UserError
-    from generator.operations import registry_forward, registry_users
+    from generator.operations import registry_forward
 
-    project = _project(file, provider, out)
-    reference = registry_users.reference(project)
+    project, reference = _registry(file, provider, out)
     port = _port(reference)
     registry_forward.check(port)
     until = 0.0  # the first time it must be there
@@ -135,27 +133,27 @@ def collect(
     """
     from generator.operations import registry_collection
 
-    with _client(_project(file, provider, out)) as client:
+    with _client(file, provider, out) as client:
         pasteable.say(f"The registry {registry_collection.run(client, timeout)}.")
     return 0
 
 
-def _project(file: Path, provider: str, out: Path | None) -> Project:
-    """UserError where the definition has no registry in the cluster."""
+def _registry(file: Path, provider: str, out: Path | None) -> tuple[Project, str]:
+    """The project, and HOST:PORT of its registry; UserError where the definition has none in the cluster."""
     from generator.operations import registry_users
     from generator.operations.project import open_project
 
     project = open_project(file, provider, out)
-    registry_users.reference(project)
-    return project
+    return project, registry_users.reference(project)
 
 
 @contextmanager
-def _client(project: Project) -> Iterator[Client]:
+def _client(file: Path, provider: str, out: Path | None) -> Iterator[Client]:
     from contextlib import closing
 
     from generator.operations import cluster_api
 
+    project, _ = _registry(file, provider, out)
     with closing(cluster_api.client(project.kubeconfig)) as client:
         yield client
 
@@ -179,12 +177,7 @@ def _password(user: str, from_stdin: bool) -> str:
 
 
 def _file_and_name(words: list[str]) -> tuple[Path, str]:
-    from pathlib import Path
-
+    from generator.cli import file_words
     from generator.errors import UserError
 
-    named = words[0].endswith((".yaml", ".yml"))
-    file, names = (Path(words[0]), words[1:]) if named else (DEFAULT_FILE, words)
-    if len(names) != 1:
-        raise UserError("Which user?", "Name one; `anywhere registry user list` shows them.")
-    return file, names[0]
+    return file_words.one_name(words, UserError("Which user?", "Name one; `anywhere registry user list` shows them."))

@@ -21,11 +21,11 @@ def run(words: Words, provider: ProviderName = DEFAULT_PROVIDER) -> int:
     import sys
 
     from generator import command as programs
-    from generator.cli import machine_words
+    from generator.cli import file_words
     from generator.errors import UserError
     from generator.operations import machines, project
 
-    file, name, command = machine_words.split(words)
+    file, name, command = file_words.machine(words)
     opened = project.open_project(file, provider, None)
     machine = machines.find(opened, name)
     how = (

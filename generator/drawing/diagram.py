@@ -175,8 +175,7 @@ def _group(pool: Pool, site: Site) -> Card:
 
 def _number(pool: Pool) -> str:
     """How many workers a group has, and how many it may have: `2`, `2 (to 5)`, `2 (1 to 5)`."""
-    least = pool.count if pool.min is None else pool.min
-    most = pool.count if pool.max is None else pool.max
+    least, most = pool.least, pool.most
     if least == most:
         return str(pool.count)
     return f"{pool.count} (to {most})" if least == pool.count else f"{pool.count} ({least} to {most})"

@@ -102,9 +102,7 @@ def _keys(source: Source, path: str) -> Keys:
 def _said(workspace: Workspace, change: FieldChange) -> str:
     remedy = REMEDIES.get(change.field, _replace)(workspace, change) if change.effect == NEW else ""
     said = f"{change.note} ({remedy})" if remedy else change.note
-    if not all(
-        isinstance(value, str | int) for value in (change.before, change.after)
-    ):  # such as lists, which are long
+    if not (isinstance(change.before, str | int) and isinstance(change.after, str | int)):  # a list may be long
         return said
     return f"{shown(change.before)} -> {shown(change.after)}; {said}"
 

@@ -63,7 +63,7 @@ def images(project: Project) -> tuple[Wanted, ...]:
     """The images of the lock, or those that a lock would name as far as that is decided. Asks nobody."""
     definition, lock = project.definition, known(project)
     kubernetes = lock.kubernetes if lock else definition.kubernetes
-    driver = definition.network.driver or (lock.driver if lock else "weave")
+    driver = _driver(definition, lock) or "weave"
     return tuple(each for arch in definition.architectures for each in _wanted(definition, kubernetes, driver, arch))
 
 
@@ -110,7 +110,7 @@ def check(lock: Lock, definition: Definition) -> None:
 def choose_driver(project: Project, known: Lock | None, progress: Progress) -> str:
     """What the definition says, else what the lock said; else weave where it can be had and run, else flannel."""
     definition = project.definition
-    if decided := definition.network.driver or (known and known.driver):
+    if decided := _driver(definition, known):
         return decided
     if reason := project.provider.unfit_drivers(definition).get("weave"):
         progress.note(f"warning: this cluster's network is flannel instead of weave: {reason}.")
@@ -128,6 +128,11 @@ def choose_driver(project: Project, known: Lock | None, progress: Progress) -> s
         "  to have weave, put its archives in ANYWHERE_IMAGES, name it in spec.network.driver and lock again."
     )
     return "flannel"
+
+
+def _driver(definition: Definition, lock: Lock | None) -> str:
+    """The network driver that the definition or its lock says; "" where that is open."""
+    return definition.network.driver or (lock.driver if lock else "")
 
 
 def _target(project: Project) -> str:

@@ -97,5 +97,5 @@ def _guaranteed(project: Project) -> Definition:
     definition = project.definition
     if not project.provider.manages_workers:
         return definition
-    pools = (replace(pool, count=pool.count if pool.min is None else pool.min) for pool in definition.workers)
+    pools = (replace(pool, count=pool.least) for pool in definition.workers)
     return replace(definition, workers=tuple(pools))

@@ -7,12 +7,11 @@ import json
 import os
 import ssl
 import subprocess
-from base64 import b64encode
 from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Any
 
-from generator import command
+from generator import command, registry_login
 from generator.directories import of_user
 from generator.errors import UserError
 from generator.files import PRIVATE, rewrite
@@ -25,7 +24,7 @@ def prove(port: int, ca: str, name: str, password: str) -> None:
     context = ssl.create_default_context(cadata=ca)
     connection = http.client.HTTPSConnection("localhost", port, timeout=SECONDS, context=context)
     try:
-        connection.request("GET", "/v2/", headers={"Authorization": f"Basic {_basic(name, password)}"})
+        connection.request("GET", "/v2/", headers={"Authorization": f"Basic {registry_login.basic(name, password)}"})
         status = connection.getresponse().status
     except (OSError, http.client.HTTPException) as error:
         raise UserError(
@@ -60,14 +59,10 @@ def log_in(reference: str, name: str, password: str) -> str:
     if helper := _helper(config, reference):
         _store(helper, reference, name, password)
         return f"docker-credential-{helper}"
-    config.setdefault("auths", {})[reference] = {"auth": _basic(name, password)}
+    config.setdefault("auths", {})[reference] = {"auth": registry_login.basic(name, password)}
     _make(path.parent)
     _write(path, f"{json.dumps(config, indent=1)}\n".encode(), PRIVATE)
     return str(path)
-
-
-def _basic(name: str, password: str) -> str:
-    return b64encode(f"{name}:{password}".encode()).decode()
 
 
 def _read(path: Path) -> MutableMapping[str, Any]:

@@ -7,7 +7,7 @@ here can read. From those in the cluster, containerd pulls for pods, with the ce
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -39,10 +39,7 @@ client = "{client}"
 def trust(release: Mapping[str, Any]) -> None:
     """Have both runtimes trust the registry's authority, and none that an earlier release had."""
     ca, host = release["registry_ca"], (release["registry"] or "").partition("/")[0]
-    for file in (*DOCKER.glob(f"*/{AUTHORITY}"), *CONTAINERD.glob(f"*/{AUTHORITY}")):
-        if not ca or file.parent.name != host:
-            file.with_name("hosts.toml").unlink(missing_ok=True)
-            file.unlink()
+    _forget((*DOCKER.glob(f"*/{AUTHORITY}"), *CONTAINERD.glob(f"*/{AUTHORITY}")), (host,) if ca else ())
     if ca:
         put(DOCKER / host / AUTHORITY, ca)
         put(CONTAINERD / host / AUTHORITY, ca)
@@ -55,15 +52,20 @@ def reach(release: Mapping[str, Any]) -> None:
     The kubelet renews its certificate, which containerd reads with each pull.
     """
     registries = release["registries"]
-    for file in CONTAINERD.glob(f"*/{IN_CLUSTER}"):
-        if file.parent.name not in registries:
-            file.with_name("hosts.toml").unlink(missing_ok=True)
-            file.unlink()
+    _forget(CONTAINERD.glob(f"*/{IN_CLUSTER}"), registries)
     for name, url in registries.items():
         ca = CONTAINERD / name / IN_CLUSTER
         put(ca, bundle.secrets(release, "kubelet")["ca.crt"])
         client = node_certificates.CLIENT
         put(ca.with_name("hosts.toml"), HOSTS_IN_CLUSTER.format(url=url, ca=ca, client=client))
+
+
+def _forget(authorities: Iterable[Path], kept: Container[str]) -> None:
+    """Remove what is there of each registry that is not `kept`, by the files of their authorities."""
+    for file in authorities:
+        if file.parent.name not in kept:
+            file.with_name("hosts.toml").unlink(missing_ok=True)
+            file.unlink()
 
 
 def pull(release: Mapping[str, Any], name: str) -> None:
