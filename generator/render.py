@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 from typing import Any
 
@@ -144,6 +145,15 @@ def _module(provider: str) -> Iterator[tuple[str, bytes]]:
         for entry in resources.files("modules").joinpath(folder).iterdir():
             if entry.is_file() and entry.name not in node.TARGET_PARTS and not entry.name.endswith("_override.tf"):
                 yield entry.name, entry.read_bytes()
+
+
+@cache
+def configuration_files() -> frozenset[str]:
+    """The names of all files in a tree, of whichever target, that Terraform reads."""
+    modules = (folder for folder in resources.files("modules").iterdir() if folder.is_dir())
+    shipped = (entry.name for folder in modules for entry in folder.iterdir())
+    configuration = (name for name in shipped if name.endswith(".tf") and not name.endswith("_override.tf"))
+    return frozenset((*configuration, BACKEND, "terraform.tfvars.json"))
 
 
 def unprotected(provider: str) -> Tree:

@@ -9,13 +9,11 @@ from pathlib import Path
 
 from generator.errors import UserError
 from generator.files import sha256, write_atomic
-from generator.render import Tree
+from generator.render import Tree, configuration_files
 
 MANIFEST = ".anywhere-files"
-# What a tree consists of. A manifest that names anything else was not written here.
-_RENDERED = re.compile(
-    r"[\w-]+\.tf(\.json)?|terraform\.tfvars\.json|applied\.json|startup-script|\.gitignore|(documents|user-data)(/[\w-][\w.-]*)+"
-)
+# What a tree has beside Terraform's files. A manifest that names anything else was not written here.
+_RENDERED = re.compile(r"applied\.json|startup-script|\.gitignore|(documents|user-data)(/[\w-][\w.-]*)+")
 # What Terraform or OpenTofu reads unasked in a folder: configuration, overrides, values of variables, programs.
 _LOADED = re.compile(
     r"[^.].*\.(tf|tofu)(\.json)?|[^.].*\.(tf|tofu)(test|query|mock)\.(hcl|json)|tests|terraform\.d"
@@ -124,7 +122,7 @@ def _manifest(folder: Path) -> set[str]:
     _refuse_links(folder, [MANIFEST])
     names = path.read_text(errors="replace").splitlines() if path.exists() else []
     for name in names:
-        if not _RENDERED.fullmatch(name):
+        if name not in configuration_files() and not _RENDERED.fullmatch(name):
             raise UserError(
                 f"{path} names {name!r}, which is not a file that anywhere writes there.",
                 f"Delete that line, or restore {MANIFEST} from git. Nothing was changed.",

@@ -42,6 +42,7 @@ def ask(cluster: Path, request: bytes, role: str = "worker") -> tuple[int, dict[
     with theirs, subprocess.Popen(line, stdin=theirs, stdout=theirs, stderr=theirs) as process:
         theirs.close()
         ours.sendall(request)
+        ours.shutdown(socket.SHUT_WR)
         with ours, ours.makefile("rb") as stream:
             answer = stream.read()
         assert process.wait(10) == 0
@@ -223,6 +224,20 @@ def test_an_upload_that_ends_early_leaves_what_was_there(keeper: Path) -> None:
         assert ours.recv(12) == b"HTTP/1.1 400"
     assert [path.name for path in (keeper / "stored/etcd/snapshots").iterdir()] == ["1.age"]
     assert get(keeper, "/etcd/snapshots/1.age", "master") == (200, b"whole")
+
+
+def test_a_refusal_outlives_a_body_that_nobody_wanted(keeper: Path) -> None:
+    """Whoever still sends gets the answer, and not a reset connection."""
+    body = bytes(8 << 20)  # more than a socket holds
+    assert put(keeper, "etcd/snapshots/1.age", b"1") == 201
+    assert put(keeper, "etcd/cluster", b"1") == 201
+    assert put(keeper, "etcd/snapshots/1.age", body, role="worker") == 403
+    assert put(keeper, "release.json", body) == 405
+    assert put(keeper, "etcd/snapshots/1.age", body, "If-None-Match: *") == 412
+    assert put(keeper, "etcd/cluster", body) == 412
+    for number in range(1000):
+        (keeper / f"stored/etcd/snapshots/{number}").touch()
+    assert put(keeper, "etcd/snapshots/2.age", body) == 507
 
 
 def test_what_is_kept_is_bounded(keeper: Path) -> None:

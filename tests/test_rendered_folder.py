@@ -12,7 +12,7 @@ from generator import render, rendered_folder
 from generator.errors import UserError
 from generator.rendered_folder import MANIFEST
 
-TREE = {"main.tf": b"1", "documents/release.json": b"2"}
+TREE = {"machines.tf": b"1", "documents/release.json": b"2"}
 
 
 @pytest.mark.parametrize("target", ["aws", "gce", "local"])
@@ -25,15 +25,15 @@ def test_every_file_that_a_target_ships_is_one_that_a_tree_has(target, tmp_path)
 
 def test_the_first_write_and_the_next(tmp_path):
     folder = tmp_path / "a" / "b"
-    rendered_folder.write({"main.tf": b"1", "documents/x/y.json": b"2"}, folder)
+    rendered_folder.write({"machines.tf": b"1", "documents/x/y.json": b"2"}, folder)
     (folder / "terraform.tfstate").write_text("state")
     (folder / "documents" / "mine").write_text("mine")
     times = {path: path.stat().st_mtime_ns for path in folder.rglob("*.tf")}
-    rendered_folder.write({"main.tf": b"1", "other.tf": b"3"}, folder)
+    rendered_folder.write({"machines.tf": b"1", "pools.tf": b"3"}, folder)
     found = {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
-    assert found.pop(rendered_folder.MANIFEST) == "main.tf\nother.tf\n"
-    assert found == {"main.tf": "1", "other.tf": "3", "terraform.tfstate": "state", "documents/mine": "mine"}
-    assert times[folder / "main.tf"] == (folder / "main.tf").stat().st_mtime_ns
+    assert found.pop(rendered_folder.MANIFEST) == "machines.tf\npools.tf\n"
+    assert found == {"machines.tf": "1", "pools.tf": "3", "terraform.tfstate": "state", "documents/mine": "mine"}
+    assert times[folder / "machines.tf"] == (folder / "machines.tf").stat().st_mtime_ns
 
 
 def test_a_whole_tree_is_written_as_rendered(tmp_path):
@@ -51,23 +51,23 @@ def test_a_full_disk_is_the_users_to_mend(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(UserError, match="No space left") as caught:
-        rendered_folder.write({"main.tf": b"1"}, tmp_path)
+        rendered_folder.write({"machines.tf": b"1"}, tmp_path)
     assert str(tmp_path) in caught.value.message and "--out" in caught.value.hint
 
 
-@pytest.mark.parametrize("name", ["main.tf", "documents/release.json", rendered_folder.MANIFEST])
+@pytest.mark.parametrize("name", ["machines.tf", "documents/release.json", rendered_folder.MANIFEST])
 def test_what_cannot_be_written_is_the_users_to_mend(tmp_path, name):
     """A folder stands where a file should: refused to everyone, root included."""
     (tmp_path / name / "in-the-way").mkdir(parents=True)
     with pytest.raises(UserError, match="cannot be written"):
-        rendered_folder.write({"main.tf": b"1", "documents/release.json": b"2"}, tmp_path)
+        rendered_folder.write({"machines.tf": b"1", "documents/release.json": b"2"}, tmp_path)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_without_permission_is_the_users_to_mend(tmp_path):
     tmp_path.chmod(0o500)
     with pytest.raises(UserError, match="Permission denied"):
-        rendered_folder.write({"main.tf": b"1"}, tmp_path)
+        rendered_folder.write({"machines.tf": b"1"}, tmp_path)
 
 
 def content(folder):
@@ -81,6 +81,9 @@ def test_a_manifest_of_every_tree_is_accepted(name, tmp_path):
     rendered_folder.check(tmp_path, {})
 
 
+LISTED = ("x.tf", "x.tf.json", "unprotect_override.tf")  # Terraform would read them, and no target has them
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -90,14 +93,15 @@ def test_a_manifest_of_every_tree_is_accepted(name, tmp_path):
         "documents//etc",
         "terraform.tfstate",
         "kubeconfig",
+        *LISTED,
     ],
 )
 def test_a_manifest_deletes_nothing_that_is_not_of_a_tree(tmp_path, name):
     folder, outside = tmp_path / "a" / "b", tmp_path / "victim"
     rendered_folder.write(TREE, folder)
-    for path in (outside, folder / "terraform.tfstate", folder / "kubeconfig"):
+    for path in (outside, *(folder / name for name in ("terraform.tfstate", "kubeconfig", *LISTED))):
         path.write_text("precious")
-    (folder / MANIFEST).write_text(f"main.tf\n{name.format(outside=tmp_path)}\n")
+    (folder / MANIFEST).write_text(f"machines.tf\n{name.format(outside=tmp_path)}\n")
     before = content(tmp_path)
     for act in (lambda: rendered_folder.check(folder, {}), lambda: rendered_folder.write(TREE, folder)):
         with pytest.raises(UserError, match="is not a file that anywhere writes there"):
@@ -105,7 +109,7 @@ def test_a_manifest_deletes_nothing_that_is_not_of_a_tree(tmp_path, name):
     assert content(tmp_path) == before
 
 
-@pytest.mark.parametrize("name", ["main.tf", "documents", "documents/release.json", MANIFEST, "terraform.tfstate"])
+@pytest.mark.parametrize("name", ["machines.tf", "documents", "documents/release.json", MANIFEST, "terraform.tfstate"])
 def test_a_link_is_neither_read_nor_written_through(tmp_path, name):
     folder, victim = tmp_path / "folder", tmp_path / "victim"
     rendered_folder.write(TREE, folder)
@@ -150,7 +154,7 @@ def test_a_file_of_a_person_is_neither_replaced_nor_deleted(tmp_path, name):
     (tmp_path / "documents").mkdir()
     (tmp_path / name).write_text("mine")
     with pytest.raises(UserError, match="anywhere did not write it") as caught:
-        rendered_folder.write({name: b"rendered", "main.tf": b"1"}, tmp_path)
+        rendered_folder.write({name: b"rendered", "machines.tf": b"1"}, tmp_path)
     assert str(tmp_path / name) in caught.value.message and "--out" in caught.value.hint
     assert content(tmp_path) == {name: b"mine"}
 
@@ -160,10 +164,10 @@ def test_what_an_interrupted_run_wrote_is_written_again(tmp_path, monkeypatch):
         patch.setattr(Path, "unlink", lambda *args, **kwargs: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             rendered_folder.write(TREE, tmp_path)
-    rendered_folder.write({"main.tf": b"new"}, tmp_path)
+    rendered_folder.write({"machines.tf": b"new"}, tmp_path)
     assert {name: data for name, data in content(tmp_path).items() if ".new-" not in name} == {
-        "main.tf": b"new",
-        MANIFEST: b"main.tf\n",
+        "machines.tf": b"new",
+        MANIFEST: b"machines.tf\n",
     }
 
 
@@ -171,7 +175,7 @@ def test_a_folder_becomes_again_what_it_was(tmp_path):
     rendered_folder.write(TREE, tmp_path)
     (tmp_path / "terraform.tfstate").write_bytes(b"{}")
     before, known = rendered_folder.contents(tmp_path), snapshot(tmp_path)
-    rendered_folder.write({"main.tf": b"new", "other.tf": b"more", "user-data/master.yaml": b"more"}, tmp_path)
+    rendered_folder.write({"machines.tf": b"new", "pools.tf": b"more", "user-data/master.yaml": b"more"}, tmp_path)
     rendered_folder.restore(before, tmp_path)
     assert snapshot(tmp_path) == known
 

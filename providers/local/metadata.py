@@ -129,11 +129,11 @@ def _keep(request: _Request, stream: BinaryIO, path: Path) -> None:
         raise Refused("411 Length Required", "The request does not say how long its body is.")
     if request.size > _LARGEST:
         raise Refused("413 Content Too Large", f"A file may have {_LARGEST} bytes.")
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if sum(1 for _ in path.parent.iterdir()) >= _MOST:
-        raise Refused("507 Insufficient Storage", f"There may be {_MOST} files.")
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if sum(1 for _ in path.parent.iterdir()) >= _MOST:
+            raise Refused("507 Insufficient Storage", f"There may be {_MOST} files.")
         with unfinished.open("xb") as file:
             os.fchmod(file.fileno(), 0o600)
             _receive(stream, request.size, file)
@@ -159,6 +159,15 @@ def _receive(stream: BinaryIO, size: int, file: BinaryIO) -> None:
         file.write(data)
         size -= len(data)
     file.flush()
+
+
+def _discard(stream: BinaryIO, size: int) -> None:
+    """Read the rest of a body of `size` bytes, or until the other side closes.
+
+    Closing with a part of the body unread resets the connection, and the answer is lost with it.
+    """
+    while size > 0 and (data := stream.read(min(size, _CHUNK))):
+        size -= len(data)
 
 
 def _sync(folder: Path) -> None:
@@ -207,8 +216,10 @@ def _files(folder: Path) -> list[str]:
 
 def answer(stream: BinaryIO, target: int, cluster: Path, role: str, images: Path) -> None:
     """Read one request from `stream` and write the answer to the descriptor `target`."""
+    unread = 0
     try:
         request = _request(stream)
+        unread = request.size or 0
         if request.method not in ("GET", "HEAD", "PUT", "DELETE"):
             raise Refused("405 Method Not Allowed", "There is GET, HEAD, PUT and DELETE.")
         if request.key.startswith("etcd/"):
@@ -219,6 +230,7 @@ def answer(stream: BinaryIO, target: int, cluster: Path, role: str, images: Path
             raise Refused("405 Method Not Allowed", "Documents can only be read.")
     except Refused as refused:
         _say(target, refused.status, f"{refused.reason}\n")
+        _discard(stream, unread)
 
 
 def main() -> None:

@@ -74,7 +74,7 @@ def nowhere(definition, monkeypatch):
     monkeypatch.setattr(Api, "answers", Api.answers | answers)
     text = MAIN.replace("URL", f"https://127.0.0.1:{server.server_port}")
     monkeypatch.setattr(target, "main", text, raising=False)
-    monkeypatch.setattr(render, "tree", lambda *args: {"main.tf": target.main.encode()})
+    monkeypatch.setattr(render, "tree", lambda *args: {"machines.tf": target.main.encode()})
     yield target
     server.shutdown()
     server.server_close()

@@ -48,7 +48,7 @@ def test_git_takes_what_may_be_committed_and_nothing_else(nowhere, home, capsys)
     shown = subprocess.run(listed, capture_output=True, text=True, check=True).stdout.splitlines()
     beside = {"cluster.yaml", "cluster.lock.yaml", "cluster.secrets.age"}
     folder = ".anywhere/quickstart-local"
-    rendered = {f"{folder}/{name}" for name in (".anywhere-files", ".gitignore", "main.tf")}
+    rendered = {f"{folder}/{name}" for name in (".anywhere-files", ".gitignore", "machines.tf")}
     ours = {name for name in shown if name in beside or name.startswith(".anywhere")}
     assert ours == beside | rendered
 

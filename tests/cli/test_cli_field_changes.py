@@ -31,7 +31,7 @@ def cluster(nowhere, definition, monkeypatch):
 
     def tree(wanted, locked, *rest):
         recorded = applied.document(applied.fields(wanted, locked, "local"))
-        return {"main.tf": (nowhere.main + APPLIED).encode(), "applied.json": recorded}
+        return {"machines.tf": (nowhere.main + APPLIED).encode(), "applied.json": recorded}
 
     monkeypatch.setattr(render, "tree", tree)
     assert run("apply", "--yes", "--timeout", "20") == 0
@@ -258,7 +258,7 @@ def test_in_another_checkout_a_remote_state_says_what_was_applied(nowhere, home,
     def tree(wanted, locked, *rest):
         backend = json.dumps({"terraform": {"backend": arguments}}).encode()
         recorded = applied.document(applied.fields(wanted, locked, "local"))
-        return {"main.tf": (nowhere.main + APPLIED).encode(), "backend.tf.json": backend, "applied.json": recorded}
+        return {"machines.tf": (nowhere.main + APPLIED).encode(), "backend.tf.json": backend, "applied.json": recorded}
 
     monkeypatch.setattr(render, "tree", tree)
     assert run("apply", "--yes", "--timeout", "20") == 0
@@ -301,7 +301,7 @@ def test_a_first_apply_that_failed_counts_once_there_is_something_to_lose(
 ):
     def tree(wanted, locked, *rest):
         recorded = applied.document(applied.fields(wanted, locked, "local"))
-        return {"main.tf": (nowhere.main + main).encode(), "applied.json": recorded}
+        return {"machines.tf": (nowhere.main + main).encode(), "applied.json": recorded}
 
     monkeypatch.setattr(render, "tree", tree)
     assert run("apply", "--yes", "--timeout", "20") == 1

@@ -22,7 +22,7 @@ from tests.cli.target import Nowhere
 
 project.load = lambda name: Nowhere()
 artifacts.fetch = lambda *args: None
-render.tree = lambda *args: {"main.tf": Path("rendered.tf").read_bytes()}
+render.tree = lambda *args: {"machines.tf": Path("rendered.tf").read_bytes()}
 render.unprotected = lambda name: {"unprotect_override.tf": b"# nothing is protected"}
 cli.main()
 """

@@ -41,7 +41,7 @@ def described(nowhere, monkeypatch):
     def tree(definition, lock, topology, target, secrets, *rest):
         versions = {name: entry["version"] for name, entry in secrets.items()}
         content = nowhere.main.replace("VALUE", json.dumps(versions).replace('"', ""))
-        return {"main.tf": content.encode(), "documents/secrets.json": json.dumps(versions).encode()}
+        return {"machines.tf": content.encode(), "documents/secrets.json": json.dumps(versions).encode()}
 
     monkeypatch.setattr(render, "tree", tree)
     return lambda home: json.loads((home / ".anywhere/quickstart-local/documents/secrets.json").read_bytes())
@@ -201,6 +201,6 @@ def test_render_check_names_what_is_stale_and_writes_nothing(nowhere, home, caps
     nowhere.main += "# newer\n"
     capsys.readouterr()
     assert run("render", "--check", "--out", folder) == 1
-    assert capsys.readouterr().out == f"{folder / 'main.tf'}\n"
+    assert capsys.readouterr().out == f"{folder / 'machines.tf'}\n"
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
     assert run("render", "--check", "--out", home / "never") == 1 and not (home / "never").exists()

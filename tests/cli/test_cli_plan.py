@@ -37,7 +37,7 @@ def cluster(nowhere, monkeypatch):
     now = json.loads(RELEASE)
 
     def tree(*args):
-        return {"main.tf": main.encode(), "documents/release.json": json.dumps(now).encode()}
+        return {"machines.tf": main.encode(), "documents/release.json": json.dumps(now).encode()}
 
     monkeypatch.setattr(render, "tree", tree)
     applied = hashlib.sha256(json.dumps(now).encode()).hexdigest()[:12]

@@ -16,7 +16,7 @@ LOGIN = "  registry: {mirror: registry.example.com/k8s, login: true}\n"
 @pytest.fixture
 def versions(nowhere, home, monkeypatch):
     """The versions of secret documents, as the folder was rendered last."""
-    tree = lambda *args: {"main.tf": nowhere.main.encode(), "documents/secrets.json": json.dumps(args[4]).encode()}  # noqa: E731
+    tree = lambda *args: {"machines.tf": nowhere.main.encode(), "documents/secrets.json": json.dumps(args[4]).encode()}  # noqa: E731
     monkeypatch.setattr(render, "tree", tree)
     return lambda: json.loads((home / ".anywhere/quickstart-local/documents/secrets.json").read_bytes())
 

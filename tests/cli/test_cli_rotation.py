@@ -240,7 +240,7 @@ def cluster(nowhere, home, definition, monkeypatch):
         content = nowhere.main.replace("VALUE", json.dumps(versions).replace('"', "")) + APPLIED
         recorded = applied.document(applied.fields(wanted, locked, "local"))
         release = json.dumps({"secrets": versions}).encode()
-        return {"main.tf": content.encode(), "documents/release.json": release, "applied.json": recorded}
+        return {"machines.tf": content.encode(), "documents/release.json": release, "applied.json": recorded}
 
     def release():
         return project.Project(None, None, folder).release

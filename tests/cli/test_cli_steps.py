@@ -257,25 +257,25 @@ resource "terraform_data" "harm" {
   }
 }
 """
-    for name in ("main.tf", "other.tf"):
-        (folder / name).write_text((folder / "main.tf").read_text() + harm if name == "main.tf" else "locals {\n}\n")
+    for name in ("machines.tf", "pools.tf"):
+        (folder / name).write_text((folder / "machines.tf").read_text() + harm if name == "machines.tf" else "locals {\n}\n")
     with (folder / ".anywhere-files").open("a") as manifest:
-        manifest.write("other.tf\n")
+        manifest.write("pools.tf\n")
     applied = json.loads(state(home))
     machine = applied["resources"][0]
     applied["resources"].append({**machine, "name": "harm"})
     (folder / "terraform.tfstate").write_text(json.dumps(applied))
     assert target.run("destroy", "--yes") == 0
-    assert not (folder / "stolen").exists() and not (folder / "other.tf").exists()
+    assert not (folder / "stolen").exists() and not (folder / "pools.tf").exists()
     assert json.loads(state(home))["resources"] == []
 
 
 def test_a_destroy_that_is_not_approved_leaves_the_folder_as_it_was(cluster, home, monkeypatch, capsys):
     folder = home / ".anywhere" / "quickstart-local"
-    (folder / "main.tf").write_text(cluster.main + "# a comment\n")
+    (folder / "machines.tf").write_text(cluster.main + "# a comment\n")
     monkeypatch.setattr("sys.stdin", io.StringIO("no\n"))
     assert target.run("destroy") == 1
-    assert (folder / "main.tf").read_text() == cluster.main + "# a comment\n"
+    assert (folder / "machines.tf").read_text() == cluster.main + "# a comment\n"
 
 
 @pytest.mark.parametrize("lost", ["a lock that is damaged", "no lock", "a lock of another version", "no state"])
@@ -319,7 +319,7 @@ def backend(nowhere, home, monkeypatch):
     arguments = {"local": {"path": str(path)}}
     document = json.dumps({"terraform": {"backend": arguments}}).encode()
     monkeypatch.setattr(nowhere, "backend", lambda definition: arguments, raising=False)
-    tree = lambda *args: {"main.tf": nowhere.main.encode(), "backend.tf.json": document}  # noqa: E731
+    tree = lambda *args: {"machines.tf": nowhere.main.encode(), "backend.tf.json": document}  # noqa: E731
     monkeypatch.setattr(render, "tree", tree)
     return path
 

@@ -43,7 +43,7 @@ class Ci:
             shutil.copy(path, self.mine)
         shutil.copy(cluster / "age.key", self.key)
         self.place.mkdir()
-        (self.place / "main.tf").write_text(target)
+        (self.place / "machines.tf").write_text(target)
         shutil.copytree(STEPS, self.mine / "steps")
         self.push("Begin")
         self._programs()

@@ -25,8 +25,8 @@ class Shared(Nowhere):
 
     def tree(self, *args):
         backend = {"terraform": {"backend": self.backend(None)}}
-        main = (self._place / "main.tf").read_bytes()
-        return {"main.tf": main, render.BACKEND: json.dumps(backend).encode()}
+        main = (self._place / "machines.tf").read_bytes()
+        return {"machines.tf": main, render.BACKEND: json.dumps(backend).encode()}
 
 
 def main() -> int:

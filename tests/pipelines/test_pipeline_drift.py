@@ -30,6 +30,6 @@ def test_drift_that_is_too_long_for_an_issue_is_in_the_log(ci, forge):
 def test_what_cannot_be_looked_at_is_neither_drift_nor_its_end(ci, forge):
     look = ci.checkout("main")
     issue = forge.issue("Drift: cluster.yaml on local", "yesterday's")
-    (ci.place / "main.tf").write_text("resource {")
+    (ci.place / "machines.tf").write_text("resource {")
     assert "Terraform failed" in ci.run(look, "drift.sh", status=1)
     assert forge.issues == [issue] and issue["state"] == "open" and issue["body"] == "yesterday's"
