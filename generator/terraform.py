@@ -24,6 +24,7 @@ from generator.files import PRIVATE, create_private, write_atomic
 from generator.progress import Progress
 from generator.terraform_binary import Binary, find
 from generator.terraform_command import command_line
+from generator.terraform_details import details
 from generator.terraform_messages import Event, describe, plain, raise_for
 from generator.terraform_process import started
 
@@ -131,10 +132,7 @@ class Terraform:
         """A plan that was saved elsewhere, with what it says of itself; the folder must be initialised."""
         file = create_private(self.folder, *_PLAN_FILE)
         write_atomic(file, data, PRIVATE)
-        completed = self._capture(["show", file.name], _options(json=True, no_color=True))
-        if completed.returncode:
-            raise UserError(f"Terraform cannot read the plan:\n{plain(completed.stderr)}", "Plan again.")
-        said = _json(completed.stdout, "show")
+        said = self._show(file)
         outputs = said.get("output_changes", {}).values()
         return Plan(
             file,
@@ -142,6 +140,19 @@ class Terraform:
             _sorted(_shown(said.get("resource_drift", ()))),
             any(output["actions"] != ["no-op"] for output in outputs),
         )
+
+    def details(self, plan: Plan) -> Mapping[str, tuple[str, ...]]:
+        """What changes inside the resources that `plan` updates or replaces, by address."""
+        if not any(change.action in ("update", "replace") for change in plan.changes):
+            return {}
+        changes = self._show(plan.file).get("resource_changes", ())
+        return {change["address"]: details(change["change"]) for change in changes}
+
+    def _show(self, file: Path) -> dict[str, Any]:
+        completed = self._capture(["show", file.name], _options(json=True, no_color=True))
+        if completed.returncode:
+            raise UserError(f"Terraform cannot read the plan:\n{plain(completed.stderr)}", "Plan again.")
+        return _json(completed.stdout, "show")
 
     def state_version(self) -> str:
         """What changes with every write of the state, wherever it is; "" before the first apply."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from generator.operations import etcd_loss
@@ -12,6 +12,8 @@ from generator.operations.project import as_observed
 from generator.operations.workspace import Workspace
 from generator.release_changes import CLUSTER, EVERY_MACHINE, ComponentChange, Release, compare
 from generator.terraform import Change, Plan
+
+Details = Mapping[str, tuple[str, ...]]  # what changes inside resources, by address
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +51,14 @@ def review(workspace: Workspace, plan: Plan, notices: tuple[Notice, ...] = ()) -
     inside: tuple[ComponentChange, ...] = ()
     if not plan.empty and (before := _applied(workspace)):
         inside = compare(before, json.loads((workspace.project.folder / "documents" / "release.json").read_bytes()))
-    sections = (*_machines(workspace, plan, inside), *_shared(workspace, plan, inside))
+    details = workspace.terraform.details(plan)
+    sections = (*_machines(workspace, plan, inside, details), *_shared(workspace, plan, inside, details))
     return Review(plan, sections, (*notices, *etcd_loss.notices(workspace, plan)))
 
 
 def of_destroy(plan: Plan) -> Review:
     """A plan that destroys everything: nothing changes inside."""
-    items = tuple(_resource(change, change.address) for change in plan.changes)
+    items = tuple(_resource(change, change.address, {}) for change in plan.changes)
     return Review(plan, (Section(CLUSTER, (), items),) if items else ())
 
 
@@ -65,14 +68,16 @@ def _applied(workspace: Workspace) -> Release | None:
     return json.loads(text) if text else None
 
 
-def _machines(workspace: Workspace, plan: Plan, inside: tuple[ComponentChange, ...]) -> Iterator[Section]:
+def _machines(
+    workspace: Workspace, plan: Plan, inside: tuple[ComponentChange, ...], details: Details
+) -> Iterator[Section]:
     """A section for each set of neighbours with the same lines."""
     shown = as_observed(workspace.project, workspace.topology)
     scopes = {machine.name: (machine.role, machine.group) for machine in shown.machines}
     sections: list[Section] = []
     for name in _names(workspace, plan):
         own = [change for change in plan.changes if change.key == name]
-        lines = [_resource(change, change.resource) for change in own]
+        lines = [_resource(change, change.resource, details) for change in own]
         machine = workspace.project.provider.addresses.machine
         kept = not any(c.resource == machine and c.action in ("create", "replace", "delete") for c in own)
         if kept:  # others start with the new release
@@ -85,10 +90,12 @@ def _machines(workspace: Workspace, plan: Plan, inside: tuple[ComponentChange, .
     yield from sections
 
 
-def _shared(workspace: Workspace, plan: Plan, inside: tuple[ComponentChange, ...]) -> Iterator[Section]:
+def _shared(
+    workspace: Workspace, plan: Plan, inside: tuple[ComponentChange, ...], details: Details
+) -> Iterator[Section]:
     """What belongs to no single machine."""
     machines = set(_names(workspace, plan))
-    resources = tuple(_resource(c, c.address) for c in plan.changes if c.key not in machines)
+    resources = tuple(_resource(c, c.address, details) for c in plan.changes if c.key not in machines)
     for scope, more in ((EVERY_MACHINE, ()), (CLUSTER, resources)):
         if items := (*(_item(change) for change in inside if change.scope == scope), *more):
             yield Section(scope, (), items)
@@ -105,5 +112,5 @@ def _item(change: ComponentChange) -> Item:
     return Item(change.component, change.details, change.effect)
 
 
-def _resource(change: Change, subject: str) -> Item:
-    return Item(subject, (), change.action)
+def _resource(change: Change, subject: str, details: Details) -> Item:
+    return Item(subject, details.get(change.address, ()), change.action)

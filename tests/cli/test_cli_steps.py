@@ -257,8 +257,8 @@ resource "terraform_data" "harm" {
   }
 }
 """
-    for name in ("machines.tf", "pools.tf"):
-        (folder / name).write_text((folder / "machines.tf").read_text() + harm if name == "machines.tf" else "locals {\n}\n")
+    (folder / "machines.tf").write_text((folder / "machines.tf").read_text() + harm)
+    (folder / "pools.tf").write_text("locals {\n}\n")
     with (folder / ".anywhere-files").open("a") as manifest:
         manifest.write("pools.tf\n")
     applied = json.loads(state(home))
