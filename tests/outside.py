@@ -18,6 +18,7 @@ class Site(BaseHTTPRequestHandler):
 
     answers: dict[str, bytes] = {}
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
 
     def do_GET(self):
         body = self.answers.get(self.path.partition("?")[0])
@@ -97,7 +98,7 @@ def serving(handler, context=None, listening=None):
         server.daemon_threads, server.block_on_close = True, False
         if context:
             server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield server
         server.shutdown()
 

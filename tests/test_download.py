@@ -32,7 +32,7 @@ def url(tmp_path):
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "file").write_bytes(DATA)
     with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=tmp_path / "site")) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/file"
         server.shutdown()
 

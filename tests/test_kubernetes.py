@@ -23,6 +23,7 @@ NODES = {"items": [{"metadata": {"name": "worker-1"}}, {"metadata": {"name": "ma
 
 class Api(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else each answer waits 40 ms for an acknowledgement
     answers = {"/readyz": b"ok", "/api/v1/nodes?resourceVersion=0": json.dumps(NODES).encode()}
 
     def do_GET(self):
@@ -52,7 +53,7 @@ def serve(document, folder):
     context.verify_mode = ssl.CERT_REQUIRED
     server = ThreadingHTTPServer(("127.0.0.1", 0), Api)
     server.socket = context.wrap_socket(server.socket, server_side=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     return server
 
 

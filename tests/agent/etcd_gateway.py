@@ -210,6 +210,7 @@ def serve(cluster, name, address, tls):
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def _serve(self):
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()

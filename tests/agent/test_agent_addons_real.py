@@ -140,7 +140,7 @@ def kubelet(cluster, tmp_path):
     tls.load_cert_chain(tmp_path / "kubelet.pem")
     server = ThreadingHTTPServer((place.HOST, 0), Kubelet)
     server.socket = tls.wrap_socket(server.socket, server_side=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     cluster.api.call("POST", "/api/v1/nodes", {"metadata": {"name": "real"}})
     addresses = [{"type": "InternalIP", "address": place.HOST}]
     status = {"addresses": addresses, "allocatable": {"cpu": "1", "memory": "200Mi"}}

@@ -20,6 +20,7 @@ class Server(BaseHTTPRequestHandler):
     """Notes what it is sent, by connection; it refuses a second pod."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     sent, connections = [], set()
 
     def do_PATCH(self):

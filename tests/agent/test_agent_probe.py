@@ -47,7 +47,7 @@ def address(request, tmp_path):
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.load_cert_chain(tmp_path / "pem")
         server.socket = tls.wrap_socket(server.socket, server_side=True)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield f"{request.param}://127.0.0.1:{server.server_address[1]}"
     server.shutdown()
     server.server_close()

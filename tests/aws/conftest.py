@@ -119,7 +119,7 @@ def served():
             return super().date_time_string(faults.date or timestamp)
 
     server = make_server("127.0.0.1", 0, faults, threaded=True, request_handler=Handler)
-    Thread(target=server.serve_forever, daemon=True).start()
+    Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
     yield f"http://127.0.0.1:{server.port}", faults
     server.shutdown()
 
