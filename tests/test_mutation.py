@@ -7,7 +7,7 @@ import pytest
 from tests.mutation.__main__ import MUTATED, TESTS
 from tests.mutation.mutant import mutants
 from tests.mutation.probe import probed
-from tests.mutation.suite import FAILED, ROOT, Baseline, Copy
+from tests.mutation.suite import FAILED, ROOT, Baseline, Copy, followed
 from tests.mutation.survivors import REASONS
 
 SOURCE = """\
@@ -97,12 +97,21 @@ def test_probes_note_what_runs_and_for_which_test(tmp_path, monkeypatch):
 
 def test_a_mutant_gets_the_tests_that_run_it_and_then_those_beside_them():
     seconds = {"a.py::slow": 3.0, "a.py::quick": 1.0, "a.py::beside": 0.5, "b.py::other": 0.1}
-    ran = {("verb.py", 0): {"a.py::slow", "a.py::quick", "a.py::fails"}}
+    ran = {("verb.py", 0): dict.fromkeys(("a.py::slow", "a.py::quick", "a.py::fails"), 9)}
     baseline = Baseline(seconds, ran, ("a.py::fails",))
     assert list(baseline.tests("verb.py", 0)) == ["a.py::quick", "a.py::slow", "a.py::beside"]
     assert list(baseline.tests("verb.py", 0, {"a.py::slow"})) == ["a.py::slow", "a.py::quick", "a.py::beside"]
     assert set(baseline.tests("verb.py", 0).values()) == {45.0}
     assert baseline.tests("verb.py", 1) == {}
+
+
+def test_a_test_that_ends_with_the_statement_comes_first():
+    notes = [f"verb.py\t{number}\ta.py::{test}" for test in ("goes_on", "refused") for number in range(5)]
+    ran = followed([note for note in notes if note not in ("verb.py\t2\ta.py::refused", "verb.py\t3\ta.py::refused")])
+    assert ran["verb.py", 4] == {"a.py::goes_on": 0, "a.py::refused": 0}
+    assert ran["verb.py", 1] == {"a.py::goes_on": 3, "a.py::refused": 1}
+    baseline = Baseline({"a.py::goes_on": 1.0, "a.py::refused": 2.0}, ran, ())
+    assert list(baseline.tests("verb.py", 1, {"a.py::goes_on"})) == ["a.py::refused", "a.py::goes_on"]
 
 
 @pytest.fixture

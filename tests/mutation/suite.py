@@ -15,6 +15,7 @@ from tests.mutation.probe import probed
 
 ROOT = Path(__file__).parents[2]
 PASSED, FAILED, INTERRUPTED = 0, 1, 2  # how pytest ends
+_SOON = 3  # statements: a test that runs no more of them after another most likely ends with that one
 
 
 @dataclass(frozen=True)
@@ -94,24 +95,29 @@ class Copy:
 @dataclass(frozen=True)
 class Baseline:
     """The tests of the tree without mutants: the seconds of each that passes, and by module and number of a statement
-    those that run it. `failed` fail for any change of the text, or anyway: that one fails says nothing of a mutant.
+    those that run it, with how many statements they first run after it. `failed` fail for any change of the text, or
+    anyway: that one fails says nothing of a mutant.
     """
 
     seconds: Mapping[str, float]
-    ran: Mapping[tuple[str, int], set[str]]
+    ran: Mapping[tuple[str, int], Mapping[str, int]]
     failed: tuple[str, ...]
 
     def tests(self, name: str, number: int, noticed: Collection[str] = ()) -> dict[str, float]:
-        """The tests that may notice, and how long each may take: those that run the statement, the quickest first.
+        """The tests that may notice, and how long each may take: those that run the statement, the likeliest first.
 
-        Before them come those of them that `noticed` other mutants of the module, as they look closely. After them come
-        the others of the same files: a fixture or a cache that they share may have run the statement for them.
+        That are those which end with it, as where a guard refuses; then those that `noticed` other mutants of the
+        module, as they look closely; then the quickest. After them come the others of the same files: a fixture or a
+        cache that they share may have run the statement for them.
         """
-        run = self.ran.get((name, number), set()) & self.seconds.keys()
+        after = self.ran.get((name, number), {})
+        run = after.keys() & self.seconds.keys()
         files = {_file(test) for test in run}
         slowest = {file: max(s for test, s in self.seconds.items() if _file(test) == file) for file in files}
         beside = (test for test in self.seconds.keys() - run if _file(test) in files)
-        found = sorted(run, key=lambda test: (test not in noticed, self.seconds[test]))
+        found = sorted(
+            run, key=lambda test: (min(after[test], _SOON), test not in noticed, after[test], self.seconds[test])
+        )
         found += sorted(beside, key=self.seconds.__getitem__)
         return {test: 30 + 5 * slowest[_file(test)] for test in found}
 
@@ -126,12 +132,23 @@ def measure(copy: Copy, names: Iterable[str], tests: Iterable[str]) -> Baseline:
         raise copy.broken(code)
     for name, source in sources.items():
         (copy.folder / name).write_text(source)
-    ended, ran = copy.ended(), {}
-    for line in (copy.notes / "ran").read_text().splitlines():
-        name, number, test = line.split("\t")
-        ran.setdefault((name, int(number)), set()).add(test)
+    ended = copy.ended()
     seconds = {name: seconds for name, (how, seconds) in ended.items() if how == "passed"}
-    return Baseline(seconds, ran, tuple(name for name, (how, _) in ended.items() if how == "failed"))
+    failed = tuple(name for name, (how, _) in ended.items() if how == "failed")
+    return Baseline(seconds, followed((copy.notes / "ran").read_text().splitlines()), failed)
+
+
+def followed(notes: Iterable[str]) -> dict[tuple[str, int], dict[str, int]]:
+    """By module and number of a statement, the tests that ran it, with how many others each first ran after it."""
+    statements: dict[str, list[tuple[str, int]]] = {}
+    for line in notes:
+        name, number, test = line.split("\t")
+        statements.setdefault(test, []).append((name, int(number)))
+    ran: dict[tuple[str, int], dict[str, int]] = {}
+    for test, in_order in statements.items():
+        for after, statement in enumerate(reversed(in_order)):
+            ran.setdefault(statement, {}).setdefault(test, after)
+    return ran
 
 
 def _file(test: str) -> str:
