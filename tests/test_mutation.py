@@ -100,7 +100,7 @@ def test_a_mutant_gets_the_tests_that_run_it_and_then_those_beside_them():
     ran = {("verb.py", 0): dict.fromkeys(("a.py::slow", "a.py::quick", "a.py::fails"), 9)}
     baseline = Baseline(seconds, ran, ("a.py::fails",))
     assert list(baseline.tests("verb.py", 0)) == ["a.py::quick", "a.py::slow", "a.py::beside"]
-    assert list(baseline.tests("verb.py", 0, {"a.py::slow"})) == ["a.py::slow", "a.py::quick", "a.py::beside"]
+    assert list(baseline.tests("verb.py", 0, noticed={"a.py::slow"})) == ["a.py::slow", "a.py::quick", "a.py::beside"]
     assert set(baseline.tests("verb.py", 0).values()) == {45.0}
     assert baseline.tests("verb.py", 1) == {}
 
@@ -111,7 +111,15 @@ def test_a_test_that_ends_with_the_statement_comes_first():
     assert ran["verb.py", 4] == {"a.py::goes_on": 0, "a.py::refused": 0}
     assert ran["verb.py", 1] == {"a.py::goes_on": 3, "a.py::refused": 1}
     baseline = Baseline({"a.py::goes_on": 1.0, "a.py::refused": 2.0}, ran, ())
-    assert list(baseline.tests("verb.py", 1, {"a.py::goes_on"})) == ["a.py::refused", "a.py::goes_on"]
+    assert list(baseline.tests("verb.py", 1, noticed={"a.py::goes_on"})) == ["a.py::refused", "a.py::goes_on"]
+
+
+def test_a_test_whose_name_has_words_of_the_statement_comes_first():
+    tests = ("a.py::test_apply_destroys_by_name", "a.py::test_apply_asks", "a.py::test_apply_waits")
+    baseline = Baseline(dict.fromkeys(tests, 1.0), {("verb.py", 0): dict.fromkeys(tests, 9)}, ())
+    assert (
+        next(iter(baseline.tests("verb.py", 0, "destroy_guard.check(apply)", {"a.py::test_apply_waits"}))) == tests[0]
+    )
 
 
 @pytest.fixture

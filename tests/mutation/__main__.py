@@ -111,7 +111,7 @@ def every(files: Iterable[str], baseline: Baseline, copies: Sequence[Copy]) -> I
     def one(name: str, number: int, mutant: Mutant) -> Result:
         copy = free.get()
         try:
-            result = tried(copy, name, mutant, baseline.tests(name, number, noticed[name]))
+            result = tried(copy, name, mutant, baseline.tests(name, number, mutant.what, noticed[name]))
         finally:
             free.put(copy)
         noticed[name].add(result.by)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from tests.mutation.probe import probed
 
 ROOT = Path(__file__).parents[2]
 PASSED, FAILED, INTERRUPTED = 0, 1, 2  # how pytest ends
+_STEM = 5  # letters: `destroy` and `destroys` are the same word
 _SOON = 3  # statements: a test that runs no more of them after another most likely ends with that one
 
 
@@ -103,23 +105,36 @@ class Baseline:
     ran: Mapping[tuple[str, int], Mapping[str, int]]
     failed: tuple[str, ...]
 
-    def tests(self, name: str, number: int, noticed: Collection[str] = ()) -> dict[str, float]:
+    def tests(self, name: str, number: int, what: str = "", noticed: Collection[str] = ()) -> dict[str, float]:
         """The tests that may notice, and how long each may take: those that run the statement, the likeliest first.
 
-        That are those which end with it, as where a guard refuses; then those that `noticed` other mutants of the
-        module, as they look closely; then the quickest. After them come the others of the same files: a fixture or a
-        cache that they share may have run the statement for them.
+        That are those which end with it, as where a guard refuses; then those whose names have words of `what`, the
+        statement; then those that `noticed` other mutants of the module, as they look closely; then the quickest. After
+        them come the others of the same files: a fixture or a cache that they share may have run the statement for them.
         """
         after = self.ran.get((name, number), {})
         run = after.keys() & self.seconds.keys()
         files = {_file(test) for test in run}
         slowest = {file: max(s for test, s in self.seconds.items() if _file(test) == file) for file in files}
         beside = (test for test in self.seconds.keys() - run if _file(test) in files)
-        found = sorted(
-            run, key=lambda test: (min(after[test], _SOON), test not in noticed, after[test], self.seconds[test])
-        )
+        alike = likeness(what, run)
+
+        def likeliest(test: str) -> tuple[float, ...]:
+            return min(after[test], _SOON), -alike[test], test not in noticed, after[test], self.seconds[test]
+
+        found = sorted(run, key=likeliest)
         found += sorted(beside, key=self.seconds.__getitem__)
         return {test: 30 + 5 * slowest[_file(test)] for test in found}
+
+
+def likeness(what: str, tests: Collection[str]) -> dict[str, float]:
+    """How much the name of each test has to do with the statement `what`: a word that few of them have tells most."""
+    alike = dict.fromkeys(tests, 0.0)
+    for stem in {word[:_STEM] for word in re.findall(rf"[a-z]{{{_STEM},}}", what.lower())}:
+        having = [test for test in tests if stem in test.lower()]
+        for test in having:
+            alike[test] += 1 / len(having)
+    return alike
 
 
 def measure(copy: Copy, names: Iterable[str], tests: Iterable[str]) -> Baseline:
