@@ -93,7 +93,7 @@ def _values(definition: Definition, lock: Lock, target: str) -> dict[str, Any]:
             "packages": {arch: packages.sha256 for arch, packages in lock.packages.items()},
             "base": lock.base and lock.base.sha256,
             "blocks": lock.blocks,
-            "founders": list(lock.founders),
+            "founders": list(lock.founders.get(target, ())),
             "facts": {target: lock.facts.get(target, {})},
             "secrets": {
                 "store": lock.secrets.store if lock.secrets else "",

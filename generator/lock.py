@@ -111,8 +111,8 @@ class Lock:
     """What a cluster is made of. `images`, `packages` and `updates` go by architecture, and images then by name.
 
     `blocks` gives each worker pool its block of addresses, permanently; `facts` is what each target told about itself.
-    `founders` are the etcd machines and masters that the cluster began with, by name: they found etcd, and share the
-    addresses of the network among themselves. `secrets` is None until secrets are made.
+    `founders` are the etcd machines and masters that the cluster began with on each target, by name: they found etcd,
+    and share the addresses of the network among themselves. `secrets` is None until secrets are made.
     """
 
     kubernetes: str
@@ -123,7 +123,7 @@ class Lock:
     facts: Mapping[str, Mapping[str, Any]]
     packages: Mapping[str, Packages] = field(default_factory=dict)
     updates: Mapping[str, Updates] = field(default_factory=dict)
-    founders: tuple[str, ...] = ()
+    founders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     previous: Previous | None = None
     secrets: StoreRecord | None = None
 
@@ -159,7 +159,7 @@ def read(path: Path, absent: str = f"Make it: {RELOCK}.") -> Lock:
         facts=file.facts,
         packages={arch: Packages(**dict(packages)) for arch, packages in sorted(file.packages.items())},
         updates={arch: _updates(updates) for arch, updates in sorted(file.updates.items())},
-        founders=tuple(file.founders),
+        founders={target: tuple(names) for target, names in sorted(file.founders.items())},
         previous=Previous(file.previous.kubernetes, _images(file.previous.images)) if file.previous else None,
         secrets=_secrets(file.secrets) if file.secrets else None,
     )
@@ -253,6 +253,7 @@ def _text(path: Path, lock: Lock) -> str:
             del public["generation"]
     for updates in value["updates"].values():
         updates |= updates.pop("archive")
+    value["founders"] = {target: list(names) for target, names in value["founders"].items()}
     for name in ("packages", "updates", "founders"):
         if not value[name]:
             del value[name]

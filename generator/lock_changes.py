@@ -49,6 +49,8 @@ def _entries(lock: Lock) -> Iterator[tuple[str, str]]:
         yield "machine image", f"{lock.base.source} {lock.base.sha256[:SHORT]}"
     for pool, block in lock.blocks.items():
         yield f"addresses of pool {pool}", f"block {block}"
+    for target, names in lock.founders.items():
+        yield f"{target} begins with", ", ".join(names)
     for target, facts in lock.facts.items():
         for path, value in _leaves(facts):
             yield f"{target} {path}", value

@@ -38,7 +38,9 @@ def cluster(**fields):
 def lock(definition, **facts):
     """A lock for all targets; `facts` change those of each by key."""
     known = {target: FACTS[target] | facts.get(target, {}) for target in FACTS}
-    return replace(LOCK, driver="weave", blocks=topology.blocks(definition, {}), facts=known, secrets=SECRETS)
+    founders = dict.fromkeys(ALL, LOCK.founders["local"])
+    blocks = topology.blocks(definition, {})
+    return replace(LOCK, driver="weave", blocks=blocks, facts=known, founders=founders, secrets=SECRETS)
 
 
 def recorded(target, locked=None, **changed):

@@ -127,8 +127,10 @@ def _resolve(run: Apply) -> None:
     run.known = lock_file.known(run.project)
     if run.frozen or run.saved:
         run.lock = lock_file.resolve_nothing(run.project)
+        lock_file.check_founded(run.project, run.lock)
     else:
-        run.lock = lock_file.resolve(run.project, Making(run.project, run.progress), run.progress)
+        resolved = lock_file.resolve(run.project, Making(run.project, run.progress), run.progress)
+        run.lock = lock_file.founded(run.project, resolved)
 
 
 def _prepare_secrets(run: Apply) -> None:

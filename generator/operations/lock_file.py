@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
-from generator import addon_catalog, registry_login, store, topology
+from generator import addon_catalog, registry_login, store, terraform_state, topology
 from generator import lock as locks
 from generator.definition import Definition
 from generator.directories import archives, cache
@@ -46,6 +46,28 @@ def resolve(project: Project, resolver: Resolver, progress: Progress) -> Lock:
         return _choose(project, None, resolver, progress)
     _check(lock, project.definition, ())
     return _complete(project, lock, resolver)
+
+
+def founded(project: Project, lock: Lock) -> Lock:
+    """The lock of a cluster that begins as the definition has it now, where the target has nothing of it yet.
+
+    The lock may be of one that was destroyed, or of a layout that was never applied.
+    """
+    target, now = _target(project), topology.founders(project.definition)
+    if lock.founders.get(target) == now or _is_there(project):
+        return lock
+    return replace(lock, founders={**lock.founders, target: now})
+
+
+def check_founded(project: Project, lock: Lock) -> None:
+    """UserError where `founded` would change the lock: for who resolves nothing."""
+    if founded(project, lock) != lock:
+        raise UserError(
+            f"{locks.path_beside(project.definition.path)} is of a cluster that began with"
+            f" {', '.join(lock.founders[_target(project)])}. Nothing of it is on {_target(project)}, and the"
+            f" definition begins with {', '.join(topology.founders(project.definition))}.",
+            f"Refresh the lock: {locks.RELOCK}.",
+        )
 
 
 def resolve_nothing(project: Project, why: str = "--frozen resolves nothing") -> Lock:
@@ -98,8 +120,14 @@ def refresh(project: Project, resolver: Resolver, progress: Progress, *, allow_d
         version_guard.check(project, lock.kubernetes, "in the lock", "images lock", allow_downgrade=allow_downgrade)
         if _was_applied(project, lock):
             _check_driver(project, lock)
-    chosen = _choose(project, lock, resolver, progress)
+    chosen = founded(project, _choose(project, lock, resolver, progress))
     return replace(chosen, updates=_updates(project.definition, resolver))
+
+
+def _is_there(project: Project) -> bool:
+    """Whether the target has anything of the cluster. A state in a backend says nothing: it outlives the cluster."""
+    state = terraform_state.read(project.folder / terraform_state.FILE)
+    return bool(state.get("resources") or project.provider.present(project.definition))
 
 
 def check(lock: Lock, definition: Definition) -> None:
@@ -163,7 +191,7 @@ def _choose(project: Project, lock: Lock | None, resolver: Resolver, progress: P
         blocks=blocks,
         facts={**others, provider.name: facts},
         packages=kept,
-        founders=lock.founders if lock else (),
+        founders=lock.founders if lock else {},
         previous=_previous(project, lock, definition.kubernetes, images),
         secrets=secrets,
     )
@@ -182,8 +210,8 @@ def _complete(project: Project, lock: Lock, resolver: Resolver) -> Lock:
         lock = replace(lock, packages={**lock.packages, **{arch: resolver.packages(arch) for arch in missing}})
     if not provider.installs_packages and lock.base is None:
         lock = replace(lock, base=resolver.base())
-    blocks = topology.blocks(definition, lock.blocks)
-    return replace(lock, blocks=blocks, founders=lock.founders or topology.founders(definition))
+    founders = {provider.name: topology.founders(definition), **lock.founders}
+    return replace(lock, blocks=topology.blocks(definition, lock.blocks), founders=founders)
 
 
 def _check(lock: Lock, definition: Definition, addons: Collection[str]) -> None:

@@ -64,13 +64,13 @@ def _refuse_foreign(run: Plan) -> None:
 
 
 def _resolve(run: Plan) -> None:
-    if run.frozen:
-        run.lock = lock_file.resolve_nothing(run.project)
-    elif run.save:
-        run.lock = lock_file.resolve_nothing(run.project, "a saved plan takes all of it")
+    if run.frozen or run.save:
+        why = "--frozen resolves nothing" if run.frozen else "a saved plan takes all of it"
+        run.lock = lock_file.resolve_nothing(run.project, why)
+        lock_file.check_founded(run.project, run.lock)
     else:
         resolver = Foreseeing(run.project, run.progress)
-        run.lock = lock_file.resolve(run.project, resolver, run.progress)
+        run.lock = lock_file.founded(run.project, lock_file.resolve(run.project, resolver, run.progress))
         run.said.append(resolver.remark())
 
 

@@ -84,7 +84,8 @@ def wanted(project: Project) -> Topology:
 def lay_out(project: Project, lock: Lock) -> Topology:
     """The machines of the definition, addressed by the lock; pools that it does not know get blocks for now."""
     blocks = topology.blocks(project.definition, lock.blocks)
-    return topology.lay_out(_guaranteed(project), blocks, project.provider.subnets(lock), lock.founders)
+    began_with = lock.founders.get(project.provider.name, ())
+    return topology.lay_out(_guaranteed(project), blocks, project.provider.subnets(lock), began_with)
 
 
 def as_observed(project: Project, wanted: Topology) -> Topology:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from generator.decode import Strict, wrong
 from generator.schema import fields
@@ -74,7 +74,15 @@ class LockFile(Strict):
     updates: dict[fields.Arch, UpdatesEntry] = {}
     base: BaseEntry | None = None
     blocks: Annotated[dict[fields.PoolName, Annotated[int, Field(ge=0)]], AfterValidator(_apart)]
-    founders: list[Annotated[str, Field(pattern=r"^(etcd|master)[1-9][0-9]?$")]] = []
+    founders: dict[Text, list[Annotated[str, Field(pattern=r"^(etcd|master)[1-9][0-9]?$")]]] = {}
     previous: PreviousEntry | None = None
     facts: dict[str, dict[str, Any]] = {}
     secrets: SecretsEntry | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _founders_by_target(cls, value: Any) -> Any:
+        """Locks of earlier versions have one list for all targets."""
+        if isinstance(value, dict) and isinstance(founders := value.get("founders"), list):
+            return {**value, "founders": dict.fromkeys(value.get("facts") or (), founders)}
+        return value

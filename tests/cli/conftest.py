@@ -63,7 +63,7 @@ def nowhere(definition, monkeypatch):
             base=Base("debian-archive", "c" * 64),
             blocks={"general": 0},
             facts={"local": {}},
-            founders=("master1",),
+            founders={"local": ("master1",)},
         ),
     )
     opened = project.open_project(definition, "local", None)

@@ -32,7 +32,7 @@ def load(case: str) -> tuple[Definition, Lock, Topology]:
     """The example of a case, with the lock fixture beside this file."""
     definition = schema.load(EXAMPLES / CASES[case] / "cluster.yaml")
     lock = locks.read(HERE / f"{case}.lock.yaml")
-    return definition, lock, topology.lay_out(definition, lock.blocks, began_with=lock.founders)
+    return definition, lock, topology.lay_out(definition, lock.blocks, began_with=lock.founders["local"])
 
 
 def secrets(machines: Topology) -> dict[str, dict[str, object]]:

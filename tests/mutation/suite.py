@@ -109,8 +109,8 @@ class Baseline:
         """The tests that may notice, and how long each may take: those that run the statement, the likeliest first.
 
         That are those which end with it, as where a guard refuses; then those whose names have words of `what`, the
-        statement; then those that `noticed` other mutants of the module, as they look closely; then the quickest. After
-        them come the others of the same files: a fixture or a cache that they share may have run the statement for them.
+        statement; then those that `noticed` other mutants of the module, as they look closely; then the quickest. Then
+        come the others of the same files: a fixture or a cache that they share may have run the statement for them.
         """
         after = self.ran.get((name, number), {})
         run = after.keys() & self.seconds.keys()

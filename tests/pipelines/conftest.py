@@ -34,7 +34,13 @@ def cluster(tmp_path_factory):
         images = pinned(catalog.wanted(loaded.kubernetes, "flannel"))
         base, facts = Base("debian-archive", "c" * 64), {"local": {}}
         known = Lock(
-            loaded.kubernetes, "flannel", {"amd64": images}, base, {"general": 0}, facts, founders=("master1",)
+            loaded.kubernetes,
+            "flannel",
+            {"amd64": images},
+            base,
+            {"general": 0},
+            facts,
+            founders={"local": ("master1",)},
         )
         lock.write(lock.path_beside(definition), known)
         agekey.load_or_make()
