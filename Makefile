@@ -19,6 +19,10 @@ override APPROVE  := $(value APPROVE)
 override VERSION  := $(value VERSION)
 export CLUSTER PROVIDER ARGS VERSION
 
+ifeq ($(CLUSTER),)
+$(error CLUSTER is empty. Give the path of a definition, or leave CLUSTER out)
+endif
+
 VENV     := .venv
 ANYWHERE := $(VENV)/bin/anywhere
 YES      := $(if $(filter yes,$(APPROVE)),--yes)

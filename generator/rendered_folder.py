@@ -41,16 +41,22 @@ def write(files: Tree, folder: Path) -> None:
     """Make `folder` hold `files`, and remove what an earlier tree had. All else in it is left alone.
 
     UserError, with nothing written, where that would replace a file that anywhere did not write, or follow a link.
+    Where a file cannot be written, the folder becomes again what it was.
     """
+    before: Tree | None = None
     try:
         known = _manifest(folder)
         _refuse_links(folder, known | set(files))
         for name in sorted(set(files) - known):
             _refuse_other(folder / name, files[name])
         _refuse_foreign(folder, known | set(files))
+        before = contents(folder)
         _write(files, folder, known)
     except OSError as error:
-        raise UserError(f"{folder} cannot be written: {error}.", "Free space or choose another --out.") from error
+        mixed = "" if before is None else _put_back(before, folder)
+        raise UserError(
+            f"{folder} cannot be written: {error}.{mixed}", "Free space or choose another --out."
+        ) from error
 
 
 def contents(folder: Path) -> Tree:
@@ -60,11 +66,12 @@ def contents(folder: Path) -> Tree:
 
 
 def restore(files: Tree, folder: Path) -> None:
-    """Make `folder` hold again what `contents` found there. One that was not there goes, if nothing else is in it."""
-    _write(files, folder, _manifest(folder))
-    if not files:
-        (folder / MANIFEST).unlink()
-        _remove_empty(folder)
+    """Make `folder` hold again what `contents` found there. One that was not there goes, if nothing else is in it.
+
+    UserError where it cannot be written.
+    """
+    if left := _put_back(files, folder):
+        raise UserError(left.strip(), "Free space, then write it anew: `anywhere render`.")
 
 
 def stale(files: Tree, folder: Path) -> tuple[str, ...]:
@@ -84,6 +91,18 @@ def digest(folder: Path) -> str:
     for name in sorted(_manifest(folder)):
         total.update(f"{sha256(folder / name)} {name}\n".encode())
     return total.hexdigest()
+
+
+def _put_back(files: Tree, folder: Path) -> str:
+    """Do what `restore` does; "" where that went well, else what is left."""
+    try:
+        _write(files, folder, _manifest(folder))
+        if not files:
+            (folder / MANIFEST).unlink()
+            _remove_empty(folder)
+    except OSError as error:
+        return f" {folder} has files of two versions now, as it cannot be put back: {error}."
+    return ""
 
 
 def _holds(path: Path, data: bytes) -> bool:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from generator import git
 from generator.errors import ROOT, InvalidFile, Problem, UserError
 
 if TYPE_CHECKING:
@@ -18,6 +20,8 @@ LIMIT = 256 * 1024  # bytes; a definition of a thousand pools is smaller
 DEPTH = 32  # levels of mappings and lists
 LARGEST_BITS = 64  # of a whole number: no field takes a larger one, and Python prints only so many digits
 Keys = tuple[str | int, ...]
+
+_APPLY = "`anywhere apply cluster.yaml --plan PLAN` applies a saved plan"
 
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_./-]{1,100}")
 _TEXT = frozenset(f"tag:yaml.org,2002:{name}" for name in ("str", "timestamp", "merge", "value"))
@@ -82,10 +86,15 @@ def _text(path: Path) -> str:
             data = file.read(LIMIT + 1)
     except FileNotFoundError:
         raise UserError(
-            f"There is no file {path}.", "Check the path, or make a definition with `anywhere init`."
+            f"There is no file {path}.",
+            f"Check the path, or make a definition with `anywhere init {shlex.quote(str(path))}`.",
         ) from None
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}.", "Give the path of a readable YAML file.") from None
+    if data.startswith(b"PK\x03\x04"):
+        raise InvalidFile(
+            str(path), [Problem(ROOT, 1, "is a saved plan or another archive, and no definition", _APPLY)]
+        )
     if len(data) > LIMIT:
         raise InvalidFile(str(path), [Problem(ROOT, 1, f"is larger than {LIMIT // 1024} KiB", "is it the right file?")])
     try:
@@ -102,6 +111,9 @@ def _compose(file: str, text: str, yaml: YAML) -> Node:
     def malformed(line: int, message: str, hint: str = "") -> InvalidFile:
         return InvalidFile(file, [Problem(ROOT, line, message, hint)])
 
+    if git.is_conflicted(text):
+        line = text[: text.index(git.CONFLICT)].count("\n") + 1
+        raise malformed(line, "has the markers of a merge conflict", "keep one side, and remove the markers")
     try:
         documents = list(yaml.compose_all(text))
     except MarkedYAMLError as error:

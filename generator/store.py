@@ -19,7 +19,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from generator import agekey, recipients
+from generator import agekey, git, recipients
 from generator.errors import UserError
 from generator.files import PRIVATE, rewrite
 
@@ -30,6 +30,7 @@ API_VERSION = "anywhere/v3"
 BEFORE = "anywhere/v2"  # the form before, which knows no rotations: a version that writes it would undo one
 SHARED = "anywhere/v1"  # the first form, in which all targets had the same keys
 LOCK_SECONDS = 10.0
+_ARMOUR = b"-----BEGIN AGE ENCRYPTED FILE-----"
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,8 +236,17 @@ def _decrypt(path: Path, armoured: bytes, identities: list[Identity]) -> bytes:
                 f"Set {agekey.VARIABLE} to the key that made it, or to a file that holds that key; or have somebody who"
                 " can open it add yours to spec.access.age_recipients and run `anywhere secrets recrypt`.",
             ) from None
-        raise _damaged(path, str(error).splitlines()[0].rstrip(".")) from None
+        raise _damaged(path, _why(armoured) or str(error).splitlines()[0].rstrip(".")) from None
     return plain
+
+
+def _why(armoured: bytes) -> str:
+    """What a person did to a store that does not decrypt, "" where that cannot be seen."""
+    if not armoured.strip():
+        return "it is empty"
+    if git.is_conflicted(armoured.decode("ascii", "replace")):
+        return "it has the markers of a merge conflict; it and the lock must be of one side"
+    return "" if armoured.lstrip().startswith(_ARMOUR) else "it is no armoured age file"
 
 
 def _damaged(path: Path, reason: str) -> UserError:

@@ -22,13 +22,17 @@ def read(file: Path) -> dict[str, Any]:
         raise UserError(
             f"{file.parent} is not a folder.", "Give the path of a folder, or of none yet, as --out."
         ) from None
+    except OSError as error:
+        raise UserError(f"The Terraform state {file} cannot be read: {error.strerror}.", _remedy(file)) from None
     except ValueError as error:
-        backup = file.with_name(f"{file.name}.backup")
-        command = f"`cp {shlex.quote(str(backup))} {shlex.quote(str(file))}`"
-        remedy = f"Restore the one before it: {command}" if backup.exists() else "Restore it from a backup"
-        raise UserError(
-            f"The Terraform state {file} is damaged: {error}.", f"{remedy}, then run the same command again."
-        ) from None
+        raise UserError(f"The Terraform state {file} is damaged: {error}.", _remedy(file)) from None
+
+
+def _remedy(file: Path) -> str:
+    backup = file.with_name(f"{file.name}.backup")
+    command = f"`cp {shlex.quote(str(backup))} {shlex.quote(str(file))}`"
+    remedy = f"Restore the one before it: {command}" if backup.exists() else "Restore it from a backup"
+    return f"{remedy}, then run the same command again."
 
 
 def _checked(state: Any) -> dict[str, Any]:

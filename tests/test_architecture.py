@@ -14,7 +14,17 @@ FILE_LINES, FUNCTION_LINES = 400, 40
 
 # A file may import from its own rank and those below it; a package counts as one.
 RANKS = (
-    ("addon_catalog", "directories", "dns_names", "errors", "interrupts", "progress", "terraform_details", "yaml_text"),
+    (
+        "addon_catalog",
+        "directories",
+        "dns_names",
+        "errors",
+        "git",
+        "interrupts",
+        "progress",
+        "terraform_details",
+        "yaml_text",
+    ),
     ("command", "debian", "download", "files", "outbound", "terraform_command", "terraform_process", "terraform_state"),
     ("sections", "recipients"),
     ("definition", "source", "kubernetes_version"),

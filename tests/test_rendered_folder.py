@@ -192,5 +192,43 @@ def test_a_folder_that_was_not_there_goes_again_unless_it_holds_more(tmp_path):
     assert snapshot(folder) == {}
 
 
+@pytest.mark.parametrize("before", [{}, {"machines.tf": b"old", "documents/release.json": b"old"}])
+def test_a_disk_that_becomes_full_leaves_the_folder_as_it_was(tmp_path, monkeypatch, before):
+    folder, written = tmp_path / "folder", []
+    if before:
+        rendered_folder.write(before, folder)
+    known = snapshot(folder) if before else None
+
+    def full_at_last(path, data, *rest):
+        written.append(path)
+        if data == b"the last":
+            raise OSError(28, "No space left on device")
+        write(path, data, *rest)
+
+    write = rendered_folder.write_atomic
+    monkeypatch.setattr(rendered_folder, "write_atomic", full_at_last)
+    with pytest.raises(UserError, match="No space left") as caught:
+        rendered_folder.write({"machines.tf": b"new", "pools.tf": b"the last"}, folder)
+    assert "two versions" not in caught.value.message and len(written) > 2
+    assert (snapshot(folder) if before else folder.exists()) == (known or False)
+
+
+def test_a_folder_that_cannot_be_put_back_is_said_to_be_mixed(tmp_path, monkeypatch):
+    rendered_folder.write(TREE, tmp_path)
+    write = rendered_folder.write_atomic
+
+    def full(path, data, *rest):
+        if path.name == "release.json":
+            raise OSError(28, "No space left on device")
+        write(path, data, *rest)
+
+    changed = {"machines.tf": b"new", "documents/release.json": b"new"}
+    rendered_folder.write(changed, tmp_path)
+    monkeypatch.setattr(rendered_folder, "write_atomic", full)
+    with pytest.raises(UserError, match="files of two versions") as caught:
+        rendered_folder.restore(TREE, tmp_path)
+    assert "anywhere render" in caught.value.hint
+
+
 def snapshot(folder):
     return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}

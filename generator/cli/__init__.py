@@ -47,7 +47,7 @@ REMEDIES = {
     errno.EDQUOT: "Free some of your quota and run the same command again.",
     errno.EACCES: "Check who owns it and its folder.",
     errno.EPERM: "Check who owns it and its folder.",
-    errno.EROFS: "Give another place: --out, or ANYWHERE_HOME and ANYWHERE_CACHE.",
+    errno.EROFS: "Give another place: --out, or the variables ANYWHERE_HOME, ANYWHERE_CACHE and XDG_DATA_HOME.",
     errno.ENOENT: "Check the path.",
     errno.ENOTDIR: "Check the path: a part of it is a file.",
 }
@@ -103,8 +103,19 @@ app.add_typer(registry.app, name="registry")
 
 def main() -> None:
     """Run the command line; every way it can end is here."""
+    _open_closed_streams()
     interrupts.raise_interrupted()
     sys.exit(run(sys.argv[1:]))
+
+
+def _open_closed_streams() -> None:
+    """Have all three streams: whoever started us may have closed some, and files would get their numbers."""
+    while (opened := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(opened)
+    sys.stdin = sys.stdin or os.fdopen(0, closefd=False)
+    sys.stdout = sys.stdout or os.fdopen(1, "w", closefd=False)
+    sys.stderr = sys.stderr or os.fdopen(2, "w", closefd=False)
 
 
 def run(arguments: list[str]) -> int:

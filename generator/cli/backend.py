@@ -23,10 +23,16 @@ def create(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER)
     from generator.operations.project import open_project
 
     project = open_project(file, provider, None)
+    target = project.provider.name
+    if not hasattr(getattr(project.definition.providers, target), "backend"):
+        raise UserError(
+            f"There is no backend for {target}: its state stays in the rendered folder.",
+            "Keep that folder, and back it up.",
+        )
     if project.provider.backend(project.definition) is None:
         raise UserError(
-            f"{file} names no backend for {project.provider.name}, so state stays in the rendered folder.",
-            f"Write one in providers.{project.provider.name}.backend first.",
+            f"{file} names no backend for {target}, so state stays in the rendered folder.",
+            f"Write one in providers.{target}.backend first.",
         )
     pasteable.say(project.provider.create_backend(project.definition))
     return 0

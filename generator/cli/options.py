@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from pathlib import Path
 from typing import Annotated
 
@@ -21,9 +22,20 @@ Out = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for a program to read.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", envvar="ANYWHERE_YES", help="Skip the question for approval.")]
 
-Frozen = Annotated[bool, typer.Option("--frozen", help="Fail if the lock is incomplete, instead of completing it.")]
+Frozen = Annotated[bool, typer.Option("--frozen", help="Fail if the lock lacks something, and resolve nothing.")]
+
+
+def _seconds(value: float) -> float:
+    if not 0 <= value < inf:
+        raise typer.BadParameter("give a number of seconds, 0 or more.")
+    return value
+
+
 Timeout = Annotated[
-    float, typer.Option("--timeout", metavar="SECONDS", help="Give up after this long without any progress.")
+    float,
+    typer.Option(
+        "--timeout", metavar="SECONDS", help="Give up after this long without any progress.", callback=_seconds
+    ),
 ]
 
 MayDestroy = Annotated[

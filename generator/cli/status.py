@@ -15,12 +15,20 @@ def run(
     """
     from generator import status
     from generator.cli.status_view import document, text
-    from generator.operations import cluster_checks, cluster_health, cluster_secrets, expiry, state_guard
+    from generator.operations import (
+        cluster_checks,
+        cluster_health,
+        cluster_secrets,
+        expiry,
+        lock_file,
+        state_guard,
+        store_guard,
+    )
     from generator.operations.project import open_project, wanted
 
     project = open_project(file, provider, out)
     now, checks = cluster_health.once(project, wanted(project), warn=lambda message: pasteable.say(message, err=True))
-    checks = (*state_guard.failing(project), *checks)
+    checks = (*store_guard.failing(project, lock_file.known(project)), *state_guard.failing(project), *checks)
     ends = expiry.look(project, now.nodes)
     shown = (document if as_json else text)(now.rows, checks, ends, cluster_secrets.rotation(project))
     pasteable.say(shown)

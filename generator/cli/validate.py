@@ -10,7 +10,7 @@ import typer
 
 from generator.cli import pasteable
 from generator.cli.options import DEFAULT_FILE, Json, MaybeProvider
-from generator.errors import InvalidFile, UserError
+from generator.errors import ROOT, InvalidFile, UserError
 
 Files = Annotated[list[Path], typer.Argument(metavar="FILE", help="The cluster definitions.", show_default=True)]
 
@@ -23,14 +23,14 @@ def run(
     """Check definitions, offline; every problem at once."""
     checked = [(file, _check(file, provider)) for file in files]
     errors = [found for _, found in checked if isinstance(found, UserError)]
-    invalid = [error for error in errors if isinstance(error, InvalidFile)]
-    if as_json and invalid == errors:
-        pasteable.say(_report(invalid))
-        return 1 if invalid else 0
-    if not as_json:
-        for file, found in checked:
-            if isinstance(found, str):
-                pasteable.say(f"{file}: cluster {found} is valid.")
+    if as_json:
+        wrong = [(file, found) for file, found in checked if isinstance(found, UserError)]
+        problems = [problem for file, error in wrong for problem in _listed(file, error)]
+        pasteable.say(pasteable.document({"problems": problems}))
+        return 1 if errors else 0
+    for file, found in checked:
+        if isinstance(found, str):
+            pasteable.say(f"{file}: cluster {found} is valid.")
     if errors:
         raise _together(errors)
     return 0
@@ -60,7 +60,10 @@ def _together(errors: Sequence[UserError]) -> UserError:
     return UserError("\n".join(dict.fromkeys(e.message for e in errors)), " ".join(dict.fromkeys(hints)))
 
 
-def _report(errors: Sequence[InvalidFile]) -> str:
+def _listed(file: Path, error: UserError) -> list[dict[str, object]]:
+    """What is wrong with a file, each problem by itself; `line` is null where it has none, as when there is no file."""
     from dataclasses import asdict
 
-    return pasteable.document({"problems": [{"file": e.file, **asdict(p)} for e in errors for p in e.problems]})
+    if isinstance(error, InvalidFile):
+        return [{"file": error.file, **asdict(problem)} for problem in error.problems]
+    return [{"file": str(file), "path": ROOT, "line": None, "message": error.message, "hint": error.hint}]

@@ -248,10 +248,13 @@ def remark_on_token(project: Project, *, is_renewed: bool) -> str:
 
 
 def _kept(project: Project) -> Secrets:
-    """What the store has of the target; nothing before the first apply, and without the key."""
+    """What the store has of the target; nothing before the first apply, and where it cannot be read.
+
+    Why it cannot is for `store_guard` to say.
+    """
     try:
         found = store.read(project.definition.path, project.name)
-    except agekey.NoKey:
+    except UserError:
         return Secrets(project.name)
     return store.inherited(found, _heirs(lock_file.known(project))).of(project.provider.name)
 

@@ -75,8 +75,10 @@ def described(kept: Stored, name: str) -> Snapshot:
     """What is known of a snapshot; UserError where there is none of that name, or it is damaged."""
     names = _names(kept)
     if name not in names:
-        there = f"There is: {', '.join(names[-5:])}." if names else "There is none."
-        raise UserError(f"There is no snapshot {name!r}.", f"{there} `anywhere etcd list` shows all.")
+        if not names:
+            raise UserError("There is no snapshot yet.", "Take one: `anywhere etcd snapshot`.")
+        newest = f"The newest are {', '.join(names[-5:])}."
+        raise UserError(f"There is no snapshot {name!r}.", f"{newest} `anywhere etcd list` shows all.")
     try:
         value = _json(kept, f"{PREFIX}{name}.json")
         fields = {key: value[key] for key in Snapshot.__slots__ if key not in ("name", "taken", "generation")}

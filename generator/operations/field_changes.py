@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
-from generator import applied
+from generator import applied, git
 from generator import lock as locks
 from generator import source as sources
 from generator.applied import FieldChange, Fields
@@ -60,7 +60,7 @@ def _refusal(project: Project, changes: list[FieldChange]) -> UserError:
     places = {of_lock: _places(path) for of_lock, path in paths.items()}
     where = "Put back what was applied"
     if True in paths:
-        where += f"; the lock from git: git checkout COMMIT -- {shlex.quote(lock.name)}"
+        where += f"; the lock from git: {git.checkout(lock, 'COMMIT')}"
     lines = [
         line
         for note, alike in groupby(changes, key=lambda change: change.note)

@@ -18,6 +18,7 @@ from generator.operations.cluster_secrets import Change, unchanged
 from generator.operations.handover import Handover
 from generator.operations.project import Project
 from generator.pki import rotation
+from generator.pki.cluster import AUTHORITIES
 from generator.progress import Progress
 from generator.store import Phase, Rotation, Secrets
 
@@ -50,6 +51,7 @@ def run(
 
     `at_once` waits for nothing. UserError where another rotation is not finished, or the next phase has to wait still.
     """
+    rotation.check(subject, AUTHORITIES)
     entry: Entry | None = _first(project, subject, at_once=at_once)
     while entry:
         done = applying(entry.change, _question(entry))
@@ -95,7 +97,6 @@ def _check(project: Project, secrets: Secrets, subject: str) -> None:
             "No rotation is under way.",
             "Say what to rotate: --ca NAME, --leaves, --service-account, --encryption, --weave or --bootstrap-token.",
         )
-    rotation.check(secrets, subject)
     lock = lock_file.known(project)
     if subject == rotation.WEAVE and not (lock and lock.driver == "weave" and project.definition.network.encryption):
         raise UserError(

@@ -59,6 +59,11 @@ def _is_saved(run: Plan) -> bool:
     return run.save is not None
 
 
+def _check_place(run: Plan) -> None:
+    assert run.save
+    saved_plan.check_place(run.save)
+
+
 def _refuse_foreign(run: Plan) -> None:
     workspace.open_own(run.project, run.progress)
 
@@ -154,6 +159,7 @@ def _save(run: Plan) -> None:
 
 
 STEPS: tuple[Step[Plan], ...] = (
+    Step("Refuse a place where the plan cannot be saved", _check_place, when=_is_saved),
     Step("Refuse the state of another cluster", _refuse_foreign),
     Step("Resolve what the lock lacks, without making anything", _resolve),
     Step("Look up the versions of the secrets", _look_at_secrets),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shlex
 import zipfile
 import zlib
 from collections.abc import Iterable
@@ -55,10 +56,30 @@ class SavedPlan:
     providers: bytes
 
 
+def check_place(path: Path) -> None:
+    """UserError where a plan cannot be saved at `path`: in no folder, or over what is neither a plan nor empty."""
+    if not path.parent.is_dir():
+        raise UserError(f"--save: there is no folder {path.parent}.", "Create it, or give another path.")
+    if path.is_dir():
+        raise UserError(f"--save: {path} is a folder.", "Give the path of a file.")
+    if path.exists() and not _may_be_replaced(path):
+        raise UserError(f"--save: {path} is there, and it is not a saved plan.", "Give the path of a new file.")
+
+
+def _may_be_replaced(path: Path) -> bool:
+    """Whether it is a saved plan itself, or empty, as mktemp makes one."""
+    if path.is_file() and path.stat().st_size == 0:
+        return True
+    try:
+        read(path)
+    except UserError:
+        return False
+    return True
+
+
 def save(workspace: Workspace, plan: Plan, path: Path) -> None:
     """Write `plan` to `path`, which only its owner may read. UserError where another kind of file is there."""
-    if path.exists():
-        read(path)  # replaced only where it is a saved plan itself
+    check_place(path)
     project, folder = workspace.project, workspace.project.folder
     origin = Origin(
         project.name,
@@ -84,7 +105,7 @@ def read(path: Path) -> SavedPlan:
             origin = Origin(**json.loads(archive.read(ORIGIN)))
             return SavedPlan(path, origin, archive.read(PLAN), archive.read(PROVIDERS))
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, KeyError, TypeError, ValueError):
-        remedy = "Give the path of a file that `anywhere plan --save` wrote."
+        remedy = "Give the path of a file that `anywhere plan --save PLAN` wrote."
         raise UserError(f"{path} is not a saved plan of this version of anywhere.", remedy) from None
 
 
@@ -131,7 +152,8 @@ def _inputs(project: Project) -> tuple[str, str]:
 def _refuse_moved(saved: SavedPlan, here: Iterable[tuple[str, str]]) -> None:
     moved = [NAMES[name] for name, value in here if getattr(saved.origin, name) != value]
     if moved:
+        again = f"`anywhere plan --save {shlex.quote(str(saved.path))}`"
         raise UserError(
             f"{saved.path} is out of date: {' and '.join(moved)} changed after it was made.",
-            "Nothing was changed. Plan again with `anywhere plan --save`, and review that plan.",
+            f"Nothing was changed. Plan again with {again}, and review that plan.",
         )

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from generator.errors import UserError
+
 C = TypeVar("C")  # what the steps of one verb share: each adds to it what later ones need
 
 
@@ -41,8 +43,22 @@ def run(steps: Sequence[Step[C]], context: C) -> C:
             if step.when(context):
                 step.run(context)
                 done = [] if step.final else [*done, step]
+    except UserError as error:
+        if left := _undo(done, context):
+            raise UserError(f"{error.message}\n{left}", error.hint) from error
+        raise
     except BaseException:  # an interruption too
-        for step in reversed(done):
-            step.undo(context)
+        _undo(done, context)
         raise
     return context
+
+
+def _undo(done: Sequence[Step[C]], context: C) -> str:
+    """Take back what was done, the last first; what of it could not be, as why the verb ended matters more."""
+    left = []
+    for step in reversed(done):
+        try:
+            step.undo(context)
+        except UserError as error:
+            left.append(f"{error.message} {error.hint}".strip())
+    return "\n".join(left)

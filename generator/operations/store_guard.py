@@ -5,9 +5,9 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
+from generator import git, pki, store, terraform_state
 from generator import lock as locks
-from generator import pki, store, terraform_state
-from generator.agekey import default_path
+from generator.agekey import NoKey, default_path, described
 from generator.errors import UserError
 from generator.lock import Lock, PublicSecrets
 from generator.operations.project import Project
@@ -28,13 +28,27 @@ def check_present(project: Project, lock: Lock | None) -> None:
         raise _missing(path, f"{project.folder} has the Terraform state of cluster {project.name}")
 
 
+def failing(project: Project, lock: Lock | None) -> tuple[Check, ...]:
+    """What is wrong with the store: missing, damaged, another cluster's or older; () where nothing is.
+
+    Without the key that is not known, and no failure: who does not apply may do without.
+    """
+    return tuple(check for check in diagnose(project, lock) if check.needed and not check.ok)
+
+
 def diagnose(project: Project, lock: Lock | None) -> tuple[Check, ...]:
-    """Whether the store of a cluster that is there is here too; () where there is nothing to say."""
+    """Whether the store of a cluster is here and opens; () where there is none yet."""
+    path = store.path_beside(project.definition.path)
     try:
         check_present(project, lock)
+        if not path.exists():
+            return ()
+        check_matches(project, lock, store.read(project.definition.path, project.name))
+    except NoKey as error:
+        return (Check("secrets", False, f"apply cannot go on: {error.message.rstrip('.')}", error.hint, needed=False),)
     except UserError as error:
         return (Check("secrets", False, error.message.rstrip("."), error.hint, needed=True),)
-    return ()
+    return (Check("secrets", True, f"{path} opens with {described()}"),)
 
 
 def check_exists(project: Project, lock: Lock | None) -> None:
@@ -142,10 +156,7 @@ def _other(path: Path, why: str) -> UserError:
 
 
 def _restore(path: Path) -> str:
-    return (
-        f"Restore the file with `git checkout HEAD -- {_quoted(path)}`, or from a backup. `git log -- {_quoted(path)}`"
-        " shows where it was."
-    )
+    return f"Restore the file with `{git.checkout(path)}`, or from a backup. `{git.log(path)}` shows where it was."
 
 
 def _quoted(path: Path) -> str:

@@ -6,7 +6,7 @@ leaves out, `ensure` makes: it follows each of these functions.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -68,11 +68,11 @@ def of_authority(name: str) -> str:
     return _CA + name
 
 
-def check(secrets: Secrets, subject: str) -> None:
-    """UserError where the subject is an authority that there is not."""
-    name, known = subject.removeprefix(_CA), sorted(secrets.authorities)
-    if subject.startswith(_CA) and name not in known:
-        raise UserError(f"There is no certificate authority {name!r}.", f"Use one of: {', '.join(known)}.")
+def check(subject: str, authorities: Sequence[str]) -> None:
+    """UserError where the subject is an authority that is not among these."""
+    name = subject.removeprefix(_CA)
+    if subject.startswith(_CA) and name not in authorities:
+        raise UserError(f"There is no certificate authority {name!r}.", f"Use one of: {', '.join(authorities)}.")
 
 
 def title(subject: str) -> str:

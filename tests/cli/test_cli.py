@@ -169,7 +169,9 @@ def test_validate_takes_several_files_and_reports_all_of_them_at_once(definition
     problems = json.loads(capsys.readouterr().out)["problems"]
     assert {p["file"]: p["path"] for p in problems} == {file: f"spec.{key}" for file, key in wrong.items()}
     assert run("validate", "a.yaml", "absent.yaml", "--json") == 1
-    assert "absent.yaml" in capsys.readouterr().err
+    one, absent = json.loads(capsys.readouterr().out)["problems"]
+    assert one["file"] == "a.yaml" and absent["file"] == "absent.yaml" and absent["line"] is None
+    assert absent["message"] == "There is no file absent.yaml." and "anywhere init absent.yaml" in absent["hint"]
 
 
 def test_validate_names_a_file_that_alone_is_wrong_as_before(definition, home, capsys):
@@ -273,3 +275,35 @@ def test_what_programs_get_is_documented(nowhere, definition, monkeypatch, capsy
     assert run("validate", "--json") == 1
     assert keys(json.loads(capsys.readouterr().out)) == documented.pop("validate")
     assert documented == {}
+
+
+@pytest.mark.parametrize("text", [DEFINITION, f"{DEFINITION}# one\n"])
+def test_the_markers_of_a_merge_are_called_so(definition, text, capsys):
+    definition.write_text(f"{text}<<<<<<< HEAD\n  a: 1\n=======\n  a: 2\n>>>>>>> other\n")
+    assert run("validate") == 1
+    assert f"cluster.yaml:{text.count(chr(10)) + 1}: has the markers of a merge conflict" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("closed", ["<&-", "2>&-", "<&- 2>&-", ">&-"])
+def test_a_stream_that_is_closed_is_no_fault(definition, closed):
+    """Cron and some runners close them."""
+    command = f"{sys.executable} -m generator.cli validate cluster.yaml {closed}"
+    done = subprocess.run(["sh", "-c", command], cwd=definition.parent, env=with_code(), capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == ("" if closed == ">&-" else "cluster.yaml: cluster quickstart is valid.\n")
+
+
+def test_without_standard_input_there_is_nobody_to_ask(definition):
+    command = f"{sys.executable} -m generator.cli graph --plan - <&-"
+    done = subprocess.run(["sh", "-c", command], cwd=definition.parent, env=with_code(), capture_output=True, text=True)
+    assert done.returncode == 1 and "has no plan as JSON" in done.stderr
+
+
+@pytest.mark.parametrize("seconds", ["-5", "nan", "inf", "soon"])
+def test_a_timeout_is_a_time(definition, seconds, capsys):
+    assert run("apply", "--timeout", seconds) == 1
+    assert "--timeout" in capsys.readouterr().err
+
+
+def with_code():
+    return {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}

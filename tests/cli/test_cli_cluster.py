@@ -239,7 +239,7 @@ def test_a_target_that_is_not_fit_refuses_apply_and_says_all_of_it(nowhere, home
 
 def test_a_definition_without_backend_has_none_to_make(nowhere, capsys):
     assert run("backend", "create", "--provider", "local") == 1
-    assert "names no backend for local" in capsys.readouterr().err
+    assert "There is no backend for local: its state stays in the rendered folder." in capsys.readouterr().err
 
 
 def test_logs_and_ssh_name_a_machine(nowhere, capsys):

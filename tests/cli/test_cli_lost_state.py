@@ -77,6 +77,14 @@ def test_a_damaged_state_is_a_failure(lost, home, verb, content, capsys):
     assert "terraform.tfstate is damaged: " in printed.out + printed.err
 
 
+@pytest.mark.parametrize("verb", ["status", "doctor"])
+def test_a_state_that_cannot_be_read_is_a_failure_among_others(lost, home, verb, capsys):
+    lost.there = ()
+    (home / FOLDER / "terraform.tfstate").mkdir(parents=True)
+    assert run(verb) == 1
+    assert "terraform.tfstate cannot be read: Is a directory" in capsys.readouterr().out
+
+
 def test_what_is_null_in_a_state_is_not_there(lost, home):
     lost.there = ()
     (home / FOLDER).mkdir(parents=True)

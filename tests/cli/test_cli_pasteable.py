@@ -238,7 +238,7 @@ def test_a_command_begins_as_the_one_that_ran(home, monkeypatch, capsys, program
     monkeypatch.setenv("PATH", str(home / "bin"))
     monkeypatch.setattr(sys, "argv", [program])
     assert run("validate", "other.yaml") == 1
-    assert f"make a definition with `{called} init`." in capsys.readouterr().err
+    assert f"make a definition with `{called} init other.yaml`." in capsys.readouterr().err
     (home / "other.yaml").write_text(DEFINITION)
     assert run("status", "other.yaml") == 1
     assert f"`{called} apply other.yaml` to create it." in capsys.readouterr().out

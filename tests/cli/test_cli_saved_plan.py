@@ -129,7 +129,31 @@ def test_a_saved_plan_is_private_and_has_no_secret(saved, definition):
 def test_only_a_saved_plan_is_replaced_or_applied(saved, home, capsys):
     assert run("plan", "--save", saved) == 0
     before = (home / "cluster.yaml").read_bytes()
-    for words in (("plan", "--save", "cluster.yaml"), ("apply", "--plan", "cluster.yaml", "--yes")):
-        assert run(*words) == 1
-        assert "cluster.yaml is not a saved plan" in capsys.readouterr().err
+    assert run("plan", "--save", "cluster.yaml") == 1
+    assert "cluster.yaml is there, and it is not a saved plan" in capsys.readouterr().err
+    assert run("apply", "--plan", "cluster.yaml", "--yes") == 1
+    assert "cluster.yaml is not a saved plan" in capsys.readouterr().err
     assert (home / "cluster.yaml").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [("absent/plan", "there is no folder absent"), (".", "is a folder"), ("cluster.yaml", "is there")],
+)
+def test_where_a_plan_cannot_be_saved_is_said_before_anything_is_planned(nowhere, home, place, said, capsys):
+    assert run("plan", "--save", place) == 1
+    printed = capsys.readouterr()
+    assert f"error: --save: {said}" in printed.err.replace(f"{place} ", "") and "render" not in printed.err
+    assert not (home / ".anywhere").exists()
+
+
+def test_an_empty_file_may_become_a_plan(saved, home):
+    """As `mktemp` makes one."""
+    (home / "made").touch()
+    assert run("plan", "--save", "made") == 0
+    assert zipfile.is_zipfile(home / "made")
+
+
+def test_a_plan_in_the_place_of_a_definition_is_told_how_it_is_applied(saved, capsys):
+    assert run("apply", saved, "--yes") == 1
+    assert "--plan PLAN" in capsys.readouterr().err

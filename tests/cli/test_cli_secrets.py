@@ -274,3 +274,48 @@ def test_a_lost_store_is_told_from_one_that_was_never_made(cluster, home, capsys
 def test_a_checkout_without_the_state_works_with_the_store(cluster, home, definition):
     shutil.rmtree(home / ".anywhere")
     assert run("plan") == 0
+
+
+DAMAGES = {
+    "it is empty": b"",
+    "it is no armoured age file": b"junk\n",
+    "it has the markers of a merge conflict": b"<<<<<<< HEAD\n-----BEGIN AGE ENCRYPTED FILE-----\n=======\n",
+}
+
+
+@pytest.mark.parametrize("why", DAMAGES)
+def test_doctor_and_status_name_a_damaged_store_beside_everything_else(cluster, home, capsys, why):
+    (home / "cluster.secrets.age").write_bytes(DAMAGES[why])
+    for verb in ("doctor", "status"):
+        capsys.readouterr()
+        assert run(verb) == 1
+        out = capsys.readouterr().out
+        assert f"cluster.secrets.age is damaged: {why}" in out and "master1" in out
+
+
+def test_doctor_and_status_name_a_store_that_is_missing(cluster, home, capsys):
+    (home / "cluster.secrets.age").unlink()
+    for verb in ("doctor", "status"):
+        capsys.readouterr()
+        assert run(verb) == 1
+        out = capsys.readouterr().out
+        assert "cluster.secrets.age are missing" in out and "master1" in out
+
+
+def test_doctor_warns_where_the_key_is_not_here(cluster, home, monkeypatch, capsys):
+    assert run("doctor") == 0
+    assert "cluster.secrets.age opens with the one in " in capsys.readouterr().out
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "another"))
+    assert run("doctor") == 0
+    assert "apply cannot go on: cluster.secrets.age is encrypted, and there is no key" in capsys.readouterr().out
+    assert run("status") == 0
+
+
+def test_what_git_is_to_bring_is_named_from_where_the_person_is(cluster, home, monkeypatch, capsys):
+    (home / "cluster.secrets.age").unlink()
+    assert run("plan") == 1
+    assert "`git checkout HEAD -- cluster.secrets.age`" in capsys.readouterr().err
+    (home / "elsewhere").mkdir()
+    monkeypatch.chdir(home / "elsewhere")
+    assert run("plan", "../cluster.yaml") == 1
+    assert "`git -C .. checkout HEAD -- cluster.secrets.age`" in capsys.readouterr().err

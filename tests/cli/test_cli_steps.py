@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from generator import lock, render
+from generator.errors import UserError
 from generator.operations import apply, artifacts, destroy, plan
 from generator.operations.steps import Step, run
 from providers import Check
@@ -114,6 +115,20 @@ def test_a_step_that_fails_takes_back_what_is_not_final():
     with pytest.raises(KeyboardInterrupt):
         run([step("a"), step("b", final=True), step("c"), step("skipped", when=bool), step("d"), Step("e", fail)], "")
     assert done == ["a", "b", "c", "d", "-d", "-c"]
+
+
+def test_why_a_verb_ended_is_said_also_where_not_all_can_be_taken_back():
+    def fail(context):
+        raise UserError("The disk is full.", "Free space.")
+
+    def cannot(context):
+        raise UserError("The folder is mixed.", "Render it.")
+
+    undone = []
+    with pytest.raises(UserError) as caught:
+        run([Step("a", print, undo=undone.append), Step("b", print, undo=cannot), Step("c", fail)], "x")
+    assert caught.value.message == "The disk is full.\nThe folder is mixed. Render it."
+    assert caught.value.hint == "Free space." and undone == ["x"]
 
 
 def test_each_verb_has_its_steps_and_runs_them_in_order(nowhere, ran):

@@ -284,9 +284,9 @@ def test_a_second_rotation_is_never_begun_beside_one(secrets):
 
 
 def test_an_authority_that_there_is_not_lists_those_that_there_are(secrets):
-    rotation.check(secrets, rotation.of_authority("etcd"))
+    rotation.check(rotation.of_authority("etcd"), AUTHORITIES)
     with pytest.raises(UserError, match="'ectd'") as refused:
-        rotation.check(secrets, rotation.of_authority("ectd"))
+        rotation.check(rotation.of_authority("ectd"), AUTHORITIES)
     assert "etcd, front-proxy" in refused.value.hint
 
 
