@@ -207,6 +207,13 @@ def test_doctor_fails_only_for_what_matters(nowhere, capsys, monkeypatch, needed
     assert ("ok    master1" in out) is not needed  # machines are looked at where their target can be asked
 
 
+def test_apply_warns_of_what_does_not_stop_it(nowhere, capsys, monkeypatch):
+    doubt = Check("quota", False, "It may not be read", "Ask for the right to.", needed=False)
+    monkeypatch.setattr(nowhere, "preflight", lambda *args: (doubt,), raising=False)
+    assert run("apply", "--yes", "--timeout", "20") == 0
+    assert "warning: quota: It may not be read. Ask for the right to." in capsys.readouterr().err
+
+
 def test_doctor_names_what_building_the_images_takes(nowhere, capsys, monkeypatch):
     monkeypatch.setattr(command, "SBIN", "")
     monkeypatch.setenv("PATH", "/nowhere")
