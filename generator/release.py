@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from ipaddress import IPv4Network
 from typing import Any
 
-from generator import addon_catalog, addons, dns_names, node_proxy
+from generator import addon_catalog, addons, dns_names, node_proxy, supported
 from generator.components import Container, as_defined, containers, reserving
 from generator.definition import Definition
 from generator.lock import Image, Lock, Updates
@@ -42,7 +42,7 @@ def document(
     `generation` is that of the secrets: snapshots say which keys they were taken under.
     """
     content = {
-        "apiVersion": "anywhere/v1",
+        "apiVersion": supported.RELEASE,
         "kind": "Release",
         "cluster": definition.name,
         "kubernetes": lock.kubernetes,

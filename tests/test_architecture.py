@@ -28,7 +28,7 @@ RANKS = (
     ("command", "debian", "download", "files", "outbound", "terraform_command", "terraform_process", "terraform_state"),
     ("sections", "recipients"),
     ("definition", "source", "kubernetes_version"),
-    ("decode", "topology"),
+    ("decode", "topology", "supported"),
     ("site",),
     ("schema", "registry_login"),
     ("lock", "lock_changes", "agekey", "store"),

@@ -37,6 +37,7 @@ from generator.cli import (
     ssh,
     status,
     validate,
+    version,
 )
 from generator.errors import UserError
 from generator.interrupts import Interrupted
@@ -88,7 +89,7 @@ def _options(version: Version = False) -> None:
 
 VERBS = (
     *(init, validate, graph, plan, apply, status, doctor, kubeconfig, ssh, logs),
-    *(rollback, destroy, render, schema, env),
+    *(rollback, destroy, render, schema, env, version),
 )
 for verb in VERBS:
     app.command(verb.__name__.rpartition(".")[2])(pasteable.hints(verb.run))
