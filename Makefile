@@ -30,7 +30,7 @@ CHOSEN   := $(if $(PROVIDER),--provider "$$PROVIDER")
 TARGET   := "$$CLUSTER" $(CHOSEN)
 OPTIONS  := $$ARGS
 
-.PHONY: setup setup-test lock kubernetes validate render plan apply destroy status doctor offline test lint e2e e2e-vm e2e-day2 e2e-all e2e-nested bench bench-day2 mutate clean
+.PHONY: setup setup-test lock kubernetes validate render plan apply destroy status doctor offline test lint docs e2e e2e-vm e2e-day2 e2e-all e2e-nested bench bench-day2 mutate clean
 
 setup: $(VENV)/ready
 
@@ -41,13 +41,23 @@ $(VENV)/ready: pyproject.toml $(wildcard setup/*)
 	./setup/terraform $(VENV)/bin
 	@touch $@
 
-# What only tests need: checkov, and the schemas of the clouds' Terraform providers (kept in the cache).
-setup-test: setup $(VENV)/checkov/ready
+# What only tests need: checkov, the site's generator, and the schemas of the clouds' Terraform providers (in the cache).
+setup-test: setup $(VENV)/checkov/ready $(VENV)/docs/ready
 	$(VENV)/bin/python -m tests.offline.schemas
 
 $(VENV)/checkov/ready: setup/checkov setup/checkov.txt | $(VENV)/ready
 	./setup/checkov $(VENV)
 	@touch $@
+
+$(VENV)/docs/ready: setup/docs setup/docs.txt | $(VENV)/ready
+	./setup/docs $(VENV)
+	@touch $@
+
+# The site, in site/html; a link or an anchor that leads nowhere fails it.
+docs: $(VENV)/docs/ready
+	$(VENV)/bin/python setup/pages.py site/pages
+	$(VENV)/docs/bin/properdocs build --clean --config-file properdocs.yml
+	@echo "Open site/html/index.html, or, to search: python3 -m http.server --directory site/html"
 
 # The newest versions of all Python packages that development uses; review and commit what it writes.
 lock: setup

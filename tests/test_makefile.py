@@ -58,12 +58,12 @@ def test_approve_answers_the_question(make):
 
 
 def test_offline_plans_a_copy(make, tmp_path):
-    (tmp_path / ".venv" / "checkov").mkdir()
-    (tmp_path / ".venv" / "checkov" / "ready").touch()
-    for name in ("checkov", "checkov.txt"):
+    for name in ("checkov", "docs"):
+        (tmp_path / ".venv" / name).mkdir()
         (tmp_path / "setup" / name).touch()
-    for path in (tmp_path / ".venv" / "ready", tmp_path / ".venv" / "checkov" / "ready"):
-        path.touch()
+        (tmp_path / "setup" / f"{name}.txt").touch()
+    for name in (".", "checkov", "docs"):
+        (tmp_path / ".venv" / name / "ready").touch()
     python = tmp_path / ".venv" / "bin" / "python"
     python.parent.mkdir()
     python.write_text(STUB)
