@@ -151,6 +151,9 @@ def test_the_site_builds_and_loads_nothing_from_elsewhere(site, tmp_path):
         for groups in FETCHED.findall(path.read_text())
     }
     assert "css/base.css" in fetched
+    prose = {page: re.sub(r"<pre.*?</pre>", "", page.read_text(), flags=re.DOTALL) for page in built.rglob("*.html")}
+    raw = re.compile(r"^(?:- |\d+\. |\||```)", re.MULTILINE)  # Markdown that the site reads otherwise than GitHub does
+    assert [page.name for page, text in prose.items() if raw.search(text)] == []
     assert [each for each in sorted(fetched) if each.startswith(("http:", "https:", "//"))] == []
 
 
