@@ -61,7 +61,7 @@ def test_a_definition_renamed_without_its_store_is_told_so(cluster, home, defini
     assert f"If the definition was renamed and they are in cluster.secrets.age: {command}." in err
 
 
-@pytest.mark.parametrize("verb", NEEDING, ids=" ".join)
+@pytest.mark.parametrize("verb", [*NEEDING, ("secrets", "recrypt")], ids=" ".join)
 @pytest.mark.parametrize("how", ["another store", "other keys"])
 def test_another_store_is_refused(cluster, home, definition, verb, how, capsys):
     services = project.open_project(definition, "local", None).definition.network.services
