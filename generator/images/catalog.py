@@ -16,6 +16,10 @@ CNI = "v1.10.0"
 METRICS_SERVER = "v0.9.0"
 LOCAL_PATH_PROVISIONER = "v0.0.30"
 REGISTRY = "v3.1.2"
+VICTORIA_METRICS = "v1.148.9"  # of a line with long-term support, and the newest that Go 1.26 builds
+ALERTMANAGER = "v0.31.1"  # the newest whose module has the files of its pages
+NODE_EXPORTER = "v1.12.1"
+KUBE_STATE_METRICS = "v2.13.0"
 FLANNEL = "v0.28.4"
 WEAVE = "2.9.0"
 CONTAINERD = "v2.3.7"  # supported until April 2028, and what Kubernetes 1.36 and later want
@@ -56,6 +60,10 @@ OF_ADDONS = (
     Wanted("metrics-server", f"anywhere.local/metrics-server:{METRICS_SERVER}", "build"),
     Wanted("local-path-provisioner", f"anywhere.local/local-path-provisioner:{LOCAL_PATH_PROVISIONER}", "build"),
     Wanted("registry", f"anywhere.local/registry:{REGISTRY}", "build"),
+    Wanted("victoria-metrics", f"anywhere.local/victoria-metrics:{VICTORIA_METRICS}", "build"),
+    Wanted("alertmanager", f"anywhere.local/alertmanager:{ALERTMANAGER}", "build"),
+    Wanted("kube-state-metrics", f"anywhere.local/kube-state-metrics:{KUBE_STATE_METRICS}", "build"),
+    Wanted("node-exporter", f"anywhere.local/node-exporter:{NODE_EXPORTER}", "build"),
 )
 
 

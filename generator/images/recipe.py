@@ -24,6 +24,8 @@ CONTAINERD = "github.com/containerd/containerd/v2"
 CONTAINERD_PROGRAMS = ("containerd", "containerd-shim-runc-v2", "ctr")
 DISTRIBUTION = "github.com/distribution/distribution/v3"
 FLANNEL = "github.com/flannel-io/flannel"
+VICTORIA_METRICS = "github.com/VictoriaMetrics/VictoriaMetrics"
+PROMETHEUS_VERSION = "github.com/prometheus/common/version.Version"  # what several programs say that they are
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +149,37 @@ RECIPES: Mapping[str, Recipe] = {
         config=Config(entrypoint=("/registry",), user="65534:65534"),
         stamps={f"{DISTRIBUTION}/version.version": catalog.REGISTRY},
         minutes=2,
+    ),
+    "victoria-metrics": Recipe(
+        module="images/victoria-metrics",
+        programs={
+            "victoria-metrics": f"{VICTORIA_METRICS}/app/victoria-metrics",
+            "vmalert": f"{VICTORIA_METRICS}/app/vmalert",
+            "probe": ".",
+        },
+        config=Config(entrypoint=("/victoria-metrics",), user="65534:65534"),
+        stamps={f"{VICTORIA_METRICS}/lib/buildinfo.Version": catalog.VICTORIA_METRICS},
+        minutes=2,
+    ),
+    "alertmanager": Recipe(
+        module="images/alertmanager",
+        programs={"alertmanager": "github.com/prometheus/alertmanager/cmd/alertmanager"},
+        config=Config(entrypoint=("/alertmanager",), user="65534:65534"),
+        stamps={PROMETHEUS_VERSION: catalog.ALERTMANAGER},
+        minutes=2,
+    ),
+    "kube-state-metrics": Recipe(
+        module="images/kube-state-metrics",
+        programs={"kube-state-metrics": "k8s.io/kube-state-metrics/v2"},
+        config=Config(entrypoint=("/kube-state-metrics",), user="65534:65534"),
+        stamps={PROMETHEUS_VERSION: catalog.KUBE_STATE_METRICS},
+        minutes=2,
+    ),
+    "node-exporter": Recipe(
+        module="images/node-exporter",
+        programs={"node-exporter": "github.com/prometheus/node_exporter"},
+        config=Config(entrypoint=("/node-exporter",), user="65534:65534"),
+        stamps={PROMETHEUS_VERSION: catalog.NODE_EXPORTER},
     ),
     "pause": Recipe(
         module="images/pause",
