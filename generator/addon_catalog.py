@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from ipaddress import IPv4Network
@@ -25,10 +25,12 @@ class Addon:
     `chosen_by` is CLUSTER where each has it, DRIVER where those on the network driver of its name have it, and
     DEFINITION where `spec.addons` lists it, or says nothing and it is a `default`. `workloads` are kind and name of
     what its manifests make run, in kube-system. `images` has the licence of each image of its pods, by name in the
-    lock. `manifests` are templates by the name of the file that each is rendered to. `serves` are its Services,
-    in kube-system, that have a certificate of the cluster's own CA; `extends_api` says whether the API server speaks to
-    them. `address` is the number of the address that its Service has in their network, 0 where any will do. `pulled_as`
-    is HOST:PORT of references to images that machines pull from that Service. `needs` are other add-ons, by name.
+    lock. `manifests` are templates by the name of the file that each is rendered to, and `files` what else is in its
+    folder, for them to hold, by name. `serves` are its Services, in kube-system, that have a certificate of the
+    cluster's own CA; `extends_api` says whether the API server speaks to them. `address` is the number of the address
+    that its Service has in their network, 0 where any will do. `pulled_as` is HOST:PORT of references to images that
+    machines pull from that Service. `measured` says whether it reads what machines write of themselves. `needs` are
+    other add-ons, by name.
     """
 
     name: str
@@ -38,10 +40,12 @@ class Addon:
     workloads: tuple[tuple[str, str], ...]
     images: Mapping[str, str]
     manifests: Mapping[str, str]
+    files: Mapping[str, str] = field(default_factory=dict)
     serves: tuple[str, ...] = ()
     extends_api: bool = False
     address: int = 0
     pulled_as: str = ""
+    measured: bool = False
     needs: tuple[str, ...] = ()
     default: bool = False
 
@@ -101,6 +105,11 @@ def extends_api(listed: Collection[str]) -> bool:
     return any(addon.extends_api for addon in _all(listed))
 
 
+def measured(listed: Collection[str]) -> bool:
+    """Whether one of `listed` add-ons reads what machines write of themselves."""
+    return any(addon.measured for addon in _all(listed))
+
+
 def needed(listed: Collection[str]) -> dict[str, tuple[str, ...]]:
     """What `listed` add-ons need and the list lacks, by the name of who needs it."""
     lacking = {addon.name: tuple(name for name in addon.needs if name not in listed) for addon in _all(listed)}
@@ -119,9 +128,11 @@ def images() -> frozenset[str]:
 
 def _read(name: str) -> Addon:
     folder = resources.files("modules").joinpath("addons", name)
-    said = tomllib.loads(folder.joinpath(DESCRIPTION).read_text())
-    files = sorted(file.name for file in folder.iterdir() if file.name.endswith(TEMPLATE))
+    names = sorted(file.name for file in folder.iterdir() if file.is_file())
+    texts = {name: folder.joinpath(name).read_text() for name in names}
+    said = tomllib.loads(texts[DESCRIPTION])
+    manifests = {name.removesuffix(TEMPLATE): text for name, text in texts.items() if name.endswith(TEMPLATE)}
+    files = {name: text for name, text in texts.items() if name != DESCRIPTION and not name.endswith(TEMPLATE)}
     workloads = tuple((each["kind"], each["name"]) for each in said.pop("workloads"))
     serves, needs = tuple(said.pop("serves", ())), tuple(said.pop("needs", ()))
-    manifests = {file.removesuffix(TEMPLATE): folder.joinpath(file).read_text() for file in files}
-    return Addon(name=name, workloads=workloads, serves=serves, needs=needs, manifests=manifests, **said)
+    return Addon(name=name, workloads=workloads, serves=serves, needs=needs, manifests=manifests, files=files, **said)

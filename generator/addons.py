@@ -44,7 +44,8 @@ def manifests(definition: Definition, lock: Lock, dns: str) -> dict[str, dict[st
     }
     rendered: dict[str, dict[str, str]] = {BOOTSTRAP: {}, ONCE_UP: {}}
     for addon in addon_catalog.chosen(definition.addons, lock.driver):
-        own = {"address": addon.service_address(definition.network.services), "pulled_as": addon.pulled_as}
+        address = addon.service_address(definition.network.services)
+        own = {"address": address, "pulled_as": addon.pulled_as, "files": addon.files}
         rendered[addon.group] |= {name: _render(text, {**values, **own}) for name, text in addon.manifests.items()}
     return rendered
 

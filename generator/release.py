@@ -51,6 +51,7 @@ def document(
         "registry": definition.registry.mirror if definition.registry else None,
         "registry_ca": definition.registry.ca if definition.registry else "",
         "registries": addon_catalog.registries(definition.addons, definition.network.services),
+        "measured": addon_catalog.measured(definition.addons),
         "secrets": {component: described["version"] for component, described in secrets.items()},
         "images": {arch: images(by_name, lock) for arch, by_name in lock.images.items()},
         # Here for every target, so that all have the same release.

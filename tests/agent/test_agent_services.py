@@ -110,10 +110,10 @@ def test_snapshots_are_looked_at_again_and_again_and_a_problem_is_said_once(docu
     assert capsys.readouterr().out.splitlines() == ["no snapshot: age: error: no"] * 2
 
 
-@pytest.mark.parametrize("program", ["__main__", "drain", "leave", "rollout", "snapshot"])
+@pytest.mark.parametrize("program", ["__main__", "drain", "leave", "measures", "rollout", "snapshot"])
 def test_each_program_takes_the_release_that_it_is_given(program, programs, terminated, tmp_path, monkeypatch):
     programs.put("systemctl", "echo poweroff.target")
     monkeypatch.setattr(sys, "argv", [program, str(tmp_path / "missing.json")])
-    monkeypatch.setattr("time.sleep", in_turn(Ended()))  # that of snapshots waits for it
+    monkeypatch.setattr("time.sleep", in_turn(Ended()))  # those of measures and snapshots wait for it
     with pytest.raises((FileNotFoundError, Ended)):
         runpy.run_path(str(Path(agent.__file__).parent / f"{program}.py"), run_name="__main__")

@@ -1,5 +1,6 @@
 """The steps of converge, all of them and in order: a step that is forgotten or moved is noticed here."""
 
+import json
 import os
 import select
 import subprocess
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from agent import __main__ as converge
-from agent import console, health, host
+from agent import console, health, host, service
 from agent.host import NodeError
 from agent.turns import Waiting
 from releases import text
@@ -76,6 +77,18 @@ def test_an_etcd_machine(steps):
     steps.me = MACHINES["etcd"]
     assert converge.main() == 0
     assert steps == [*PREPARE, *NETWORK, *ETCD, *SNAPSHOTS, *DONE]
+
+
+@pytest.mark.parametrize("role", MACHINES)
+def test_a_machine_with_a_kubelet_measures_itself_where_an_add_on_reads_that(steps, tmp_path, monkeypatch, role):
+    removed = []
+    monkeypatch.setattr(service, "remove", removed.append)
+    steps.me = MACHINES[role]
+    for measured in (True, False):
+        (tmp_path / "release.json").write_text(json.dumps({**json.loads(text("star-wars")), "measured": measured}))
+        assert converge.main() == 0
+    measures = "anywhere-measures.service"
+    assert steps.count(measures) == (role != "etcd") and removed == [measures] * (1 + (role == "etcd"))
 
 
 def test_a_master(steps):

@@ -208,7 +208,7 @@ def converge(release: Mapping[str, Any], me: Host, own: Turns, mark: Mark) -> No
         changed = start(release, me, net, own, spec)
         if changed or not mark.known or spec is users[-1]:  # where all is well, once is enough
             net.settle(own)
-    serve(me, components(role))
+    serve(release, me, components(role))
     if "kube-apiserver" in components(role):
         mark.done("addons")
         addons.apply(release, "cluster")
@@ -280,8 +280,12 @@ def admit(networks: Mapping[str, Any], roles: Collection[str]) -> None:
         service.ensure("anywhere-approver.service", networks=f"{networks['machines']} {networks['pods']}")
 
 
-def serve(me: Host, roles: Collection[str]) -> None:
+def serve(release: Mapping[str, Any], me: Host, roles: Collection[str]) -> None:
     """Run the other services of a machine with these components: last, as nothing new waits for them."""
+    if release["measured"] and "kubelet" in roles:
+        service.ensure("anywhere-measures.service")
+    else:
+        service.remove("anywhere-measures.service")
     if "etcd" in roles:
         service.ensure("anywhere-snapshot.service")
     if "kube-apiserver" in roles:

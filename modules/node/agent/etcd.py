@@ -136,6 +136,18 @@ class Etcd:
         except (OSError, http.client.HTTPException):
             return False
 
+    def measures(self, host: str) -> str:
+        """What the member on `host` measures, as Prometheus reads it; OSError or HTTPException without an answer."""
+        with self._alone:
+            status, text = self._ask(host, "/metrics", "", kept=self._opened(host))
+        return text if status == 200 else ""
+
+    def end(self, host: str) -> str:
+        """When the certificate of the member on `host` ends, as OpenSSL writes it; "" where it is not connected."""
+        connection = self._open.get(host)
+        tls = connection.sock if connection else None
+        return str((tls.getpeercert() or {}).get("notAfter", "")) if isinstance(tls, ssl.SSLSocket) else ""
+
     def has_expired(self, host: str) -> bool:
         """Whether the certificate of the member on `host` has expired; False where it does not answer."""
         try:
@@ -160,7 +172,7 @@ class Etcd:
                 with self._alone:
                     kept = self._opened(host)
                     heard = True  # also where it then takes too long, as it does without a majority
-                    status, text = self._ask(host, path, body, kept=kept)
+                    status, text = self._ask(host, path, json.dumps(body), kept=kept)
             except (OSError, http.client.HTTPException) as error:
                 reasons.append(f"{host}: {error}")
                 continue
@@ -185,11 +197,11 @@ class Etcd:
         self._open[host] = connection
         return False
 
-    def _ask(self, host: str, path: str, body: Mapping[str, Any], *, kept: bool) -> tuple[int, str]:
-        """The status and the text that a member answers."""
+    def _ask(self, host: str, path: str, body: str, *, kept: bool) -> tuple[int, str]:
+        """The status and the text that a member answers, to a GET where there is no `body`."""
         try:
             connection = self._open[host]
-            connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
+            connection.request("POST" if body else "GET", path, body or None, {"Content-Type": "application/json"})
             answer = connection.getresponse()
             return answer.status, answer.read().decode(errors="replace")
         except (OSError, http.client.HTTPException):

@@ -31,7 +31,7 @@ def tell(me: Host) -> None:
     if not CLIENT.exists() or (told == state and time.monotonic() - float(at) < AGAIN_SECONDS):
         return
     try:
-        said = json.dumps({path.name.partition("-current")[0]: _end(path) for path in files})
+        said = json.dumps({path.name.partition("-current")[0]: _of(path) for path in files})
         change = {"metadata": {"annotations": {ENDS: said}}}
         Api(CA, CLIENT, CLIENT, 10).call("PATCH", f"{NODES}/{me.name}", change, MERGE)
     except (NodeError, OSError, http.client.HTTPException) as error:
@@ -39,8 +39,12 @@ def tell(me: Host) -> None:
     put(TOLD, f"{state} at {time.monotonic()}")
 
 
-def _end(certificate: Path) -> str:
-    """When a certificate in PEM ends, in UTC."""
-    said = run("openssl", "x509", "-in", str(certificate), "-noout", "-enddate").strip()
-    seconds = ssl.cert_time_to_seconds(said.removeprefix("notAfter="))
-    return datetime.fromtimestamp(seconds, UTC).isoformat()
+def end(certificate: str) -> int:
+    """When the first certificate of a PEM text ends, in seconds since the epoch."""
+    said = run("openssl", "x509", "-noout", "-enddate", stdin=certificate.encode()).strip()
+    return ssl.cert_time_to_seconds(said.removeprefix("notAfter="))
+
+
+def _of(path: Path) -> str:
+    """When the certificate in a file ends, in UTC."""
+    return datetime.fromtimestamp(end(path.read_text()), UTC).isoformat()

@@ -15,7 +15,7 @@ COMPONENTS = ("kube-controller-manager", "kube-scheduler", "kube-apiserver")
 NODE = ("kubelet", "kube-proxy")
 SERVICES = (
     *("anywhere-front.service", "anywhere-rollout.service", "anywhere-drain.service", "anywhere-approver.service"),
-    "anywhere-snapshot.service",
+    *("anywhere-snapshot.service", "anywhere-measures.service"),
 )
 RETIRED = "retired"  # what is done then, as others read it
 

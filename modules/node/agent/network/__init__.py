@@ -47,6 +47,9 @@ class Network(Protocol):
     def name_servers(self) -> tuple[str, ...]:
         """The servers on this machine for the network's own names, which must not be asked for others."""
 
+    def measured(self) -> tuple[str, ...]:
+        """Where it shows on this machine what it measures, as Prometheus reads it: URLs."""
+
     def node_address(self) -> str:
         """This machine's address as a Kubernetes node."""
 

@@ -96,6 +96,9 @@ class Flannel:
     def name_servers(self) -> tuple[str, ...]:
         return ()
 
+    def measured(self) -> tuple[str, ...]:
+        return ()
+
     def node_address(self) -> str:
         return self._host.address
 

@@ -69,6 +69,9 @@ class Weave:
     def name_servers(self) -> tuple[str, ...]:
         return (router.docker_bridge(),)
 
+    def measured(self) -> tuple[str, ...]:
+        return (f"http://{router.STATUS}/metrics", "http://127.0.0.1:6781/metrics")  # the router, the policy controller
+
     def node_address(self) -> str:
         if not self._address:  # asked for with each component
             links = json.loads(run("ip", "-j", "-4", "address", "show", "weave"))

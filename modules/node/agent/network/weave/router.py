@@ -31,6 +31,7 @@ MTU = 1376  # bytes: Weave's own choice
 # If they do not fit, Weave does not use its fast datapath.
 VXLAN, ESP = 50, 70
 OOM_SCORE = -999  # as the kubelet's: without the network nothing works
+STATUS = "127.0.0.1:6782"
 STOP_SECONDS, ANSWER_SECONDS = 10, 120
 PASSWORD = "anywhere.weave-password"  # the label that tells one password, or none, from another
 VOLUME_LABEL = {"weavevolumes": ""}
@@ -141,7 +142,7 @@ def arguments(network: Mapping[str, Any], host: Host, share: bool) -> list[str]:
     flags += [f"--ipalloc-range={network['pods']}", f"--ipalloc-init={first}", "--http-addr=127.0.0.1:6784"]
     flags += [f"--dns-listen-address={docker_bridge()}:53", f"--resolv-conf={RESOLVERS}/{UPSTREAM.name}"]
     flags += [f"--mtu={mtu(host.mtu, encrypted=network['encryption'])}"]
-    flags += ["--status-addr=127.0.0.1:6782", "--proxy", "-H", "unix:///var/run/weave/weave.sock"]
+    flags += [f"--status-addr={STATUS}", "--proxy", "-H", "unix:///var/run/weave/weave.sock"]
     # Nothing needs a container's own name to be its address on this network, and for each the proxy would run another
     # container, to write that into the hosts file.
     flags += ["--no-rewrite-hosts"]
