@@ -8,6 +8,7 @@ from generator.lock import Base, Image, Lock
 
 IMAGES = (
     *("hyperkube", "etcd", "coredns", "metrics-server", "local-path-provisioner", "registry", "pause", "cni"),
+    *("victoria-metrics", "alertmanager", "kube-state-metrics", "node-exporter"),
     *("weave", "weaveexec", "weavedb", "weave-npc"),
 )
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -76,11 +77,14 @@ def test_a_folder_is_all_that_a_new_add_on_takes(tmp_path):
     assert 'image: "anywhere.local/coredns:' in manifests["cluster"]["oracle.yaml"]
 
     page = run(tmp_path, "-m", "generator.cli", "schema", "--markdown").stdout
-    assert "`oracle` (Answers, and knows why)" in page and "`metrics`, `oracle`, `registry`, `storage`" in page
+    assert (
+        "`oracle` (Answers, and knows why)" in page
+        and "`metrics`, `monitoring`, `oracle`, `registry`, `storage`" in page
+    )
     wrong = run(tmp_path, "-m", "generator.cli", "validate", str(definition(tmp_path, "sibyl")))
     assert (
         wrong.returncode == 1
-        and '"sibyl" is not an add-on (one of: dns, metrics, oracle, registry, storage)' in wrong.stderr
+        and '"sibyl" is not an add-on (one of: dns, metrics, monitoring, oracle, registry, storage)' in wrong.stderr
     )
 
 
@@ -122,8 +126,8 @@ def test_every_object_begins_with_its_path(driver):
         made, line = YAML(typ="safe", pure=True).load(text), text.partition("\n")[0]
         root, namespace = made["apiVersion"], made["metadata"].get("namespace")
         place = f"/{'api' if root == 'v1' else 'apis'}/{root}/" + (f"namespaces/{namespace}/" if namespace else "")
-        kind = made["kind"].lower()
-        assert line == f"# {place}{kind}{'es' if kind.endswith('s') else 's'}/{made['metadata']['name']}"
+        kinds = re.sub("y$", "ie", re.sub("s$", "se", made["kind"].lower())) + "s"
+        assert line == f"# {place}{kinds}/{made['metadata']['name']}"
 
 
 def pods(found):
