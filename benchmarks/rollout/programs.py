@@ -14,11 +14,15 @@ from generator.images import archive_index
 HINT = "`anywhere images lock` and `anywhere images pull` of any cluster bring it."
 
 
-def take(name: str, folder: Path) -> Path:
-    """The program that an image is named after, out of its newest archive; UserError where there is none."""
+def take(image: str, folder: Path, name: str = "") -> Path:
+    """The program `name`, or the one that an image is named after, out of its newest archive.
+
+    UserError where there is none.
+    """
     folder.mkdir(exist_ok=True)
+    name = name or image
     program = folder / name
-    with tarfile.open(newest(name)) as outer:
+    with tarfile.open(newest(image)) as outer:
         manifest = outer.extractfile("manifest.json")
         for layer in json.load(manifest)[0]["Layers"] if manifest else ():
             with tarfile.open(fileobj=outer.extractfile(layer)) as inner:
@@ -28,7 +32,7 @@ def take(name: str, folder: Path) -> Path:
                             shutil.copyfileobj(found, out)
                         program.chmod(0o755)
                         return program
-    raise UserError(f"The image of {name} has no program of that name.", HINT)
+    raise UserError(f"The image of {image} has no program {name}.", HINT)
 
 
 def newest(name: str) -> Path:
