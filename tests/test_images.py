@@ -269,20 +269,15 @@ def test_every_image_that_is_built_has_a_checked_module():
 
 
 MODULES = {
-    "hyperkube": "k8s.io/kubernetes",
-    "etcd": "go.etcd.io/etcd/server/v3",
-    "coredns": "github.com/coredns/coredns",
-    "metrics-server": "sigs.k8s.io/metrics-server",
+    "hyperkube": "k8s.io/kubernetes", "etcd": "go.etcd.io/etcd/server/v3", "coredns": "github.com/coredns/coredns",
+    "metrics-server": "sigs.k8s.io/metrics-server", "flannel": "github.com/flannel-io/flannel",
     "local-path-provisioner": "github.com/rancher/local-path-provisioner",
     "registry": "github.com/distribution/distribution/v3",
     "victoria-metrics": "github.com/VictoriaMetrics/VictoriaMetrics",
-    "alertmanager": "github.com/prometheus/alertmanager",
-    "kube-state-metrics": "k8s.io/kube-state-metrics/v2",
-    "node-exporter": "github.com/prometheus/node_exporter",
-    "cni": "github.com/containernetworking/plugins",
+    "alertmanager": "github.com/prometheus/alertmanager", "node-exporter": "github.com/prometheus/node_exporter",
+    "kube-state-metrics": "k8s.io/kube-state-metrics/v2", "cni": "github.com/containernetworking/plugins",
     "containerd": "github.com/containerd/containerd/v2",
-    "flannel": "github.com/flannel-io/flannel",
-}
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("kubernetes", recipe.kubernetes_versions())

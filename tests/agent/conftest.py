@@ -10,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent.parent
 sys.path.insert(0, str(ROOT / "modules" / "node"))
+pytest.register_assert_rewrite("addons_cluster")  # tests import it, and it has fixtures
 
 
 @pytest.fixture(autouse=True)

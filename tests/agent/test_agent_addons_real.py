@@ -1,7 +1,6 @@
 """Add-ons towards a real API server: what it takes, what is deleted again, and that metrics-server is believed."""
 
 import base64
-import json
 import socket
 import ssl
 import subprocess
@@ -12,63 +11,18 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 
 import pytest
-from agent import addon_record, addons, api, bundle, host, kubectl
+from addons_cluster import EVERY, SYSTEM, containers, identity, rendered, taken, with_needs
+from agent import addon_record, addons
 from agent.api import MERGE, ApiError
-from ruamel.yaml import YAML
 
-from benchmarks.rollout import control_plane, place, programs, releases
-from generator import addon_catalog, pki
-from generator.errors import UserError
+from benchmarks.rollout import place
 from generator.pki import certificate
 from generator.pki.certificate import SERVER, Leaf
-from generator.store import Secrets
 
-SYSTEM = "/api/v1/namespaces/kube-system"
+pytest_plugins = ["addons_cluster"]
+
 ACCOUNT = f"{SYSTEM}/serviceaccounts/coredns"
 METRICS = "/apis/metrics.k8s.io/v1beta1"
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory):
-    """A control plane alone; `secrets` are those that it was made with."""
-    for name in ("etcd", "hyperkube"):
-        try:
-            programs.newest(name)
-        except UserError as error:
-            pytest.skip(f"{error} {error.hint}")
-    where = place.choose(tmp_path_factory.mktemp("cluster"))
-    definition = releases.definition(1, EVERY)
-    services = definition.network.services
-    serving = addon_catalog.served(EVERY, services)
-    secrets = pki.ensure(Secrets("real"), datetime.now(UTC), services, serving=serving)
-    found = host.release(releases.first(definition))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(api, "NAME", place.HOST)
-        patch.setattr(api, "PORT", where.api)
-        with control_plane.running(where, found, secrets):
-            yield SimpleNamespace(place=where, secrets=secrets, api=where.administrator())
-
-
-EVERY = tuple(addon_catalog.choices())
-
-
-@pytest.fixture
-def apply(cluster, tmp_path, monkeypatch):
-    """Applies a release with some add-ons, as a master does that had another one before."""
-    documents = pki.documents(cluster.secrets)
-    monkeypatch.setattr(addons, "STATE", tmp_path)
-    monkeypatch.setattr(kubectl, "KEYS", cluster.place.folder / "addons")
-    monkeypatch.setattr(bundle, "secrets", lambda release, component: documents[component])
-
-    def run(*names):
-        for group in ("bootstrap", "cluster"):
-            addons.apply({"addons": rendered(*names)}, group)
-
-    return run
-
-
-def rendered(*names):
-    return json.loads(releases.first(releases.definition(1, names)))["addons"]
 
 
 def paths(*names):
@@ -92,7 +46,7 @@ def test_every_add_on_is_taken_recorded_and_deleted_again(cluster, apply):
     assert [path for path in sorted(paths(*EVERY)) if not is_there(cluster, path)] == []
     assert recorded(cluster) == paths(*EVERY)
     apply()
-    kept = [f"{SYSTEM}/persistentvolumeclaims/registry"]  # with what users pushed
+    kept = [f"{SYSTEM}/persistentvolumeclaims/{name}" for name in ("monitoring", "registry")]  # with users' data
     assert [path for path in sorted(paths(*EVERY) - paths()) if is_there(cluster, path)] == kept
     assert [path for path in sorted(paths()) if not is_there(cluster, path)] == []
     assert recorded(cluster) == paths()
@@ -150,14 +104,6 @@ def kubelet(cluster, tmp_path):
     server.server_close()
 
 
-def taken(cluster, name):
-    """The program of an image; a test that has none is skipped."""
-    try:
-        return programs.take(name, cluster.place.folder / "bin")
-    except UserError as error:
-        pytest.skip(f"{error} {error.hint}")
-
-
 @pytest.fixture
 def program(cluster):
     return taken(cluster, "metrics-server")
@@ -176,21 +122,6 @@ def mounted(cluster, folder):
             (folder / name / file).write_text(text)
 
 
-def identity(cluster, folder, account):
-    """A kubeconfig of a pod's service account."""
-    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 3600}}
-    token = cluster.api.call("POST", f"{SYSTEM}/serviceaccounts/{account}/token", request)["status"]["token"]
-    server = {"server": f"https://{place.HOST}:{cluster.place.api}", "certificate-authority": str(cluster.place.ca)}
-    content = {
-        "apiVersion": "v1", "kind": "Config", "current-context": "it",
-        "clusters": [{"name": "it", "cluster": server}],
-        "users": [{"name": "it", "user": {"token": token}}],
-        "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it"}}],
-    }  # fmt: skip
-    (folder / "kubeconfig").write_text(json.dumps(content))
-    return folder / "kubeconfig"
-
-
 def own_address():
     """An address of this computer that an endpoint may have: the API takes none of the loopback. Nothing is sent."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
@@ -203,9 +134,8 @@ def own_address():
 
 def arguments(addon):
     """Those that the Deployment of an add-on starts its program with."""
-    every = YAML(typ="safe", pure=True).load_all(rendered(addon)["cluster"][f"{addon}.yaml"])
-    (deployment,) = (each for each in every if each["kind"] == "Deployment")
-    return deployment["spec"]["template"]["spec"]["containers"][0]["args"]
+    (container,) = containers(addon).values()
+    return container["args"]
 
 
 def command(cluster, program, folder, kubelet, port):
@@ -342,6 +272,11 @@ def test_a_claim_gets_a_volume_which_goes_with_it(cluster, provisioner):
         ("metrics", "metrics-server", "get", "nodes/proxy", False),
         ("metrics", "metrics-server", "list", "secrets", False),
         ("metrics", "metrics-server", "delete", "pods", False),
+        ("monitoring", "monitoring", "get", "nodes/metrics", True),
+        ("monitoring", "monitoring", "watch", "deployments", True),
+        ("monitoring", "monitoring", "get", "nodes/proxy", False),
+        ("monitoring", "monitoring", "list", "secrets", False),
+        ("monitoring", "monitoring", "list", "configmaps", False),
         ("storage", "local-path-provisioner", "create", "persistentvolumes", True),
         ("storage", "local-path-provisioner", "create", "pods", False),  # but in kube-system
         ("storage", "local-path-provisioner", "get", "secrets", False),
@@ -349,7 +284,7 @@ def test_a_claim_gets_a_volume_which_goes_with_it(cluster, provisioner):
     ],
 )
 def test_add_ons_may_do_what_they_must(cluster, apply, addon, account, verb, resource, allowed):
-    apply(addon)
+    apply(*with_needs(addon))
     kind, _, part = resource.partition("/")
     review = {
         "apiVersion": "authorization.k8s.io/v1",
@@ -363,4 +298,4 @@ def test_add_ons_may_do_what_they_must(cluster, apply, addon, account, verb, res
     assert answer["status"]["allowed"] is allowed
 
 
-GROUPS = {"storageclasses": "storage.k8s.io"}
+GROUPS = {"storageclasses": "storage.k8s.io", "deployments": "apps"}
