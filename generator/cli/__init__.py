@@ -16,6 +16,7 @@ from generator import interrupts, outbound
 from generator.cli import (
     apply,
     backend,
+    dashboard,
     destroy,
     doctor,
     env,
@@ -88,7 +89,7 @@ def _options(version: Version = False) -> None:
 
 
 VERBS = (
-    *(init, validate, graph, plan, apply, status, doctor, kubeconfig, ssh, logs),
+    *(init, validate, graph, plan, apply, status, doctor, dashboard, kubeconfig, ssh, logs),
     *(rollback, destroy, render, schema, env, version),
 )
 for verb in VERBS:

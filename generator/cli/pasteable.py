@@ -35,7 +35,7 @@ _REGISTRY = (
 )
 _VERBS = (
     *("plan", "apply", "status", "doctor", "kubeconfig", "ssh", "logs", "destroy", "render", "env", "rollback"),
-    *("graph", "version"),
+    *("graph", "dashboard", "version"),
     *("images lock", "images pull", "secrets update", "backend create"),
     *("rollout status", "rollout resume", "pki rotate", "etcd list", "etcd snapshot", "etcd restore"),
     *_REGISTRY,
@@ -43,7 +43,7 @@ _VERBS = (
 )
 _WITH_FOLDER = (  # those that take --out
     *("plan", "apply", "destroy", "render", "status", "doctor", "kubeconfig", "rollout status", "rollout resume"),
-    *("pki rotate", "etcd restore", "version"),
+    *("pki rotate", "etcd restore", "dashboard", "version"),
     *_REGISTRY,
 )
 _DEFINITION = r"(?: '[^'`]*\.ya?ml'| [^ '`]*\.ya?ml)?"

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from generator.kubernetes import Client
+    from generator.operations.port_forward import Forward, Target
     from generator.operations.project import Project
 
 app = typer.Typer(help="Use the registry in the cluster (the add-on registry).", rich_markup_mode=None)
@@ -25,8 +26,6 @@ Words = Annotated[list[str], typer.Argument(metavar="[FILE] NAME", help="The def
 User = Annotated[str, typer.Option("--user", metavar="NAME", help="Who logs in.")]
 FromStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
 Timeout = Annotated[float, typer.Option("--timeout", help="Seconds to wait until it serves again.")]
-
-AGAIN_SECONDS, POLL = 300.0, 2.0  # how long the registry may be away, as while it is started anew
 
 
 @users.command("add")
@@ -81,14 +80,14 @@ def login(
     password_stdin: FromStdin = False,
 ) -> int:
     """Log in docker, skopeo and the like of this computer's user, once the registry took the password."""
-    from generator.operations import cluster_api, registry_client, registry_forward, registry_users
+    from generator.operations import cluster_api, port_forward, registry_client, registry_users
 
     project, reference = _registry(file, provider, out)
     registry_users.check(user)
     ca = cluster_api.authority(project.kubeconfig)
     password = _password(user, password_stdin)
-    with registry_forward.opened(project.kubeconfig, _port(reference)) as forward:
-        registry_client.prove(forward.port, ca, user, password)
+    with port_forward.opened(project.kubeconfig, _target(reference)) as forward:
+        registry_client.prove(forward.ports[_port(reference)], ca, user, password)
     kept = registry_client.log_in(reference, user, password)
     trusted = registry_client.trust(reference, ca)
     pasteable.say(f"{user} is logged in to {reference} ({kept}); the cluster's authority is in {trusted}.")
@@ -101,25 +100,16 @@ def login(
 @pasteable.hints
 def forward(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER, out: Out = None) -> int:
     """Have the registry's name lead to it on this computer, until Ctrl-C."""
-    import time
-
-    from generator.errors import UserError
-    from generator.operations import registry_forward
+    from generator.operations import port_forward
 
     project, reference = _registry(file, provider, out)
     port = _port(reference)
-    registry_forward.check(port)
-    until = 0.0  # the first time it must be there
-    while True:
-        try:
-            with registry_forward.opened(project.kubeconfig, port, port) as opened:
-                pasteable.say(f"{reference} is the registry of {project.name}. Ctrl-C ends this.")
-                registry_forward.wait(opened)
-            until = time.monotonic() + AGAIN_SECONDS
-        except UserError:
-            if time.monotonic() > until:
-                raise
-        time.sleep(POLL)
+    port_forward.check(port, "Images are called by it, so it cannot be another one: end what has it.")
+
+    def tell(_: Forward) -> None:
+        pasteable.say(f"{reference} is the registry of {project.name}. Ctrl-C ends this.")
+
+    port_forward.keep(project.kubeconfig, _target(reference), tell, port)
 
 
 @app.command("collect")
@@ -156,6 +146,12 @@ def _client(file: Path, provider: str, out: Path | None) -> Iterator[Client]:
     project, _ = _registry(file, provider, out)
     with closing(cluster_api.client(project.kubeconfig)) as client:
         yield client
+
+
+def _target(reference: str) -> Target:
+    from generator.operations.port_forward import Target
+
+    return Target("The registry", "service/registry", (_port(reference),))
 
 
 def _port(reference: str) -> int:
