@@ -173,7 +173,7 @@ RECIPES: Mapping[str, Recipe] = {
         programs={"kube-state-metrics": "k8s.io/kube-state-metrics/v2"},
         config=Config(entrypoint=("/kube-state-metrics",), user="65534:65534"),
         stamps={PROMETHEUS_VERSION: catalog.KUBE_STATE_METRICS},
-        minutes=2,
+        minutes=3,
     ),
     "node-exporter": Recipe(
         module="images/node-exporter",
