@@ -112,6 +112,7 @@ def test_a_pool_more_changes_no_other_group(definition, pool, data):
     old, new = release(before), release(after)
     assert set(new["groups"]) - set(old["groups"]) == {"worker-z-new"}
     del new["groups"]["worker-z-new"]
+    del old["addons"], new["addons"]  # whose pods may be more in a larger cluster
     assert new == old
 
 
