@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from generator import render, rendered_folder
+from generator.files import write_atomic
 from generator.operations import planning, workspace
 from generator.operations.project import Project, lay_out
 from generator.operations.resolution import Unasked
@@ -25,8 +26,10 @@ def plan(project: Project, progress: Progress) -> Review:
     with tempfile.TemporaryDirectory(prefix="anywhere-offline-") as folder:
         away = replace(project, folder=Path(folder))
         files = {name: data for name, data in workspace.tree(away, lock, secrets).items() if name != render.BACKEND}
-        rendered_folder.write({**files, **render.unasked(project.provider.name)}, away.folder)
+        rendered_folder.write(files, away.folder)
         terraform = workspace.terraform(away, progress)
+        for name, data in render.unasked(project.provider.name).items():  # which no tree has
+            write_atomic(away.folder / name, data)
         work = Workspace(away, lock, lay_out(away, lock), secrets, terraform, {})
         planning.initialise(work, progress)
         return review(work, planning.plan(work, progress))

@@ -176,3 +176,12 @@ def test_a_rendered_folder_that_is_a_file_is_named(nowhere, home, words, capsys)
     for out in ("file", "file/folder"):
         assert run("kubeconfig", *words, "--out", out) == 1
         assert f"{home}/{out} is not a folder." in capsys.readouterr().err
+
+
+def test_a_file_that_cannot_be_locked_is_left_alone(config, monkeypatch, capsys):
+    """The name of kubectl's lock is longer than that of the file."""
+    long = config.with_name("c" * 253)
+    long.write_text(THEIRS)
+    monkeypatch.setenv("KUBECONFIG", str(long))
+    assert merge() == 1 and long.read_text() == THEIRS
+    assert "cannot be locked: File name too long." in capsys.readouterr().err

@@ -92,3 +92,13 @@ def test_the_password_is_in_no_file_and_reaches_terraform(nowhere, definition, h
     files = [path for path in home.rglob("*") if path.is_file()]
     assert len(files) > 5
     assert [path for path in files if any(w.encode() in path.read_bytes() for w in (PASSWORD, shown))] == []
+
+
+def test_without_the_login_no_other_network_is_chosen(nowhere, definition, capsys):
+    """A registry that refuses would look as if it had no images of weave."""
+    lock.path_beside(definition).unlink()
+    (definition.parent / "cluster.secrets.age").unlink()
+    definition.write_text(definition.read_text() + LOGIN)
+    assert run("plan") == 1
+    said = capsys.readouterr().err
+    assert "asks for a login (spec.registry.login)" in said and "flannel" not in said

@@ -319,3 +319,13 @@ def test_what_git_is_to_bring_is_named_from_where_the_person_is(cluster, home, m
     monkeypatch.chdir(home / "elsewhere")
     assert run("plan", "../cluster.yaml") == 1
     assert "`git -C .. checkout HEAD -- cluster.secrets.age`" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("verb", [*NEEDING[:-1], ("secrets", "recrypt")], ids=" ".join)
+def test_in_a_fresh_checkout_the_lock_alone_tells_that_the_store_is_missing(cluster, home, verb, capsys):
+    shutil.rmtree(home / ".anywhere")
+    (home / "cluster.secrets.age").unlink()
+    before = content(home)
+    assert run(*verb) == 1 and content(home) == before
+    said = capsys.readouterr().err
+    assert "cluster.lock.yaml belongs to them (store " in said and "delete cluster.lock.yaml as well" in said

@@ -50,8 +50,8 @@ TESTS = {
             f"tests/test_{name}.py"
             for name in (
                 *("authentication", "cloud_destroy", "cloud_rollout", "cluster_health", "destroy_guard", "images"),
-                *("kubernetes", "leaders", "local_rollout", "readiness", "recipients", "rendered_folder", "retirement"),
-                *("status", "store", "terraform"),
+                *("kubernetes", "leaders", "local_rollout", "readiness", "recipients", "release_progress"),
+                *("rendered_folder", "retirement", "status", "store", "terraform"),
             )
         ),
     ),
