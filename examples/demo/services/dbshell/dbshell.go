@@ -31,6 +31,11 @@ const (
 
 var away = &service.Refusal{Status: service.Away, Message: "the database is away"}
 
+var unknown = &service.Refusal{
+	Status:  http.StatusBadRequest,
+	Message: "not a query: get KEY, create KEY JSON or add KEY NUMBER",
+}
+
 var query = regexp.MustCompile(`^(get|create|add) ([a-z0-9-]{1,63}(?:/[a-z0-9-]{1,63}){0,3})(?: (.+))?$`)
 
 // New is the shell of the database at a URL.
@@ -48,7 +53,7 @@ type shell struct {
 	again    time.Time                  // when the database is asked again
 }
 
-// load makes the copy. Until then the pod is not ready, so that one that starts while the database is away is not asked.
+// load makes the copy. Until then the pod is not ready, so that nobody asks one that starts while the database is away.
 func (shell *shell) load(ctx context.Context) {
 	for ctx.Err() == nil && shell.ready() != nil {
 		reply, err := shell.database.Send(ctx, http.MethodGet, "/entries", "")
@@ -81,7 +86,7 @@ func (shell *shell) run(request *service.Request) (any, error) {
 	}
 	words := query.FindStringSubmatch(strings.TrimSpace(string(text)))
 	if words == nil {
-		return nil, &service.Refusal{Status: http.StatusBadRequest, Message: "not a query: get KEY, create KEY JSON or add KEY NUMBER"}
+		return nil, unknown
 	}
 	verb, key, operand := words[1], words[2], words[3]
 	var value json.RawMessage

@@ -76,6 +76,9 @@ func (frontend frontend) visit(request *service.Request) (visit Visit, err error
 
 func ask(request *service.Request, peer service.Peer, method, path string, value any) error {
 	found, err := peer.Ask(request, method, path, "")
+	if service.Status(err) == service.Away { // to those outside it is all one
+		return &service.Refusal{Status: http.StatusServiceUnavailable, Message: err.Error()}
+	}
 	if err != nil {
 		return err
 	}
