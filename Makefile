@@ -30,7 +30,7 @@ CHOSEN   := $(if $(PROVIDER),--provider "$$PROVIDER")
 TARGET   := "$$CLUSTER" $(CHOSEN)
 OPTIONS  := $$ARGS
 
-.PHONY: setup setup-test lock kubernetes validate render plan apply destroy status doctor offline test lint docs e2e e2e-vm e2e-day2 e2e-all e2e-nested bench bench-day2 mutate clean
+.PHONY: setup setup-test lock kubernetes validate render plan apply destroy status doctor demo offline test lint docs e2e e2e-vm e2e-day2 e2e-all e2e-nested bench bench-day2 mutate clean
 
 setup: $(VENV)/ready
 
@@ -75,6 +75,10 @@ render plan status doctor: setup
 
 apply destroy: setup
 	@set -f; $(ANYWHERE) $@ $(TARGET) $(YES) $(OPTIONS)
+
+# The demo application in a cluster that runs and has a registry; ARGS=--load has it asked all the time.
+demo: setup
+	@set -f; $(VENV)/bin/python -m examples.demo $(TARGET) $(OPTIONS)
 
 # A plan without a cloud's account, of a copy of the definition. It needs what a plan for real machines needs, and the
 # test set-up; where the registry of Terraform providers cannot be reached, stand-ins take their place.

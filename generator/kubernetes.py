@@ -28,6 +28,7 @@ DESCRIPTIONS = {
     "/openapi/v3/apis/apps/v1": "application/json",
 }
 DESCRIPTION_SECONDS = 180.0
+APPLY = "application/apply-patch+yaml"  # a server-side apply; JSON is YAML
 PAGE = 200  # objects
 SPARING, LONGEST_PAUSE = 4.0, 15.0  # a pause is that many times as long as asking took; seconds
 
@@ -87,6 +88,11 @@ class Client:
     def create(self, path: str, document: Mapping[str, Any]) -> None:
         """Make an object in the collection at `path`; one that is there already is no error, and stays as it is."""
         self._read(path, "POST", (http.client.CREATED, http.client.CONFLICT), json.dumps(document))
+
+    def apply(self, path: str, document: Mapping[str, Any], manager: str) -> None:
+        """Have the object at `path` be as `document` says, which need not be there yet: a server-side apply."""
+        accepted = (http.client.OK, http.client.CREATED)
+        self._read(f"{path}?fieldManager={manager}&force=true", "PATCH", accepted, json.dumps(document), kind=APPLY)
 
     def replace(self, path: str, document: Mapping[str, Any]) -> None:
         """Write the object at `path` as it was read; one that is gone, or was changed since, is no error."""
@@ -163,30 +169,34 @@ class Client:
         accepted: Sequence[int] = (http.client.OK,),
         body: str | None = None,
         media_type: str = "application/json",
+        kind: str = "",
     ) -> bytes:
         """One request, over the connection that is open; a stale one is opened again, once."""
         began = time.monotonic()
         try:
             try:
-                return self._ask(path, method, accepted, body, media_type)
+                return self._ask(path, method, accepted, body, media_type, kind)
             except (http.client.RemoteDisconnected, BrokenPipeError, ConnectionResetError):
                 self.close()
-            return self._ask(path, method, accepted, body, media_type)
+            return self._ask(path, method, accepted, body, media_type, kind)
         except (OSError, http.client.HTTPException) as error:
             raise self._not_reached(error) from None
         finally:
             self._asked += time.monotonic() - began
 
-    def _ask(self, path: str, method: str, accepted: Sequence[int], body: str | None, media_type: str) -> bytes:
+    def _ask(
+        self, path: str, method: str, accepted: Sequence[int], body: str | None, media_type: str, kind: str
+    ) -> bytes:
         if self._connection is None:
             self._connection = _Connection(self._server, self._name, self._context, self._timeout)
-        kind = "application/json" if method in ("POST", "PUT") else "application/merge-patch+json"
+        kind = kind or ("application/json" if method in ("POST", "PUT") else "application/merge-patch+json")
         headers = {"Accept": media_type} | ({"Content-Type": kind} if body else {})
         self._connection.request(method, path, body, headers)
         response = self._connection.getresponse()
         answer = response.read()
         if response.status not in accepted:
-            raise UnreachableError(f"The API answers {method} {path} with {response.status} {response.reason}.")
+            said = f"The API answers {method} {path} with {response.status} {response.reason}."
+            raise UnreachableError(f"{said} {_reason(answer)}".rstrip())
         return answer
 
     def _not_reached(self, error: Exception) -> UnreachableError:
@@ -195,6 +205,15 @@ class Client:
             f"The Kubernetes API at {self._server.geturl()} does not answer: {error}.",
             "`anywhere doctor` says why.",
         )
+
+
+def _reason(answer: bytes) -> str:
+    """Why the API refused a request, in its own words; "" where it has none."""
+    try:
+        said = json.loads(answer)["message"]
+    except (ValueError, KeyError, TypeError):
+        return ""
+    return f"{str(said).rstrip('.')}."
 
 
 class _Connection(http.client.HTTPSConnection):

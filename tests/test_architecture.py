@@ -212,7 +212,7 @@ def test_only_the_cli_shows_anything(trees):
     assert wrong == []
 
 
-@pytest.mark.parametrize("folder", ["generator", "providers", "modules", "benchmarks", "tests"])
+@pytest.mark.parametrize("folder", ["generator", "providers", "modules", "benchmarks", "examples", "tests"])
 def test_files_and_functions_stay_small(folder):
     wrong = []
     for path in sorted(ROOT.glob(f"{folder}/**/*.py")):

@@ -57,6 +57,15 @@ def test_approve_answers_the_question(make):
     assert "--yes" not in make("plan", "APPROVE=yes")
 
 
+def test_the_demo_is_a_program_beside_anywhere(make, tmp_path):
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir()
+    python.write_text(STUB)
+    python.chmod(0o755)
+    said = make("demo", "CLUSTER=a b.yaml", "PROVIDER=aws", "ARGS=--load --timeout=9")
+    assert said == ["-m", "examples.demo", "a b.yaml", "--provider", "aws", "--load", "--timeout=9"]
+
+
 def test_offline_plans_a_copy(make, tmp_path):
     for name in ("checkov", "docs"):
         (tmp_path / ".venv" / name).mkdir()

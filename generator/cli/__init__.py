@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Annotated
 
@@ -122,9 +123,14 @@ def _open_closed_streams() -> None:
 
 def run(arguments: list[str]) -> int:
     """The exit status of `anywhere ARGUMENTS`: 0, 1, or what the verb says."""
+    return outcome(lambda: app(arguments or ["--help"], prog_name="anywhere", standalone_mode=False))
+
+
+def outcome(command: Callable[[], object]) -> int:
+    """The exit status of a command line; whatever goes wrong is said."""
     try:
         outbound.settle(os.environ)
-        status = app(arguments or ["--help"], prog_name="anywhere", standalone_mode=False)
+        status = command()
         if status == INTERRUPTED:
             raise KeyboardInterrupt
         return status if isinstance(status, int) else 0

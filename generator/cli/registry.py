@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from generator.kubernetes import Client
-    from generator.operations.port_forward import Forward, Target
+    from generator.operations.port_forward import Forward
     from generator.operations.project import Project
 
 app = typer.Typer(help="Use the registry in the cluster (the add-on registry).", rich_markup_mode=None)
@@ -86,7 +86,7 @@ def login(
     registry_users.check(user)
     ca = cluster_api.authority(project.kubeconfig)
     password = _password(user, password_stdin)
-    with port_forward.opened(project.kubeconfig, _target(reference)) as forward:
+    with port_forward.opened(project.kubeconfig, port_forward.to_registry(_port(reference))) as forward:
         registry_client.prove(forward.ports[_port(reference)], ca, user, password)
     kept = registry_client.log_in(reference, user, password)
     trusted = registry_client.trust(reference, ca)
@@ -109,7 +109,7 @@ def forward(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER
     def tell(_: Forward) -> None:
         pasteable.say(f"{reference} is the registry of {project.name}. Ctrl-C ends this.")
 
-    port_forward.keep(project.kubeconfig, _target(reference), tell, port)
+    port_forward.keep(project.kubeconfig, port_forward.to_registry(_port(reference)), tell, port)
 
 
 @app.command("collect")
@@ -146,12 +146,6 @@ def _client(file: Path, provider: str, out: Path | None) -> Iterator[Client]:
     project, _ = _registry(file, provider, out)
     with closing(cluster_api.client(project.kubeconfig)) as client:
         yield client
-
-
-def _target(reference: str) -> Target:
-    from generator.operations.port_forward import Target
-
-    return Target("The registry", "service/registry", (_port(reference),))
 
 
 def _port(reference: str) -> int:

@@ -13,9 +13,9 @@ from generator.kubernetes import Client
 T = TypeVar("T")
 
 
-def client(kubeconfig: Path) -> Client:
-    """A client for the cluster that `kubeconfig` reaches."""
-    return _of(kubeconfig, Client)
+def client(kubeconfig: Path, timeout: float = 5.0) -> Client:
+    """A client for the cluster that `kubeconfig` reaches, which waits `timeout` seconds for each answer."""
+    return _of(kubeconfig, lambda document: Client(document, timeout))
 
 
 def authority(kubeconfig: Path) -> str:

@@ -29,12 +29,22 @@ class Target:
     ports: tuple[int, ...]
 
 
+def to_registry(port: int) -> Target:
+    """The add-on `registry`, which listens on `port`."""
+    return Target("The registry", "service/registry", (port,))
+
+
 @dataclass(frozen=True, slots=True)
 class Forward:
     """Connections to `ports` of this computer, by those of the target, reach it until `process` ends."""
 
     ports: Mapping[int, int]
     process: subprocess.Popen[str]
+
+
+def check_program() -> None:
+    """UserError where kubectl is not installed."""
+    _kubectl()
 
 
 def check(port: int, hint: str) -> None:

@@ -1,0 +1,1 @@
+"""What to begin with: definitions, pipelines, and an application."""
