@@ -19,7 +19,7 @@ import (
 	"anywhere.local/demo/service"
 )
 
-const onceSeconds = 10 * time.Second
+const onceSeconds = 30 * time.Second // policies reach a new pod some seconds after it has begun
 
 func main() {
 	if len(os.Args) > 1 {
