@@ -52,7 +52,8 @@ def in_api(item):
     root = "/api/v1" if item["apiVersion"] == "v1" else f"/apis/{item['apiVersion']}"
     namespace = item["metadata"].get("namespace")
     middle = f"namespaces/{namespace}/" if namespace else ""
-    return f"{root}/{middle}{item['kind'].lower()}s/{item['metadata']['name']}"
+    kind = item["kind"].lower()
+    return f"{root}/{middle}{kind}{'es' if kind.endswith('s') else 's'}/{item['metadata']['name']}"
 
 
 @pytest.mark.parametrize("case", golden.CASES)

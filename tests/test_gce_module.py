@@ -202,7 +202,7 @@ def test_disks_are_of_a_type_that_the_machine_takes(gce):
         return list(cluster.all("google_compute_instance.machine").values())
 
     assert kinds(gce("spot")) == {
-        "e2-medium": "pd-balanced",
+        "e2-small": "pd-balanced",
         "e2-standard-2": "pd-balanced",
         "c4a-standard-2": "hyperdisk-balanced",
     }

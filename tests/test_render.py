@@ -43,9 +43,15 @@ def release(tree):
     return json.loads(tree["documents/release.json"])
 
 
-@pytest.mark.parametrize("case", golden.CASES)
+@pytest.mark.parametrize("case", [*golden.CASES, *golden.ELSEWHERE])
 def test_golden(case):
     assert golden.normalised(golden.tree(case)) == golden.committed(case), "if meant: python -m tests.golden"
+
+
+@pytest.mark.parametrize("path", sorted(golden.EXAMPLES.glob("*/cluster.yaml")), ids=lambda path: path.parent.name)
+def test_every_target_that_an_example_names_has_a_golden_tree(path):
+    named = {(path.parent.name, target) for target in schema.load(path).providers.named}
+    assert named <= {(example, "local") for example in golden.CASES.values()} | set(golden.ELSEWHERE.values())
 
 
 def test_terraform_files_are_the_modules_own():

@@ -45,7 +45,7 @@ def test_local_machines_have_no_zones_and_a_port_of_this_computer():
     )
 
 
-@pytest.mark.parametrize(("target", "kind"), [("aws", "t3.medium"), ("gce", "e2-standard-2")])
+@pytest.mark.parametrize(("target", "kind"), [("aws", "t3.small"), ("gce", "e2-medium")])
 def test_a_cloud_calls_machines_by_its_types(target, kind):
     assert site(DEFINITION, None, target).types["worker-general"] == kind
 

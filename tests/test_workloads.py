@@ -1,6 +1,7 @@
 """What is read from the API's own objects."""
 
 import pytest
+from ruamel.yaml import YAML
 
 from generator import addons, workloads
 from generator.kubernetes import node_of
@@ -42,14 +43,13 @@ def container(restarts=0, ready=False, **states):
 @pytest.mark.parametrize("case", golden.CASES)
 def test_the_workloads_are_those_of_the_manifests(case):
     definition, lock, _ = golden.load(case)
-    text = "".join(addons.manifests(definition, lock, "10.96.0.10")["cluster"].values())
     made = set()
-    for document in text.split("---\n"):
-        kind = next(line for line in document.splitlines() if line.startswith("kind: "))
-        name = next(line for line in document.splitlines() if line.startswith("metadata: "))
-        made.add((kind.removeprefix("kind: "), name.partition("name: ")[2].split(",")[0].rstrip("}")))
-        assert "namespace: kube-system" in name or "Role" in kind
-    assert set(addons.workloads(definition, lock)) == {w for w in made if w[0] in ("Deployment", "DaemonSet")}
+    for text in addons.manifests(definition, lock, "10.96.0.10")["cluster"].values():
+        for item in YAML(typ="safe", pure=True).load_all(text):
+            if item["kind"] in ("Deployment", "DaemonSet"):
+                made.add((item["kind"], item["metadata"]["name"]))
+                assert item["metadata"]["namespace"] == "kube-system"
+    assert set(addons.workloads(definition, lock)) == made
 
 
 def test_who_wants_another_dns_waits_for_none():

@@ -85,12 +85,12 @@ def test_an_existing_subnetwork_is_checked(session, cloud, define):
 
 
 def test_settings_are_what_the_module_asks_for(session, define):
-    definition = define(labels={"team": "a"}, sizes={"medium": {"amd64": "n2-standard-4"}})
+    definition = define(labels={"team": "a"}, sizes={"small": {"amd64": "n2-standard-4"}})
     found = facts.settings(replace(definition, masters=Masters(3, "large", False)), lock(FOUND))
     assert found["types"] == {
-        "small-amd64": "e2-medium",
+        "tiny-amd64": "e2-small",
         "large-amd64": "e2-standard-4",
-        "medium-amd64": "n2-standard-4",
+        "small-amd64": "n2-standard-4",
     }
     assert set(found["disks"]) == set(found["types"]) and set(found["disks"].values()) == {"pd-balanced"}
     assert found["load_balancer"] is True and found["labels"] == {"team": "a"}

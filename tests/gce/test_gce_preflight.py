@@ -20,14 +20,14 @@ def test_a_project_that_is_fit(looked, cloud, define):
         "region": (True, "europe-west1 is up"),
         "APIs": (True, "compute, secretmanager, storage, iam are enabled"),
         "name": (True, "no other region has a cluster star-wars"),
-        "types": (True, "e2-medium, e2-standard-2"),
-        "zones": (True, "europe-west1-b, europe-west1-c, europe-west1-d offer e2-medium, e2-standard-2"),
+        "types": (True, "e2-medium, e2-small, e2-standard-2"),
+        "zones": (True, "europe-west1-b, europe-west1-c, europe-west1-d offer e2-medium, e2-small, e2-standard-2"),
         "machine images": (True, "amd64 debian-13-trixie-v20261111"),
         "CPU quota": (True, "14 CPUS more to take, 0 of 72 in use"),
         "region's quotas": (
             True,
             "7 INSTANCES more to take, 0 of 720 in use; 1 IN_USE_ADDRESSES more to take, 0 of 8 in use; "
-            "210 SSD_TOTAL_GB more to take, 0 of 2048 in use",
+            "150 SSD_TOTAL_GB more to take, 0 of 2048 in use",
         ),
         "project's quotas": (
             True,
@@ -117,9 +117,9 @@ def test_a_wrong_region(looked, define, cloud):
 
 
 def test_a_machine_type_that_a_zone_lacks(looked, cloud, define):
-    del cloud.types[ZONES[0]]["e2-medium"]
+    del cloud.types[ZONES[0]]["e2-small"]
     check = refused(looked(define(zones=ZONES)), "zones")
-    assert "europe-west1-b does not offer e2-medium" in check.detail and "Zones that do" in check.hint
+    assert "europe-west1-b does not offer e2-small" in check.detail and "Zones that do" in check.hint
 
 
 def test_a_type_that_there_is_not(looked, define):
@@ -128,7 +128,7 @@ def test_a_type_that_there_is_not(looked, define):
 
 
 def test_a_type_of_another_architecture(looked, define):
-    check = refused(looked(define(sizes={"small": {"amd64": "c4a-standard-2"}})), "types")
+    check = refused(looked(define(sizes={"tiny": {"amd64": "c4a-standard-2"}})), "types")
     assert check.detail == "c4a-standard-2 is for ARM64, but machines of etcd are amd64"
 
 
@@ -142,7 +142,7 @@ def test_a_quota_that_is_too_low(looked, cloud, define):
 @pytest.mark.parametrize(
     ("metric", "limit", "said"),
     [
-        ("SSD_TOTAL_GB", 150, "grants 150 SSD_TOTAL_GB; 1 are in use, and the cluster takes 210 more"),
+        ("SSD_TOTAL_GB", 150, "grants 150 SSD_TOTAL_GB; 1 are in use, and the cluster takes 150 more"),
         ("INSTANCES", 7, "grants 7 INSTANCES; 1 are in use, and the cluster takes 7 more"),
         ("IN_USE_ADDRESSES", 1, "grants 1 IN_USE_ADDRESSES; 1 are in use, and the cluster takes 2 more"),
         ("STATIC_ADDRESSES", 1, "grants 1 STATIC_ADDRESSES; 1 are in use, and the cluster takes 1 more"),
