@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from contextlib import closing
 from typing import Annotated
@@ -44,8 +45,9 @@ def run(
     progress, project = show(), open_project(file, provider, out)
     with progress.phase(f"look at the cluster {project.name}"):
         registry = registry_users.reference(project)
-        push.check()
-        _warn(project, progress)
+        if not remove:
+            push.check()
+            _warn(project, progress)
         client = cluster_api.client(project.kubeconfig, ANSWER_SECONDS)
         client.get("/version")
     with closing(client):
@@ -57,9 +59,10 @@ def run(
         with progress.phase("send a request through all six services"):
             answer = visit.through_all(client, timeout)
     typer.echo(visit.drawing(answer))
-    typer.echo(
-        f"\nThe page: kubectl --kubeconfig {project.kubeconfig} --namespace demo port-forward service/frontend 8080:80"
-    )
+    kubectl = f"kubectl --kubeconfig {shlex.quote(str(project.kubeconfig))} --namespace {objects.NAMESPACE}"
+    typer.echo(f"\nThe page, at http://localhost:8080:\n  {kubectl} port-forward service/frontend 8080:80")
+    if load:
+        typer.echo(f"What the load generator says:\n  {kubectl} logs deployment/load --follow")
     return 0
 
 

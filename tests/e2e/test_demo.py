@@ -166,7 +166,7 @@ def test_no_request_fails_while_workers_are_drained(cluster):
     assert failed == 0
     assert machines(cluster, "load") == {"master1"}
     # What was counted while the database was away is there, but for what a pod owed that was drained itself.
-    assert asked(cluster) - before > (total - partial) // 2
+    assert cluster.until("an answer of all", lambda: asked(cluster)) - before > (total - partial) // 2
 
 
 def test_it_goes_without_a_trace(cluster):
