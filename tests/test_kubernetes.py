@@ -246,3 +246,25 @@ def test_the_masters_are_told_of_workers_whose_machine_is_gone(secrets, server, 
     wanted = {"metadata": {"labels": {"anywhere/leaving": "boot-of-worker-a-dead"}}}
     assert Nodes.changed == {"/api/v1/nodes/worker-a-dead": wanted}
     assert "worker-a-dead has no machine any more" in said.getvalue()
+
+
+def test_an_object_is_applied_and_a_refusal_is_told_in_the_words_of_the_api(server, secrets, tmp_path, monkeypatch):
+    asked, answers = [], [(201, b"{}"), (422, b'{"kind": "Status", "message": "spec.selector: field is immutable."}')]
+
+    def answer(self):
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        asked.append((self.path, self.headers["Content-Type"], json.loads(body)))
+        status, said = answers.pop(0)
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(said)))
+        self.end_headers()
+        self.wfile.write(said)
+
+    monkeypatch.setattr(Api, "do_PATCH", answer, raising=False)
+    asking = client(secrets, server.server_port, tmp_path)
+    asking.apply("/api/v1/namespaces/a", {"kind": "Namespace"}, "me")
+    path = "/api/v1/namespaces/a?fieldManager=me&force=true"
+    assert asked == [(path, "application/apply-patch+yaml", {"kind": "Namespace"})]
+    with pytest.raises(UnreachableError, match=r"with 422 Unprocessable Entity\. spec.selector: field is immutable\.$"):
+        asking.apply("/api/v1/namespaces/a", {}, "me")
+    asking.close()
