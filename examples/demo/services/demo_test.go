@@ -175,6 +175,30 @@ func TestWithoutItsDatabaseItAnswersFromACopyAndCountsLater(t *testing.T) {
 	})
 }
 
+func TestACopyHasWhatAnotherShellWrote(t *testing.T) {
+	made := start(t)
+	other, end := run(t, dbshell.New(who("dbshell"), "http://"+made.database), "127.0.0.1:0")
+	defer end()
+	made.until("a copy", func() bool { return status(t, other+"/readyz") == http.StatusOK })
+	ask := func(shell, query string) int {
+		answer, err := http.Post(shell+"/query", "text/plain", strings.NewReader(query))
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		return answer.StatusCode
+	}
+	if code := ask(made.dbshell, "create a/b 1"); code != http.StatusOK {
+		t.Fatal(code)
+	}
+	time.Sleep(6 * time.Second) // longer than a copy is kept
+	made.endDatabase()
+	if code := ask(other, "get a/b"); code != http.StatusOK {
+		t.Error(code)
+	}
+	made.startDatabase()
+}
+
 func hasDatabase(reply service.Reply) bool { return reply.Trace.Services()["database"] }
 
 func TestWhatIsUnknownIsNotCounted(t *testing.T) {

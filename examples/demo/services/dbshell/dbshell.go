@@ -12,7 +12,6 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"maps"
 	"net/http"
 	"net/url"
 	"regexp"
@@ -24,9 +23,10 @@ import (
 )
 
 const (
-	patience = 3 * time.Second // for the database
-	spared   = 5 * time.Second // for which it is not asked again once it did not answer
-	fromCopy = "the database is away: from a copy"
+	patience  = 3 * time.Second // for the database
+	spared    = 5 * time.Second // for which it is not asked again once it did not answer
+	refreshed = 5 * time.Second // after which the copy is made anew
+	fromCopy  = "the database is away: from a copy"
 )
 
 var away = &service.Refusal{Status: service.Away, Message: "the database is away"}
@@ -43,7 +43,7 @@ func New(self service.Identity, database string) service.Server {
 	made := &shell{database: service.Peer{Name: "database", URL: database, Patience: patience}}
 	routes := http.NewServeMux()
 	routes.Handle("POST /query", service.Endpoint(self, made.run))
-	return service.Server{Handler: routes, Ready: made.ready, Work: made.load}
+	return service.Server{Handler: routes, Ready: made.ready, Work: made.follow}
 }
 
 type shell struct {
@@ -53,21 +53,29 @@ type shell struct {
 	again    time.Time                  // when the database is asked again
 }
 
-// load makes the copy. Until then the pod is not ready, so that nobody asks one that starts while the database is away.
-func (shell *shell) load(ctx context.Context) {
-	for ctx.Err() == nil && shell.ready() != nil {
+// follow makes the copy, and makes it anew every few seconds, as other shells change entries too. Until there is one
+// the pod is not ready, so that nobody asks one that starts while the database is away.
+func (shell *shell) follow(ctx context.Context) {
+	for pause := time.Second; ctx.Err() == nil; {
 		reply, err := shell.database.Send(ctx, http.MethodGet, "/entries", "")
 		found := map[string]json.RawMessage{}
-		if err = errors.Join(err, json.Unmarshal(reply.Value, &found)); err != nil {
+		if err = errors.Join(err, json.Unmarshal(reply.Value, &found)); err == nil {
+			shell.take(found)
+			pause = refreshed
+		} else if shell.ready() != nil {
 			slog.Warn("no copy yet", "reason", err.Error())
-			time.Sleep(time.Second)
-			continue
 		}
-		shell.mutex.Lock()
-		maps.Copy(found, shell.copy) // what was asked for meanwhile is newer
-		shell.copy = found
-		shell.mutex.Unlock()
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
 	}
+}
+
+func (shell *shell) take(found map[string]json.RawMessage) {
+	shell.mutex.Lock()
+	defer shell.mutex.Unlock()
+	shell.copy = found
 }
 
 func (shell *shell) ready() error {
@@ -119,7 +127,9 @@ func (shell *shell) ask(request *service.Request, method, key, parameters, body 
 			shell.copy[key] = value
 		}
 	case http.StatusServiceUnavailable, http.StatusBadGateway:
-		shell.again = time.Now().Add(spared)
+		if request.Context().Err() == nil { // else it is who asked that is gone
+			shell.again = time.Now().Add(spared)
+		}
 		return nil, away
 	}
 	return value, err
