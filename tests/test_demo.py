@@ -187,8 +187,10 @@ def test_the_load_generator_runs_when_it_is_asked_for():
 def test_images_reach_a_real_registry_by_a_user_who_is_gone_afterwards(tmp_path, go, monkeypatch):
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(images, "names", lambda: ("database",))
+    built = images.build(toolchain.host(), Silent(), tmp_path / "images")
     with running(tmp_path / "registry") as registry:
+        monkeypatch.setenv("HOME", str(tmp_path))  # not before: images and what Go has built are in the usual one
         users = registry.folder / "etc" / "users"
 
         def add(client, name):
@@ -203,8 +205,6 @@ def test_images_reach_a_real_registry_by_a_user_who_is_gone_afterwards(tmp_path,
         monkeypatch.setattr(push.registry_users, "remove", lambda client, name: (users / name).unlink())
         monkeypatch.setattr(push.port_forward, "opened", opened)
         monkeypatch.setattr(push.cluster_api, "authority", lambda kubeconfig: registry.ca)
-        monkeypatch.setattr(images, "names", lambda: ("database",))
-        built = images.build(toolchain.host(), Silent(), tmp_path / "images")
         for _ in range(2):
             push.push(None, tmp_path, 5443, built.values(), Silent())
             assert list(users.iterdir()) == []
