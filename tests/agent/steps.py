@@ -10,6 +10,7 @@ from agent import (
     containerd,
     containers,
     debian,
+    expiry,
     guard,
     health,
     host,
@@ -46,7 +47,7 @@ NOTED = (
     (host, ("take_name", "read")), (settings, ("ensure", "resolve_names")), (kernel, ("ensure",)),
     (packages, ("ensure",)), (guard, ("ensure",)), (leave, ("due", "leave", "clear", "prepare", "stay")),
     (images, ("ensure", "ensure_for_pods")), (resolver, ("ensure",)), (resume, ("prepare",)), (storage, ("ensure",)),
-    (leftovers, ("remove",)), (cluster_dns, ("check", "watch")), (proxy, ("ensure",)),
+    (expiry, ("tell",)), (leftovers, ("remove",)), (cluster_dns, ("check", "watch")), (proxy, ("ensure",)),
     (health, ("api_ready", "wait_answering")), (node_certificates, ("sign_first",)), (addons, ("install_keys",)),
     (turns, ("load",)), (retire, ("due",)), (containerd, ("retire_earlier",)), (restore, ("ensure", "settle")),
 )  # fmt: skip

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from contextlib import nullcontext
 
 import pytest
 from agent import addon_record, addons, bundle, kubectl
@@ -45,6 +46,23 @@ def test_what_is_no_longer_applied_is_deleted_and_forgotten():
     assert objects(api) == {DEPLOYMENT} and recorded(api) == [DEPLOYMENT]
     apply(api)
     assert objects(api) == set() and recorded(api) == []
+
+
+@pytest.mark.parametrize(("status", "kept"), [(404, []), (409, []), (403, [SERVICE]), (500, [SERVICE])])
+def test_what_the_api_does_not_delete_is_forgotten_only_where_it_is_gone_or_anothers(monkeypatch, status, kept):
+    api = Api()
+    apply(api, SERVICE)
+    call = api.call
+
+    def refusing(method, path, *rest):
+        if method == "DELETE":
+            raise ApiError(f"DELETE {path}", status, "")
+        return call(method, path, *rest)
+
+    monkeypatch.setattr(api, "call", refusing)
+    with pytest.raises(ApiError, match=str(status)) if kept else nullcontext():
+        apply(api)
+    assert recorded(api) == kept
 
 
 @pytest.mark.parametrize("entry", ["", "no path", "uid /api", "uid /etc/passwd/a/b", f"uid {SERVICE} more"])

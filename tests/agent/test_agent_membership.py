@@ -312,6 +312,18 @@ def test_one_that_was_removed_while_it_was_away_joins_anew(machines, engine, cap
     assert [member["isLearner"] for member in machines.etcd.members] == [False, False, True]
 
 
+def test_no_container_runs_on_data_that_is_deleted(machines, engine, monkeypatch):
+    founded(machines)
+    prepare(machines)
+    has_data()
+    engine.containers["etcd3"] = {"Id": "e", "settings": {"Image": "etcd"}, "running": True, "files": b""}
+    machines.etcd.members.pop()
+    forget, there = membership.forget, []
+    monkeypatch.setattr(membership, "forget", lambda: (there.append(engine.names()), forget()))
+    prepare(machines)
+    assert there == [set()]
+
+
 @pytest.mark.parametrize("down", [{"etcd1", "etcd2", "etcd3"}, {"etcd2", "etcd3"}])
 def test_nobody_throws_its_data_away_where_no_majority_says_that_it_is_no_member(machines, down):
     first = prepare(machines)

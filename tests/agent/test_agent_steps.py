@@ -1,5 +1,6 @@
 """The steps of converge, all of them and in order: a step that is forgotten or moved is noticed here."""
 
+import fcntl
 import json
 import os
 import select
@@ -25,7 +26,7 @@ PREPARE = [
 STAYS = ["retire.due"]
 IMAGES = ["images.ensure", "network.begin", "images.ensure_for_pods", "bundle.fetch_all"]
 NETWORK = [*STAYS, "leave.clear", *IMAGES, "network.up", "resolver.ensure", "restore.ensure"]
-LATE = ["debian", "finish", "leftovers.remove", "resume.prepare", "cluster_dns.check"]
+LATE = ["debian", "finish", "expiry.tell", "leftovers.remove", "resume.prepare", "cluster_dns.check"]
 DONE = ["leave.stay", *LATE]
 
 
@@ -293,3 +294,19 @@ def test_one_process_at_a_time_converges_a_machine(tmp_path, monkeypatch):
             first.kill()
             assert second.stdout.readline() == b"alone\n"
             second.kill()
+
+
+def test_who_is_done_leaves_the_machine_to_the_next(tmp_path, monkeypatch):
+    monkeypatch.setattr(converge, "ALONE", tmp_path / "anywhere" / "alone")
+    with converge.alone():
+        assert not _is_free(converge.ALONE)
+    assert _is_free(converge.ALONE)
+
+
+def _is_free(path):
+    with path.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True

@@ -136,6 +136,15 @@ def test_a_machine_is_back_once_its_node_is_ready_in_this_boot(cluster):
         cluster.turns("master1").back()
 
 
+def test_while_the_api_does_not_answer_nobody_is_back(cluster, monkeypatch):
+    def away(method, path, *rest):
+        raise ConnectionRefusedError("Connection refused")
+
+    monkeypatch.setattr(cluster.api, "call", away)
+    with pytest.raises(Waiting, match=r"^the API: Connection refused$"):
+        cluster.turns("master1").back()
+
+
 def test_a_machine_without_a_node_has_none_to_empty(tmp_path, monkeypatch):
     apart = Cluster("star-wars", tmp_path, monkeypatch)
     apart.leave("etcd1")
