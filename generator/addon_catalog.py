@@ -5,8 +5,9 @@ Only the folder names an add-on: a new one is known everywhere by being there.
 
 from __future__ import annotations
 
+import re
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -15,6 +16,8 @@ from ipaddress import IPv4Network
 DESCRIPTION = "addon.toml"
 TEMPLATE = ".j2"
 CLUSTER, DRIVER, DEFINITION = "cluster", "driver", "definition"  # who may choose an add-on
+# How an object begins in a manifest: its path in the API, remarks, and its kind.
+_HEAD = re.compile(r"^# (/apis?/\S+)\n(?:#.*\n)*apiVersion: \S+\nkind: (\w+)$", re.MULTILINE)
 BOOTSTRAP, ONCE_UP = "bootstrap", "cluster"  # groups: before any machine joins, and once the control plane is up
 
 
@@ -48,6 +51,14 @@ class Addon:
     measured: bool = False
     needs: tuple[str, ...] = ()
     default: bool = False
+
+    def identities(self) -> Iterator[tuple[str, str, str, str]]:
+        """What is the same of each of its objects wherever it is applied: group, kind, namespace and name."""
+        for text in self.manifests.values():
+            for path, kind in _HEAD.findall(text):
+                _, root, *place = path.split("/")
+                group = "" if root == "api" else place[0]
+                yield group, kind, place[-3] if "namespaces" in place[:-2] else "", place[-1]
 
     def service_address(self, services: IPv4Network) -> str:
         """The fixed address of its Service in the network of Services; "" where it has none."""

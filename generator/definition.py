@@ -11,6 +11,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
+from generator.own_addon import OwnAddon
 from generator.sections import Sections
 
 
@@ -181,7 +182,8 @@ class Definition:
     """One cluster. `providers` holds only what cannot be portable.
 
     `api_names` are names and addresses that the API's certificate is good for, beside those that every cluster has.
-    `tunings` are by component. `authentication` has what Kubernetes calls JWTAuthenticator, as JSON values.
+    `addons` are those of anywhere, by name. `tunings` are by component. `authentication` has what Kubernetes calls
+    JWTAuthenticator, as JSON values.
     """
 
     path: Path
@@ -202,6 +204,7 @@ class Definition:
     age_recipients: tuple[str, ...] = ()
     rollout: Rollout = Rollout()
     os: Os = Os()
+    own_addons: tuple[OwnAddon, ...] = ()
 
     @property
     def architectures(self) -> tuple[str, ...]:

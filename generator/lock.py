@@ -31,7 +31,8 @@ class Image:
     `ref` is the name containers are started by; `id` is the digest of the image configuration, as Docker
     shows it (`sha256:...`); `archive` is the SHA-256 of its docker-archive tar, in hex, which is also its
     file name in the image cache; `size` is that archive's, in bytes; `source` says where it was had
-    (`folder`, `registry`, `release`, `build`).
+    (`folder`, `registry`, `release`, `build`). `digest` is that of its manifest in the registry that it was had from,
+    "" where that is not known.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Image:
     archive: str
     size: int
     source: str
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +250,8 @@ def _text(path: Path, lock: Lock) -> str:
     for images in (*value["images"].values(), *((value["previous"] or {}).get("images") or {}).values()):
         for image in images.values():
             del image["name"]  # it is the key
+            if not image["digest"]:
+                del image["digest"]
     for public in (value["secrets"] or {"targets": {}})["targets"].values():
         if not public["generation"]:
             del public["generation"]

@@ -7,7 +7,7 @@ import re
 import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from generator import git
 from generator.errors import ROOT, InvalidFile, Problem, UserError
@@ -24,6 +24,7 @@ Keys = tuple[str | int, ...]
 _APPLY = "`anywhere apply cluster.yaml --plan PLAN` applies a saved plan"
 
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_./-]{1,100}")
+_OCTAL = re.compile(r"0[0-7]+")
 _TEXT = frozenset(f"tag:yaml.org,2002:{name}" for name in ("str", "timestamp", "merge", "value"))
 _OTHER = frozenset(f"tag:yaml.org,2002:{name}" for name in ("int", "float", "bool", "null"))
 _COLLECTIONS = frozenset(f"tag:yaml.org,2002:{name}" for name in ("map", "seq"))
@@ -50,13 +51,26 @@ class Source:
 
 def read(path: Path) -> Source:
     """Read one YAML mapping. UserError where it cannot be read, InvalidFile where it is no single mapping."""
-    text = _text(path)
-    reader = _Reader()
-    node = _compose(str(path), text, reader.yaml)
+    first, *others = _compose(str(path), _text(path))
+    if others:
+        line = others[0].start_mark.line + 1
+        problem = Problem(ROOT, line, "has more than one document", "keep one document to a file")
+        raise InvalidFile(str(path), [problem])
+    return _mapping_of(str(path), first, _Reader())
+
+
+def read_manifest(path: Path) -> tuple[Source, ...]:
+    """Read the documents of a file of Kubernetes objects, each a mapping; empty ones are none. Errors as of `read`."""
+    nodes = _compose(str(path), _text(path))
+    found = [node for node in nodes if not str(node.tag).endswith(":null")]
+    return tuple(_mapping_of(str(path), node, _Manifest()) for node in found or nodes)
+
+
+def _mapping_of(file: str, node: Node, reader: _Reader) -> Source:
     value = reader.plain(node, ())
     if not isinstance(value, dict):
-        raise InvalidFile(str(path), [Problem(ROOT, reader.lines[()], "should be a mapping of keys to values")])
-    return Source(str(path), value, reader.lines, tuple(reader.problems))
+        raise InvalidFile(file, [Problem(ROOT, reader.lines[()], "should be a mapping of keys to values")])
+    return Source(file, value, reader.lines, tuple(reader.problems))
 
 
 def dotted(keys: Keys) -> str:
@@ -104,8 +118,8 @@ def _text(path: Path) -> str:
         raise InvalidFile(str(path), [Problem(ROOT, line, "is not UTF-8 text", "save it as UTF-8")]) from None
 
 
-def _compose(file: str, text: str, yaml: YAML) -> Node:
-    """The one document of `text`, as nodes."""
+def _compose(file: str, text: str) -> list[Node]:
+    """The documents of `text`, as nodes; at least one."""
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
     def malformed(line: int, message: str, hint: str = "") -> InvalidFile:
@@ -115,7 +129,7 @@ def _compose(file: str, text: str, yaml: YAML) -> Node:
         line = text[: text.index(git.CONFLICT)].count("\n") + 1
         raise malformed(line, "has the markers of a merge conflict", "keep one side, and remove the markers")
     try:
-        documents = list(yaml.compose_all(text))
+        documents = list(_safe_yaml().compose_all(text))
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         what = " ".join(str(error.problem or error.context).split())
@@ -130,10 +144,7 @@ def _compose(file: str, text: str, yaml: YAML) -> Node:
     documents = [node for node in documents if node is not None]
     if not documents:
         raise malformed(1, "is empty")
-    if len(documents) > 1:
-        raise malformed(documents[1].start_mark.line + 1, "has more than one document", "keep one document to a file")
-    node: Node = documents[0]
-    return node
+    return documents
 
 
 def _safe_yaml() -> YAML:
@@ -146,6 +157,7 @@ def _safe_yaml() -> YAML:
 class _Reader:
     """Turns nodes into plain values, and notes lines and problems on the way."""
 
+    depth: ClassVar[int] = DEPTH
     yaml: YAML = field(default_factory=_safe_yaml)
     lines: dict[Keys, int] = field(default_factory=dict)
     problems: list[tuple[Keys, Problem]] = field(default_factory=list)
@@ -159,8 +171,8 @@ class _Reader:
         if id(node) in self.seen:
             self.wrong(keys, "is a YAML alias, which is not supported", "write the value out")
             return None
-        if len(keys) > DEPTH:
-            self.wrong(keys[:DEPTH], "is nested too deeply", f"write at most {DEPTH} levels")
+        if len(keys) > self.depth:
+            self.wrong(keys[: self.depth], "is nested too deeply", f"write at most {self.depth} levels")
             return None
         self.seen.add(id(node))
         from ruamel.yaml.nodes import MappingNode, SequenceNode
@@ -204,7 +216,7 @@ class _Reader:
             self._tagged(node, keys)
             return None
         try:
-            value = self.yaml.constructor.construct_object(node)
+            value = self._number(node)
         except (ValueError, OverflowError, KeyError, IndexError):
             value = str(node.value)
             large = tag.endswith(":int") and len(value) > LARGEST_BITS  # Python reads so many decimal digits only
@@ -214,6 +226,10 @@ class _Reader:
             self.wrong(keys, "is too large a number", "put it in quotes if it is text")
             return None
         return value if isinstance(value, str | int | bool) or value is None else float(value)
+
+    def _number(self, node: Node) -> Any:
+        """A number, true, false or null."""
+        return self.yaml.constructor.construct_object(node)
 
     def _tagged(self, node: Node, keys: Keys) -> None:
         self.wrong(keys, f"has the YAML tag {shown(str(node.tag))}, which is not supported", "remove the tag")
@@ -226,3 +242,12 @@ class _Reader:
             self.wrong(keys, "is not text that UTF-8 can hold", "remove the escape")
             return None
         return value
+
+
+class _Manifest(_Reader):
+    """The same for Kubernetes, whose schemas of custom resources are deep, and for which 0644 is octal."""
+
+    depth: ClassVar[int] = 128
+
+    def _number(self, node: Node) -> Any:
+        return int(node.value, 8) if _OCTAL.fullmatch(str(node.value)) else super()._number(node)

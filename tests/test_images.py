@@ -18,7 +18,7 @@ from generator.definition import VERSION
 from generator.errors import UserError
 from generator.files import sha256
 from generator.images import archive, archive_index, build, cache, catalog, layer, missing, recipe, registry
-from generator.images.archive import Config, canonical
+from generator.images.archive import Config
 from generator.images.catalog import Wanted
 from generator.lock import Lock
 from generator.progress import Silent
@@ -106,21 +106,6 @@ def test_another_tool_reads_our_archives(tmp_path):
     )
     assert json.loads(said.stdout)["config"]["Labels"] == {"k": "v"}
     assert archive.read(path).id == "sha256:" + hashlib.sha256(said.stdout).hexdigest()
-
-
-@pytest.mark.parametrize(
-    ("ref", "full"),
-    [
-        ("rajchaudhuri/weave:2.9.0", "docker.io/rajchaudhuri/weave:2.9.0"),
-        ("docker.io/rajchaudhuri/weave:2.9.0", "docker.io/rajchaudhuri/weave:2.9.0"),
-        ("debian", "docker.io/library/debian:latest"),
-        ("localhost/a:1", "localhost/a:1"),
-        ("host:5000/a", "host:5000/a:latest"),
-        ("anywhere.local/etcd:v3.6.6", "anywhere.local/etcd:v3.6.6"),
-    ],
-)
-def test_references_in_full(ref, full):
-    assert canonical(ref) == full
 
 
 @pytest.mark.parametrize("content", [b"", b"not a tar", b"\0" * 10240])

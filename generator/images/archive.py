@@ -51,16 +51,6 @@ class ArchiveFile:
     labels: Mapping[str, str]
 
 
-def canonical(ref: str) -> str:
-    """A reference in full, as Docker understands it: `rajchaudhuri/weave:1` -> `docker.io/rajchaudhuri/weave:1`."""
-    first, slash, _ = ref.partition("/")
-    if not slash:
-        ref = f"docker.io/library/{ref}"
-    elif not ("." in first or ":" in first or first == "localhost"):
-        ref = f"docker.io/{ref}"
-    return ref if ":" in ref.rsplit("/", 1)[1] else f"{ref}:latest"
-
-
 def write(path: Path, ref: str, layers: Sequence[Path], config: Config, arch: str) -> Contents:
     """Write the image `ref` of `arch`, of tar `layers` (lowest first), to `path`, atomically and always the same."""
     digests = [sha256(each) for each in layers]

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from generator.files import sha256, write_atomic
+from generator.image_reference import canonical
 from generator.images import archive
-from generator.images.archive import ArchiveFile, canonical
+from generator.images.archive import ArchiveFile
 
 MEMORY = ".index.json"
 

@@ -16,12 +16,14 @@ from generator import addon_catalog, download
 from generator.definition import Registry
 from generator.errors import UserError
 from generator.files import copy_atomic, sha256
+from generator.image_reference import canonical
 from generator.images import archive, archive_index, build, catalog, upstream
 from generator.images import registry as registries
-from generator.images.archive import ArchiveFile, canonical
+from generator.images.archive import ArchiveFile
 from generator.images.catalog import Wanted, titled
 from generator.images.recipe import kubernetes_versions, recipe
 from generator.lock import Image, Lock
+from generator.own_addon import is_own_image
 from generator.progress import Progress
 
 
@@ -45,7 +47,9 @@ def present(
         known = {each.name: each for each in every}
         for name, image in images.items():
             wanted = known.get(name)
-            if wanted is None or canonical(wanted.ref) != canonical(image.ref):
+            if is_own_image(name):
+                wanted = Wanted(name, image.ref, "registry", arch, registry, image.digest)
+            elif wanted is None or canonical(wanted.ref) != canonical(image.ref):
                 wanted = Wanted(name, image.ref, UNKNOWN, arch)
             paths[arch, name] = _present(image, wanted, folder, cache, progress)
     return paths
@@ -83,7 +87,7 @@ def available(wanted: Wanted, folder: Path, cache: Path) -> bool:
 def check(wanted: Wanted) -> None:
     """UserError where this computer lacks what getting or building `wanted` takes. Quick, and makes nothing."""
     if wanted.source == "registry":
-        registries.check()
+        registries.check(wanted)
         return
     try:
         build.check(recipe(wanted))
@@ -108,6 +112,8 @@ def _held(wanted: Wanted, folder: Path, cache: Path) -> list[ArchiveFile]:
 def _resolve(wanted: Wanted, folder: Path, cache: Path, progress: Progress) -> Image:
     if file := _from_user(wanted, folder, cache):
         return _image(wanted, _keep(file, cache), "folder")
+    if is_own_image(wanted.name):
+        return _pulled(wanted, cache, progress)
     if file := _kept(wanted, cache):
         return _image(wanted, file, file.labels.get(build.SOURCE, "registry"))
     with progress.phase(titled(f"image {wanted.name}", wanted.arch)):
@@ -121,8 +127,24 @@ def _resolve(wanted: Wanted, folder: Path, cache: Path, progress: Progress) -> I
     raise AssertionError("the last source of an image never falls through")
 
 
-def _image(wanted: Wanted, file: ArchiveFile, source: str) -> Image:
-    return Image(wanted.name, wanted.ref, file.id, file.sha256, file.size, source)
+def _pulled(wanted: Wanted, cache: Path, progress: Progress) -> Image:
+    """An image of an own add-on, whose tag may have moved on since it was pulled last."""
+    kept = [file for file in _held(wanted, _images(cache), cache) if _is_ours(file)]
+    try:
+        digest, id = registries.identify(wanted)
+        same = [file for file in kept if file.id == id]
+        file = same[-1] if same else _make(replace(wanted, digest=digest), "registry", cache, progress)
+    except UserError as error:
+        if not kept:
+            message = f"The image {wanted.title} cannot be had, which {wanted.user} asks for: {error.message}"
+            raise UserError(message, error.hint) from None
+        progress.note(f"warning: {error.message} The copy of {wanted.title} in the cache is taken.")
+        return _image(wanted, kept[-1], "registry", wanted.digest)
+    return _image(wanted, file, "registry", digest)
+
+
+def _image(wanted: Wanted, file: ArchiveFile, source: str, digest: str = "") -> Image:
+    return Image(wanted.name, wanted.ref, file.id, file.sha256, file.size, source, digest)
 
 
 def _sources(wanted: Wanted) -> tuple[str, ...]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
-from generator import addon_catalog, release
-from generator.definition import Registry
+from generator import addon_catalog, image_reference, own_addon, release
+from generator.definition import Definition, Registry
 from generator.errors import UserError
 
 ETCD = "v3.6.16"
@@ -31,6 +31,8 @@ class Wanted:
 
     `source` says how it is had where no folder holds it: `build` from its recipe, `release` from the
     official binaries and else from its recipe, `registry` by pulling: from the cluster's own `registry` first.
+    `digest` is that of its manifest in the registry that it comes from, "" where any will do. `user` is the object of
+    an own add-on that asks for it.
     """
 
     name: str
@@ -38,6 +40,8 @@ class Wanted:
     source: str
     arch: str = "amd64"
     registry: Registry | None = None
+    digest: str = ""
+    user: str = ""
 
     @property
     def title(self) -> str:
@@ -100,3 +104,12 @@ def wanted(
     if driver not in drivers:
         raise UserError(f"There is no network driver {driver!r}.", f"Use one of: {', '.join(sorted(drivers))}.")
     return tuple(replace(each, arch=arch, registry=registry) for each in common + drivers[driver])
+
+
+def own(definition: Definition, arch: str) -> tuple[Wanted, ...]:
+    """The images of the add-ons that a definition brings."""
+    in_cluster = addon_catalog.registries(definition.addons, definition.network.services)
+    return tuple(
+        Wanted(name, name, "registry", arch, definition.registry, image_reference.digest(reference), user)
+        for name, (reference, user) in own_addon.images(definition.own_addons, in_cluster).items()
+    )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from generator import addon_catalog, registry_login, store, terraform_state, topology
 from generator import lock as locks
-from generator.definition import Definition
+from generator import registry_login, store, terraform_state, topology
+from generator.definition import ARCHITECTURES, Definition
 from generator.directories import archives, cache
 from generator.errors import UserError
 from generator.images import cache as image_cache
@@ -18,6 +18,7 @@ from generator.lock import Image, Lock, Previous, Updates
 from generator.operations import version_guard
 from generator.operations.project import Project
 from generator.operations.resolution import Resolver
+from generator.own_addon import is_own_image
 from generator.progress import Progress
 
 
@@ -44,7 +45,7 @@ def resolve(project: Project, resolver: Resolver, progress: Progress) -> Lock:
     lock = known(project)
     if lock is None:
         return _choose(project, None, resolver, progress)
-    _check(lock, project.definition, ())
+    _check(lock, project.definition, with_addons=False)
     return _complete(project, lock, resolver)
 
 
@@ -75,7 +76,7 @@ def resolve_nothing(project: Project, why: str = "--frozen resolves nothing") ->
     path, lock = locks.path_beside(project.definition.path), known(project)
     if lock is None:
         raise UserError(f"There is no lock {path}, and {why}.", f"Make it: {locks.RELOCK}.")
-    _check(lock, project.definition, ())
+    _check(lock, project.definition, with_addons=False)
     if lacking := _lacking(project, lock):
         raise UserError(f"{path} lacks {', '.join(lacking)}, and {why}.", f"Complete the lock: {locks.RELOCK}.")
     return lock
@@ -132,7 +133,7 @@ def _is_there(project: Project) -> bool:
 
 def check(lock: Lock, definition: Definition) -> None:
     """UserError where the lock does not match the definition, or lacks an image."""
-    _check(lock, definition, definition.addons)
+    _check(lock, definition, with_addons=True)
 
 
 def choose_driver(project: Project, known: Lock | None, progress: Progress) -> str:
@@ -200,6 +201,7 @@ def _choose(project: Project, lock: Lock | None, resolver: Resolver, progress: P
 
 def _complete(project: Project, lock: Lock, resolver: Resolver) -> Lock:
     definition, provider = project.definition, project.provider
+    lock = _without_unused(definition, lock)
     if absent := _absent(definition, lock):
         images = {arch: {**held, **resolver.images(absent[arch])} for arch, held in lock.images.items()}
         lock = replace(lock, images=images)
@@ -214,23 +216,35 @@ def _complete(project: Project, lock: Lock, resolver: Resolver) -> Lock:
     return replace(lock, blocks=topology.blocks(definition, lock.blocks), founders=founders)
 
 
-def _check(lock: Lock, definition: Definition, addons: Collection[str]) -> None:
-    """UserError where the lock does not match the definition, or lacks an image; of add-ons, of `addons` alone."""
-    locks.check(lock, definition, [each.name for each in catalog.wanted(lock.kubernetes, lock.driver, addons=addons)])
+def _check(lock: Lock, definition: Definition, *, with_addons: bool) -> None:
+    """UserError where the lock does not match the definition, or lacks an image; of those of add-ons if asked to."""
+    wanted = catalog.wanted(lock.kubernetes, lock.driver, addons=definition.addons if with_addons else ())
+    own = catalog.own(definition, ARCHITECTURES[0]) if with_addons else ()
+    locks.check(lock, definition, [each.name for each in (*wanted, *own)])
 
 
 def _wanted(definition: Definition, kubernetes: str, driver: str, arch: str) -> tuple[Wanted, ...]:
-    return catalog.wanted(kubernetes, driver, arch, definition.registry, definition.addons)
+    others = catalog.wanted(kubernetes, driver, arch, definition.registry, definition.addons)
+    return (*catalog.own(definition, arch), *others)  # an image that nobody has is told before builds take minutes
+
+
+def _without_unused(definition: Definition, lock: Lock) -> Lock:
+    """`lock` without the images that no add-on of the definition's own asks for any more."""
+    used = {each.name for each in catalog.own(definition, ARCHITECTURES[0])}
+    images = {
+        arch: {name: image for name, image in held.items() if name in used or not is_own_image(name)}
+        for arch, held in lock.images.items()
+    }
+    return replace(lock, images=images)
 
 
 def _absent(definition: Definition, lock: Lock) -> dict[str, list[Wanted]]:
     """The images of add-ons that the lock lacks, by architecture; {} for none. Manifests take all architectures."""
-    of_pods = addon_catalog.images()
     absent = {
         arch: [
             each
             for each in _wanted(definition, lock.kubernetes, lock.driver, arch)
-            if each.name in of_pods and each.name not in held
+            if "containerd" in each.runtimes and each.name not in held
         ]
         for arch, held in lock.images.items()
     }

@@ -133,6 +133,7 @@ def _authenticator(said: Authenticator, trusted: _Trusted, index: int) -> dict[s
 
 
 def _definition(path: Path, cluster: Cluster, trusted: _Trusted) -> domain.Definition:
+    from generator.schema import own_addons
     from generator.schema.fields import seconds
 
     spec = cluster.spec
@@ -149,7 +150,7 @@ def _definition(path: Path, cluster: Cluster, trusted: _Trusted) -> domain.Defin
         proxy=domain.Proxy(proxy.http or "", proxy.https or "", tuple(dict.fromkeys(proxy.no_proxy)))
         if proxy
         else None,
-        addons=tuple(dict.fromkeys(spec.addons)),
+        addons=own_addons.names(spec.addons),
         ssh_keys=tuple(dict.fromkeys(spec.access.ssh_keys)),
         api_names=tuple(dict.fromkeys(spec.access.api_names)),
         authentication=tuple(
@@ -160,6 +161,7 @@ def _definition(path: Path, cluster: Cluster, trusted: _Trusted) -> domain.Defin
         age_recipients=tuple(dict.fromkeys(spec.access.age_recipients)),
         rollout=domain.Rollout(int(spec.rollout.wave.rstrip("%")) / 100, seconds(spec.rollout.drain)),
         os=domain.Os(**dict(spec.os)),
+        own_addons=own_addons.read(spec.addons, trusted.source, trusted.problems),
     )
 
 

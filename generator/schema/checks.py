@@ -8,7 +8,7 @@ from ipaddress import IPv4Network
 from itertools import combinations
 
 from generator import addon_catalog
-from generator.schema import kept_flags
+from generator.schema import kept_flags, own_addons
 from generator.schema.kept_flags import Kept
 from generator.schema.models import Network, Spec
 from generator.source import Keys
@@ -123,9 +123,15 @@ def _components(spec: Spec) -> Iterator[Finding]:
 
 def _addons(spec: Spec) -> Iterator[Finding]:
     at: Keys = ("spec", "addons")
-    for name, others in addon_catalog.needed(spec.addons).items():
+    for name, others in addon_catalog.needed(own_addons.names(spec.addons)).items():
         lacking = " and ".join(others)
         yield Finding(((*at, spec.addons.index(name)), at), f"{name} needs {lacking}", f"add {lacking} to the list")
+    named = [entry if isinstance(entry, str) else entry.name for entry in spec.addons]
+    first = _firsts(named)
+    for index, entry in enumerate(spec.addons):
+        if not isinstance(entry, str) and first[entry.name] < index:
+            message = f"there already is an add-on {entry.name}"
+            yield Finding(((*at, index, "name"),), message, "give each add-on a name of its own")
 
 
 def _kept(at: Keys, kept: Kept) -> Finding:

@@ -312,12 +312,26 @@ def free_key(key: str) -> str:
     return key
 
 
+def own_addon_name(name: str) -> str:
+    """A name that no add-on of anywhere has or is to have."""
+    if name in addon_catalog.known() or name in LATER:
+        known = name in addon_catalog.choices()
+        raise wrong(
+            f"{name} is the name of an add-on that anywhere has",
+            f"write {name} alone for that one, or take another name" if known else "take another name",
+        )
+    return name
+
+
 ClusterName = Annotated[str, AfterValidator(label(30)), AfterValidator(cluster_name)]
 PoolName = Annotated[str, AfterValidator(label(20))]
 Driver = one_of(DRIVERS, "a network driver")
 Accel = one_of(("auto", "kvm", "tcg"), "an accelerator")
 SizeName = one_of(tuple(SIZES), "a size")
-Addon = one_of(tuple(addon_catalog.choices()), "an add-on", later=("dashboard", "ingress"))
+LATER = ("dashboard", "ingress")  # add-ons that are to come
+Addon = one_of(tuple(addon_catalog.choices()), "an add-on", later=LATER)
+OwnAddonName = form(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "shop, of lower-case letters, digits and -", own_addon_name)
+Namespace = form(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", "shop, of lower-case letters, digits and -")
 Arch = one_of(ARCHITECTURES, "an architecture")
 Updates = one_of(UPDATES, "a choice of updates")
 Kernel = one_of(KERNELS, "what becomes of a kernel")

@@ -27,6 +27,7 @@ class ImageEntry(Strict):
     archive: Hex
     size: int = Field(ge=0)
     source: Text
+    digest: Annotated[str, Field(pattern=r"^(sha256:[0-9a-f]{64})?$")] = ""
 
 
 class BaseEntry(Strict):

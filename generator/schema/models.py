@@ -10,15 +10,15 @@ from pydantic import BeforeValidator, Field, model_validator
 from generator import addon_catalog
 from generator.decode import Strict, wrong
 from generator.definition import ARCHITECTURES, MAX_PODS, VERSION
-from generator.schema import fields, targets
+from generator.schema import fields, own_addons, targets
 from generator.schema.authentication import Authentication
 from generator.schema.components import Components
 from generator.sections import Sections
 from generator.source import shown
 from generator.topology import POOL_LIMIT
 
-ADDONS = "What is installed in the cluster: " + "; ".join(
-    f"`{name}` ({addon.about})" for name, addon in addon_catalog.choices().items()
+ADDONS = "What is installed in the cluster: {}; and add-ons of your own.".format(
+    "; ".join(f"`{name}` ({addon.about})" for name, addon in addon_catalog.choices().items())
 )
 _ARCH: Any = Field(default=ARCHITECTURES[0], description="The architecture of the machines; local ones are amd64.")
 
@@ -239,7 +239,7 @@ class Spec(Strict):
         Registry | None, BeforeValidator(_mirror, json_schema_input_type=fields.Registry | Registry | None)
     ] = Field(default=None, examples=["registry.example.com/k8s"])
     proxy: Proxy | None = None
-    addons: fields.Items[fields.Addon] = Field(default=addon_catalog.defaults(), description=ADDONS)
+    addons: fields.Items[own_addons.Entry] = Field(default=addon_catalog.defaults(), description=ADDONS)
     access: Access = Access()
     components: Components = Components()
 

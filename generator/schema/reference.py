@@ -53,9 +53,9 @@ def _walk(block: Block, defs: Mapping[str, Block], prefix: str) -> Iterator[tupl
     for name, field in block["properties"].items():
         path = f"{prefix}{name}"
         inner = _inner(field)
-        if inner is None:
+        if inner is None or "anyOf" in field.get("items", ()):  # each a word, or several keys
             yield path, field, name in block.get("required", ())
-        else:
+        if inner:
             ref, several = inner
             yield from _walk(defs[ref], defs, f"{path}[]." if several else f"{path}.")
 
@@ -64,9 +64,10 @@ def _inner(field: Block) -> tuple[str, bool] | None:
     """The definition that a field refers to, and whether it holds several."""
     for choice in (*reversed(field.get("anyOf", ())), field):
         several = choice.get("type") == "array"
-        ref = (choice.get("items", {}) if several else choice).get("$ref")
-        if ref:
-            return ref.rpartition("/")[2], several
+        item = choice.get("items", {}) if several else choice
+        for found in (item, *item.get("anyOf", ())) if several else (item,):
+            if ref := found.get("$ref"):
+                return ref.rpartition("/")[2], several
     return None
 
 
@@ -130,6 +131,8 @@ def _type(field: Block) -> str:
         return ", ".join(f"`{word}`" for word in words)
     if "const" in field:
         return f"`{field['const']}`"
+    if "$ref" in field:
+        return "mapping"
     match field.get("type"):
         case "array":
             return f"list of {_type(field['items'])}"
