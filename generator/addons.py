@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping
 from math import ceil
 from typing import Any
@@ -10,10 +11,13 @@ from typing import Any
 from generator import addon_catalog
 from generator.addon_catalog import BOOTSTRAP, ONCE_UP
 from generator.definition import SIZES, Definition
+from generator.image_reference import image_name
 from generator.lock import Lock
+from generator.own_addon import OwnAddon
 
 # How many machines and CPUs a pod of the cluster's DNS is for: as the proportional autoscaler of Kubernetes has it.
 DNS_MACHINES, DNS_CPUS = 16, 256
+VERSION_DIGITS = 12
 DNS_CROWD = 4  # pods of it for each machine that there is at least, at most: all must find room while a pool is small
 
 
@@ -71,6 +75,27 @@ def dns_machines(definition: Definition) -> int:
 def workloads(definition: Definition, lock: Lock) -> tuple[tuple[str, str], ...]:
     """Kind and name of each workload in the manifests; all are in kube-system."""
     return tuple(each for addon in addon_catalog.chosen(definition.addons, lock.driver) for each in addon.workloads)
+
+
+def own(definition: Definition, lock: Lock) -> list[dict[str, Any]]:
+    """The add-ons that the definition brings, as machines apply them; `version` is another one with each change."""
+    return [_own(addon, lock) for addon in definition.own_addons]
+
+
+def _own(addon: OwnAddon, lock: Lock) -> dict[str, Any]:
+    locked = next(iter(lock.images.values()), {})
+
+    def pinned(reference: str) -> str:
+        name = image_name(reference)
+        return pod_ref(lock, name) if name in locked else reference
+
+    content = {
+        "name": addon.name,
+        "namespace": addon.namespace,
+        "objects": [found.with_images(pinned) for found in addon.objects],
+    }
+    text = json.dumps(content, sort_keys=True)
+    return {**content, "version": hashlib.sha256(text.encode()).hexdigest()[:VERSION_DIGITS]}
 
 
 def _render(template: str, values: Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ from generator import addon_catalog, addons, dns_names, node_proxy, supported
 from generator.components import Container, as_defined, containers, reserving
 from generator.definition import Definition
 from generator.lock import Image, Lock, Updates
+from generator.own_addon import is_own_image
 from generator.topology import CONTROL_PLANE_TAINT, Topology, role_components
 
 SANDBOX = "pause"  # the image that every pod has beside its own
@@ -65,6 +66,7 @@ def document(
         "groups": groups(definition),
         "roles": roles(definition, _parts(definition, lock, topology), lock),
         "addons": addons.manifests(definition, lock, dns_address(definition.network.services)),
+        "own_addons": addons.own(definition, lock),
         "dns": dns_question(definition),
     }
     return json.dumps(content, indent=1, sort_keys=True).encode() + b"\n"
@@ -116,7 +118,8 @@ def dns_question(definition: Definition) -> dict[str, str] | None:
 
 def runtimes(image: str) -> tuple[str, ...]:
     """Which of docker and containerd load an image on a node, by its name in the lock."""
-    return ("containerd",) if image == SANDBOX or image in addon_catalog.images() else ("docker",)
+    of_pods = image == SANDBOX or image in addon_catalog.images() or is_own_image(image)
+    return ("containerd",) if of_pods else ("docker",)
 
 
 def images(by_name: Mapping[str, Image], lock: Lock) -> dict[str, Any]:

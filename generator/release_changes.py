@@ -12,7 +12,9 @@ CLUSTER, EVERY_MACHINE = "cluster", "every machine"
 RESTARTED, STARTED, STOPPED, IN_PLACE = "restarted", "started", "stopped", ""
 REBOOTED = "drained and rebooted, one machine at a time"
 NO_REBOOT = "installed in turns, no reboot"
-SHOWN = 20  # packages that are named
+# Kinds of objects that no machine deletes, as things of users may be in them: see modules/node/agent/addon_record.py.
+STAYING = ("CustomResourceDefinition ", "Namespace ", "PersistentVolumeClaim ")
+SHOWN = 20  # packages, or objects of an add-on, that are named
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,9 @@ def _cluster(before: Release, after: Release) -> Iterator[ComponentChange]:
     if restore := after.get("restore"):
         yield ComponentChange(CLUSTER, "etcd", (f"restored from {restore['snapshot']}",))
     yield ComponentChange(CLUSTER, "add-ons", _addons(_manifests(before), _manifests(after)))
+    old, new = _own(before), _own(after)
+    for name in sorted(old.keys() | new.keys()):
+        yield ComponentChange(CLUSTER, f"add-on {name}", _addons(old.get(name, {}), new.get(name, {})))
 
 
 def _manifests(release: Release) -> dict[str, str]:
@@ -46,13 +51,26 @@ def _manifests(release: Release) -> dict[str, str]:
     return {name: text for group in release.get("addons", {}).values() for name, text in group.items()}
 
 
-def _addons(old: Mapping[str, str], new: Mapping[str, str]) -> tuple[str, ...]:
-    """Which manifests come, go and differ."""
-    both = sorted(old.keys() & new.keys())
+def _own(release: Release) -> dict[str, dict[str, Any]]:
+    """The add-ons that the definition brings, by name: their objects as people call them."""
+    return {addon["name"]: dict(_objects(addon)) for addon in release.get("own_addons", ())}
+
+
+def _objects(addon: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    for each in addon["objects"]:
+        metadata = each["metadata"]
+        within = f" in {metadata['namespace']}" if "namespace" in metadata else ""
+        yield f"{each['kind']} {metadata['name']}{within}", (addon["namespace"], each)
+
+
+def _addons(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str, ...]:
+    """Which manifests or objects come, go and differ."""
+    both, gone = sorted(old.keys() & new.keys()), sorted(old.keys() - new.keys())
     return (
-        *_listed("installed", sorted(new.keys() - old.keys())),
-        *_listed("deleted from the cluster", sorted(old.keys() - new.keys())),
-        *_listed("changed", [name for name in both if old[name] != new[name]]),
+        *_listed("installed", _shown(sorted(new.keys() - old.keys()))),
+        *_listed("deleted from the cluster", _shown([name for name in gone if not name.startswith(STAYING)])),
+        *_listed("left in the cluster", _shown([name for name in gone if name.startswith(STAYING)])),
+        *_listed("changed", _shown([name for name in both if old[name] != new[name]])),
     )
 
 
@@ -83,11 +101,9 @@ def _debian(before: Release, after: Release) -> ComponentChange:
     old, new = _versions(before), _versions(after)
     moved = [name for name in sorted(new) if old.get(name) != new[name]]
     said = [f"{name} {old[name]} -> {new[name]}" if name in old else f"{name} {new[name]}" for name in moved]
-    if len(said) > SHOWN:
-        said[SHOWN:] = [f"and {len(said) - SHOWN} more"]
     counted = f"{len(moved)} package{'s' if len(moved) > 1 else ''}"
     reboot = any(fnmatch(name, pattern) for name in moved for pattern in after["updates"]["reboots"])
-    return ComponentChange(EVERY_MACHINE, "debian", _listed(counted, said), REBOOTED if reboot else NO_REBOOT)
+    return ComponentChange(EVERY_MACHINE, "debian", _listed(counted, _shown(said)), REBOOTED if reboot else NO_REBOOT)
 
 
 def _versions(release: Release) -> dict[str, str]:
@@ -187,6 +203,11 @@ def _moved(before: Release, after: Release, name: str) -> tuple[str, ...]:
 def _names_changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[str, ...]:
     """The keys whose values differ, also where one side has none."""
     return tuple(sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name)))
+
+
+def _shown(names: list[str]) -> list[str]:
+    """The first of `names`, and how many more there are."""
+    return [*names[:SHOWN], f"and {len(names) - SHOWN} more"] if len(names) > SHOWN else names
 
 
 def _listed(title: str, names: tuple[str, ...] | list[str]) -> tuple[str, ...]:

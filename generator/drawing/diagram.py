@@ -97,10 +97,14 @@ def describe(
         pod_facts=(
             f"Pods {network.pods}",
             f"Services {network.services}",
-            f"Add-ons: {', '.join(definition.addons) or 'none'}",
+            f"Add-ons: {', '.join(_addons(definition)) or 'none'}",
             f"{API_SERVER} names every API server",
         ),
     )
+
+
+def _addons(definition: Definition) -> tuple[str, ...]:
+    return (*definition.addons, *(addon.name for addon in definition.own_addons))
 
 
 def _summary(definition: Definition, target: str) -> str:

@@ -24,7 +24,7 @@ ORIGIN, PLAN, PROVIDERS = "origin.json", "terraform.tfplan", "terraform.lock.hcl
 NAMES = {  # of the fields of an Origin that move, for a person
     "definition": "the definition",
     "lock": "the lock",
-    "rendered": "the cluster's secrets or the version of anywhere",
+    "rendered": "the cluster's secrets, a file that the definition names, or the version of anywhere",
     "state": "the state",
 }
 

@@ -12,7 +12,8 @@ from generator import directories
 from generator import lock as locks
 from generator.definition import ETCD_DISK, LOCAL_OUTSIDE, Definition
 from generator.errors import UserError
-from generator.lock import Base, Lock
+from generator.lock import Base, Image, Lock
+from generator.own_addon import is_own_image
 from generator.progress import Progress
 from generator.release import runtimes
 from generator.site import Entry, Site
@@ -26,6 +27,11 @@ USER = "debian"
 ARCH = "amd64"
 # What machines of each kind are called in words, also where the kind is not chosen yet.
 WORDS = {"vm": "virtual machines", "container": "containers", "auto": "machines"}
+
+
+def _baked(lock: Lock) -> tuple[Image, ...]:
+    """The images that a base image holds: machines fetch those of own add-ons, which change more often."""
+    return tuple(image for image in lock.images[ARCH].values() if not is_own_image(image.name))
 
 
 def _base(lock: Lock) -> Base:
@@ -102,7 +108,7 @@ class Local:
         """The key of the base image with the lock's container images loaded."""
         from providers.local import bake
 
-        return {ARCH: bake.key(_base(lock), lock.images[ARCH].values())}
+        return {ARCH: bake.key(_base(lock), _baked(lock))}
 
     def settings(self, definition: Definition, lock: Lock) -> Mapping[str, Any]:
         if other := [arch for arch in definition.architectures if arch != ARCH]:
@@ -145,7 +151,7 @@ class Local:
 
         The archives are taken from the image cache, where they bear their digests, wherever they came from.
         """
-        images = tuple(lock.images[ARCH].values())
+        images = _baked(lock)
         held = {image.name: runtimes(image.name) for image in images}
         kind.load(_kind(definition)).prepare(_base(lock), images, held, directories.cache() / "images", progress)
 

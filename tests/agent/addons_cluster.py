@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
-from agent import addons, api, bundle, host, kubectl
+from agent import addons, api, bundle, host, kubectl, own_addons
 from ruamel.yaml import YAML
 
 from benchmarks.rollout import control_plane, place, programs, releases
@@ -42,13 +42,16 @@ def cluster(tmp_path_factory):
 def apply(cluster, tmp_path, monkeypatch):
     """Applies a release with some add-ons, as a master does that had another one before."""
     documents = pki.documents(cluster.secrets)
-    monkeypatch.setattr(addons, "STATE", tmp_path)
+    for module in (addons, own_addons):
+        monkeypatch.setattr(module, "STATE", tmp_path)
     monkeypatch.setattr(kubectl, "KEYS", cluster.place.folder / "addons")
     monkeypatch.setattr(bundle, "secrets", lambda release, component: documents[component])
 
-    def run(*names):
+    def run(*names, own=()):
+        release = {"addons": rendered(*names), "own_addons": own}
         for group in ("bootstrap", "cluster"):
-            addons.apply({"addons": rendered(*names)}, group)
+            addons.apply(release, group)
+        own_addons.apply(release)
 
     return run
 

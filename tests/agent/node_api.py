@@ -54,6 +54,12 @@ class Api:
             made(path, found["metadata"].setdefault("uid", str(uuid.uuid4())))
             found["metadata"]["resourceVersion"] += "1"
 
+    def apply_one(self, path, content):
+        """The same of one object."""
+        made = {}
+        self.apply([(path, json.dumps(content))], made.__setitem__)
+        return made[path]
+
     def seen(self, name):
         return copy.deepcopy(self.nodes[name])
 

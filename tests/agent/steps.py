@@ -21,6 +21,7 @@ from agent import (
     membership,
     network,
     node_certificates,
+    own_addons,
     packages,
     proxy,
     replacement,
@@ -109,6 +110,7 @@ class Steps(list):
         for name in ("filled", "ensure", "begin", "create"):
             monkeypatch.setattr(containers, name, getattr(self, name))
         monkeypatch.setattr(addons, "apply", lambda release, group: self.append(f"addons.apply {group}"))
+        monkeypatch.setattr(own_addons, "apply", lambda release: self.append("own_addons.apply"))
         monkeypatch.setattr(service, "ensure", lambda name, **_: self.append(name))
         monkeypatch.setattr(replacement, "is_there", lambda name: not self.blank)
         monkeypatch.setattr(bundle, "fetch_all", lambda release, specs: self.append("bundle.fetch_all"))

@@ -26,6 +26,7 @@ from agent import (
     membership,
     network,
     node_certificates,
+    own_addons,
     packages,
     resolver,
     service,
@@ -113,7 +114,7 @@ def root(tmp_path, monkeypatch):
     for module, name in (
         (node_certificates, "CA"), (converge, "READY"), (converge, "BOOTED"), (converge, "WAITING"), (service, "UNITS"),
         (leave, "LEFT"), (leave, "BEGUN"), (host, "CONVERGED"), (leftovers, "RECORD"), (leftovers, "ARCHIVE"),
-        (kubectl, "KEYS"), (addons, "STATE"), (resolver, "PODS"), (containerd, "EARLIER"),
+        (kubectl, "KEYS"), (addons, "STATE"), (own_addons, "STATE"), (resolver, "PODS"), (containerd, "EARLIER"),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, folder / name.lower())
     monkeypatch.setattr(node_certificates, "CLIENT", folder / "pki" / "kubelet-client-current.pem")

@@ -242,6 +242,19 @@ def test_old_images_are_removed_by_count_unless_something_runs_them(machine, use
     assert {f"{REF}-{ident[7:19]}" for ident in kept} <= machine.pods()
 
 
+def test_as_many_tags_of_one_name_as_a_release_asks_for_stay(machine, monkeypatch):
+    """An add-on may run several versions of one image beside each other."""
+    removed = []
+    monkeypatch.setattr(leftovers, "_remove", lambda image: removed.append(image["ref"]) or True)
+    many = [{"ref": f"example.org/a:{n}", "id": f"sha256:{n}", "runtimes": []} for n in range(4)]
+    leftovers.note(many)
+    leftovers.remove()
+    assert removed == []
+    leftovers.note(many[:1])
+    leftovers.remove()
+    assert removed == ["example.org/a:2", "example.org/a:1"]
+
+
 def test_old_images_of_docker_are_removed_unless_docker_needs_them(machine, engine):
     removed = []
 

@@ -71,7 +71,7 @@ BEGUN = [
 ANSWERED = ["health.wait_answering", "begin kubelet"]
 SNAPSHOTS = ["anywhere-snapshot.service"]
 SERVICES = [f"anywhere-{name}.service" for name in ("front", "drain", "rollout")]
-LAST = [*SERVICES, "addons.apply cluster"]
+LAST = [*SERVICES, "addons.apply cluster", "own_addons.apply"]
 
 
 def test_an_etcd_machine(steps):

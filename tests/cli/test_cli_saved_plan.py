@@ -101,7 +101,8 @@ def test_a_plan_is_refused_where_its_inputs_moved(saved, home, what, capsys):
 def test_a_plan_is_refused_where_what_is_rendered_moved(saved, nowhere, home, capsys):
     nowhere.main += "# another version of anywhere\n"
     assert run("apply", "--plan", saved, "--yes") == 1
-    assert "the cluster's secrets or the version of anywhere changed after" in capsys.readouterr().err
+    moved = "the cluster's secrets, a file that the definition names, or the version of anywhere changed after"
+    assert moved in capsys.readouterr().err
     assert not (home / ".anywhere" / "quickstart-local" / "terraform.tfstate").exists()
 
 

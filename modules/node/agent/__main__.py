@@ -31,6 +31,7 @@ from agent import (
     membership,
     network,
     node_certificates,
+    own_addons,
     packages,
     proxy,
     replacement,
@@ -212,6 +213,7 @@ def converge(release: Mapping[str, Any], me: Host, own: Turns, mark: Mark) -> No
     if "kube-apiserver" in components(role):
         mark.done("addons")
         addons.apply(release, "cluster")
+        own_addons.apply(release)
     leave.ensure(me)
     mark.done(DEBIAN)
     debian.ensure(release, own, [containers.filled(release, spec, me, net) for spec in specs if spec["health"]])

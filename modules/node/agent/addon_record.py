@@ -29,11 +29,15 @@ def add(api: Api, uids: Mapping[str, str]) -> None:
     _enter(api, {_key(path): f"{uid} {path}" for path, uid in uids.items()})
 
 
-def prune(api: Api, wanted: Iterable[str]) -> None:
-    """Delete every recorded object but those at the `wanted` paths, and remove its entry."""
-    kept = {_key(path) for path in wanted}
+def prune(api: Api, wanted: Iterable[str], undecided: Iterable[str] = ()) -> None:
+    """Delete every recorded object but those at the `wanted` paths, and remove its entry.
+
+    Those of the groups of the API with paths as `undecided` stay: the API did not say what is wanted of them.
+    """
+    kept, groups = {_key(path) for path in wanted}, {_group(path) for path in undecided}
     entries = api.call("GET", PATH).get("data", {})
-    gone = [entry.split(" ") for key, entry in entries.items() if key not in kept and ENTRY.fullmatch(entry)]
+    found = [entry.split(" ") for key, entry in entries.items() if key not in kept and ENTRY.fullmatch(entry)]
+    gone = [(uid, path) for uid, path in found if _group(path) not in groups]
     for uid, path in sorted(gone, key=lambda entry: (_kind(entry[1]) not in FIRST, entry[1])):
         if _kind(path) not in KEPT:
             _delete(api, path, uid)
@@ -60,6 +64,12 @@ def _key(path: str) -> str:
     _, root, *rest = path.split("/")
     place = rest[1:] if root == "api" else [rest[0], *rest[2:]]
     return hashlib.sha256("/".join(place).encode()).hexdigest()[:32]
+
+
+def _group(path: str) -> str:
+    """The group of the API that a path is in; "" for that of pods and Services."""
+    _, root, group, *_ = path.split("/")
+    return group if root == "apis" else ""
 
 
 def _kind(path: str) -> str:

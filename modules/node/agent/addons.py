@@ -18,7 +18,6 @@ from agent.host import STATE
 
 TOKEN = "bootstrap-token.yaml"
 TOKEN_SECONDS = 24 * 3600  # how long the bootstrap token is valid once it is applied
-LAST = "cluster"  # the group that is applied once all others are
 # What a manifest has in the place of a master's secret file, as `@addons/ca.crt:base64@`.
 FILE = re.compile(r"@([a-z-]+)/([a-z0-9.-]+):(text|base64|sha256)@")
 # After how long a group is applied again although it is unchanged: somebody may have deleted or edited what it made.
@@ -39,18 +38,18 @@ def apply(release: Mapping[str, Any], group: str) -> bool:
     manifests = {name: _filled(text, release) for name, text in release["addons"][group].items()}
     if group == "bootstrap":
         manifests[TOKEN] = (kubectl.KEYS / TOKEN).read_text()
-    wanted = {path for texts in release["addons"].values() for text in texts.values() for path, _ in _objects(text)}
-    content = hashlib.sha256(repr((sorted(manifests.items()), sorted(wanted))).encode()).hexdigest()
+    content = hashlib.sha256(repr(sorted(manifests.items())).encode()).hexdigest()
     done = STATE / f"addons-{group}"
-    if _stands(done, content, LASTS.get(group, AGAIN_SECONDS)):
+    if stands(done, content, LASTS.get(group, AGAIN_SECONDS)):
         return False
-    api = kubectl.api()
-    _apply(api, (text for _, text in sorted(manifests.items())), wanted)
-    # Not where a release is applied again: a master that cannot fetch the newest one would delete what that has.
-    if group == LAST and not _holds(done, content):
-        addon_record.prune(api, wanted)
+    _apply(kubectl.api(), (text for _, text in sorted(manifests.items())), paths(release))
     write(done, content)
     return True
+
+
+def paths(release: Mapping[str, Any]) -> set[str]:
+    """The paths in the API of all objects in the manifests of a release."""
+    return {path for texts in release["addons"].values() for text in texts.values() for path, _ in _objects(text)}
 
 
 def _apply(api: Api, manifests: Iterable[str], recorded: Container[str]) -> None:
@@ -89,11 +88,11 @@ def _objects(manifest: str) -> Iterator[tuple[str, str]]:
         yield text.partition("\n")[0].removeprefix("# "), text
 
 
-def _holds(done: Path, content: str) -> bool:
+def holds(done: Path, content: str) -> bool:
     """Whether `content` was the last that this machine applied."""
     return done.exists() and done.read_text() == content
 
 
-def _stands(done: Path, content: str, seconds: float) -> bool:
+def stands(done: Path, content: str, seconds: float) -> bool:
     """Whether `content` was applied less than `seconds` ago; unknown, so False, if the clock was set back."""
-    return _holds(done, content) and 0 <= time.time() - done.stat().st_mtime < seconds
+    return holds(done, content) and 0 <= time.time() - done.stat().st_mtime < seconds

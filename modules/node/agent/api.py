@@ -8,7 +8,7 @@ import socket
 import ssl
 import threading
 import urllib.parse
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -20,12 +20,16 @@ MERGE = "application/merge-patch+json"
 APPLY = "application/apply-patch+yaml"
 
 
-class ApiError(NodeError):
-    """The API server refused a request; `status` is the HTTP status of its answer."""
+APPLYING = "fieldManager=anywhere&force=true"
+WORDS = 400  # characters of an answer that are kept
 
-    def __init__(self, request: str, status: int, body: str) -> None:
-        super().__init__(f"{request}: {status} {body}")
-        self.status = status
+
+class ApiError(NodeError):
+    """The API server refused a request; `status` is the HTTP status of its answer, `words` what it said."""
+
+    def __init__(self, request: str, status: int, words: str) -> None:
+        super().__init__(f"{request}: {status} {words}")
+        self.status, self.words = status, words
 
 
 def _untold(path: str, uid: str) -> None:
@@ -67,8 +71,12 @@ class Api:
         """
         with closing(self._connect(self._seconds)) as connection:
             for path, text in objects:
-                answer = _ask(connection, "PATCH", f"{path}?fieldManager=anywhere&force=true", text, APPLY)
+                answer = _ask(connection, "PATCH", f"{path}?{APPLYING}", text, APPLY)
                 made(path, json.loads(answer)["metadata"]["uid"])
+
+    def apply_one(self, path: str, content: Mapping[str, Any]) -> str:
+        """Server-side apply one object; its UID. Errors as of `call`."""
+        return str(self.call("PATCH", f"{path}?{APPLYING}", content, APPLY)["metadata"]["uid"])
 
     def watch(self, path: str, **query: str) -> Iterator[dict[str, Any]]:
         """Objects as they are added and modified, until the server closes the stream."""
@@ -107,5 +115,14 @@ def _ask(connection: http.client.HTTPSConnection, method: str, path: str, body: 
     answer = connection.getresponse()
     text = answer.read()
     if answer.status >= 300:
-        raise ApiError(f"{method} {path}", answer.status, text[:200].decode(errors="replace"))
+        raise ApiError(f"{method} {path}", answer.status, _words(text))
     return text
+
+
+def _words(answer: bytes) -> str:
+    """What an answer says: an API server has it as the message of a Status."""
+    try:
+        said = str(json.loads(answer)["message"])
+    except (ValueError, KeyError, TypeError):
+        said = answer.decode(errors="replace")
+    return said[:WORDS]

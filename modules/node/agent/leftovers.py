@@ -23,7 +23,8 @@ def note(images: Iterable[Mapping[str, Any]]) -> None:
     """Record that the release asks for `images`."""
     now = [{key: image[key] for key in ("ref", "id", "pod_ref", "runtimes") if key in image} for image in images]
     ids = {image["id"] for image in now}
-    put(RECORD, json.dumps([*(image for image in _record() if image["id"] not in ids), *now], indent=1))
+    before = [{**image, "asked": False} for image in _record() if image["id"] not in ids]
+    put(RECORD, json.dumps([*before, *({**image, "asked": True} for image in now)], indent=1))
 
 
 def last(ref: str) -> str | None:
@@ -32,12 +33,12 @@ def last(ref: str) -> str | None:
 
 
 def remove() -> None:
-    """Remove all but the newest; an image that something still uses is kept for now."""
+    """Remove all but the newest of each name; one that is asked for or that something still uses is kept for now."""
     kept, seen = [], Counter[str]()
     for image in reversed(_record()):
         name = image["ref"].rpartition(":")[0]
         seen[name] += 1
-        if seen[name] <= KEEP or not _remove(image):
+        if image.get("asked") or seen[name] <= KEEP or not _remove(image):
             kept.append(image)
     put(RECORD, json.dumps(kept[::-1], indent=1))
     _remove_archives()
