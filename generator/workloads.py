@@ -10,6 +10,7 @@ from typing import Any
 
 NAMESPACE = "kube-system"
 CRASHES, NO_IMAGE, UNSCHEDULED, NOT_CREATED = "crashes", "has no image", "is not scheduled", "is not created"
+FAILED, COMPLETE, SUSPENDED = "Failed", "Complete", "Suspended"  # how a Job ends
 RESTARTED = "restarted just now"  # it is ready, but whether it stays so is open
 # Reasons of a container that waits, by what they mean; others, such as ContainerCreating, pass.
 _WAITING = {
@@ -21,7 +22,7 @@ _WAITING = {
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """A Deployment or DaemonSet. `wanted`, `updated` and `available` count pods.
+    """A Deployment, DaemonSet or StatefulSet. `wanted`, `updated` and `available` count pods.
 
     `processed` says whether its controller has seen its current version. `reason` is why pods cannot be made, if so.
     """
@@ -35,6 +36,7 @@ class Workload:
     updated: int
     available: int
     reason: str = ""
+    namespace: str = NAMESPACE
 
     @property
     def rolled_out(self) -> bool:
@@ -85,6 +87,25 @@ def deployment_of(item: Mapping[str, Any]) -> Workload:
         updated=status.get("updatedReplicas", 0),
         available=status.get("availableReplicas", 0),
         reason=next((failure.get("message", "") for failure in failures), ""),
+        namespace=_namespace(item),
+    )
+
+
+def stateful_set_of(item: Mapping[str, Any]) -> Workload:
+    """A StatefulSet from its API object. One that replaces pods only where somebody deletes them is as it is to be."""
+    spec, status = item["spec"], item.get("status", {})
+    available = status.get("availableReplicas", 0)
+    by_hand = spec.get("updateStrategy", {}).get("type") == "OnDelete"
+    return Workload(
+        kind="StatefulSet",
+        name=item["metadata"]["name"],
+        labels=spec["selector"]["matchLabels"],
+        processed=status.get("observedGeneration", 0) >= item["metadata"]["generation"],
+        wanted=spec.get("replicas", 1),
+        made=status.get("replicas", 0),
+        updated=available if by_hand else status.get("updatedReplicas", 0),
+        available=available,
+        namespace=_namespace(item),
     )
 
 
@@ -103,6 +124,34 @@ def daemon_set_of(item: Mapping[str, Any], nodes: int) -> Workload:
         made=min(nodes, status.get("currentNumberScheduled", 0)),
         updated=status.get("updatedNumberScheduled", 0),
         available=status.get("numberAvailable", 0),
+        namespace=_namespace(item),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A Job; `end` is how it ended, "" while it has not, and `detail` says why it failed."""
+
+    name: str
+    namespace: str
+    labels: Mapping[str, str]
+    active: int
+    end: str
+    detail: str
+
+
+def job_of(item: Mapping[str, Any]) -> Job:
+    """A Job from its API object. One that is suspended has nothing to do."""
+    status = item.get("status", {})
+    conditions = {c["type"]: c for c in status.get("conditions", ()) if c["status"] == "True"}
+    end = next((word for word in (FAILED, COMPLETE, SUSPENDED) if word in conditions), "")
+    return Job(
+        name=item["metadata"]["name"],
+        namespace=_namespace(item),
+        labels=item["spec"].get("selector", {}).get("matchLabels", {}),
+        active=status.get("active", 0),
+        end=end,
+        detail=conditions[end].get("message", "") if end else "",
     )
 
 
@@ -134,7 +183,11 @@ def lease_of(item: Mapping[str, Any]) -> Lease:
     return Lease(item["metadata"]["name"], holder, spec.get("renewTime") or "", spec.get("leaseTransitions") or 0)
 
 
-def pods_of(workload: Workload, pods: Iterable[Pod]) -> tuple[Pod, ...]:
+def _namespace(item: Mapping[str, Any]) -> str:
+    return str(item["metadata"].get("namespace", NAMESPACE))
+
+
+def pods_of(workload: Workload | Job, pods: Iterable[Pod]) -> tuple[Pod, ...]:
     """The pods that `workload` selects."""
     return tuple(pod for pod in pods if workload.labels.items() <= pod.labels.items())
 

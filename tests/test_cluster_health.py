@@ -9,7 +9,7 @@ import pytest
 from generator import kubernetes, pki
 from generator.errors import UserError
 from generator.kubernetes import DESCRIPTIONS
-from generator.operations import cluster_checks, cluster_health, patience
+from generator.operations import cluster_checks, cluster_health, patience, pod_watch
 from generator.operations.leaders import COMPONENTS
 from generator.workloads import Workload
 from providers import Observed
@@ -65,7 +65,7 @@ def cluster(tmp_path, secrets, monkeypatch):
     server.RequestHandlerClass = living(made)
     made.kubeconfig = tmp_path / "kubeconfig"
     made.kubeconfig.write_text(pki.admin_kubeconfig(secrets, f"https://127.0.0.1:{server.server_port}", "c-local"))
-    for module in (patience, cluster_health, kubernetes):
+    for module in (patience, cluster_health, kubernetes, pod_watch):
         monkeypatch.setattr(module, "time", made.clock)
     observed = tuple(Observed(m.name, True, m.address, READY) for m in topology.machines)
     made.project = SimpleNamespace(
@@ -159,7 +159,7 @@ def test_a_pod_that_runs_only_for_a_while_is_not_available(cluster):
 
     cluster.answers[PODS] = often
     cluster.wait()
-    assert 8 * 30 + cluster_health.CALM_SECONDS < cluster.clock.now < 8 * 30 + 150
+    assert 8 * 30 + pod_watch.CALM_SECONDS < cluster.clock.now < 8 * 30 + 150
 
 
 def restarted(started, exit_code):
@@ -177,7 +177,7 @@ def test_a_single_look_sees_a_pod_that_runs_between_two_crashes(cluster):
     (check,) = cluster_checks.failing(cluster.once())
     assert check.subject == "weave-npc" and check.detail.endswith("Pod weave-npc-1 restarted just now: 5 times so far.")
     cluster.wait()
-    assert 20 + cluster_health.CALM_SECONDS < cluster.clock.now < 150
+    assert 20 + pod_watch.CALM_SECONDS < cluster.clock.now < 150
 
 
 def test_a_pod_that_ended_well_or_long_ago_may_run_again(cluster):

@@ -27,12 +27,12 @@ DNS = "cluster DNS"
 OWN_TAINTS = "node.kubernetes.io/"  # what Kubernetes itself keeps pods away by
 CORDON = "node.kubernetes.io/unschedulable"
 _REMEDIES = {
-    CRASHES: f"`kubectl --namespace {NAMESPACE} logs POD --previous` says more.",
-    RESTARTED: f"`kubectl --namespace {NAMESPACE} logs POD --previous` says why.",
+    CRASHES: "`kubectl --namespace SPACE logs POD --previous` says more.",
+    RESTARTED: "`kubectl --namespace SPACE logs POD --previous` says why.",
     NO_IMAGE: "`anywhere ssh NODE -- sudo ctr --namespace k8s.io images ls` shows what the machine has.",
-    NOT_CREATED: f"`kubectl --namespace {NAMESPACE} describe pod POD` says more.",
+    NOT_CREATED: "`kubectl --namespace SPACE describe pod POD` says more.",
     UNSCHEDULED: "`kubectl describe nodes` says what is free; add a worker, or make room.",
-    "": f"`kubectl --namespace {NAMESPACE} describe pod POD` says what it waits for.",
+    "": "`kubectl --namespace SPACE describe pod POD` says what it waits for.",
 }
 _CONTROLLER = "`anywhere ssh master1 -- sudo docker logs --tail 50 kube-controller-manager` says why."
 
@@ -67,24 +67,28 @@ def addon(kind: str, name: str, workloads: Iterable[Workload], pods: Sequence[Po
     if workload is None:
         hint = "`anywhere ssh master1 -- sudo journalctl -u anywhere-converge` says why."
         return Check(name, False, f"{kind} {name} is missing.", hint, needed=True)
-    if not workload.processed:
-        said = "The controller manager has not processed it yet."
-        return Check(name, False, said, _CONTROLLER, needed=True)
-    if kind == "Deployment" and workload.wanted == 0:
+    if workload.processed and kind == "Deployment" and workload.wanted == 0:
         hint = f"`kubectl --namespace {NAMESPACE} scale deployment {name} --replicas=2` brings it back."
         return Check(name, False, "It is scaled to 0 pods.", hint, needed=True)
+    return rolled_out(name, workload, pods, last)
+
+
+def rolled_out(name: str, workload: Workload, pods: Sequence[Pod], last: Mapping[str, str]) -> Check:
+    """The check of what makes pods run, whose own are among `pods`; it is called `name`."""
+    if not workload.processed:
+        return Check(name, False, "The controller manager has not processed it yet.", _CONTROLLER, needed=True)
     own = pods_of(workload, pods)
     available = f"{workload.available} of {workload.wanted} pods available"
     if workload.rolled_out and not any(pod.trouble == RESTARTED for pod in own):
         return Check(name, True, available)
     if late := [pod for pod in own if pod.trouble or not pod.ready]:
         worst = max(late, key=lambda pod: bool(pod.trouble))
-        said, hint = f"{available}. {_said(worst, last)}", _remedy(worst)
+        words, hint = f"{available}. {said(worst, last)}", _remedy(worst, workload.namespace)
     elif len(own) < workload.wanted:
-        said, hint = f"{available}, {len(own)} made. {workload.reason}".rstrip(), _CONTROLLER
+        words, hint = f"{available}, {len(own)} made. {workload.reason}".rstrip(), _CONTROLLER
     else:
-        said, hint = f"{available}, {workload.updated} of its current version.", ""
-    return Check(name, False, said, hint, needed=True)
+        words, hint = f"{available}, {workload.updated} of its current version.", ""
+    return Check(name, False, words, hint, needed=True)
 
 
 def dns(machines: Iterable[Observed]) -> Check:
@@ -108,12 +112,14 @@ def dns_behind_policy(check: Check) -> Check:
     return replace(check, hint=f"A NetworkPolicy in {NAMESPACE} may refuse machines; ask from a pod.", needed=False)
 
 
-def _said(pod: Pod, last: Mapping[str, str]) -> str:
+def said(pod: Pod, last: Mapping[str, str]) -> str:
+    """What is wrong with a pod; `last` has the last log line of those that crash."""
     if not pod.trouble:
         return f"Pod {pod.name} is starting."
     words = f' Its last log line: "{last[pod.name]}".' if last.get(pod.name) else ""
     return f"Pod {pod.name} {pod.trouble}: {pod.detail.rstrip('.')}.{words}"
 
 
-def _remedy(pod: Pod) -> str:
-    return _REMEDIES[pod.trouble].replace("POD", pod.name).replace("NODE", pod.node or "MACHINE")
+def _remedy(pod: Pod, namespace: str) -> str:
+    remedy = _REMEDIES[pod.trouble].replace("SPACE", namespace)
+    return remedy.replace("POD", pod.name).replace("NODE", pod.node or "MACHINE")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Hashable
 from contextlib import closing, suppress
-from dataclasses import replace
 from pathlib import Path
 
 from generator import addons, release
@@ -14,28 +12,18 @@ from generator.kubernetes import Client, UnreachableError
 from generator.operations import cluster_api, cluster_checks, lock_file, machines, readiness
 from generator.operations.leaders import Leaders
 from generator.operations.machines import Snapshot
+from generator.operations.own_addon_health import OwnAddons
 from generator.operations.patience import Patience
+from generator.operations.pod_watch import PodWatch
 from generator.operations.project import Project
 from generator.progress import Progress
 from generator.topology import Topology
-from generator.workloads import (
-    CRASHES,
-    NAMESPACE,
-    RESTARTED,
-    Pod,
-    Workload,
-    daemon_set_of,
-    deployment_of,
-    lease_of,
-    pod_of,
-)
+from generator.workloads import NAMESPACE, Workload, daemon_set_of, deployment_of, lease_of
 from providers import Check
 
 LOOKS = 2  # in a row, all of which must find that the cluster works
-CALM_SECONDS = 60.0  # how long a pod that restarted must run
 LEASE_SECONDS = 20.0  # how long a single look waits for leaders to renew their leases
 APPS = f"/apis/apps/v1/namespaces/{NAMESPACE}"
-PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 POLICIES = f"/apis/networking.k8s.io/v1/namespaces/{NAMESPACE}/networkpolicies"
 LEASES = f"/apis/coordination.k8s.io/v1/namespaces/{NAMESPACE}/leases"
 
@@ -49,17 +37,23 @@ class Cluster:
         self._addons = _addons(project)
         self._asks_dns = bool(self._addons) and release.dns_question(project.definition) is not None
         self._elects = len(topology.having("kube-scheduler")) > 1
-        self._restarts: dict[str, tuple[int, float]] = {}  # by pod: how often, and when that was seen to grow
-        self._last_lines: dict[tuple[str, int], str] = {}  # by pod and how often it was restarted
+        self._pods = PodWatch(client)
+        self._own = OwnAddons(project, client, self._pods)
 
     def checks(self, now: Snapshot) -> tuple[Check, ...]:
         """Every check; where the API does not answer, that."""
         try:
             nodes = cluster_checks.schedulable(now.nodes, self._topology)
-            addons = (*self._check_addons(now), *self._check_dns(now))
+            addons = (*self._check_addons(now), *self._own.checks(), *self._check_dns(now))
+            self.states += self._own.states
             return (*nodes, *cluster_checks.rollout(now.progress), *addons, *self._check_leaders())
         except UnreachableError as error:
             return (_unheard(error),)
+
+    @property
+    def refused(self) -> tuple[str, ...]:
+        """The add-ons of its own of which the API refused something, when it was last looked at."""
+        return self._own.refused
 
     def wait_for_leases(self) -> None:
         """Look until every leader was seen to renew its lease, for LEASE_SECONDS at most."""
@@ -77,11 +71,12 @@ class Cluster:
         return ()
 
     def _check_addons(self, now: Snapshot) -> list[Check]:
+        self.states = ()
         if not self._addons:
             return []
-        workloads, pods = self._workloads(now), [self._watched(pod_of(item)) for item in self._client.items(PODS)]
+        workloads, pods = self._workloads(now), self._pods.pods(NAMESPACE)
         self.states = tuple((w.name, w.processed, w.made, w.updated, w.available) for w in workloads)
-        last = {pod.name: self._last_line(pod) for pod in pods if pod.trouble == CRASHES}
+        last = self._pods.last_lines(NAMESPACE, pods)
         return [cluster_checks.addon(kind, name, workloads, pods, last) for kind, name in self._addons]
 
     def _workloads(self, now: Snapshot) -> list[Workload]:
@@ -92,24 +87,6 @@ class Cluster:
         if "DaemonSet" in kinds:
             found += (daemon_set_of(item, nodes) for item in self._client.items(f"{APPS}/daemonsets"))
         return found
-
-    def _watched(self, pod: Pod) -> Pod:
-        """`pod`, in trouble where it is ready but was restarted shortly before.
-
-        Its restarts are counted from look to look, since its machine's clock may differ from this computer's.
-        """
-        now, (count, grew) = time.monotonic(), self._restarts.get(pod.name, (pod.restarts, -math.inf))
-        self._restarts[pod.name] = (pod.restarts, now if pod.restarts > count else grew)
-        calm = min(now - self._restarts[pod.name][1], abs(time.time() - pod.restarted))
-        if pod.trouble or calm > CALM_SECONDS:
-            return pod
-        return replace(pod, trouble=RESTARTED, detail=f"{pod.restarts} times so far")
-
-    def _last_line(self, pod: Pod) -> str:
-        key = (pod.name, pod.restarts)
-        if key not in self._last_lines:
-            self._last_lines[key] = self._client.last_line(NAMESPACE, pod.name, pod.container)
-        return self._last_lines[key]
 
     def _check_dns(self, now: Snapshot) -> list[Check]:
         if not self._asks_dns:
@@ -149,7 +126,7 @@ def wait(project: Project, topology: Topology, kubeconfig: Path, progress: Progr
             good = 0 if late or failing else good + 1
             if good == LOOKS:
                 return now
-            patience.spend(now, late, failing, cluster.states)
+            patience.spend(now, late, failing, cluster.states, cluster.refused)
             client.pause(project.provider.poll)
 
 

@@ -41,11 +41,17 @@ class Patience:
         self._unheard_since: float | None = None
 
     def spend(
-        self, now: Snapshot, late: Sequence[Row], checks: Sequence[Check] = (), states: Iterable[Hashable] = ()
+        self,
+        now: Snapshot,
+        late: Sequence[Row],
+        checks: Sequence[Check] = (),
+        states: Iterable[Hashable] = (),
+        refused: Sequence[str] = (),
     ) -> None:
         """Say what is waited for: `late` machines, or `checks` that fail. UserError where that makes no sense.
 
-        `states` are what else changes with progress.
+        `states` are what else changes with progress. `refused` are add-ons that the API does not take as they are:
+        that may change as long as anything else does.
         """
         clock = time.monotonic()
         if self._is_new([*_states(now), *self._lines(now.machines), *(check.subject for check in checks), *states]):
@@ -55,6 +61,8 @@ class Patience:
         if given_up:
             raise not_ready(late, checks, f"and {', '.join(given_up)} failed for {GIVE_UP_SECONDS:.0f} s")
         self._refuse_out_of_reach(now, late, clock)
+        if refused and not late and clock - self._moved > min(self._timeout, GIVE_UP_SECONDS):
+            raise not_ready(late, checks, f"and the API refuses a part of {', '.join(refused)}")
         if clock - self._moved > self._timeout:
             raise not_ready(late, checks, f"and nothing has changed for {clock - self._moved:.0f} s")
 
