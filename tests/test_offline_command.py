@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 
+from generator import schema
 from tests.offline import __main__ as program
 
 
@@ -38,6 +39,17 @@ def test_a_copy_takes_what_a_command_writes(tmp_path, monkeypatch, capfd):
     said = capfd.readouterr()
     assert said.out == "kind: Cluster\nlocked: true\n" and "stay as they are" in said.err
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == before
+
+
+def test_a_copy_has_the_manifests_of_own_add_ons(tmp_path):
+    (tmp_path / "from" / "shop").mkdir(parents=True)
+    (tmp_path / "to").mkdir()
+    mine = tmp_path / "from" / "cluster.yaml"
+    head = "apiVersion: anywhere/v1\nkind: Cluster\nmetadata: {name: a}\n"
+    mine.write_text(f"{head}spec: {{workers: {{count: 1}}, addons: [{{name: shop, manifests: shop}}]}}\n")
+    (tmp_path / "from" / "shop" / "a.yaml").write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n")
+    copy = program.copied(mine, tmp_path / "to")
+    assert schema.load(copy).own_addons[0].objects[0].name == "a"
 
 
 def test_a_definition_that_is_missing_is_named(tmp_path, monkeypatch, capfd):

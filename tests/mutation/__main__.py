@@ -37,7 +37,7 @@ MUTATED = (
         f"modules/node/agent/{name}.py"
         for name in (
             *("__main__", "addon_record", "cordon", "drain", "first_start", "guard", "halts", "leave", "membership"),
-            *("pool_settings", "restore", "retire", "rollout", "settings", "snapshot", "storage"),
+            *("own_addons", "pool_settings", "restore", "retire", "rollout", "settings", "snapshot", "storage"),
             *("turns/control_plane", "turns/worker"),
         )
     ),

@@ -1,7 +1,7 @@
 """`python -m tests.offline [--copy FILE] COMMAND...`: runs a command on clouds that are served here.
 
-With `--copy`, each word `{}` of COMMAND becomes a copy of the definition FILE, with copies of its lock and secrets
-beside it: whatever the command writes, it writes there, and the folder is removed at the end.
+With `--copy`, each word `{}` of COMMAND becomes a copy of the definition FILE, with copies of its lock, its secrets
+and its manifests beside it: whatever the command writes, it writes there, and the folder is removed at the end.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from generator import lock, store
+from generator import lock, schema, store
+from generator.errors import UserError
 from tests.offline import offline, served_clouds
 
 _REGISTRY = "https://registry.terraform.io/.well-known/terraform.json"
@@ -33,11 +34,23 @@ def registry_is_reachable() -> bool:
 
 
 def copied(definition: Path, folder: Path) -> Path:
-    """A copy of a definition, its lock and its secrets in `folder`; of those that there are."""
+    """A copy of a definition, its lock, its secrets and its manifests in `folder`; of those that there are."""
     for file in (definition, lock.path_beside(definition), store.path_beside(definition)):
         with suppress(FileNotFoundError):
             shutil.copyfile(file, folder / file.name)
+    for file in manifests(definition):
+        copy = folder / file.relative_to(definition.parent)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, copy)
     return folder / definition.name
+
+
+def manifests(definition: Path) -> set[Path]:
+    """The files of its own add-ons; none where the definition is wrong, which the command will say."""
+    try:
+        return {Path(each.file) for addon in schema.load(definition).own_addons for each in addon.objects}
+    except UserError:
+        return set()
 
 
 def run(command: Sequence[str], extra: Mapping[str, str]) -> int:
