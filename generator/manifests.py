@@ -30,7 +30,16 @@ class NoManifests(Exception):
 
 def files(said: str, folder: Path) -> tuple[Path, ...]:
     """The files that `said` means, a file in `folder` or a folder in it. NoManifests where there are none."""
-    path = folder / said
+    try:
+        return _files(folder / said, folder)
+    except (OSError, ValueError, RuntimeError) as error:  # no access, no path, or links that lead to each other
+        reason = getattr(error, "strerror", None) or "it is no path"
+        raise NoManifests(
+            f"{shown(said)} cannot be read: {reason}", "a file or a folder beside the definition"
+        ) from None
+
+
+def _files(path: Path, folder: Path) -> tuple[Path, ...]:
     within(path, folder)
     if path.is_file():
         return (path,)

@@ -109,6 +109,16 @@ def test_an_entry_that_is_wrong_is_refused_where_it_stands(folder, tmp_path_fact
     assert wrong.replace("FOLDER", str(folder)) in caught.value.message.replace("...", "")
 
 
+def test_what_is_no_path_is_refused(folder):
+    (folder / "one").symlink_to(folder / "other")
+    (folder / "other").symlink_to(folder / "one")
+    for entry in ('"a\\0b"', "one", f"{'a' * 300}"):
+        define(folder, f"{{name: shop, manifests: {entry}}}")
+        assert "spec.addons[0].manifests: " in said(folder) and "a file or a folder beside the definition" in said(
+            folder
+        )
+
+
 def test_two_add_ons_have_two_names(folder):
     define(folder, "{name: shop, manifests: shop}", "{name: shop, manifests: none}")
     assert "spec.addons[1].name: there already is an add-on shop (give each add-on a name of its own)" in said(folder)
