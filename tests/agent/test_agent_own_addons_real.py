@@ -3,9 +3,9 @@
 import json
 
 from agent import own_addons
-from test_agent_addons_real import ACCOUNT, apply, cluster, is_there, recorded
+from test_agent_addons_real import ACCOUNT, is_there, recorded
 
-__all__ = ["apply", "cluster"]  # fixtures
+pytest_plugins = ["addons_cluster"]
 DEFINITION = {
     "apiVersion": "apiextensions.k8s.io/v1",
     "kind": "CustomResourceDefinition",
