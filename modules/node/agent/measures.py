@@ -17,7 +17,7 @@ import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from agent import bundle, etcd, expiry, host, kubectl, network
 from agent.api import Api
@@ -39,6 +39,7 @@ OF_ETCD = re.compile(
 OF_NETWORK = re.compile("weave(npc)?_[a-z_]+")
 FAILURES = (NodeError, OSError, http.client.HTTPException, ValueError, KeyError)
 Source = Callable[[], Iterator[str]]
+C = TypeVar("C")
 
 
 def main() -> None:
@@ -76,15 +77,16 @@ class Clients:
         """Make others when they are asked for again."""
         self._kept.clear()
 
-    def _get(self, name: str, version: str, make: Callable[[], Any]) -> Any:
+    def _get(self, name: str, version: str, make: Callable[[], C]) -> C:
         if self._kept.get(name, ("", None))[0] != version:
             self._kept[name] = (version, make())
-        return self._kept[name][1]
+        client: C = self._kept[name][1]
+        return client
 
 
 def sources(release: Mapping[str, Any], me: Host, clients: Clients) -> list[Source]:
     """What there is to measure on this machine."""
-    found = [machine, partial(certificates, release)]
+    found: list[Source] = [machine, partial(certificates, release)]
     found += [partial(of_network, url) for url in network.load(release, me).measured()]
     if me.role == "master":
         found += [lambda: rollout(clients.api(release))]
