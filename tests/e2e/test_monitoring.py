@@ -158,6 +158,7 @@ def test_a_user_has_rules_and_receivers_that_stay(monitored):
     secret = f"--from-literal=alertmanager.yaml={json.dumps(alertmanager)}"
     monitored.kubectl("create", "secret", namespace, "generic", "monitoring-alertmanager", secret)
     monitored.kubectl("rollout", "restart", namespace, "deployment/monitoring")
+    monitored.kubectl("rollout", "status", namespace, "deployment/monitoring", "--timeout=300s")
     with opened(monitored) as shown:
         monitored.until("the alert", lambda: ("Mine", "") in shown.alerts())
         receivers = json.loads(shown.get(f"{shown.alertmanager}/api/v2/receivers"))
