@@ -78,8 +78,7 @@ def _may_be_replaced(path: Path) -> bool:
 
 
 def save(workspace: Workspace, plan: Plan, path: Path) -> None:
-    """Write `plan` to `path`, which only its owner may read. UserError where another kind of file is there."""
-    check_place(path)
+    """Write `plan` to `path`, which only its owner may read, and of which `check_place` has been asked."""
     project, folder = workspace.project, workspace.project.folder
     origin = Origin(
         project.name,

@@ -332,6 +332,12 @@ def test_a_snapshot_that_there_is_not(put, capsys):
     assert "There is no snapshot '20200101T000000Z'." in said and NAME in said
 
 
+def test_without_any_snapshot_one_is_to_be_taken(kept, capsys):
+    assert run("etcd", "restore", "20200101T000000Z") == 1
+    said = capsys.readouterr().err
+    assert "There is no snapshot yet." in said and "`anywhere etcd snapshot`" in said
+
+
 def test_which_snapshot(nowhere, capsys):
     assert run("etcd", "restore", "cluster.yaml") == 1
     assert "Which snapshot?" in capsys.readouterr().err
