@@ -49,9 +49,7 @@ def document(
         "kubernetes": lock.kubernetes,
         "node": node,
         "proxy": node_proxy.variables(definition),
-        "registry": definition.registry.mirror if definition.registry else None,
-        "registry_ca": definition.registry.ca if definition.registry else "",
-        "registries": addon_catalog.registries(definition.addons, definition.network.services),
+        **_registries(definition),
         "measured": addon_catalog.measured(definition.addons),
         "secrets": {component: described["version"] for component, described in secrets.items()},
         "images": {arch: images(by_name, lock) for arch, by_name in lock.images.items()},
@@ -70,6 +68,16 @@ def document(
         "dns": dns_question(definition),
     }
     return json.dumps(content, indent=1, sort_keys=True).encode() + b"\n"
+
+
+def _registries(definition: Definition) -> dict[str, Any]:
+    """Where machines pull images from."""
+    registry = definition.registry
+    return {
+        "registry": registry.mirror if registry else None,
+        "registry_ca": registry.ca if registry else "",
+        "registries": addon_catalog.registries(definition.addons, definition.network.services),
+    }
 
 
 def updates(definition: Definition, lock: Lock) -> Mapping[str, Updates]:

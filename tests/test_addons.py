@@ -53,7 +53,8 @@ def in_api(item):
     namespace = item["metadata"].get("namespace")
     middle = f"namespaces/{namespace}/" if namespace else ""
     kind = item["kind"].lower()
-    return f"{root}/{middle}{kind}{'es' if kind.endswith('s') else 's'}/{item['metadata']['name']}"
+    plural = f"{kind[:-1]}ies" if kind.endswith("y") else f"{kind}es" if kind.endswith("s") else f"{kind}s"
+    return f"{root}/{middle}{plural}/{item['metadata']['name']}"
 
 
 @pytest.mark.parametrize("case", golden.CASES)

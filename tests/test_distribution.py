@@ -16,7 +16,7 @@ import generator
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 PACKAGES = ("generator", "providers", "modules")
-OURS = {*PACKAGES, "tests", "benchmarks", "agent"}
+OURS = {*PACKAGES, "examples", "tests", "benchmarks", "agent"}
 
 
 def name_of(requirement):
@@ -67,7 +67,7 @@ def test_what_is_imported_is_declared():
     tested = needed | {name_of(each) for each in PROJECT["optional-dependencies"]["test"]}
     owned = owners()
     assert sorted(set(undeclared(PACKAGES, needed, owned))) == []
-    assert sorted(set(undeclared(("tests", "benchmarks", "setup"), tested, owned))) == []
+    assert sorted(set(undeclared(("examples", "tests", "benchmarks", "setup"), tested, owned))) == []
     without = needed - {"botocore"}
     assert any("botocore" in each for each in undeclared(PACKAGES, without, owned))
 

@@ -61,12 +61,14 @@ def founded(project: Project, lock: Lock) -> Lock:
 
 
 def check_founded(project: Project, lock: Lock) -> None:
-    """UserError where `founded` would change the lock: for who resolves nothing."""
-    if founded(project, lock) != lock:
+    """UserError where `founded` would take others in the place of those in the lock: for who resolves nothing."""
+    target = _target(project)
+    began_with = lock.founders.get(target, ())
+    if began_with and founded(project, lock) != lock:
         raise UserError(
-            f"{locks.path_beside(project.definition.path)} is of a cluster that began with"
-            f" {', '.join(lock.founders[_target(project)])}. Nothing of it is on {_target(project)}, and the"
-            f" definition begins with {', '.join(topology.founders(project.definition))}.",
+            f"{locks.path_beside(project.definition.path)} is of a cluster that began with {', '.join(began_with)}."
+            f" Nothing of it is on {target}, and the definition begins with"
+            f" {', '.join(topology.founders(project.definition))}.",
             f"Refresh the lock: {locks.RELOCK}.",
         )
 

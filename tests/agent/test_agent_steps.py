@@ -72,6 +72,7 @@ ANSWERED = ["health.wait_answering", "begin kubelet"]
 SNAPSHOTS = ["anywhere-snapshot.service"]
 SERVICES = [f"anywhere-{name}.service" for name in ("front", "drain", "rollout")]
 LAST = [*SERVICES, "addons.apply cluster", "own_addons.apply"]
+MEASURES = ["anywhere-measures.service"]  # which star-wars has for its monitoring, where there is a kubelet
 
 
 def test_an_etcd_machine(steps):
@@ -94,13 +95,13 @@ def test_a_machine_with_a_kubelet_measures_itself_where_an_add_on_reads_that(ste
 
 def test_a_master(steps):
     assert converge.main() == 0
-    assert steps == [*PREPARE, *NETWORK, *API, *USERS, *LAST, *DONE]
+    assert steps == [*PREPARE, *NETWORK, *API, *USERS, *MEASURES, *LAST, *DONE]
 
 
 def test_a_new_master_starts_what_uses_the_api_once_that_answers_and_the_kubelet_first(steps):
     steps.blank = True
     assert converge.main() == 0
-    assert steps == [*PREPARE, *NETWORK, *BEGUN, *ANSWERED, *API, *USERS, *LAST, *DONE]
+    assert steps == [*PREPARE, *NETWORK, *BEGUN, *ANSWERED, *API, *USERS, *MEASURES, *LAST, *DONE]
 
 
 def test_the_only_new_master_starts_its_api_server_while_etcd_starts(steps, tmp_path):
@@ -166,7 +167,7 @@ def test_a_worker(steps):
         *PREPARE, *NETWORK,
         *HANDED, *HANDED, "put ca.crt", "health.api_ready", "begin kubelet", "begin kube-proxy",
         "kubelet", "containerd.retire_earlier", "network.settle", "kube-proxy", "network.settle",
-        "leave.prepare", *LATE,
+        *MEASURES, "leave.prepare", *LATE,
     ]  # fmt: skip
 
 
@@ -209,6 +210,7 @@ def test_a_new_machine_has_its_packages_before_it_does_anything(steps):
         *NETWORK,
         *API,
         *USERS,
+        *MEASURES,
         *LAST,
         *DONE,
     ]
