@@ -16,6 +16,8 @@ from benchmarks.rollout import place
 from generator import addon_catalog
 
 pytest_plugins = ["addons_cluster"]
+REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
+ASKED_FIRST = {"path": "/version", "verb": "get"}  # by kube-state-metrics, which ends where it is refused
 
 
 @pytest.fixture
@@ -24,6 +26,7 @@ def store(cluster, apply, tmp_path):
     found = {name: taken(cluster, name) for name in ("victoria-metrics", "kube-state-metrics")}
     apply(*with_needs("monitoring"))
     account = identity(cluster, tmp_path, "monitoring")
+    await_rights(cluster)
     (tmp_path / "token").write_text(json.loads(account.read_text())["users"][0]["user"]["token"])
     ports = [place.choose(tmp_path).store for _ in range(3)]
     (tmp_path / "scrape.yaml").write_text(scraped(cluster, tmp_path, ports[1]))
@@ -46,6 +49,15 @@ def store(cluster, apply, tmp_path):
     for process in started:
         process.kill()
         process.wait()
+
+
+def await_rights(cluster):
+    """Return once everybody may ask for the version: a new API server makes its own roles after it serves."""
+    asked = {"user": "anybody", "groups": ["system:authenticated"], "nonResourceAttributes": ASKED_FIRST}
+    end = time.monotonic() + 120
+    while not cluster.api.call("POST", REVIEWS, {"spec": asked})["status"]["allowed"]:
+        assert time.monotonic() < end
+        time.sleep(0.2)
 
 
 def scraped(cluster, folder, states):
