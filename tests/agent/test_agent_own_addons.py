@@ -202,3 +202,18 @@ def test_what_was_made_before_the_api_went_away_is_recorded(cluster, monkeypatch
             cluster.run(addon("shop", DEPLOYMENT, made("Service", "web")))
     cluster.run()
     assert objects(cluster) == []
+
+
+def test_what_stood_before_a_refusal_is_applied_again(cluster):
+    """Of the release that was refused, some is applied already."""
+    before = addon("shop", made("ConfigMap", "prices"))
+    cluster.run(before)
+    cluster.refused[f"{CORE}/namespaces/default/configmaps/other"] = (422, "no")
+    cluster.run(addon("shop", made("ConfigMap", "prices"), made("ConfigMap", "other"), version="2"))
+    assert any(method == "PATCH" for method, _ in cluster.run(before))
+
+
+def test_a_word_that_cannot_be_read_is_not_taken_for_none(cluster):
+    cluster.refused[own_addons.PATH] = (500, "etcd is slow")
+    with pytest.raises(ApiError, match="500"):
+        cluster.run(addon("shop", made("ConfigMap", "prices")))
