@@ -213,7 +213,14 @@ def test_what_stood_before_a_refusal_is_applied_again(cluster):
     assert any(method == "PATCH" for method, _ in cluster.run(before))
 
 
-def test_a_word_that_cannot_be_read_is_not_taken_for_none(cluster):
-    cluster.refused[own_addons.PATH] = (500, "etcd is slow")
+def test_a_word_that_cannot_be_read_is_not_taken_for_none(cluster, monkeypatch):
+    call = cluster.call
+
+    def slow(method, path, *rest):
+        if (method, path) == ("GET", own_addons.PATH):
+            raise ApiError(f"GET {path}", 500, "etcd is slow")
+        return call(method, path, *rest)
+
+    monkeypatch.setattr(cluster, "call", slow)
     with pytest.raises(ApiError, match="500"):
         cluster.run(addon("shop", made("ConfigMap", "prices")))
