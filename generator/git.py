@@ -19,9 +19,10 @@ def log(path: Path) -> str:
     return f"{_git(path)} log -- {shlex.quote(path.name)}"
 
 
-def is_conflicted(text: str) -> bool:
-    """Whether `text` has the markers of a merge that nobody resolved."""
-    return text.startswith(CONFLICT) or f"\n{CONFLICT}" in text
+def conflict(text: str) -> int:
+    """The line of the first marker of a merge that nobody resolved; 0 for none."""
+    lines = enumerate(text.split("\n"), 1)
+    return next((number for number, line in lines if line.startswith(CONFLICT)), 0)
 
 
 def _git(path: Path) -> str:

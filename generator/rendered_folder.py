@@ -37,8 +37,8 @@ def check(folder: Path, temporary: Tree) -> None:
     _refuse_foreign(folder, known | ours)
 
 
-def write(files: Tree, folder: Path) -> None:
-    """Make `folder` hold `files`, and remove what an earlier tree had. All else in it is left alone.
+def write(files: Tree, folder: Path) -> Tree:
+    """Make `folder` hold `files`, and remove what an earlier tree had, which is given. All else in it is left alone.
 
     UserError, with nothing written, where that would replace a file that anywhere did not write, or follow a link.
     Where a file cannot be written, the folder becomes again what it was.
@@ -57,6 +57,7 @@ def write(files: Tree, folder: Path) -> None:
         raise UserError(
             f"{folder} cannot be written: {error}.{mixed}", "Free space or choose another --out."
         ) from error
+    return before
 
 
 def contents(folder: Path) -> Tree:

@@ -125,8 +125,7 @@ def _compose(file: str, text: str) -> list[Node]:
     def malformed(line: int, message: str, hint: str = "") -> InvalidFile:
         return InvalidFile(file, [Problem(ROOT, line, message, hint)])
 
-    if git.is_conflicted(text):
-        line = text[: text.index(git.CONFLICT)].count("\n") + 1
+    if line := git.conflict(text):
         raise malformed(line, "has the markers of a merge conflict", "keep one side, and remove the markers")
     try:
         documents = list(_safe_yaml().compose_all(text))

@@ -244,7 +244,7 @@ def _why(armoured: bytes) -> str:
     """What a person did to a store that does not decrypt, "" where that cannot be seen."""
     if not armoured.strip():
         return "it is empty"
-    if git.is_conflicted(armoured.decode("ascii", "replace")):
+    if git.conflict(armoured.decode("ascii", "replace")):
         return "it has the markers of a merge conflict; it and the lock must be of one side"
     return "" if armoured.lstrip().startswith(_ARMOUR) else "it is no armoured age file"
 

@@ -28,6 +28,11 @@ def read(file: Path) -> dict[str, Any]:
         raise UserError(f"The Terraform state {file} is damaged: {error}.", _remedy(file)) from None
 
 
+def has_resources(folder: Path) -> bool:
+    """Whether the folder has a local state in which something is made. Errors as of `read`."""
+    return bool(read(folder / FILE).get("resources"))
+
+
 def _remedy(file: Path) -> str:
     backup = file.with_name(f"{file.name}.backup")
     command = f"`cp {shlex.quote(str(backup))} {shlex.quote(str(file))}`"

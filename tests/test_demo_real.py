@@ -2,19 +2,18 @@
 
 import time
 from contextlib import closing
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from benchmarks.rollout import control_plane, place, programs, releases
+from benchmarks.rollout import place
 from examples.demo import images, objects, rollout
 from examples.demo.images import Image
 from generator import pki
 from generator.errors import UserError
 from generator.operations import cluster_api
 from generator.progress import Silent
-from generator.store import Secrets
+from tests import real_control_plane
 
 PODS = f"/api/v1/{objects.OF_NAMESPACE}/pods"
 ACCOUNT = f"/api/v1/{objects.OF_NAMESPACE}/serviceaccounts"
@@ -22,25 +21,11 @@ ACCOUNT = f"/api/v1/{objects.OF_NAMESPACE}/serviceaccounts"
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory):
-    from agent import api, host
-
-    for name in ("etcd", "hyperkube"):
-        try:
-            programs.newest(name)
-        except UserError as error:
-            pytest.skip(f"{error} {error.hint}")
-    where = place.choose(tmp_path_factory.mktemp("cluster"))
-    definition = releases.definition(1)
-    secrets = pki.ensure(Secrets("real"), datetime.now(UTC), definition.network.services)
-    kubeconfig = where.folder / "kubeconfig"
-    kubeconfig.write_text(pki.admin_kubeconfig(secrets, f"https://{place.HOST}:{where.api}", "real-local"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(api, "NAME", place.HOST)
-        patch.setattr(api, "PORT", where.api)
-        with (
-            control_plane.running(where, host.release(releases.first(definition)), secrets),
-            closing(cluster_api.client(kubeconfig, 60)) as made,
-        ):
+    with real_control_plane.running(tmp_path_factory.mktemp("cluster")) as found:
+        kubeconfig = found.place.folder / "kubeconfig"
+        address = f"https://{place.HOST}:{found.place.api}"
+        kubeconfig.write_text(pki.admin_kubeconfig(found.secrets, address, "real-local"))
+        with closing(cluster_api.client(kubeconfig, 60)) as made:
             yield made
 
 

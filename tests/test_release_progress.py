@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from generator.errors import UserError
-from generator.operations import release_progress
+from generator.operations import release_progress, standstill
 from generator.operations.release_progress import Halt, ReleaseProgress
 
 PACKAGES = Halt("master2", "debian", "tool: exit 3")
@@ -45,7 +45,7 @@ class Clock:
         monkeypatch.setattr(
             release_progress, "read", lambda client: self.said.pop(0) if self.said[1:] else self.said[0]
         )
-        monkeypatch.setattr(release_progress.time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(standstill.time, "monotonic", lambda: self.now)
 
     def pause(self, seconds):
         self.now += seconds

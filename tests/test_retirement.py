@@ -10,7 +10,7 @@ import pytest
 from generator.cli.phases import show
 from generator.errors import UserError
 from generator.kubernetes import UnreachableError
-from generator.operations import cluster_api, kubeconfig, release_progress, retirement
+from generator.operations import cluster_api, kubeconfig, release_progress, retirement, standstill
 from generator.operations.cluster_secrets import Known
 from generator.operations.release_progress import Halt, ReleaseProgress
 from generator.operations.workspace import Workspace
@@ -74,7 +74,7 @@ def retire(monkeypatch, tmp_path):
         monkeypatch.setattr(kubeconfig, "write", lambda *_: Path("kubeconfig"))
         monkeypatch.setattr(cluster_api, "client", lambda path: world)
         monkeypatch.setattr(release_progress, "read", world.read)
-        monkeypatch.setattr(retirement, "time", world.clock)
+        monkeypatch.setattr(standstill, "time", world.clock)
         members = [SimpleNamespace(member=f"etcd{n}") for n in (1, 2)]
         project = SimpleNamespace(
             definition=None, provider=world, release=RELEASE + "c" * 52, folder=tmp_path, command=lambda verb: verb

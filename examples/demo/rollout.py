@@ -9,6 +9,7 @@ from examples.demo import objects
 from examples.demo.objects import NAMESPACE, Object
 from generator.errors import UserError
 from generator.kubernetes import Client, UnreachableError
+from generator.operations.standstill import Standstill
 from generator.progress import Progress
 from generator.workloads import Pod, Workload, deployment_of, pod_of, pods_of
 
@@ -36,7 +37,7 @@ def apply(client: Client, wanted: Iterable[Object]) -> None:
 
 def wait(client: Client, progress: Progress, timeout: float) -> None:
     """Return once every pod is available; UserError where nothing has changed for `timeout` seconds."""
-    seen, moved = None, time.monotonic()
+    standstill = Standstill(timeout)
     while True:
         try:
             lines = lacking(*_look(client))
@@ -45,9 +46,7 @@ def wait(client: Client, progress: Progress, timeout: float) -> None:
         if not lines:
             return
         progress.board(lines)
-        if lines != seen:
-            seen, moved = lines, time.monotonic()
-        elif time.monotonic() - moved > timeout:
+        if standstill.exceeded(tuple(lines)):
             raise UserError(
                 f"The demo does not run, and nothing has changed for {timeout:.0f} s:\n"
                 + "\n".join(f"  {line}" for line in lines),

@@ -24,7 +24,7 @@ def create(file: File = DEFAULT_FILE, provider: ProviderName = DEFAULT_PROVIDER)
 
     project = open_project(file, provider, None)
     target = project.provider.name
-    if not hasattr(getattr(project.definition.providers, target), "backend"):
+    if not project.may_have_backend:
         raise UserError(
             f"There is no backend for {target}: its state stays in the rendered folder.",
             "Keep that folder, and back it up.",

@@ -129,8 +129,7 @@ def refresh(project: Project, resolver: Resolver, progress: Progress, *, allow_d
 
 def _is_there(project: Project) -> bool:
     """Whether the target has anything of the cluster. A state in a backend says nothing: it outlives the cluster."""
-    state = terraform_state.read(project.folder / terraform_state.FILE)
-    return bool(state.get("resources") or project.provider.present(project.definition))
+    return terraform_state.has_resources(project.folder) or bool(project.provider.present(project.definition))
 
 
 def check(lock: Lock, definition: Definition) -> None:

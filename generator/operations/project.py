@@ -41,6 +41,11 @@ class Project:
         return f"{self.name}-{self.provider.name}"
 
     @property
+    def may_have_backend(self) -> bool:
+        """Whether the section of the target has a field for one, set or not."""
+        return hasattr(getattr(self.definition.providers, self.provider.name), "backend")
+
+    @property
     def kubeconfig(self) -> Path:
         return self.folder / "kubeconfig"
 

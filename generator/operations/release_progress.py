@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import dataclass
 from typing import Any
 
 from generator.errors import UserError
 from generator.kubernetes import Client, UnreachableError
 from generator.operations.project import Project
+from generator.operations.standstill import Standstill
 
 # See modules/node/agent/rollout.py, which writes it.
 STATUS = "/api/v1/namespaces/kube-system/configmaps/anywhere-rollout"
@@ -87,14 +87,10 @@ def wait(project: Project, client: Client, timeout: float) -> None:
 
     UserError where it was halted, and where the machines that are left stay the same for `timeout` seconds.
     """
-    reason, end = "", time.monotonic() + timeout
+    standstill = Standstill(timeout)
     while late := _late(project, client):
-        if late != reason:
-            reason, end = late, time.monotonic() + timeout
-        if time.monotonic() > end:
-            raise UserError(
-                f"{reason} It made no progress for {timeout:.0f} s.", "`anywhere rollout status` says more."
-            )
+        if standstill.exceeded(late):
+            raise UserError(f"{late} It made no progress for {timeout:.0f} s.", "`anywhere rollout status` says more.")
         client.pause(project.provider.poll)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from contextlib import closing
 
@@ -11,6 +10,7 @@ from generator.kubernetes import Client, UnreachableError
 from generator.operations import cluster_api, kubeconfig, planning, release_progress
 from generator.operations.release_progress import DIGITS
 from generator.operations.rollout import refuse_more
+from generator.operations.standstill import Standstill
 from generator.operations.workspace import Workspace
 from generator.progress import Progress
 from generator.terraform import Plan
@@ -42,13 +42,11 @@ def run(workspace: Workspace, whole: Plan, may_destroy: Sequence[str], progress:
 
 
 def _wait(workspace: Workspace, names: Sequence[str], timeout: float) -> None:
-    project, last, end = workspace.project, "", 0.0
+    project, standstill = workspace.project, Standstill(timeout)
     path = kubeconfig.write(project, workspace.terraform)
     with closing(cluster_api.client(path)) as client:
         while reason := _reason(workspace, names, client):
-            if reason != last:
-                last, end = reason, time.monotonic() + timeout
-            elif time.monotonic() > end:
+            if standstill.exceeded(reason):
                 raise UserError(
                     f"{', '.join(names)} did not leave, and nothing changed for {timeout:.0f} s: {reason}.",
                     "Nothing was destroyed. `anywhere status` says what is wrong; the same command goes on from there.",

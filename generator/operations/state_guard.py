@@ -80,7 +80,7 @@ def _failed(error: UserError, *, needed: bool) -> Check:
 def _is_there(project: Project) -> bool:
     if project.provider.backend(project.definition):
         return project.provider.has_state(project.definition)
-    return bool(terraform_state.read(project.folder / terraform_state.FILE).get("resources"))
+    return terraform_state.has_resources(project.folder)
 
 
 def _message(project: Project, found: tuple[str, ...]) -> str:
@@ -103,7 +103,7 @@ def _remedy(project: Project) -> str:
     else:
         copy = shlex.quote(str(project.folder / terraform_state.FILE))
         bring = f"Copy {project.folder.name}/{terraform_state.FILE} from the computer that applied it to {copy}"
-        if hasattr(getattr(project.definition.providers, target), "backend"):
+        if project.may_have_backend:
             bring += f", or name the bucket that has it in providers.{target}.backend"
     return (
         f"Nothing was changed. {bring}. If the state is lost, delete by hand what `anywhere destroy` lists, or choose"

@@ -127,7 +127,7 @@ def _check_generation(project: Project, target: str, public: PublicSecrets, secr
 
 def _is_applied(project: Project) -> bool:
     """Whether the folder has a state with resources. A remote one is looked at once Terraform has opened it."""
-    return bool(terraform_state.read(project.folder / terraform_state.FILE).get("resources"))
+    return terraform_state.has_resources(project.folder)
 
 
 def _differing(public: PublicSecrets, secrets: Secrets | None) -> str:

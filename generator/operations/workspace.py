@@ -54,9 +54,8 @@ def render(
     """
     runner = open_own(project, progress)  # before any file of another cluster is overwritten
     lock = cluster_secrets.recorded(lock, secrets, project.provider.name)
-    before = rendered_folder.contents(project.folder)
     with progress.phase(f"render {project.folder}"):
-        rendered_folder.write(tree(project, lock, secrets, restore), project.folder)
+        before = rendered_folder.write(tree(project, lock, secrets, restore), project.folder)
     return Workspace(project, lock, lay_out(project, lock), secrets, runner, before)
 
 

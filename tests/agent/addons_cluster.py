@@ -1,17 +1,15 @@
 """A control plane alone that add-ons are applied to as a master does, and their programs beside it."""
 
 import json
-from datetime import UTC, datetime
-from types import SimpleNamespace
 
 import pytest
-from agent import addons, api, bundle, host, kubectl, own_addons
+from agent import addons, bundle, kubectl, own_addons
 from ruamel.yaml import YAML
 
-from benchmarks.rollout import control_plane, place, programs, releases
+from benchmarks.rollout import place, programs, releases
 from generator import addon_catalog, pki
 from generator.errors import UserError
-from generator.store import Secrets
+from tests import real_control_plane
 
 SYSTEM = "/api/v1/namespaces/kube-system"
 EVERY = tuple(addon_catalog.choices())
@@ -20,22 +18,9 @@ EVERY = tuple(addon_catalog.choices())
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
     """A control plane alone; `secrets` are those that it was made with."""
-    for name in ("etcd", "hyperkube"):
-        try:
-            programs.newest(name)
-        except UserError as error:
-            pytest.skip(f"{error} {error.hint}")
-    where = place.choose(tmp_path_factory.mktemp("cluster"))
-    definition = releases.definition(1, EVERY)
-    services = definition.network.services
-    serving = addon_catalog.served(EVERY, services)
-    secrets = pki.ensure(Secrets("real"), datetime.now(UTC), services, serving=serving)
-    found = host.release(releases.first(definition))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(api, "NAME", place.HOST)
-        patch.setattr(api, "PORT", where.api)
-        with control_plane.running(where, found, secrets):
-            yield SimpleNamespace(place=where, secrets=secrets, api=where.administrator())
+    with real_control_plane.running(tmp_path_factory.mktemp("cluster"), EVERY) as found:
+        found.api = found.place.administrator()
+        yield found
 
 
 @pytest.fixture

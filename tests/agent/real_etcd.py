@@ -7,8 +7,10 @@ import tarfile
 import time
 import urllib.error
 import urllib.request
+from contextlib import contextmanager
 
 import pytest
+from agent import bundle, etcd
 from etcd_keys import Authority
 from releases import release
 
@@ -102,6 +104,22 @@ class Cluster:
     def close(self):
         for member in list(self.running):
             self.stop(member)
+
+
+@contextmanager
+def of_agent(etcd_program, folder, monkeypatch, names=("ca.crt", "client.crt", "client.key")):
+    """A cluster of etcd1 alone, which the agent finds; `names` are those of its keys in the bundle."""
+    found = Cluster(etcd_program, folder)
+    files = dict(zip(names, (found.authority.ca, *found.client), strict=True))
+    monkeypatch.setattr(etcd, "FILES", folder / "client")
+    monkeypatch.setattr(bundle, "secrets", lambda release, component: files)
+    monkeypatch.setattr(etcd, "host_of", found.host)
+    try:
+        found.start("etcd1")
+        found.wait("etcd1")
+        yield found
+    finally:
+        found.close()
 
 
 def wait(ready, what, seconds=60):

@@ -2,7 +2,7 @@
 
 import pytest
 import real_etcd
-from agent import bundle, etcd
+from agent import etcd
 from agent.etcd import Silent
 from agent.host import NodeError
 from real_etcd import wait
@@ -16,17 +16,8 @@ def program(tmp_path_factory):
 @pytest.fixture
 def cluster(program, tmp_path, monkeypatch):
     """A cluster of etcd1 alone, which the agent finds."""
-    found = real_etcd.Cluster(program, tmp_path)
-    files = dict(zip(("ca.crt", "client.crt", "client.key"), (found.authority.ca, *found.client), strict=True))
-    monkeypatch.setattr(etcd, "FILES", tmp_path / "client")
-    monkeypatch.setattr(bundle, "secrets", lambda release, component: files)
-    monkeypatch.setattr(etcd, "host_of", found.host)
-    try:
-        found.start("etcd1")
-        found.wait("etcd1")
+    with real_etcd.of_agent(program, tmp_path, monkeypatch) as found:
         yield found
-    finally:
-        found.close()
 
 
 def connect(*members, first=""):

@@ -141,19 +141,9 @@ def test_masters_alone_ask_for_etcd_and_the_rollout(monkeypatch):
 @pytest.fixture
 def members(tmp_path, monkeypatch):
     """Real members of etcd: one that runs, and one that does not."""
-    found = real_etcd.Cluster(real_etcd.program(tmp_path), tmp_path)
-    files = dict(
-        zip(("etcd-ca.crt", "etcd-client.crt", "etcd-client.key"), (found.authority.ca, *found.client), strict=True)
-    )
-    monkeypatch.setattr(etcd, "FILES", tmp_path / "client")
-    monkeypatch.setattr(bundle, "secrets", lambda release, component: files)
-    monkeypatch.setattr(etcd, "host_of", found.host)
-    try:
-        found.start("etcd1")
-        found.wait("etcd1")
+    names = ("etcd-ca.crt", "etcd-client.crt", "etcd-client.key")
+    with real_etcd.of_agent(real_etcd.program(tmp_path), tmp_path, monkeypatch, names) as found:
         yield found
-    finally:
-        found.close()
 
 
 def test_every_member_of_etcd_is_measured_or_known_to_be_away(members):

@@ -299,13 +299,17 @@ def test_one_that_was_added_and_never_came_is_removed(machines, monkeypatch):
     assert [member["name"] for member in machines.etcd.members] == ["etcd1", "etcd2", "etcd3"]
 
 
-def test_one_that_was_removed_while_it_was_away_joins_anew(machines, engine, capsys):
-    """It would never start again on its data."""
+def remove_while_away(machines, engine):
     founded(machines)
     prepare(machines)
     has_data()
     engine.containers["etcd3"] = {"Id": "e", "settings": {"Image": "etcd"}, "running": True, "files": b""}
     machines.etcd.members.pop()
+
+
+def test_one_that_was_removed_while_it_was_away_joins_anew(machines, engine, capsys):
+    """It would never start again on its data."""
+    remove_while_away(machines, engine)
     assert prepare(machines)["CLUSTER_STATE"] == "existing"
     assert not membership.DATA.exists() and engine.names() == set()
     assert "it is no member any more, so its data is of no use" in capsys.readouterr().out
@@ -313,11 +317,7 @@ def test_one_that_was_removed_while_it_was_away_joins_anew(machines, engine, cap
 
 
 def test_no_container_runs_on_data_that_is_deleted(machines, engine, monkeypatch):
-    founded(machines)
-    prepare(machines)
-    has_data()
-    engine.containers["etcd3"] = {"Id": "e", "settings": {"Image": "etcd"}, "running": True, "files": b""}
-    machines.etcd.members.pop()
+    remove_while_away(machines, engine)
     forget, there = membership.forget, []
     monkeypatch.setattr(membership, "forget", lambda: (there.append(engine.names()), forget()))
     prepare(machines)
